@@ -1,0 +1,56 @@
+# make demo | test | test-deep | lint | bench | coverage | clean
+# Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first Python on PATH that is new enough; `make PYTHON=/path/to/python` overrides.
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+# Both cores of a small machine; pytest's own arguments go into ARGS.
+JOBS ?= 2
+ARGS ?=
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q $(ARGS)
+DEMO ?= $(firstword $(wildcard fixtures/demo.* fixtures/*/demo.*))
+
+.PHONY: help venv demo test test-deep lint bench coverage clean
+
+help:
+	@grep -m1 '^# make' Makefile
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found" >&2; exit 1; }
+	@test -x $(BIN)/pip || { rm -rf $(VENV); "$(PYTHON)" -m venv $(VENV); } \
+	    || { rm -rf $(VENV); echo "no venv module: install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/psrp decode $(DEMO)
+
+test: $(STAMP)
+	$(PYTEST)
+
+test-deep: $(STAMP)
+	HYPOTHESIS_PROFILE=deep $(PYTEST)
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m bench.run $(ARGS)
+
+coverage: $(STAMP)
+	$(PYTEST) --cov --cov-report=term-missing
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

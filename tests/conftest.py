@@ -1,0 +1,26 @@
+"""Hypothesis profiles: `fast` for every run, `deep` (`make test-deep`) when there is time.
+
+The fast one is derandomised, so that a change which breaks nothing never turns a run red; new
+examples are the deep one's business. Neither has a deadline: a busy machine is not a bug.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fast",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "deep",
+    max_examples=5_000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
