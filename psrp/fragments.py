@@ -1,0 +1,370 @@
+"""Messages are cut into fragments to travel, and put together again. [MS-PSRP] 2.2.4
+
+A fragment is a header of 21 bytes, big-endian, and a piece of one message::
+
+    ObjectId 8 · FragmentId 8 · flags 1 (1 start, 2 end) · BlobLength 4 · blob
+
+One stream (one target, one priority, one direction) is a stream of bytes: fragments of
+consecutive messages follow each other and a carrier may cut it anywhere, headers included,
+although the text forbids that. So we never cut a fragment on sending, and on receiving how
+the bytes were cut never shows. Objects of one stream are never interleaved.
+
+What costs what, on receiving, is PowerShell's own rule (``PriorityCollection.cs``): a fragment
+that does not continue the running object costs that object, and the stream goes on with the
+next start; a header with object id 0 or a length that nobody can take is never left behind,
+so every later call fails the same way. See spec-notes/fragments.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from psrp.sansio import FragmentError, LimitExceeded, LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "DEFAULT_MAX_MESSAGE",
+    "HEADER_SIZE",
+    "MAX_OBJECT_ID",
+    "Defragmenter",
+    "Fragmenter",
+    "split",
+]
+
+HEADER_SIZE = 21
+MAX_OBJECT_ID = (1 << 63) - 1
+DEFAULT_MAX_MESSAGE = 200 << 20
+"""The limit that a PowerShell client sets for one received object unless told otherwise."""
+
+_START = 1
+_END = 2
+_WHOLE = _START | _END
+_MAX_LENGTH = (1 << 31) - 1
+_SMALL = 512
+"""Below this a piece is copied at once; above, a view of the received bytes is kept."""
+
+_HEADER = Struct(">QQBI")
+_pack = _HEADER.pack
+_unpack_from = _HEADER.unpack_from
+
+
+def _check(object_id: int, message: bytes, max_size: int) -> None:
+    if max_size <= HEADER_SIZE:
+        raise LocalProtocolError(f"no fragment fits into {max_size} bytes; 22 is the least")
+    if not 0 < object_id <= MAX_OBJECT_ID:
+        raise LocalProtocolError(f"object id {object_id} is outside 1..2^63-1")
+    if not message:
+        raise LocalProtocolError("an empty message cannot be sent: a blob is never empty")
+
+
+def split(object_id: int, message: bytes, max_size: int) -> Iterator[bytes]:
+    """The fragments of one message, each of at most ``max_size`` bytes, header included.
+
+    Raises LocalProtocolError (at once, not on the first step) for ``max_size`` below 22, an
+    object id outside 1..2^63-1, and an empty message. [MS-PSRP] 2.2.4
+    """
+    _check(object_id, message, max_size)
+    return _fragments(object_id, message, max_size - HEADER_SIZE)
+
+
+def _fragments(object_id: int, message: bytes, step: int) -> Iterator[bytes]:
+    view = memoryview(message)
+    last = (len(message) - 1) // step
+    for number in range(last + 1):
+        blob = view[number * step : (number + 1) * step]
+        flags = (_START if number == 0 else 0) | (_END if number == last else 0)
+        yield b"".join((_pack(object_id, number, flags, len(blob)), blob))
+
+
+class Fragmenter:
+    """A queue of messages that leaves as payloads of whole fragments.
+
+    ``object_ids`` gives the id of each message when its first fragment leaves; one counter
+    may serve many queues, for ids need only be unique.
+    """
+
+    __slots__ = ("_messages", "_object_id", "_object_ids", "_pending", "_sent", "_sent_fragments")
+
+    def __init__(self, object_ids: Iterator[int]) -> None:
+        self._object_ids = object_ids
+        self._messages: deque[bytes] = deque()
+        self._pending = 0
+        self._object_id = 0
+        self._sent = 0
+        self._sent_fragments = 0
+
+    def __len__(self) -> int:
+        """How many messages have not left completely."""
+        return len(self._messages)
+
+    @property
+    def pending(self) -> int:
+        """How many bytes of messages have not left, without the headers to come."""
+        return self._pending
+
+    def add(self, message: bytes) -> None:
+        """Queue one whole message. Raises LocalProtocolError for an empty one."""
+        if not message:
+            raise LocalProtocolError("an empty message cannot be sent: a blob is never empty")
+        self._messages.append(message)
+        self._pending += len(message)
+
+    def clear(self) -> None:
+        """Forget what has not left; the peer drops a begun message at the next start."""
+        self._messages.clear()
+        self._pending = self._sent = self._sent_fragments = 0
+
+    def next_payload(self, room: int) -> bytes:
+        """Whole fragments of the next messages, ``room`` bytes at most; empty when idle.
+
+        A message that fits into ``room`` is never cut: it waits for the next payload when
+        this one is too full. A larger one fills what is left and goes on in the next.
+        Raises LocalProtocolError for a room below 22 bytes.
+        """
+        if room <= HEADER_SIZE:
+            raise LocalProtocolError(f"no fragment fits into {room} bytes; 22 is the least")
+        parts: list[bytes | memoryview] = []
+        append = parts.append
+        messages = self._messages
+        object_ids = self._object_ids
+        taken = 0
+        left = room
+        if self._sent and messages:
+            taken = self._cut(parts, room)
+            left -= HEADER_SIZE + taken
+        while messages and not self._sent:
+            size = len(messages[0])
+            if size + HEADER_SIZE <= left:
+                append(_pack(next(object_ids), 0, _WHOLE, size))
+                append(messages.popleft())
+                left -= size + HEADER_SIZE
+                taken += size
+            elif size + HEADER_SIZE > room and left > HEADER_SIZE:
+                self._object_id = next(object_ids)
+                taken += self._cut(parts, left)
+            else:
+                break
+        self._pending -= taken
+        return b"".join(parts)
+
+    def _cut(self, parts: list[bytes | memoryview], room: int) -> int:
+        """Append the next fragment of the first message, which was or will be cut."""
+        message = self._messages[0]
+        begin = self._sent
+        stop = min(begin + room - HEADER_SIZE, len(message))
+        flags = (_START if begin == 0 else 0) | (_END if stop == len(message) else 0)
+        parts.append(_pack(self._object_id, self._sent_fragments, flags, stop - begin))
+        parts.append(memoryview(message)[begin:stop])
+        if flags & _END:
+            self._messages.popleft()
+            self._sent = self._sent_fragments = 0
+        else:
+            self._sent = stop
+            self._sent_fragments += 1
+        return stop - begin
+
+
+class Defragmenter:
+    """Bytes of one stream in, whole messages out; how the bytes were cut never shows.
+
+    ``max_message`` limits one message in bytes, the headers of its fragments counted as
+    PowerShell counts them; it is held against the declared lengths, before a body has come.
+    ``tolerate_leading_tail`` is for a stream that was connected again: fragments that
+    continue an object we never saw begin are dropped until the first start.
+
+    After `next_message` has returned a message, ``object_id``, ``fragment_count`` and
+    ``offset`` (where in the stream its first header began) tell about that one.
+    ``dropped_fragments`` counts those that never became part of a message.
+    """
+
+    __slots__ = (
+        "_at",
+        "_base",
+        "_begun_at",
+        "_current",
+        "_data",
+        "_end",
+        "_last",
+        "_max_message",
+        "_more",
+        "_parts",
+        "_received",
+        "_spoiled",
+        "dropped_fragments",
+        "fragment_count",
+        "object_id",
+        "offset",
+        "tolerate_leading_tail",
+    )
+
+    def __init__(
+        self,
+        max_message: int = DEFAULT_MAX_MESSAGE,
+        *,
+        tolerate_leading_tail: bool = False,
+    ) -> None:
+        self.tolerate_leading_tail = tolerate_leading_tail
+        self.object_id = 0
+        self.fragment_count = 0
+        self.offset = 0
+        self.dropped_fragments = 0
+        self._max_message = max_message
+        self._data = b""
+        self._at = 0
+        self._end = 0
+        self._base = 0
+        self._more = bytearray()
+        self._spoiled = False
+        self._current = 0
+        self._last = 0
+        self._received = 0
+        self._begun_at = 0
+        self._parts: list[bytes | memoryview] = []
+
+    @property
+    def pending(self) -> int:
+        """Bytes that came and were not used: an incomplete fragment, or a spoiled stream's."""
+        return self._end - self._at + len(self._more)
+
+    @property
+    def consumed(self) -> int:
+        """Bytes of the stream that were used; what was received beyond is pending or lost."""
+        return self._base + self._at
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes, headers included, of the running object whose end has not come."""
+        return self._received
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Bytes from the peer, cut anywhere. After a spoiling error they are dropped."""
+        if self._spoiled:
+            return
+        if self._at == self._end and not self._more:
+            self._base += self._end
+            self._data = data if type(data) is bytes else bytes(data)
+            self._at = 0
+            self._end = len(self._data)
+        else:
+            self._more += data
+
+    def next_message(self) -> bytes | None:
+        """One message, or None until more bytes have come.
+
+        Raises FragmentError and LimitExceeded. After ``object-id-mismatch`` and
+        ``fragment-id-sequence`` the running object is gone and the next call goes on behind
+        the bad fragment; all other errors come again with every call.
+        """
+        # Most messages are one fragment that came whole: they are one slice of what came.
+        at = self._at
+        begin = at + HEADER_SIZE
+        if begin < self._end and not self._parts:
+            object_id, _, flags, length = _unpack_from(self._data, at)
+            stop = begin + length
+            if (
+                flags & _WHOLE == _WHOLE
+                and stop <= self._end
+                and 0 < object_id <= MAX_OBJECT_ID
+                and stop - at <= self._max_message
+            ):
+                self._at = stop
+                self._current = 0
+                self.tolerate_leading_tail = False
+                self.object_id = object_id
+                self.fragment_count = 1
+                self.offset = self._base + at
+                return self._data[begin:stop]
+        return self._reassemble()
+
+    def _reassemble(self) -> bytes | None:
+        # More than a bare header has to be there before PowerShell looks at it.
+        while self._gather(HEADER_SIZE + 1):
+            object_id, fragment_id, flags, length = _unpack_from(self._data, self._at)
+            object_id &= MAX_OBJECT_ID
+            fragment_id &= MAX_OBJECT_ID
+            size = HEADER_SIZE + (length & _MAX_LENGTH)
+            received = size if flags & _START else self._received + size
+            if object_id == 0 or size > _MAX_LENGTH or received > self._max_message:
+                raise self._spoil(object_id, size, received)
+            if not self._gather(size):
+                return None
+            at = self._at
+            self._at = stop = at + size
+            if flags & _START:
+                self.dropped_fragments += len(self._parts)
+                self._parts.clear()
+                self._current = object_id
+                self._begun_at = self._base + at
+                self.tolerate_leading_tail = False
+            elif object_id != self._current or fragment_id != self._last + 1:
+                error = self._out_of_place(object_id, fragment_id, self._base + at)
+                if self.tolerate_leading_tail:
+                    continue
+                raise error
+            self._last = fragment_id
+            self._received = received
+            if size > _SMALL:
+                self._parts.append(memoryview(self._data)[at + HEADER_SIZE : stop])
+            else:
+                self._parts.append(self._data[at + HEADER_SIZE : stop])
+            if flags & _END:
+                return self._finish()
+        return None
+
+    def _gather(self, need: int) -> bool:
+        """Whether ``need`` bytes are there, in one piece."""
+        if self._end - self._at >= need:
+            return True
+        if self.pending < need:
+            return False
+        # What is left of the old piece is shorter than one fragment, so this is linear.
+        self._data = b"".join((memoryview(self._data)[self._at :], self._more))
+        self._base += self._at
+        self._at = 0
+        self._end = len(self._data)
+        self._more = bytearray()
+        return True
+
+    def _finish(self) -> bytes:
+        message = b"".join(self._parts)
+        self.object_id = self._current
+        self.fragment_count = len(self._parts)
+        self.offset = self._begun_at
+        self._forget()
+        return message
+
+    def _forget(self) -> None:
+        self._current = self._last = self._received = 0
+        self._parts.clear()
+
+    def _out_of_place(self, object_id: int, fragment_id: int, offset: int) -> FragmentError:
+        """Give up the running object: ``fragment_id`` does not continue it."""
+        current, wanted = self._current, self._last + 1
+        self.dropped_fragments += len(self._parts) + 1
+        self._forget()
+        if object_id != current:
+            running = f"object {current} is running" if current else "no object is running"
+            text = f"fragment of object {object_id} without a start flag; {running}"
+            return FragmentError("object-id-mismatch", text, offset)
+        text = f"fragment {fragment_id} of object {object_id}, expected {wanted}"
+        return FragmentError("fragment-id-sequence", text, offset)
+
+    def _spoil(
+        self, object_id: int, size: int, received: int
+    ) -> FragmentError | LimitExceeded:
+        """The header stays where it is, so nothing behind it can ever be read."""
+        self._spoiled = True
+        self._more.clear()
+        self.dropped_fragments += len(self._parts)
+        self._parts.clear()
+        offset = self._base + self._at
+        if object_id == 0:
+            return FragmentError("object-id-zero", "fragment with object id 0", offset)
+        if size > _MAX_LENGTH:
+            text = f"fragment of {size} bytes, header included; 2^31-1 is the most"
+            return FragmentError("length-overflow", text, offset)
+        return LimitExceeded("message with its fragment headers", received, self._max_message)
