@@ -1,0 +1,51 @@
+"""The examples that the notes show to strangers do what the notes say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.examples.fuzz_toy_defragmenter import FixedToy, Toy, fuzz
+
+HERE = Path(__file__).parent
+NOTE = HERE.parent.parent / "spec-notes" / "fuzzing.md"
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(HERE / "fuzz_toy_defragmenter.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_planted_bug_is_found_and_shown_small() -> None:
+    ran = _run()
+    assert ran.returncode == 1, ran.stderr
+    assert "found: sent (b'\\x00',), received [b'']" in ran.stdout
+    assert "Draw 1 (pieces)" in ran.stdout
+
+
+def test_the_corrected_toy_passes() -> None:
+    ran = _run("--fixed")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_example_can_be_called_from_a_test_suite() -> None:
+    with pytest.raises(AssertionError, match="received"):
+        fuzz(Toy)
+    fuzz(FixedToy)
+
+
+def test_the_note_shows_the_example_as_it_is() -> None:
+    """Every line of code in the note stands in the example, in the same order."""
+    source = iter((HERE / "fuzz_toy_defragmenter.py").read_text("utf-8").splitlines())
+    blocks = NOTE.read_text("utf-8").split("```python\n# from the example\n")[1:]
+    shown = [line for block in blocks for line in block.split("```")[0].splitlines()]
+    assert shown
+    assert [line for line in shown if line.strip() and line not in source] == []
