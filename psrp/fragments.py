@@ -118,6 +118,13 @@ class Fragmenter:
         self._messages.clear()
         self._pending = self._sent = self._sent_fragments = 0
 
+    def withdraw(self) -> list[bytes]:
+        """Take back the messages of which nothing has left; one that was begun is forgotten."""
+        begun = 1 if self._sent else 0
+        messages = list(self._messages)[begun:]
+        self.clear()
+        return messages
+
     def next_payload(self, room: int) -> bytes:
         """Whole fragments of the next messages, ``room`` bytes at most; empty when idle.
 
@@ -224,6 +231,11 @@ class Defragmenter:
         self._received = 0
         self._begun_at = 0
         self._parts: list[bytes | memoryview] = []
+
+    @property
+    def spoiled(self) -> bool:
+        """An error was met behind which nothing of this stream can be read."""
+        return self._spoiled
 
     @property
     def pending(self) -> int:
@@ -353,9 +365,7 @@ class Defragmenter:
         text = f"fragment {fragment_id} of object {object_id}, expected {wanted}"
         return FragmentError("fragment-id-sequence", text, offset)
 
-    def _spoil(
-        self, object_id: int, size: int, received: int
-    ) -> FragmentError | LimitExceeded:
+    def _spoil(self, object_id: int, size: int, received: int) -> FragmentError | LimitExceeded:
         """The header stays where it is, so nothing behind it can ever be read."""
         self._spoiled = True
         self._more.clear()

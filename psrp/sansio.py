@@ -1,0 +1,180 @@
+"""What every machine of this project shares: whose fault an error is, the side we play,
+the value that leaves a machine, and a receive buffer.
+
+Two rules hold everywhere. A mistake of our own caller is a `LocalProtocolError`, raised
+before anything has changed. A mistake of the peer is a `RemoteProtocolError`; no other
+type comes out of bytes that the peer chose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = [
+    "Act",
+    "ClixmlError",
+    "FragmentError",
+    "LimitExceeded",
+    "LocalProtocolError",
+    "MessageError",
+    "Outgoing",
+    "ProtocolError",
+    "ReceiveBuffer",
+    "RemoteProtocolError",
+    "Side",
+    "Stream",
+    "UnexpectedMessage",
+]
+
+
+class ProtocolError(Exception):
+    """Base of all errors of the protocol; never raised itself."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We were asked for something that is not legal now.
+
+    Nothing was queued and the machine stands where it stood.
+    """
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent something that breaks a rule."""
+
+
+class FragmentError(RemoteProtocolError):
+    """A fragment breaks a rule of reassembly. [MS-PSRP] 2.2.4
+
+    ``rule`` is the short name of the rule (``object-id-zero``, ``object-id-mismatch``,
+    ``fragment-id-sequence``, ...), ``offset`` the byte of the stream where the bad
+    fragment header begins.
+    """
+
+    def __init__(self, rule: str, text: str, offset: int) -> None:
+        super().__init__(f"{text} (stream offset {offset})")
+        self.rule = rule
+        self.offset = offset
+
+
+class LimitExceeded(RemoteProtocolError):
+    """The peer announced or sent more than a configured limit allows."""
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(f"{what}: {size} is over the limit of {limit}")
+        self.what = what
+        self.size = size
+        self.limit = limit
+
+
+class MessageError(RemoteProtocolError):
+    """A whole message cannot be read: header, missing property, or a value of a wrong type.
+
+    ``element`` names the property or header field, or is empty.
+    """
+
+    def __init__(self, message: str, text: str, element: str = "") -> None:
+        super().__init__(f"{message}: {text}" + (f" (at {element})" if element else ""))
+        self.message = message
+        self.element = element
+
+
+class ClixmlError(RemoteProtocolError):
+    """A document is not CLIXML that PowerShell would read.
+
+    ``path`` leads to the element (``/Obj/MS/I32[Count]``), ``offset`` is the character
+    of the decoded text where the trouble was noticed, or -1.
+    """
+
+    def __init__(self, text: str, path: str = "", offset: int = -1) -> None:
+        where = f" at {path}" if path else ""
+        if offset >= 0:
+            where += f" (character {offset})"
+        super().__init__(text + where)
+        self.path = path
+        self.offset = offset
+
+
+class UnexpectedMessage(RemoteProtocolError):
+    """The peer sent a good message at the wrong time."""
+
+    def __init__(self, got: str, state: str, legal: tuple[str, ...]) -> None:
+        super().__init__(f"{got} while {state}; legal here: {', '.join(legal) or 'nothing'}")
+        self.got = got
+        self.state = state
+        self.legal = legal
+
+
+class Side(Enum):
+    """Who sends."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    @property
+    def peer(self) -> Side:
+        return Side.SERVER if self is Side.CLIENT else Side.CLIENT
+
+
+class Stream(Enum):
+    """The two queues of one target; host responses overtake everything else. [MS-PSRP] 3.1.5.1"""
+
+    DEFAULT = "default"
+    PROMPT_RESPONSE = "prompt_response"
+
+
+class Act(Enum):
+    """What PSRP leaves to its carrier: not messages, but steps of the transport."""
+
+    CREATE_POOL = "create pool"
+    CREATE_PIPELINE = "create pipeline"
+    STOP_PIPELINE = "stop pipeline"
+    CLOSE_PIPELINE = "close pipeline"
+    CLOSE_POOL = "close pool"
+    DISCONNECT = "disconnect"
+    RECONNECT = "reconnect"
+    CONNECT = "connect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """What the carrier has to do next: an act, bytes to move, or an act that takes bytes along.
+
+    CREATE_POOL, CREATE_PIPELINE and CONNECT carry the first bytes of their target (WS-Man puts
+    them into creationXml, Arguments and connectXml); the other acts carry none.
+    """
+
+    target: UUID | None = None
+    """The pipeline's id, or None for the pool."""
+    stream: Stream = Stream.DEFAULT
+    data: bytes = b""
+    act: Act | None = None
+
+
+class ReceiveBuffer:
+    """Bytes that came and were not used yet. Consuming is linear over the whole stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._data = bytearray()
+        self._limit = limit
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def append(self, data: bytes | bytearray | memoryview) -> None:
+        """Raises LimitExceeded, and takes nothing, when the buffer would grow over its limit."""
+        if len(self._data) + len(data) > self._limit:
+            raise LimitExceeded("receive buffer", len(self._data) + len(data), self._limit)
+        self._data += data
+
+    def find(self, what: bytes, start: int = 0) -> int:
+        return self._data.find(what, start)
+
+    def take(self, count: int) -> bytes:
+        taken = bytes(memoryview(self._data)[:count])
+        del self._data[:count]
+        return taken
