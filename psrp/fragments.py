@@ -243,6 +243,11 @@ class Defragmenter:
         return self._end - self._at + len(self._more)
 
     @property
+    def spoiled(self) -> bool:
+        """Whether the stream can never be read again: every call raises the same error."""
+        return self._spoiled
+
+    @property
     def consumed(self) -> int:
         """Bytes of the stream that were used; what was received beyond is pending or lost."""
         return self._base + self._at
