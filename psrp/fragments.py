@@ -233,11 +233,6 @@ class Defragmenter:
         self._parts: list[bytes | memoryview] = []
 
     @property
-    def spoiled(self) -> bool:
-        """An error was met behind which nothing of this stream can be read."""
-        return self._spoiled
-
-    @property
     def pending(self) -> int:
         """Bytes that came and were not used: an incomplete fragment, or a spoiled stream's."""
         return self._end - self._at + len(self._more)
