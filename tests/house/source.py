@@ -1,0 +1,59 @@
+"""The project's own files, as the house tests see them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("psrp", "wsman", "sshsub", "psremoting")
+
+
+def modules(*tops: str) -> list[Path]:
+    """Every Python file below these top-level folders, as paths from the root."""
+    found = (path.relative_to(ROOT) for top in tops for path in (ROOT / top).rglob("*.py"))
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def all_functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions and methods of one file, inner ones too."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return [node for node in ast.walk(tree(path)) if isinstance(node, kinds)]
+
+
+def tests_by_id() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every test as pytest names it: `tests/psrp/test_pool.py::test_x`, with its class if any."""
+    return {
+        "::".join((path.as_posix(), *names)): node
+        for path in modules("tests")
+        for names, node in _top_functions(tree(path).body)
+        if node.name.startswith("test_")
+    }
+
+
+def _top_functions(
+    body: list[ast.stmt], outer: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield (*outer, node.name), node
+        elif isinstance(node, ast.ClassDef):
+            yield from _top_functions(node.body, (*outer, node.name))
+
+
+def pages() -> list[Path]:
+    """The pages people read, as paths from the root."""
+    texts = (
+        *ROOT.glob("*.md"),
+        *(ROOT / "spec-notes").glob("*.md"),
+        *(ROOT / "bench").glob("*.md"),
+    )
+    return sorted(path.relative_to(ROOT) for path in texts)

@@ -1,0 +1,107 @@
+"""Who may import whom. This table is the map of the project; CONTRIBUTING.md says why.
+
+Every import statement counts, wherever it stands: in functions, and for type checkers only.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import PACKAGES, ROOT, modules, tree
+
+PURE_MODULES = """
+    __future__ abc array base64 binascii bisect codecs collections contextlib copy dataclasses
+    datetime decimal enum fractions functools hashlib heapq hmac html inspect io ipaddress
+    itertools json keyword math numbers operator re reprlib string struct sys textwrap types
+    typing unicodedata urllib.parse uuid weakref xml zlib
+"""
+#: The standard library without I/O, clock, randomness, threads and logging.
+PURE = set(PURE_MODULES.split())
+ANY_STDLIB = set(sys.stdlib_module_names)
+
+LAYERS = {
+    "psrp": PURE | {"psrp", "lxml", "cryptography"},
+    "wsman": PURE | {"wsman", "psrp.sansio", "lxml", "spnego", "h11"},
+    "sshsub": PURE | {"sshsub", "psrp.sansio"},
+    "psremoting": ANY_STDLIB
+    | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego"}
+    | {"click", "rich", "prompt_toolkit", "yaml"},
+}
+#: What single files may use on top of their package.
+TRIO = ANY_STDLIB | {"trio"}
+STRATEGIES = {"hypothesis", "psrp.strategies"}
+
+#: Calls that ask the world for time, randomness, files or a terminal.
+WORLDLY = {
+    *("uuid1", "uuid4", "getnode", "now", "utcnow", "today", "fromtimestamp", "urandom"),
+    *("open", "input", "print", "getpid", "exec", "eval", "__import__", "import_module"),
+}
+
+
+def allowed(path: Path) -> set[str]:
+    package = path.parts[0]
+    names = LAYERS[package]
+    if path.name == "strategies.py":
+        names = names | STRATEGIES
+    if path.name.startswith("trio_") and package in {"wsman", "sshsub"}:
+        names = names | TRIO
+    return names
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything a file imports; a relative import begins with a dot."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def covered(name: str, names: set[str]) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in names for count in range(1, len(parts) + 1))
+
+
+@pytest.mark.parametrize("path", modules(*PACKAGES), ids=str)
+def test_every_import_stays_in_its_layer(path: Path) -> None:
+    strangers = [f"{path}:{line} {name}" for line, name in imports(path) if name.startswith(".")]
+    names = allowed(path)
+    strangers += [
+        f"{path}:{line} {name}" for line, name in imports(path) if not covered(name, names)
+    ]
+    assert not strangers
+
+
+@pytest.mark.parametrize("path", modules("psrp", "wsman", "sshsub"), ids=str)
+def test_a_machine_never_asks_the_world(path: Path) -> None:
+    if path.name.startswith("trio_"):
+        return
+    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    names = [(c.lineno, getattr(c.func, "attr", getattr(c.func, "id", ""))) for c in calls]
+    assert not [f"{path}:{line} {name}()" for line, name in names if name in WORLDLY]
+
+
+@pytest.mark.parametrize("path", modules("tests", "bench"), ids=str)
+def test_tests_and_bench_import_absolutely(path: Path) -> None:
+    assert not [f"{path}:{line}" for line, name in imports(path) if name.startswith(".")]
+
+
+HEAVY = ("cryptography", "trio", "h11", "hypothesis", "spnego", "wsman", "sshsub", "psremoting")
+LIGHT = ("import psrp", "import psrp, psrp.clixml, psrp.fragments, psrp.pool, psrp.messages")
+
+
+@pytest.mark.parametrize("statement", LIGHT)
+def test_importing_the_core_pulls_in_nothing_heavy(statement: str) -> None:
+    script = f"{statement}; import sys; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
+    assert not set(HEAVY) & set(loaded)
+    assert "psrp" in loaded

@@ -1,0 +1,82 @@
+"""Files that can be read in one sitting, functions that fit on a screen, names with a meaning."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import PACKAGES, ROOT, all_functions, modules, tree
+
+MAX_FILE = 500
+MAX_FUNCTION = 50
+#: A longer file says so in one of its first lines: `# table: ...` or `# generated: ...`.
+FILE_MARK = re.compile(r"^# (table|generated): \w", re.MULTILINE)
+#: A longer function says so on the line of its name: `def read(self) -> None:  # table`.
+FUNCTION_MARK = re.compile(r"#\s*table\b")
+
+NAMES_THAT_SAY_NOTHING = re.compile(
+    r"^_*(utils?|utilit\w*|helpers?|misc|common|managers?|handlers?|base|stuff|core)$|\d$"
+)
+EVERYTHING = modules(*PACKAGES, "tests", "bench")
+
+
+def lines(path: Path) -> list[str]:
+    return (ROOT / path).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    count = len(lines(path))
+    marked = bool(FILE_MARK.search("\n".join(lines(path)[:5])))
+    assert count <= MAX_FILE or marked
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+def test_a_function_fits_on_a_screen(path: Path) -> None:
+    text = lines(path)
+    long = [
+        f"{path}:{node.lineno} {node.name} has {length} lines"
+        for node in all_functions(path)
+        if (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION
+        and not FUNCTION_MARK.search("\n".join(text[node.lineno - 1 : node.body[0].lineno - 1]))
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+def test_a_name_says_what_the_module_holds(path: Path) -> None:
+    assert not [part for part in path.with_suffix("").parts if NAMES_THAT_SAY_NOTHING.search(part)]
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+def test_a_file_that_has_code_says_what_it_is_for(path: Path) -> None:
+    assert not tree(path).body or ast.get_docstring(tree(path))
+
+
+def checks(node: ast.AST, names: set[str]) -> bool:
+    """Whether code compares something: by itself, or by calling what does.
+
+    A `try` counts: a property test may say that only one kind of error comes out.
+    """
+    return any(
+        isinstance(inner, ast.Assert | ast.Try)
+        or (isinstance(inner, ast.Name) and inner.id in names)
+        or (isinstance(inner, ast.Attribute) and inner.attr in names)
+        for inner in ast.walk(node)
+    )
+
+
+def test_every_test_checks_something() -> None:
+    every = [(path, node) for path in modules("tests") for node in all_functions(path)]
+    names = {"raises", "suppress", "warns"}
+    while more := {node.name for _, node in every if checks(node, names)} - names:
+        names |= more
+    idle = [
+        f"{path}::{node.name}"
+        for path, node in every
+        if node.name.startswith("test_") and not checks(node, names)
+    ]
+    assert not idle
