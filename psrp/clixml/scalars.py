@@ -1,0 +1,269 @@
+"""One table: tag <-> Python type <-> text, for every value that is a single element.
+
+[MS-PSRP] 2.2.5.1. What is accepted is what .NET's XmlConvert accepts; what is written is what
+PowerShell writes.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID, SafeUUID
+
+from psrp.clixml.numbers import (
+    Byte,
+    Char,
+    Int16,
+    Int64,
+    SByte,
+    Single,
+    SizedInt,
+    UInt16,
+    UInt32,
+    UInt64,
+)
+from psrp.clixml.objects import ScriptBlock, Uri, Version, XmlDocument
+from psrp.clixml.text import escape, resolve_entities, unescape
+from psrp.clixml.times import DateTime, TimeSpan, parse_datetime, parse_timespan
+
+__all__ = ["FORMAT", "PARSE", "TEXTS", "format_double", "parse_text"]
+
+_INTEGER = re.compile(r"[ \t\r\n]*([+-]?[0-9]+)[ \t\r\n]*")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_GUID_BODY = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_GUID = re.compile(rf"[0-9a-f]{{32}}|{_GUID_BODY}|\{{{_GUID_BODY}\}}|\({_GUID_BODY}\)", re.I)
+_DOCTYPE = re.compile(r"<!DOCTYPE\b")
+_SPACE = " \t\r\n"
+_NOT_FINITE = {"INF": "inf", "-INF": "-inf"}
+_NOT_FINITE_ANY_CASE = {"infinity": "inf", "+infinity": "inf", "-infinity": "-inf"}
+_NAN = {"nan", "+nan", "-nan"}
+_WIDE = Context(prec=200, rounding=ROUND_HALF_EVEN, Emax=10_000, Emin=-10_000)
+_DECIMAL_MAX = 2**96 - 1
+
+
+def parse_text(text: str) -> str:
+    """The string an element holds: references, then escapes."""
+    return unescape(resolve_entities(text))
+
+
+def _parse_number(low: int, high: int, make: Callable[[int], Any], text: str) -> Any:
+    match = _INTEGER.fullmatch(text)
+    digits = match[1] if match else ""
+    if not digits:
+        raise ValueError("not an integer")
+    if len(digits) > 40:
+        digits = digits[0] + digits[1:].lstrip("0")
+        if len(digits) > 40:
+            raise ValueError("the integer is out of range")
+    number = int(digits)
+    if not low <= number <= high:
+        raise ValueError("the integer is out of range")
+    return make(number)
+
+
+def _integers(kind: type[SizedInt]) -> Callable[[str], Any]:
+    return partial(_parse_number, kind.MIN, kind.MAX, partial(int.__new__, kind))
+
+
+def _parse_bool(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.strip(_SPACE)]
+    except KeyError:
+        raise ValueError("not a boolean") from None
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _parse_double(text: str) -> float:
+    text = text.strip(_SPACE)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if text in _NOT_FINITE:
+        return float(_NOT_FINITE[text])
+    if text.lower() in _NOT_FINITE_ANY_CASE:
+        return float(_NOT_FINITE_ANY_CASE[text.lower()])
+    if text.lower() in _NAN:
+        return float("nan")
+    raise ValueError("not a number")
+
+
+def _parse_decimal(text: str) -> Decimal:
+    text = text.strip(_SPACE)
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError("not a decimal number")
+    whole, _, fraction = text.partition(".")
+    # No decimal has more than 29 digits: 100 decide how the last of them is rounded, save a tie.
+    sticky = "1" if fraction[100:].strip("0") else ""
+    number = Decimal(whole.lstrip("+") + "." + fraction[:100] + sticky)
+    if number.is_zero():
+        return Decimal(0).scaleb(-min(len(fraction), 28))
+    for scale in range(min(len(fraction), 28), -1, -1):
+        if number.adjusted() > 29:
+            break
+        rounded = number.quantize(Decimal(1).scaleb(-scale), context=_WIDE)
+        if _coefficient(rounded) <= _DECIMAL_MAX:
+            return abs(rounded) if rounded.is_zero() else rounded
+    raise ValueError("the decimal number is out of range")
+
+
+def _coefficient(number: Decimal) -> int:
+    return int("".join(map(str, number.as_tuple().digits)))
+
+
+def format_decimal(number: Decimal) -> str:
+    """Plain digits with the scale kept. ValueError when 96 bits or 28 places do not hold it."""
+    _, _, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or exponent < -28 or number.adjusted() > 29:
+        raise ValueError(f"{number} has no place in a 96-bit decimal")
+    text = f"{number:f}"
+    if int(text.replace(".", "").lstrip("-")) > _DECIMAL_MAX:
+        raise ValueError(f"{number} has no place in a 96-bit decimal")
+    return text.lstrip("-") if number.is_zero() else text
+
+
+def _parse_guid(text: str) -> UUID:
+    text = text.strip(_SPACE)
+    if not _GUID.fullmatch(text):
+        raise ValueError("not a GUID")
+    guid = UUID.__new__(UUID)
+    _set_guid(guid, "int", int(text.strip("{}()").replace("-", ""), 16))
+    _set_guid(guid, "is_safe", SafeUUID.unknown)
+    return guid
+
+
+_set_guid = object.__setattr__
+"""The way around UUID's own constructor, which costs more than the rest of an element."""
+
+
+def _parse_bytes(text: str) -> bytes:
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except (Base64Error, ValueError):
+        pass
+    try:
+        return a2b_base64("".join(resolve_entities(text).split()), strict_mode=True)
+    except (Base64Error, ValueError):
+        raise ValueError("not base64") from None
+
+
+def _parse_xml(text: str) -> XmlDocument:
+    document = parse_text(text)
+    if _DOCTYPE.search(document):
+        raise ValueError("an XML document with a document type is not accepted")
+    return XmlDocument(document)
+
+
+def format_double(number: float) -> str:
+    """The shortest text that reads back as the same number, in .NET's spelling."""
+    return _shape(repr(number), 17)
+
+
+def _format_single(number: float) -> str:
+    for digits in range(9):
+        text = f"{number:.{digits}e}"
+        if float.__eq__(Single(text), number):
+            break
+    else:
+        text = float.__repr__(number)
+    return _shape(text, 9)
+
+
+def _shape(text: str, plain_below: int) -> str:
+    """Turn what Python printed into .NET's form: ``5``, ``0.0001``, ``1E-05``, ``1.5E+17``."""
+    if "e" not in text:
+        if text.endswith(".0"):
+            return text[:-2]
+        return _SPECIAL_DOUBLES.get(text, text)
+    mantissa, _, power = text.partition("e")
+    exponent = int(power)
+    sign = "-" if mantissa[0] == "-" else ""
+    digits = mantissa.lstrip("-").replace(".", "").rstrip("0") or "0"
+    if digits == "0":
+        return sign + "0"
+    if -5 < exponent < 0:
+        return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
+    if 0 <= exponent < plain_below:
+        whole = digits[: exponent + 1].ljust(exponent + 1, "0")
+        rest = digits[exponent + 1 :]
+        return f"{sign}{whole}.{rest}" if rest else sign + whole
+    if len(digits) > 1:
+        digits = f"{digits[0]}.{digits[1:]}"
+    return f"{sign}{digits}E{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
+_SPECIAL_DOUBLES = {"inf": "INF", "-inf": "-INF", "nan": "NaN"}
+
+
+def _format_bytes(data: bytes | bytearray | memoryview) -> str:
+    return b2a_base64(data, newline=False).decode("ascii")
+
+
+_parse_char = partial(_parse_number, 0, 0xFFFF, Char)
+
+PARSE: dict[str, Callable[[str], Any]] = {
+    "S": parse_text,
+    "I32": partial(_parse_number, -(2**31), 2**31 - 1, int),
+    "B": _parse_bool,
+    "I64": _integers(Int64),
+    "Db": _parse_double,
+    "DT": parse_datetime,
+    "G": _parse_guid,
+    "TS": parse_timespan,
+    "BA": _parse_bytes,
+    "D": _parse_decimal,
+    "C": _parse_char,
+    "By": _integers(Byte),
+    "SB": _integers(SByte),
+    "I16": _integers(Int16),
+    "U16": _integers(UInt16),
+    "U32": _integers(UInt32),
+    "U64": _integers(UInt64),
+    "Sg": lambda text: Single(_parse_double(text)),
+    "URI": lambda text: Uri(parse_text(text)),
+    "Version": lambda text: Version(parse_text(text).strip(_SPACE)),
+    "SBK": lambda text: ScriptBlock(parse_text(text)),
+    "XD": _parse_xml,
+}
+"""Tag to the function that reads the element's raw text (references not resolved). Each raises
+ValueError for text that is none of its own. `None` (Nil), SS and PR are the reader's."""
+
+TEXTS = frozenset({"S", "URI", "SBK", "XD", "SS", "T", "ToString", "AV", "SD"})
+"""Elements that .NET reads as strings, by name *and* namespace."""
+
+FORMAT: dict[type, tuple[str, Callable[[Any], str]]] = {
+    str: ("S", escape),
+    bool: ("B", lambda value: "true" if value else "false"),
+    float: ("Db", format_double),
+    bytes: ("BA", _format_bytes),
+    bytearray: ("BA", _format_bytes),
+    memoryview: ("BA", _format_bytes),
+    UUID: ("G", str),
+    Decimal: ("D", format_decimal),
+    datetime: ("DT", lambda value: str(DateTime.from_datetime(value))),
+    timedelta: ("TS", lambda value: str(TimeSpan.from_timedelta(value))),
+    DateTime: ("DT", str),
+    TimeSpan: ("TS", str),
+    Int64: ("I64", int.__repr__),
+    Byte: ("By", int.__repr__),
+    SByte: ("SB", int.__repr__),
+    Int16: ("I16", int.__repr__),
+    UInt16: ("U16", int.__repr__),
+    UInt32: ("U32", int.__repr__),
+    UInt64: ("U64", int.__repr__),
+    Single: ("Sg", _format_single),
+    Char: ("C", lambda value: str(ord(value))),
+    Uri: ("URI", escape),
+    Version: ("Version", escape),
+    ScriptBlock: ("SBK", escape),
+    XmlDocument: ("XD", escape),
+}
+"""Exact type to its tag and the function that writes its text, escaped. ValueError when the
+value has none. `None`, `int` and the containers are the writer's."""

@@ -1,0 +1,89 @@
+"""The two layers over the characters of a string: ``_xHHHH_`` escapes, and XML's own.
+
+[MS-PSRP] 2.2.5.3.2. Strings here are Python strings whose lone surrogates stand for the UTF-16
+code units that PowerShell strings may hold.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["escape", "escape_attribute", "needs_escape", "resolve_entities", "unescape"]
+
+_SPECIAL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff<>&]|_(?=[xX])"
+)
+_QUOTE = re.compile(_SPECIAL.pattern.replace("<>&", '<>&"'))
+_MARKUP = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;"}
+_ESCAPE = re.compile(r"_[xX]([0-9a-fA-F]{4}(?:[0-9a-fA-F]{4})?)_")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ENTITY = re.compile(r"&(?:([a-z]+)|#([0-9]+)|#x([0-9a-fA-F]+));|&")
+_NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+
+needs_escape = _SPECIAL.search
+"""True (a match) when `escape` would change the text."""
+
+
+def escape(text: str) -> str:
+    """The text as it stands in an element: controls, surrogates, ``_x`` and markup escaped.
+
+    U+FFFE and U+FFFF, which PowerShell writes as references that no XML parser takes, are
+    escaped as well.
+    """
+    return _SPECIAL.sub(_escaped, text) if _SPECIAL.search(text) else text
+
+
+def escape_attribute(text: str) -> str:
+    """The text as it stands between the double quotes of an attribute."""
+    return _QUOTE.sub(_escaped, text) if _QUOTE.search(text) else text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    char = match[0]
+    if char in _MARKUP:
+        return _MARKUP[char]
+    code = ord(char)
+    if code > 0xFFFF:
+        code -= 0x10000
+        return f"_x{0xD800 + (code >> 10):04X}__x{0xDC00 + (code & 0x3FF):04X}_"
+    return f"_x{code:04X}_"
+
+
+def unescape(text: str) -> str:
+    """Undo the ``_xHHHH_`` (and ``_xHHHHHHHH_``) escapes, in one pass, and join surrogates.
+
+    What looks almost like an escape stays as it is.
+    """
+    if "_" in text:
+        text = _ESCAPE.sub(_unescaped, text)
+    if not text.isascii() and _SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
+    return chr(code) if code < 0x110000 else match[0]
+
+
+def resolve_entities(text: str) -> str:
+    """Put in what the references of XML mean. ValueError for one that means nothing.
+
+    Any code point may be given by number, also those that XML forbids: PowerShell's writer
+    gives U+FFFE that way, and its reader takes them all.
+    """
+    return _ENTITY.sub(_resolved, text) if "&" in text else text
+
+
+def _resolved(match: re.Match[str]) -> str:
+    name, decimal, hexadecimal = match.groups()
+    if name:
+        if name in _NAMED:
+            return _NAMED[name]
+    elif decimal or hexadecimal:
+        digits = (decimal or hexadecimal).lstrip("0")
+        if len(digits) < 8:
+            code = int(digits or "0", 10 if decimal else 16)
+            if code < 0x110000:
+                return chr(code)
+    raise ValueError("an '&' that begins no known reference")

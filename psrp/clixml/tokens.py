@@ -1,0 +1,218 @@
+"""From bytes to markup: what CLIXML needs of an XML reader, and no more.
+
+No XML library takes what PowerShell writes (``&#xFFFE;``), so this one is our own. A document is
+decoded and cleaned first (`prepare`): characters that XML forbids are refused, a document type
+as well, comments and processing instructions go, CDATA becomes escaped text. Then `SCAN` takes
+one element or tag at a time; what it cannot take, `slow_token` does, or says what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, NoReturn
+
+from psrp.clixml.text import resolve_entities
+from psrp.sansio import ClixmlError
+
+__all__ = ["EMPTY", "END", "OPEN", "SCALAR", "SCAN", "Token", "fail", "prepare", "slow_token"]
+
+EMPTY, OPEN, SCALAR, END = 4, 5, 6, 7
+"""Kinds of token, numbered as the last group of `SCAN` that took part."""
+
+_SPACE = " \t\n"
+_LONGEST = 4000
+
+SCAN = re.compile(
+    r'<(?:(\w+)(?: N="([^"<&]*)")?(?: RefId="([^"<&]*)")?'
+    rf"(?:( ?/>)|>([^<]{{0,{_LONGEST}}})(</\1>)?)|/(\w+)>)[{_SPACE}]*"
+).match
+"""Groups: tag, N, RefId, the end of an empty tag, text, end tag of the same; tag that ends.
+
+Text that is longer than a limit, or not followed by its own end tag, comes as OPEN."""
+
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
+_EACH_CONTROL = tuple(bytes((code,)) for code in _CONTROLS)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_DECLARATION = re.compile(r"<\?xml[ \t\n][^<>]*\?>")
+_OPENING = re.compile(r"<[!?]")
+_NAME = r"[^\W\d][\w.-]*"
+_START = re.compile(
+    rf"<({_NAME}(?::{_NAME})?)((?:[{_SPACE}]+[\w:.-]+[{_SPACE}]*=[{_SPACE}]*"
+    rf"""(?:"[^"<]*"|'[^'<]*'))*+)[{_SPACE}]*(/?)>"""
+)
+_ATTRIBUTE = re.compile(rf"""([\w:.-]+)[{_SPACE}]*=[{_SPACE}]*(?:"([^"]*)"|'([^']*)')""")
+_END_TAG = re.compile(rf"</({_NAME}(?::{_NAME})?)[{_SPACE}]*>[{_SPACE}]*")
+_BLANK = re.compile(rf"[{_SPACE}]*")
+_TAG = re.compile(r"<(/?)([^\s<>/]+)([^<>]*?)(/?)>")
+_NAME_GIVEN = re.compile(r"""\bN[ \t\n]*=[ \t\n]*["']([^"'<]*)""")
+
+
+class Token(NamedTuple):
+    """One start tag, end tag, or element without child elements."""
+
+    kind: int
+    tag: str
+    """Local name."""
+    name: str | None
+    """Attribute N, its ``_xHHHH_`` escapes not undone."""
+    refid: str | None
+    text: str
+    """What stands between the start tag and the next markup; not resolved."""
+    after: int
+    """The offset behind it and behind white space that follows."""
+    qualified: str
+    """The name with its prefix, which the end tag repeats."""
+    attributes: dict[str, str]
+    """All of them; filled in by `slow_token` only."""
+
+
+def prepare(data: bytes | bytearray | memoryview | str) -> str:
+    """The document as text that holds nothing but tags and characters.
+
+    bytes are UTF-8, or what their byte order mark says. Raises ClixmlError.
+    """
+    if isinstance(data, str):
+        try:
+            raw = data.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ClixmlError("half a surrogate pair stands raw", "", error.start) from None
+        text = data.removeprefix("\ufeff")
+    else:
+        raw = bytes(data)
+        text, raw = _decode(raw)
+    _refuse_illegal(raw, text)
+    if b"\r" in raw:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "<!" in text or "<?" in text:
+        text = _clean(text)
+    return text
+
+
+def _decode(raw: bytes) -> tuple[str, bytes]:
+    mark, encoding = next((bom for bom in _BOMS if raw.startswith(bom[0])), (b"", "utf-8"))
+    try:
+        text = raw[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        at = f"byte {len(mark) + error.start}"
+        raise ClixmlError(f"not {encoding} at {at}: {error.reason}") from None
+    return text, text.encode("utf-8") if encoding != "utf-8" else raw
+
+
+def _refuse_illegal(raw: bytes, text: str) -> None:
+    """Refuse what must not stand raw: C0 but tab, LF and CR; U+FFFE and U+FFFF."""
+    if len(raw) < 4096:
+        bad = len(raw.translate(None, _CONTROLS)) != len(raw)
+    else:
+        bad = any(control in raw for control in _EACH_CONTROL)
+    if bad or (not text.isascii() and (b"\xef\xbf\xbe" in raw or b"\xef\xbf\xbf" in raw)):
+        found = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", text)
+        if found:
+            fail(text, found.start(), f"U+{ord(found[0]):04X} stands raw")
+
+
+def _clean(text: str) -> str:
+    """Drop comments and processing instructions, turn CDATA into escaped text."""
+    pieces = []
+    pos = 0
+    declaration = _DECLARATION.match(text)
+    if declaration:
+        pos = declaration.end()
+    while found := _OPENING.search(text, pos):
+        start = found.start()
+        pieces.append(text[pos:start])
+        if text.startswith("<!--", start):
+            end = _find(text, "--", start + 4, "comment")
+            if not text.startswith(">", end + 2):
+                fail(text, end, "'--' inside a comment")
+            pos = end + 3
+        elif text.startswith("<![CDATA[", start):
+            end = _find(text, "]]>", start + 9, "CDATA section")
+            content = text[start + 9 : end].replace("&", "&amp;")
+            pieces.append(content.replace("<", "&lt;").replace(">", "&gt;"))
+            pos = end + 3
+        elif text.startswith("<!DOCTYPE", start):
+            fail(text, start, "a document type is not accepted")
+        elif text.startswith("<?", start) and not re.match(r"<\?[xX][mM][lL]\b", text[start:][:6]):
+            pos = _find(text, "?>", start + 2, "processing instruction") + 2
+        else:
+            fail(text, start, "malformed markup")
+    pieces.append(text[pos:])
+    return "".join(pieces)
+
+
+def _find(text: str, what: str, start: int, kind: str) -> int:
+    found = text.find(what, start)
+    if found < 0:
+        fail(text, start, f"a {kind} does not end")
+    return found
+
+
+def slow_token(text: str, pos: int) -> Token:
+    """The token at ``pos``, in any spelling that XML allows. Raises ClixmlError for the rest."""
+    if text.startswith("</", pos):
+        end = _END_TAG.match(text, pos)
+        if end is None:
+            fail(text, pos, "malformed end tag")
+        return Token(END, _local(end[1]), None, None, "", end.end(), end[1], {})
+    start = _START.match(text, pos)
+    if start is None:
+        if pos >= len(text):
+            fail(text, pos, "the document ends too early")
+        fail(text, pos, "malformed tag" if text[pos] == "<" else "text among elements")
+    qualified, inside, slash = start.groups()
+    attributes = _attributes(text, pos, inside)
+    name, refid, after = attributes.get("N"), attributes.get("RefId"), start.end()
+    tag = _local(qualified)
+    if slash:
+        after = _skip(text, after)
+        return Token(EMPTY, tag, name, refid, "", after, qualified, attributes)
+    until = text.find("<", after)
+    if until < 0:
+        fail(text, pos, "the element does not end")
+    content = text[after:until]
+    end = _END_TAG.match(text, until)
+    if end is not None and end[1] == qualified:
+        return Token(SCALAR, tag, name, refid, content, end.end(), qualified, attributes)
+    return Token(OPEN, tag, name, refid, content, until, qualified, attributes)
+
+
+def _attributes(text: str, pos: int, inside: str) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    for key, double, single in _ATTRIBUTE.findall(inside):
+        if key in attributes:
+            fail(text, pos, f"two attributes {key}")
+        try:
+            value = (double or single).replace("\t", " ").replace("\n", " ")
+            attributes[key] = resolve_entities(value)
+        except ValueError as error:
+            fail(text, pos, str(error))
+    return attributes
+
+
+def _local(qualified: str) -> str:
+    return qualified.rpartition(":")[2]
+
+
+def _skip(text: str, pos: int) -> int:
+    blank = _BLANK.match(text, pos)
+    return blank.end() if blank else pos
+
+
+def fail(text: str, pos: int, what: str) -> NoReturn:
+    """Raise ClixmlError with the path of the element that begins at ``pos`` or holds it."""
+    raise ClixmlError(what, _path(text, pos), pos)
+
+
+def _path(text: str, pos: int) -> str:
+    open_tags: list[str] = []
+    for match in _TAG.finditer(text, 0, len(text)):
+        if match.start() > pos:
+            break
+        slash, tag, attributes, empty = match.groups()
+        if slash:
+            if open_tags and match.end() <= pos:
+                open_tags.pop()
+        elif not empty or match.start() == pos:
+            name = _NAME_GIVEN.search(attributes)
+            open_tags.append(f"{_local(tag)}[{name[1]}]" if name else _local(tag))
+    return "/" + "/".join(open_tags) if open_tags else ""

@@ -1,0 +1,372 @@
+"""Writing CLIXML exactly as PowerShell spells it. [MS-PSRP] 2.2.5
+
+Plain Python is taken as well: list and tuple become System.Object[], dict a Hashtable, datetime
+and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from psrp.clixml.containers import (
+    ARRAY,
+    HASHTABLE,
+    Dictionary,
+    Enumerable,
+    List,
+    Queue,
+    Stack,
+    TypeNames,
+)
+from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
+from psrp.clixml.read import DEPTH_CEILING, MAX_DEPTH, NAMESPACE
+from psrp.clixml.scalars import FORMAT
+from psrp.clixml.text import escape, escape_attribute, needs_escape
+from psrp.sansio import LocalProtocolError
+
+__all__ = ["dump_all", "dumps"]
+
+Seal = Callable[[str], str]
+
+_SHORT = 1000
+_NAMES: dict[str, str] = {}
+_NAMES_KEPT = 4096
+
+
+def dumps(value: Any, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -> bytes:
+    """The value as one bare element, UTF-8, as in the body of a PSRP message.
+
+    seal: turns the text of an open SecureString into that of ``<SS>``.
+    max_depth: how many Obj may stand in each other, up to 100; more than 48 are more than
+        PowerShell reads.
+    Raises LocalProtocolError, naming the place, for a value that has no CLIXML form.
+    """
+    kind = type(value)
+    if kind is str and len(value) < _SHORT and not needs_escape(value):
+        return f"<S>{value}</S>".encode()
+    if kind is int and -0x80000000 <= value <= 0x7FFFFFFF:
+        return b"<I32>%d</I32>" % value
+    writer = Writer(seal, max_depth)
+    writer.value(value, "")
+    return "".join(writer.pieces).encode()
+
+
+def dump_all(
+    values: Iterable[Any], *, seal: Seal | None = None, max_depth: int = MAX_DEPTH
+) -> bytes:
+    """The values as an ``<Objs>`` document, indented as Export-Clixml does, without a BOM.
+
+    An object that occurs in two of the values is written once. Raises LocalProtocolError.
+    """
+    writer = Writer(seal, max_depth)
+    writer.pieces.append(f'<Objs Version="1.1.0.1" xmlns="{NAMESPACE}">')
+    for value in values:
+        writer.value(value, "")
+    writer.pieces.append("</Objs>")
+    return _indent("".join(writer.pieces)).encode()
+
+
+_TAG = re.compile(r"<(/?)[^>]*?(/?)>[^<]*")
+
+
+def _indent(text: str) -> str:
+    pieces: list[str] = []
+    depth = 0
+    after_start = False
+    for match in _TAG.finditer(text):
+        ends, empty = match.groups()
+        depth -= bool(ends)
+        if not (ends and after_start):
+            pieces.append("\n" + "  " * depth)
+        depth += not (ends or empty)
+        pieces.append(match[0])
+        after_start = not (ends or empty)
+    return "".join(pieces[1:])
+
+
+class Writer:
+    """Writes values into one scope of ids, as text in ``pieces``."""
+
+    __slots__ = ("_depth", "_ids", "_max_depth", "_next", "_path", "_seal", "_types", "pieces")
+
+    def __init__(self, seal: Seal | None, max_depth: int) -> None:
+        if not 1 <= max_depth <= DEPTH_CEILING:
+            raise LocalProtocolError(f"max_depth is between 1 and {DEPTH_CEILING}")
+        self.pieces: list[str] = []
+        self._seal = seal
+        self._max_depth = max_depth
+        self._depth = 0
+        self._next = 0
+        self._ids: dict[int, int] = {}
+        self._types: dict[TypeNames, int] = {}
+        self._path: list[Any] = []
+
+    def value(self, value: Any, attribute: str) -> None:
+        """Write one element; ``attribute`` is empty or `` N="..."`` ready to use."""
+        kind = type(value)
+        if value is None:
+            self.pieces.append(f"<Nil{attribute} />")
+        elif kind is int:
+            self._integer(value, attribute)
+        elif (scalar := FORMAT.get(kind)) is not None:
+            self._scalar(scalar, value, attribute)
+        elif (special := _SPECIAL.get(kind)) is not None:
+            special(self, value, attribute)
+        else:
+            self._derived(value, attribute)
+
+    def _refuse(self, reason: str) -> NoReturn:
+        place = "/".join(map(str, self._path))
+        raise LocalProtocolError(f"{reason} (at /{place})")
+
+    def _derived(self, value: Any, attribute: str) -> None:
+        """A value of a class that extends one we know."""
+        for base in type(value).__mro__[1:]:
+            if base is int:
+                return self._integer(int(value), attribute)
+            if base in FORMAT:
+                return self._scalar(FORMAT[base], value, attribute)
+            if base in _SPECIAL:
+                return _SPECIAL[base](self, value, attribute)
+        self._refuse(f"a {type(value).__name__} has no CLIXML form")
+
+    def _scalar(
+        self, scalar: tuple[str, Callable[[Any], str]], value: Any, attribute: str
+    ) -> None:
+        tag, form = scalar
+        try:
+            text = form(value)
+        except ValueError as error:
+            self._refuse(str(error))
+        if text or tag != "BA":
+            self.pieces.append(f"<{tag}{attribute}>{text}</{tag}>")
+        else:
+            self.pieces.append(f"<BA{attribute} />")
+
+    def _integer(self, value: int, attribute: str) -> None:
+        if -0x80000000 <= value <= 0x7FFFFFFF:
+            self.pieces.append(f"<I32{attribute}>{value}</I32>")
+        elif -(2**63) <= value < 2**63:
+            self.pieces.append(f"<I64{attribute}>{value}</I64>")
+        elif 0 < value < 2**64:
+            self.pieces.append(f"<U64{attribute}>{value}</U64>")
+        else:
+            self._big_integer(value, attribute)
+
+    def _big_integer(self, value: int, attribute: str) -> None:
+        try:
+            text = str(value)
+        except ValueError:
+            self._refuse("an int of so many digits has no CLIXML form")
+        power = value > 0 and value & (value - 1) == 0
+        flags = {"IsPowerOfTwo": power, "IsZero": False, "IsOne": False, "IsEven": not value & 1}
+        whole = PSObject(_BIG_INTEGER, {**flags, "Sign": 1 if value > 0 else -1}, to_string=text)
+        self._begin(attribute)
+        self._content(whole)
+        self._end()
+
+    # -- what has an id
+
+    def _known(self, value: Any, attribute: str) -> bool:
+        known = self._ids.get(id(value))
+        if known is None:
+            return False
+        self.pieces.append(f'<Ref{attribute} RefId="{known}" />')
+        return True
+
+    def _begin(self, attribute: str, value: Any = None) -> None:
+        self._descend()
+        if value is not None:
+            self._ids[id(value)] = self._next
+        self.pieces.append(f'<Obj{attribute} RefId="{self._next}">')
+        self._next += 1
+
+    def _end(self) -> None:
+        last = self.pieces[-1]
+        if last.startswith("<Obj ") and not last.endswith("/>"):
+            self.pieces[-1] = last[:-1] + " />"
+        else:
+            self.pieces.append("</Obj>")
+        self._depth -= 1
+
+    def _descend(self) -> None:
+        self._depth += 1
+        if self._depth > self._max_depth:
+            self._refuse(f"more than {self._max_depth} objects inside each other")
+
+    def _type_names(self, names: TypeNames) -> None:
+        if not names:
+            return
+        known = self._types.get(names)
+        if known is not None:
+            self.pieces.append(f'<TNRef RefId="{known}" />')
+            return
+        number = self._types[names] = len(self._types)
+        listed = "".join([f"<T>{escape(name)}</T>" for name in names])
+        self.pieces.append(f'<TN RefId="{number}">{listed}</TN>')
+
+    def _object(self, value: PSObject, attribute: str) -> None:
+        if self._known(value, attribute):
+            return
+        self._begin(attribute, value)
+        inner = value.value
+        if type(inner) in _CONTENT:
+            self._ids.setdefault(id(inner), self._next - 1)
+        self._content(value)
+        self._end()
+
+    def _content(self, value: PSObject) -> None:
+        inner = value.value
+        content = _CONTENT.get(type(inner))
+        names = value.type_names
+        self._type_names(tuple(names) if names or content is None else _names_of(inner))
+        if value.to_string is not None:
+            text = escape(value.to_string)
+            self.pieces.append(f"<ToString>{text}</ToString>" if text else "<ToString />")
+        if content is not None:
+            content(self, inner)
+        elif inner is not None:
+            self.value(inner, "")
+        if value.adapted is not None:
+            self._members("Props", value.adapted, "")
+        if value.extended:
+            self._members("MS", value.extended, "")
+
+    def _container(self, value: Any, attribute: str) -> None:
+        if self._known(value, attribute):
+            return
+        self._begin(attribute, value)
+        self._type_names(_names_of(value))
+        for kind in type(value).__mro__:
+            if kind in _CONTENT:
+                _CONTENT[kind](self, value)
+                break
+        self._end()
+
+    def _members(self, tag: str, members: dict[str, Any], attribute: str) -> None:
+        push, attributes = self.pieces.append, _NAMES
+        if not members:
+            push(f"<{tag}{attribute} />")
+            return
+        push(f"<{tag}{attribute}>")
+        for name, value in members.items():
+            given = attributes.get(name) or self._name(name)
+            kind = type(value)
+            if kind is str and len(value) < _SHORT:
+                push(f"<S{given}>{escape(value) if needs_escape(value) else value}</S>")
+            elif kind is int and -0x80000000 <= value <= 0x7FFFFFFF:
+                push(f"<I32{given}>{value}</I32>")
+            elif value is None:
+                push(f"<Nil{given} />")
+            else:
+                self._path.append(name)
+                if isinstance(value, MemberSet) and tag == "MS":
+                    self._descend()
+                    self._members("MS", value, given)
+                    self._depth -= 1
+                else:
+                    self.value(value, given)
+                self._path.pop()
+        push(f"</{tag}>")
+
+    def _name(self, name: Any) -> str:
+        if not isinstance(name, str) or not name:
+            self._refuse("a property needs a name, a string that is not empty")
+        if len(_NAMES) >= _NAMES_KEPT:
+            _NAMES.clear()
+        _NAMES[name] = given = f' N="{escape_attribute(name)}"'
+        return given
+
+    def _sequence(self, items: Any) -> None:
+        tag = getattr(items, "TAG", "LST")
+        if not items:
+            self.pieces.append(f"<{tag} />")
+            return
+        if tag == "STK":
+            items = items[::-1]
+        self.pieces.append(f"<{tag}>")
+        kinds = set(map(type, items))
+        if kinds == {int} and min(items) >= -0x80000000 and max(items) <= 0x7FFFFFFF:
+            self.pieces.append(f"<I32>{'</I32><I32>'.join(map(int.__repr__, items))}</I32>")
+        elif kinds == {str}:
+            if needs_escape("".join(items)):
+                items = map(escape, items)
+            self.pieces.append(f"<S>{'</S><S>'.join(items)}</S>")
+        else:
+            for index, item in enumerate(items):
+                self._path.append(index)
+                self.value(item, "")
+                self._path.pop()
+        self.pieces.append(f"</{tag}>")
+
+    def _pairs(self, dictionary: dict[Any, Any] | Dictionary) -> None:
+        if not len(dictionary):
+            self.pieces.append("<DCT />")
+            return
+        self.pieces.append("<DCT>")
+        for key, value in dictionary.items():
+            if key is None:
+                self._refuse("the key of a dictionary cannot be None")
+            self.pieces.append("<En>")
+            self._path.append(key if isinstance(key, (str, int)) else type(key).__name__)
+            self.value(key, ' N="Key"')
+            self.value(value, ' N="Value"')
+            self._path.pop()
+            self.pieces.append("</En>")
+        self.pieces.append("</DCT>")
+
+    # -- the other elements
+
+    def _member_set(self, value: MemberSet, attribute: str) -> None:
+        self._refuse("a MemberSet stands only among extended members")
+
+    def _secure_string(self, value: SecureString, attribute: str) -> None:
+        text = value.sealed
+        if text is None:
+            if self._seal is None:
+                self._refuse("an open SecureString needs a key to be sealed with")
+            text = self._seal(value.reveal())
+        self.pieces.append(f"<SS{attribute}>{escape(text)}</SS>")
+
+    def _progress(self, value: ProgressRecord, attribute: str) -> None:
+        self.pieces.append(
+            f"<PR{attribute}><AV>{escape(value.activity)}</AV><AI>{value.activity_id}</AI>"
+        )
+        self.value(value.current_operation, "")
+        self.pieces.append(
+            f"<PI>{value.parent_activity_id}</PI><PC>{value.percent}</PC>"
+            f"<T>{escape(value.type)}</T><SR>{value.seconds}</SR>"
+            f"<SD>{escape(value.status)}</SD></PR>"
+        )
+
+
+_BIG_INTEGER = ("System.Numerics.BigInteger", "System.ValueType", "System.Object")
+
+
+def _names_of(container: Any) -> TypeNames:
+    if isinstance(container, dict):
+        return HASHTABLE
+    return tuple(getattr(container, "type_names", ARRAY))
+
+
+_CONTENT: dict[type, Callable[[Writer, Any], None]] = {
+    list: Writer._sequence,
+    tuple: Writer._sequence,
+    List: Writer._sequence,
+    Enumerable: Writer._sequence,
+    Stack: Writer._sequence,
+    Queue: Writer._sequence,
+    dict: Writer._pairs,
+    Dictionary: Writer._pairs,
+}
+"""What a container writes inside its Obj."""
+
+_SPECIAL: dict[type, Callable[[Writer, Any, str], None]] = {
+    **dict.fromkeys(_CONTENT, Writer._container),
+    PSObject: Writer._object,
+    MemberSet: Writer._member_set,
+    SecureString: Writer._secure_string,
+    ProgressRecord: Writer._progress,
+}
