@@ -133,7 +133,7 @@ class PublicKeyRequest(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectRunspacePool(Event):
-    """CONNECT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.28; no counts are sent as a bare empty string."""
+    """CONNECT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.29; no counts are sent as a bare empty string."""
 
     min_runspaces: int | None = None
     max_runspaces: int | None = None
@@ -205,7 +205,7 @@ class ApplicationPrivateData(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunspacePoolInitData(Event):
-    """RUNSPACEPOOL_INIT_DATA, [MS-PSRP] 2.2.2.29. PowerShell swaps the two numbers on the
+    """RUNSPACEPOOL_INIT_DATA, [MS-PSRP] 2.2.2.30. PowerShell swaps the two numbers on the
     wire; here the smaller one is always the minimum."""
 
     min_runspaces: int
@@ -214,7 +214,7 @@ class RunspacePoolInitData(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetRunspaceState(Event):
-    """RESET_RUNSPACE_STATE, [MS-PSRP] 2.2.2.30; from protocol 2.3 on."""
+    """RESET_RUNSPACE_STATE, [MS-PSRP] 2.2.2.31; from protocol 2.3 on."""
 
     call_id: int
 

@@ -1,0 +1,306 @@
+"""What a pipeline runs: statements of commands with parameters. [MS-PSRP] 2.2.3.11-2.2.3.13
+
+    script("Get-Date; 1..3")
+    command("Get-ChildItem", "/tmp", Recurse=True) | command("Sort-Object", "Length")
+
+A pipeline is one or more statements, a statement one or more commands that feed each other.
+The real client turns simple script blocks into commands and sends the rest as one script;
+an endpoint without language takes commands only. Member names and order are those of
+``PowerShell.cs`` and ``Command.cs``; [MS-PSRP] 2.2.3.12 spells two of them differently.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
+
+from psrp.clixml import Dictionary, List, PSObject, SecureString
+from psrp.enums import PIPELINE_RESULT_TYPES, PipelineResultTypes
+from psrp.properties import Properties, bag, enum_object, enum_text
+from psrp.sansio import LocalProtocolError, MessageError
+
+__all__ = [
+    "USING",
+    "Command",
+    "Parameter",
+    "PipelineResultTypes",
+    "PowerShell",
+    "command",
+    "read_powershell",
+    "script",
+    "using_key",
+    "using_values",
+    "write_powershell",
+]
+
+USING = "--%"
+"""The parameter that carries the values of ``$using:`` expressions."""
+
+_OBJECT_LIST = (
+    "System.Collections.Generic.List`1[[System.Management.Automation.PSObject, "
+    "System.Management.Automation, Version=7.6.0.500, Culture=neutral, "
+    "PublicKeyToken=31bf3856ad364e35]]",
+    "System.Object",
+)
+_RESULT_TYPES = "System.Management.Automation.Runspaces.PipelineResultTypes"
+_NONE = PipelineResultTypes.NONE
+
+#: wire name, attribute, the protocol that brought it; the order is the client's
+_MERGES = (
+    ("MergeMyResult", "merge_my_result", (2, 0)),
+    ("MergeToResult", "merge_to_result", (2, 0)),
+    ("MergePreviousResults", "merge_previous_results", (2, 0)),
+    ("MergeError", "merge_error", (2, 2)),
+    ("MergeWarning", "merge_warning", (2, 2)),
+    ("MergeVerbose", "merge_verbose", (2, 2)),
+    ("MergeDebug", "merge_debug", (2, 2)),
+    ("MergeInformation", "merge_information", (2, 3)),
+)
+_BATCHES_SINCE = (2, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A named parameter (name without the dash), or a positional argument when name is None.
+
+    A switch is a name with the value True.
+    """
+
+    name: str | None
+    value: Any = None
+
+    def __str__(self) -> str:
+        if self.name is None:
+            return _shown(self.value)
+        if self.name == USING:
+            return ""
+        dash = "" if self.name.startswith("-") else "-"
+        if self.value is True:
+            return f"{dash}{self.name}"
+        return f"{dash}{self.name} {_shown(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command or script. [MS-PSRP] 2.2.3.12"""
+
+    text: str
+    _: KW_ONLY
+    is_script: bool = False
+    use_local_scope: bool | None = None
+    merge_my_result: int = _NONE
+    merge_to_result: int = _NONE
+    merge_previous_results: int = _NONE
+    merge_error: int = _NONE
+    """From 2.2 on, like the next three; older peers are not told."""
+    merge_warning: int = _NONE
+    merge_verbose: int = _NONE
+    merge_debug: int = _NONE
+    merge_information: int = _NONE
+    """From 2.3 on."""
+    parameters: tuple[Parameter, ...] = ()
+
+    def __str__(self) -> str:
+        """The command line in words, for people; it is not meant to be run."""
+        words = [self.text, *(str(parameter) for parameter in self.parameters)]
+        return " ".join(word for word in words if word)
+
+    def __or__(self, other: Command | PowerShell) -> PowerShell:
+        return PowerShell.of(self) | other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerShell:
+    """What CREATE_PIPELINE runs. [MS-PSRP] 2.2.3.11
+
+    ``history`` is the line for Get-History; the first command's text stands in for None.
+    """
+
+    statements: tuple[tuple[Command, ...], ...]
+    history: str | None = None
+    redirect_shell_error_output_pipe: bool = True
+    is_nested: bool = False
+
+    @classmethod
+    def of(cls, *commands: Command) -> PowerShell:
+        """One statement of these commands."""
+        return cls(statements=(commands,))
+
+    def __or__(self, other: Command | PowerShell) -> PowerShell:
+        """Pipe the last statement into ``other``, whose further statements follow."""
+        more = ((other,),) if isinstance(other, Command) else other.statements
+        joined = (*self.statements[-1], *more[0])
+        return replace(self, statements=(*self.statements[:-1], joined, *more[1:]))
+
+    def then(self, other: Command | PowerShell) -> PowerShell:
+        """``other`` as a statement behind these; needs protocol 2.2."""
+        more = ((other,),) if isinstance(other, Command) else other.statements
+        return replace(self, statements=(*self.statements, *more))
+
+    def __str__(self) -> str:
+        """The command line in words, for people; it is not meant to be run."""
+        return "; ".join(
+            " | ".join(str(command) for command in statement) for statement in self.statements
+        )
+
+
+def script(
+    text: str,
+    *arguments: Any,
+    use_local_scope: bool | None = None,
+    using: Mapping[str, Any] | None = None,
+    **parameters: Any,
+) -> PowerShell:
+    """A pipeline of one script. ``using`` gives the values of its ``$using:`` expressions,
+    by source text (``"$using:name"`` or just ``"name"``)."""
+    extra = () if using is None else (Parameter(USING, using_values(using)),)
+    made = Command(
+        text,
+        is_script=True,
+        use_local_scope=use_local_scope,
+        parameters=_parameters(arguments, parameters) + extra,
+    )
+    return PowerShell.of(made)
+
+
+def command(
+    text: str, *arguments: Any, use_local_scope: bool | None = None, **parameters: Any
+) -> Command:
+    """A command by name, with positional arguments and named parameters."""
+    made = _parameters(arguments, parameters)
+    return Command(text, use_local_scope=use_local_scope, parameters=made)
+
+
+def _parameters(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Parameter, ...]:
+    return (
+        *(Parameter(None, value) for value in arguments),
+        *(Parameter(name, value) for name, value in named.items()),
+    )
+
+
+def using_key(expression: str) -> str:
+    """The key under which a server of PowerShell 5 or later looks up ``$using:expression``.
+
+    The source text of the whole expression, in lower case when it is a bare variable, as
+    base64 of UTF-16LE (``PsUtils.cs``, GetUsingExpressionKey).
+    """
+    text = expression if expression.startswith("$") else f"$using:{expression}"
+    if text[:7].casefold() != "$using:":
+        raise LocalProtocolError("not a $using: expression")
+    if text[7:].replace(":", "").replace("_", "").isalnum():
+        text = text.lower()
+    return base64.b64encode(text.encode("utf-16-le", "surrogatepass")).decode("ascii")
+
+
+def using_values(values: Mapping[str, Any]) -> Dictionary:
+    """The value of the parameter ``--%``: a Hashtable of all ``$using:`` values."""
+    return Dictionary({using_key(name): value for name, value in values.items()})
+
+
+def _shown(value: Any) -> str:
+    """An argument in words; secrets and objects only by their kind."""
+    if value is None:
+        return "$null"
+    if isinstance(value, bool):
+        return "$true" if value else "$false"
+    if isinstance(value, str):
+        plain = value.replace("-", "").replace("_", "").replace(".", "").replace("/", "")
+        return str(value) if plain.isalnum() else "'" + value.replace("'", "''") + "'"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (list, tuple)) and 0 < len(value) <= 8:
+        kinds = (str, int, float, bool)
+        if all(isinstance(item, kinds) for item in value):
+            return ",".join(_shown(item) for item in value)
+    if type(value) is PSObject and value.to_string is not None:
+        return "'" + value.to_string.replace("'", "''") + "'"
+    kind = "SecureString" if isinstance(value, SecureString) else type(value).__name__
+    return f"<{kind}>"
+
+
+def write_powershell(shell: PowerShell, version: tuple[int, int]) -> PSObject:
+    """The PowerShell member of CREATE_PIPELINE for a peer of ``version``.
+
+    Raises LocalProtocolError for an empty statement, and below 2.2 for more than one.
+    """
+    if not shell.statements or not all(shell.statements):
+        raise LocalProtocolError("a pipeline runs at least one command in each statement")
+    members: dict[str, Any] = {}
+    if len(shell.statements) > 1:
+        if version < _BATCHES_SINCE:
+            raise LocalProtocolError("more than one statement needs protocol 2.2")
+        members["ExtraCmds"] = List(
+            [bag({"Cmds": _commands(each, version)}) for each in shell.statements], _OBJECT_LIST
+        )
+    members["Cmds"] = _commands(shell.statements[0], version)
+    members["IsNested"] = shell.is_nested
+    members["History"] = shell.history
+    members["RedirectShellErrorOutputPipe"] = shell.redirect_shell_error_output_pipe
+    return bag(members)
+
+
+def _commands(statement: tuple[Command, ...], version: tuple[int, int]) -> List:
+    return List([_command(each, version) for each in statement], _OBJECT_LIST)
+
+
+def _command(each: Command, version: tuple[int, int]) -> PSObject:
+    members: dict[str, Any] = {
+        "Cmd": each.text,
+        "IsScript": each.is_script,
+        "UseLocalScope": each.use_local_scope,
+    }
+    for name, attribute, since in _MERGES:
+        if version >= since:
+            number = getattr(each, attribute)
+            text = enum_text(number, PIPELINE_RESULT_TYPES, flags=True)
+            members[name] = enum_object(_RESULT_TYPES, number, text)
+    members["Args"] = List(
+        [bag({"N": each.name, "V": each.value}) for each in each.parameters], _OBJECT_LIST
+    )
+    return bag(members)
+
+
+def read_powershell(value: Any, message: str = "CREATE_PIPELINE") -> PowerShell:
+    """The PowerShell member of ``message``. Raises MessageError, as the real server refuses."""
+    source = Properties(message, value)
+    first = _read_commands(source)
+    extra = source.find("ExtraCmds", list)
+    statements = [_read_commands(Properties(message, each)) for each in extra or ()] or [first]
+    if not all(statements):
+        raise MessageError(message, "a statement without a command", "Cmds")
+    return PowerShell(
+        statements=tuple(statements),
+        history=source.take_or_nil("History", str),
+        redirect_shell_error_output_pipe=source.take("RedirectShellErrorOutputPipe", bool),
+        is_nested=source.take("IsNested", bool),
+    )
+
+
+def _read_commands(source: Properties) -> tuple[Command, ...]:
+    return tuple(_read_command(Properties(source.message, each)) for each in source.items("Cmds"))
+
+
+def _read_command(source: Properties) -> Command:
+    merges: dict[str, int] = {}
+    for name, attribute, since in _MERGES:
+        if since == (2, 0):
+            number = source.enum(name, PIPELINE_RESULT_TYPES)
+        else:
+            number = source.find_enum(name, PIPELINE_RESULT_TYPES) or 0
+        known = number in PIPELINE_RESULT_TYPES
+        merges[attribute] = PipelineResultTypes(number) if known else number
+    return Command(
+        source.take("Cmd", str),
+        is_script=source.take("IsScript", bool),
+        use_local_scope=source.take_or_nil("UseLocalScope", bool),
+        parameters=tuple(
+            _read_parameter(Properties(source.message, each)) for each in source.items("Args")
+        ),
+        **merges,
+    )
+
+
+def _read_parameter(source: Properties) -> Parameter:
+    return Parameter(source.take_or_nil("N", str), source.any("V"))

@@ -1,0 +1,460 @@
+"""What stands beside a pipeline's output: error, warning, verbose, debug, progress and
+information records. [MS-PSRP] 2.2.3.15-2.2.3.16, 2.2.2.20-2.2.2.26; ``ErrorPackage.cs``.
+
+Each record is the part that people ask for; the object it was read from is kept as ``raw``,
+and a record that nobody changed is written from it, so that nothing is lost on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from psrp.clixml import DateTime, DateTimeKind, Dictionary, Int64, List, PSObject, UInt32
+from psrp.enums import (
+    COLORS,
+    ERROR_CATEGORIES,
+    PROGRESS_TYPES,
+    ConsoleColor,
+    ErrorCategory,
+    ProgressType,
+)
+from psrp.properties import (
+    Properties,
+    bag,
+    enum_number,
+    enum_object,
+    enum_text,
+    int32,
+    uint32,
+    unwrap,
+)
+from psrp.sansio import RemoteProtocolError
+
+__all__ = [
+    "ConsoleColor",
+    "ErrorCategory",
+    "ErrorRecord",
+    "HostInformationMessage",
+    "InformationRecord",
+    "InformationalRecord",
+    "ProgressRecord",
+    "ProgressType",
+]
+
+
+_COMMAND_ORIGIN = "System.Management.Automation.CommandOrigin"
+_INT_ARRAY = ("System.Int32[]", "System.Array", "System.Object")
+_INT_COLLECTION = (
+    "System.Collections.ObjectModel.ReadOnlyCollection`1[[System.Int32]]",
+    "System.Object",
+)
+_STRING_LIST = ("System.Collections.Generic.List`1[[System.String]]", "System.Object")
+_ERROR_RECORD = ("System.Management.Automation.ErrorRecord", "System.Object")
+_EXTENDED_PREFIXES = ("invocationinfo_", "scriptextent_", "commandinfo_", "serializeextent")
+
+#: .NET's default(DateTime), for a record that has no time of its own.
+NO_TIME = DateTime(0, DateTimeKind.UNSPECIFIED)
+
+
+def _extended_defaults() -> dict[str, Any]:
+    """The members that PowerShell's decoder asks for when the extended part is announced."""
+    return {
+        "InvocationInfo_BoundParameters": Dictionary(),
+        "InvocationInfo_CommandOrigin": enum_object(_COMMAND_ORIGIN, 0, "Runspace"),
+        "InvocationInfo_ExpectingInput": False,
+        "InvocationInfo_InvocationName": "",
+        "InvocationInfo_Line": "",
+        "InvocationInfo_OffsetInLine": 0,
+        "InvocationInfo_HistoryId": Int64(0),
+        "InvocationInfo_PipelineIterationInfo": List((), _INT_ARRAY),
+        "InvocationInfo_PipelineLength": 0,
+        "InvocationInfo_PipelinePosition": 0,
+        "InvocationInfo_PSScriptRoot": "",
+        "InvocationInfo_PSCommandPath": None,
+        "InvocationInfo_PositionMessage": "",
+        "InvocationInfo_ScriptLineNumber": 0,
+        "InvocationInfo_ScriptName": "",
+        "InvocationInfo_UnboundArguments": List(),
+        "SerializeExtent": False,
+    }
+
+
+def _extended(source: PSObject) -> dict[str, Any]:
+    return {name: source[name] for name in source if name.casefold().startswith(_EXTENDED_PREFIXES)}
+
+
+def _iteration(source: Properties, name: str) -> tuple[int, ...] | None:
+    items = source.find(name, list)
+    if items is None:
+        return None
+    if any(type(item) is not int for item in items):
+        raise source.wrong(name, int)
+    return tuple(items)
+
+
+def _loose_text(source: PSObject, name: str) -> str | None:
+    value = unwrap(source.get(name))
+    return str(value) if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRecord:
+    """System.Management.Automation.ErrorRecord. [MS-PSRP] 2.2.3.15"""
+
+    exception: Any = None
+    """The exception as an object; what it says is its Message."""
+    target_object: Any = None
+    fully_qualified_error_id: str = ""
+    category: int = ErrorCategory.NotSpecified
+    category_activity: str | None = ""
+    category_reason: str | None = ""
+    category_target_name: str | None = ""
+    category_target_type: str | None = ""
+    category_message: str | None = ""
+    details_message: str | None = None
+    """What is shown instead of the exception's message, when given."""
+    recommended_action: str | None = None
+    script_stack_trace: str | None = None
+    invocation: Any = None
+    """The InvocationInfo member, an object of properties or None."""
+    invocation_info: dict[str, Any] | None = None
+    """The extended part, by wire name (``InvocationInfo_Line``); None when there is none."""
+    pipeline_iteration_info: tuple[int, ...] | None = None
+    to_string: str | None = None
+    raw: PSObject | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def create(
+        cls,
+        message: str,
+        *,
+        error_id: str = "",
+        category: int = ErrorCategory.NotSpecified,
+        exception_type: str = "System.Exception",
+        activity: str = "",
+        reason: str | None = None,
+        target: Any = None,
+        target_name: str = "",
+        target_type: str = "",
+        script_stack_trace: str | None = None,
+    ) -> Self:
+        """A record as PowerShell would make it of an exception with this message."""
+        if reason is None:
+            reason = exception_type.rpartition(".")[2]
+        shown = ERROR_CATEGORIES.get(category, str(int(category)))
+        return cls(
+            exception=_exception(exception_type, message),
+            target_object=target,
+            fully_qualified_error_id=error_id,
+            category=category,
+            category_activity=activity,
+            category_reason=reason,
+            category_target_name=target_name,
+            category_target_type=target_type,
+            category_message=f"{shown}: ({target_name}:{target_type}) [{activity}], {reason}",
+            script_stack_trace=script_stack_trace,
+            to_string=message,
+        )
+
+    @property
+    def message(self) -> str:
+        """What PowerShell shows: the details, else the exception's message, else the category."""
+        if self.details_message:
+            return self.details_message
+        if type(self.exception) is PSObject:
+            message = _loose_text(self.exception, "Message")
+            if message is not None and message.strip():
+                return message
+        return self.to_string or self.category_message or ""
+
+    def __str__(self) -> str:
+        return self.message
+
+    @classmethod
+    def from_object(cls, value: Any, message: str = "ERROR_RECORD") -> Self:
+        """Read a record out of ``message``. Raises MessageError."""
+        source = Properties(message, value)
+        text = source.take_or_nil
+        extended = source.take("SerializeExtendedInfo", bool)
+        category = source.enum("ErrorCategory_Category", ERROR_CATEGORIES)
+        return cls(
+            exception=source.any("Exception"),
+            target_object=source.any("TargetObject"),
+            fully_qualified_error_id=text("FullyQualifiedErrorId", str) or "",
+            category=ErrorCategory(category) if category in ERROR_CATEGORIES else category,
+            category_activity=text("ErrorCategory_Activity", str),
+            category_reason=text("ErrorCategory_Reason", str),
+            category_target_name=text("ErrorCategory_TargetName", str),
+            category_target_type=text("ErrorCategory_TargetType", str),
+            category_message=text("ErrorCategory_Message", str),
+            details_message=_loose_text(value, "ErrorDetails_Message"),
+            recommended_action=_loose_text(value, "ErrorDetails_RecommendedAction"),
+            script_stack_trace=_loose_text(value, "ErrorDetails_ScriptStackTrace"),
+            invocation=value.get("InvocationInfo"),
+            invocation_info=_extended(value) if extended else None,
+            pipeline_iteration_info=(
+                _iteration(source, "PipelineIterationInfo") if extended else None
+            ),
+            to_string=value.to_string,
+            raw=value,
+        )
+
+    def to_object(self, *, bare: bool = False) -> PSObject:
+        """As PowerShell writes it; ``bare`` leaves type and text out, as in host responses."""
+        if self.raw is not None and _unchanged(self):
+            return self.raw
+        members: dict[str, Any] = {
+            "Exception": self.exception,
+            "TargetObject": self.target_object,
+            "FullyQualifiedErrorId": self.fully_qualified_error_id,
+            "InvocationInfo": self.invocation,
+            "ErrorCategory_Category": int32("ErrorCategory_Category", self.category),
+            "ErrorCategory_Activity": self.category_activity,
+            "ErrorCategory_Reason": self.category_reason,
+            "ErrorCategory_TargetName": self.category_target_name,
+            "ErrorCategory_TargetType": self.category_target_type,
+            "ErrorCategory_Message": self.category_message,
+        }
+        if self.details_message is not None or self.recommended_action is not None:
+            members["ErrorDetails_Message"] = self.details_message
+            members["ErrorDetails_RecommendedAction"] = self.recommended_action
+        members["SerializeExtendedInfo"] = self.invocation_info is not None
+        if self.invocation_info is not None:
+            members |= _extended_defaults() | self.invocation_info
+            steps = self.pipeline_iteration_info
+            members["PipelineIterationInfo"] = (
+                None if steps is None else List(steps, _INT_COLLECTION)
+            )
+        if self.script_stack_trace:
+            members["ErrorDetails_ScriptStackTrace"] = self.script_stack_trace
+        if bare:
+            return bag(members)
+        return PSObject(_ERROR_RECORD, None, members, self.to_string or self.message)
+
+
+def _unchanged(record: ErrorRecord | InformationalRecord) -> bool:
+    """Whether the record still says what the object says that it was read from."""
+    try:
+        return type(record).from_object(record.raw) == record
+    except RemoteProtocolError:
+        return False
+
+
+def _exception(type_name: str, message: str) -> PSObject:
+    types = dict.fromkeys((type_name, "System.Exception", "System.Object"))
+    return PSObject(
+        types,
+        {
+            "TargetSite": None,
+            "Message": message,
+            "Data": Dictionary(
+                type_names=("System.Collections.ListDictionaryInternal", "System.Object")
+            ),
+            "InnerException": None,
+            "HelpLink": None,
+            "Source": None,
+            "HResult": -2146233088,
+            "StackTrace": None,
+        },
+        to_string=f"{type_name}: {message}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InformationalRecord:
+    """A warning, verbose or debug record. [MS-PSRP] 2.2.3.16"""
+
+    message: str
+    invocation_info: dict[str, Any] | None = None
+    """The extended part, by wire name; None when there is none."""
+    pipeline_iteration_info: tuple[int, ...] | None = None
+    raw: PSObject | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.message
+
+    @classmethod
+    def from_object(cls, value: Any, message: str = "WARNING_RECORD") -> Self:
+        """Read a record out of ``message``. Raises MessageError."""
+        source = Properties(message, value)
+        extended = source.take("InformationalRecord_SerializeInvocationInfo", bool)
+        return cls(
+            message=source.take_or_nil("InformationalRecord_Message", str) or "",
+            invocation_info=_extended(value) if extended else None,
+            pipeline_iteration_info=(
+                _iteration(source, "InformationalRecord_PipelineIterationInfo")
+                if extended
+                else None
+            ),
+            raw=value,
+        )
+
+    def to_object(self, kind: str) -> PSObject:
+        """As PowerShell writes it; ``kind`` is Warning, Verbose or Debug."""
+        if self.raw is not None and _unchanged(self):
+            return self.raw
+        members: dict[str, Any] = {
+            "InformationalRecord_Message": self.message,
+            "InformationalRecord_SerializeInvocationInfo": self.invocation_info is not None,
+        }
+        if self.invocation_info is not None:
+            members |= _extended_defaults() | self.invocation_info
+            members["InformationalRecord_PipelineIterationInfo"] = List(
+                self.pipeline_iteration_info or (), _INT_COLLECTION
+            )
+        types = (
+            f"System.Management.Automation.{kind}Record",
+            "System.Management.Automation.InformationalRecord",
+            "System.Object",
+        )
+        return PSObject(types, None, members, self.message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressRecord:
+    """A PROGRESS_RECORD, [MS-PSRP] 2.2.2.25; inside other data it is `psrp.clixml`'s."""
+
+    activity: str
+    activity_id: int = 0
+    status: str = ""
+    current_operation: str | None = None
+    parent_activity_id: int = -1
+    """-1 when there is no parent."""
+    percent_complete: int = -1
+    """0 to 100, or -1 when unknown."""
+    type: int = ProgressType.Processing
+    seconds_remaining: int = -1
+    """-1 when unknown."""
+
+    def __str__(self) -> str:
+        return f"{self.activity}: {self.status}"
+
+    @classmethod
+    def from_object(cls, value: Any, message: str = "PROGRESS_RECORD") -> Self:
+        """Read a record out of ``message``. Raises MessageError."""
+        source = Properties(message, value)
+        kind = source.enum("Type", PROGRESS_TYPES)
+        return cls(
+            activity=source.take("Activity", str),
+            activity_id=source.take("ActivityId", int),
+            status=source.take("StatusDescription", str),
+            current_operation=source.take_or_nil("CurrentOperation", str),
+            parent_activity_id=source.take("ParentActivityId", int),
+            percent_complete=source.take("PercentComplete", int),
+            type=ProgressType(kind) if kind in PROGRESS_TYPES else kind,
+            seconds_remaining=source.take("SecondsRemaining", int),
+        )
+
+    def to_object(self) -> PSObject:
+        """The bag of the message, which is not the element PR. Empty texts become a space,
+        for the reader refuses empty ones."""
+        shown = enum_text(self.type, PROGRESS_TYPES)
+        return bag(
+            {
+                "Activity": self.activity or " ",
+                "ActivityId": int32("ActivityId", self.activity_id),
+                "StatusDescription": self.status or " ",
+                "CurrentOperation": self.current_operation,
+                "ParentActivityId": int32("ParentActivityId", self.parent_activity_id),
+                "PercentComplete": int32("PercentComplete", self.percent_complete),
+                "Type": enum_object(
+                    "System.Management.Automation.ProgressRecordType", self.type, shown
+                ),
+                "SecondsRemaining": int32("SecondsRemaining", self.seconds_remaining),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostInformationMessage:
+    """What Write-Host puts into an information record: text that was shown as well."""
+
+    message: str
+    no_new_line: bool = False
+    foreground_color: int | None = None
+    """A ConsoleColor, or None when it was not given."""
+    background_color: int | None = None
+
+    @classmethod
+    def from_object(cls, value: Any) -> Self | None:
+        """The message in an information record's data, or None when it is something else."""
+        if type(value) is not PSObject or "Message" not in value or "NoNewLine" not in value:
+            return None
+        return cls(
+            message=_loose_text(value, "Message") or "",
+            no_new_line=unwrap(value.get("NoNewLine")) is True,
+            foreground_color=_color(value.get("ForegroundColor")),
+            background_color=_color(value.get("BackgroundColor")),
+        )
+
+
+def _color(value: Any) -> int | None:
+    # The depth of the record is used up: colours come as the text of their enum.
+    number = None if value is None else enum_number(value, COLORS)
+    return ConsoleColor(number) if number in COLORS else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InformationRecord:
+    """An INFORMATION_RECORD. [MS-PSRP] 2.2.2.26"""
+
+    message_data: Any
+    source: str | None = ""
+    time_generated: DateTime | None = None
+    tags: tuple[str, ...] = ()
+    user: str | None = ""
+    computer: str | None = ""
+    process_id: int = 0
+    native_thread_id: int = 0
+    managed_thread_id: int = 0
+
+    @property
+    def host_message(self) -> HostInformationMessage | None:
+        """What Write-Host said; the host call that shows it comes as well."""
+        return HostInformationMessage.from_object(self.message_data)
+
+    def __str__(self) -> str:
+        data = self.message_data
+        shown = self.host_message
+        if shown is not None:
+            return shown.message
+        if type(data) is PSObject and data.to_string is not None:
+            return data.to_string
+        plain = unwrap(data)
+        return str(plain) if isinstance(plain, (str, int, float)) else ""
+
+    @classmethod
+    def from_object(cls, value: Any, message: str = "INFORMATION_RECORD") -> Self:
+        """Read a record out of ``message``. Raises MessageError."""
+        source = Properties(message, value)
+        tags = source.take_or_nil("Tags", list) or []
+        if not all(isinstance(unwrap(tag), str) for tag in tags):
+            raise source.wrong("Tags", str)
+        return cls(
+            message_data=source.any("MessageData"),
+            source=source.take_or_nil("Source", str),
+            time_generated=source.take("TimeGenerated", DateTime),
+            tags=tuple(unwrap(tag) for tag in tags),
+            user=source.take_or_nil("User", str),
+            computer=source.take_or_nil("Computer", str),
+            process_id=int(source.take("ProcessId", UInt32)),
+            native_thread_id=int(source.take("NativeThreadId", UInt32)),
+            managed_thread_id=int(source.take("ManagedThreadId", UInt32)),
+        )
+
+    def to_object(self) -> PSObject:
+        """The bag of the message, without type names, as PowerShell writes it."""
+        return bag(
+            {
+                "MessageData": self.message_data,
+                "Source": self.source,
+                "TimeGenerated": self.time_generated or NO_TIME,
+                "Tags": List(self.tags, _STRING_LIST),
+                "User": self.user,
+                "Computer": self.computer,
+                "ProcessId": uint32("ProcessId", self.process_id),
+                "NativeThreadId": uint32("NativeThreadId", self.native_thread_id),
+                "ManagedThreadId": uint32("ManagedThreadId", self.managed_thread_id),
+            }
+        )
