@@ -1,0 +1,131 @@
+"""The values that are written and read: the same ones for every library, in its own types."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from psrpcore import types
+from pypsrp.complex_objects import GenericComplexObject
+
+from psrp import clixml
+
+MIB = 1 << 20
+DEPTH = 48
+"""As deep as PowerShell reads; it writes 50, and cannot read them back."""
+TYPES = ["System.Management.Automation.PSCustomObject", "System.Object"]
+SENTENCE = "The quick brown fox jumps over the lazy dog. "
+START = 639_029_090_450_000_000
+"""2026-01-02T03:04:05 in ticks."""
+
+Maker = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """One value in three libraries."""
+
+    name: str
+    ours: Any
+    psrpcore: Any
+    pypsrp: Any
+
+
+def our_object(members: dict[str, Any]) -> clixml.PSObject:
+    return clixml.PSObject.custom(**members)
+
+
+def psrpcore_object(members: dict[str, Any]) -> Any:
+    return types.PSCustomObject(**members)
+
+
+def pypsrp_object(members: dict[str, Any]) -> Any:
+    made = GenericComplexObject()
+    made.types = TYPES
+    made.extended_properties = members
+    return made
+
+
+def mixed(number: int, wide: Any, unsigned: Any, moment: Any) -> dict[str, Any]:
+    """Ten properties as a process list has them; the three types differ between libraries."""
+    return {
+        "Id": number,
+        "Name": f"process-{number}",
+        "Cpu": number * 1.25,
+        "Responding": number % 2 == 1,
+        "WorkingSet": wide(number * 4096),
+        "Path": rf"C:\Program Files\app\{number}.exe",
+        "Guid": uuid.UUID(int=number + 1),
+        "Handle": unsigned(number),
+        "StartTime": moment(number % 60),
+        "Note": None,
+    }
+
+
+def our_mixed(number: int) -> clixml.PSObject:
+    def moment(second: int) -> clixml.DateTime:
+        return clixml.DateTime(START + second * 10_000_000)
+
+    return our_object(mixed(number, clixml.Int64, clixml.UInt32, moment))
+
+
+def psrpcore_mixed(number: int) -> Any:
+    def moment(second: int) -> Any:
+        return types.PSDateTime(2026, 1, 2, 3, 4, second)
+
+    return psrpcore_object(mixed(number, types.PSInt64, types.PSUInt, moment))
+
+
+def pypsrp_mixed(number: int) -> Any:
+    """pypsrp has no wide integers and no date-times, so its work is a little easier."""
+    return pypsrp_object(mixed(number, int, int, lambda second: f"2026-01-02T03:04:{second:02d}"))
+
+
+def nested(make: Maker) -> Any:
+    value = make({"Level": 0, "Name": "leaf"})
+    for level in range(1, DEPTH):
+        value = make({"Level": level, "Name": f"level {level}", "Child": value})
+    return value
+
+
+def text(size: int) -> str:
+    return (SENTENCE * (size // len(SENTENCE) + 1))[:size]
+
+
+def noise(size: int) -> bytes:
+    """Bytes without a pattern, the same ones in every run."""
+    return Random(size).randbytes(size)
+
+
+def integers(count: int) -> list[int]:
+    return list(range(count))
+
+
+def strings(count: int) -> list[str]:
+    return [f"string number {number}" for number in range(count)]
+
+
+def all_bodies() -> Iterator[Body]:
+    """In the order of the report."""
+    for name, plain in (
+        ("10 000 ints", integers(10_000)),
+        ("10 000 short strings", strings(10_000)),
+    ):
+        yield Body(name=name, ours=plain, psrpcore=plain, pypsrp=plain)
+    yield Body(
+        name="1 000 objects x 10",
+        ours=[our_mixed(number) for number in range(1000)],
+        psrpcore=[psrpcore_mixed(number) for number in range(1000)],
+        pypsrp=[pypsrp_mixed(number) for number in range(1000)],
+    )
+    yield Body(
+        name=f"nested {DEPTH} deep",
+        ours=nested(our_object),
+        psrpcore=nested(psrpcore_object),
+        pypsrp=nested(pypsrp_object),
+    )
+    for name, big in (("8 MiB string", text(8 * MIB)), ("8 MiB of bytes", noise(8 * MIB))):
+        yield Body(name=name, ours=big, psrpcore=big, pypsrp=big)

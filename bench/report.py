@@ -1,0 +1,139 @@
+"""Measuring, and the tables that come out.
+
+A figure is the median of several repeats behind one that is not counted. What exists before is
+frozen out of the garbage collector's sight; during the work the collector runs as it does for
+everybody. Short work is repeated within one measurement until the clock can see it.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+OURS = "psremoting"
+_LEAST = 2e-3
+"""Seconds that one measurement should last; below, work is repeated within it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure: what was done, by whom, how long it took."""
+
+    subject: str
+    case: str
+    who: str
+    seconds: float
+    size: int
+    """Bytes moved: of the document, of the message, or of all that went over the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The figures of one subject, and how to show them side by side."""
+
+    title: str
+    rows: Sequence[Row]
+    others: Sequence[str]
+    """Who stands beside us, one column of ratios each."""
+    aims: dict[str, str]
+    """Case -> what we want the ratio to be."""
+    elsewhere: dict[str, str]
+    """Case -> PowerShell's own figure, measured elsewhere."""
+    notes: Sequence[str] = ()
+
+
+class Clock:
+    """Measures with a fixed number of repeats."""
+
+    def __init__(self, repeats: int) -> None:
+        self.repeats = repeats
+
+    def simple(self, work: Callable[[], object]) -> float:
+        """Median seconds of one call of ``work``, which needs nothing prepared."""
+        once = self._timed(work, 1)
+        loops = 1 if once >= _LEAST else min(10_000, int(_LEAST / max(once, 1e-7)) + 1)
+        return statistics.median(self._timed(work, loops) for _ in range(self.repeats))
+
+    def prepared(self, work: Callable[[Any], object], prepare: Callable[[], Any]) -> float:
+        """Median seconds of ``work(prepare())``; what ``prepare`` costs is not counted."""
+        taken = []
+        for _ in range(self.repeats + 1):
+            made = prepare()
+            taken.append(self._timed(lambda made=made: work(made), 1))
+        return statistics.median(taken[1:])
+
+    @staticmethod
+    def _timed(work: Callable[[], object], loops: int) -> float:
+        gc.collect()
+        gc.freeze()
+        start = perf_counter()
+        for _ in range(loops):
+            work()
+        taken = perf_counter() - start
+        gc.unfreeze()
+        return taken / loops
+
+
+def milliseconds(seconds: float) -> str:
+    value = seconds * 1e3
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 10 else f"{value:.1f}"
+
+
+def ratio(ours: float, other: float | None) -> str:
+    """How many times as long the other took."""
+    return (
+        "-" if other is None else f"{other / ours:.2f}x" if other < ours else f"{other / ours:.1f}x"
+    )
+
+
+def lines(table: Table) -> list[str]:
+    """The table as text, one line a case."""
+    heads = ["case", "ms", "MB/s", *(f"vs {who}" for who in table.others)]
+    heads += ["aim"] if table.aims else []
+    heads += ["PowerShell *"] if table.elsewhere else []
+    body = []
+    for case in dict.fromkeys(row.case for row in table.rows):
+        found = {row.who: row for row in table.rows if row.case == case}
+        ours = found[OURS]
+        cells = [case, milliseconds(ours.seconds), f"{ours.size / ours.seconds / 1e6:.1f}"]
+        for who in table.others:
+            cells.append(ratio(ours.seconds, found[who].seconds if who in found else None))
+        cells += [table.aims.get(case, "")] if table.aims else []
+        cells += [table.elsewhere.get(case, "")] if table.elsewhere else []
+        body.append(cells)
+    return [table.title, "", *aligned([heads, *body]), *(f"  {note}" for note in table.notes), ""]
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def growth(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float, int]]]]) -> list[str]:
+    """Time per byte of each case over growing sizes, and the last as a multiple of the first.
+
+    A row is a case and its (size in words, seconds, bytes), smallest first.
+    """
+    width = max(len(points) for _, points in rows)
+    cells = [["case", *(f"size {place}" for place in range(1, width + 1)), "last / first"]]
+    for case, points in rows:
+        each = [seconds / size * 1e9 for _, seconds, size in points]
+        shown = [f"{name}: {value:.2f}" for (name, _, _), value in zip(points, each, strict=True)]
+        shown += [""] * (width - len(shown))
+        cells.append([case, *shown, f"{each[-1] / each[0]:.2f}"])
+    return [title, "", *aligned(cells), ""]
+
+
+def as_json(table: Table) -> dict[str, Any]:
+    return {"title": table.title, "rows": [asdict(row) for row in table.rows]}
