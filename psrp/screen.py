@@ -1,0 +1,468 @@
+"""The values that host calls carry, and their form on the wire.
+
+The reference implementation writes structures under the names of their *private* fields and
+leaves null fields out; enums are plain I32 here, not objects. ``RemoteHostEncoder.cs``,
+[MS-PSRP] 2.2.3.1-2.2.3.3, 2.2.3.25-2.2.3.30, 2.2.6.
+
+Each kind of value is a pair of functions: ``write`` raises LocalProtocolError for a value that
+does not fit, ``read`` gives back what it got when it cannot make sense of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
+
+from psrp.clixml import Char, Dictionary, Int64, List, PSObject, SecureString, Version
+from psrp.properties import ARRAY_LIST, bag, int32, int64, unwrap
+from psrp.records import ProgressRecord
+from psrp.sansio import LocalProtocolError, MessageError
+
+__all__ = [
+    "ANY",
+    "BOOLEAN",
+    "CELL",
+    "CELLS",
+    "CHOICES",
+    "COORDINATES",
+    "CREDENTIAL",
+    "FIELDS",
+    "GUID",
+    "INT32",
+    "INT32S",
+    "INT64",
+    "KEY",
+    "OBJECTS",
+    "PROGRESS",
+    "PROMPTED",
+    "RECTANGLE",
+    "SECRET",
+    "SIZE",
+    "STRING",
+    "VERSION",
+    "BufferCell",
+    "ChoiceDescription",
+    "Coordinates",
+    "Credential",
+    "FieldDescription",
+    "KeyInfo",
+    "Kind",
+    "Rectangle",
+    "Size",
+    "read_typed",
+    "write_typed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """A place on the screen, in cells from the top left."""
+
+    x: int = 0
+    y: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size in cells."""
+
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A part of the screen; all four edges belong to it."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BufferCell:
+    """One cell of the screen."""
+
+    character: str = "\0"
+    foreground_color: int = 0
+    background_color: int = 0
+    type: int = 0
+    """0 complete, 1 leading half, 2 trailing half of a wide character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInfo:
+    """A key that was pressed or released."""
+
+    virtual_key_code: int = 0
+    character: str = "\0"
+    """One UTF-16 code unit; NUL when the key has none."""
+    control_key_state: int = 0
+    """Bits of ControlKeyStates. [MS-PSRP] 2.2.3.27"""
+    key_down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceDescription:
+    """One answer of PromptForChoice; an ``&`` in the label marks its shortcut."""
+
+    label: str
+    help_message: str | None = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDescription:
+    """One question of Prompt."""
+
+    name: str
+    label: str | None = ""
+    parameter_type_name: str | None = "String"
+    parameter_type_full_name: str | None = "System.String"
+    parameter_assembly_full_name: str | None = "System.String"
+    help_message: str | None = ""
+    is_mandatory: bool = True
+    default_value: Any = None
+    modified_by_remoting_protocol: bool = False
+    is_from_remote_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """System.Management.Automation.PSCredential. [MS-PSRP] 2.2.3.25"""
+
+    user_name: str
+    password: SecureString
+
+
+class Kind(NamedTuple):
+    """How a type of .NET travels in a host call."""
+
+    name: str
+    """The full name in .NET, which stands beside a value of no declared type."""
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+# -- simple values
+
+
+def _checked(name: str, kind: type | tuple[type, ...]) -> Kind:
+    def write(value: Any) -> Any:
+        if value is not None and not isinstance(value, kind):
+            raise LocalProtocolError(f"{type(value).__name__} where a {name} belongs")
+        return value
+
+    return Kind(name, write, unwrap)
+
+
+def _write_int32(value: Any) -> int:
+    return int32("I32", _integer(value))
+
+
+def _write_int64(value: Any) -> int:
+    return int64("I64", _integer(value))
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise LocalProtocolError(f"{type(value).__name__} where an integer belongs")
+    return value
+
+
+def _read_integer(value: Any) -> Any:
+    plain = unwrap(value)
+    return int(plain) if isinstance(plain, int) and not isinstance(plain, bool) else value
+
+
+STRING = _checked("System.String", str)
+BOOLEAN = _checked("System.Boolean", bool)
+VERSION = _checked("System.Version", Version)
+GUID = _checked("System.Guid", UUID)
+SECRET = _checked("System.Security.SecureString", SecureString)
+INT32 = Kind("System.Int32", _write_int32, _read_integer)
+INT64 = Kind("System.Int64", _write_int64, _read_integer)
+ANY = Kind("System.Object", lambda value: value, lambda value: value)
+
+
+# -- structures
+
+_Field: TypeAlias = tuple[str, str, Kind]
+
+
+def _char(value: Any) -> Char:
+    try:
+        return Char(value)
+    except ValueError:
+        raise LocalProtocolError("a character is exactly one UTF-16 code unit") from None
+
+
+CHARACTER = Kind("System.Char", _char, unwrap)
+_EMPTY_LIST = Kind("", lambda value: List((), ARRAY_LIST), unwrap)
+_TEXT = STRING
+
+
+def _structure(name: str, kind: type, *fields: _Field) -> Kind:
+    """``fields``: wire name, attribute, kind of value; an attribute of "" is not ours."""
+
+    def write(value: Any) -> PSObject:
+        if not isinstance(value, kind):
+            raise LocalProtocolError(f"{type(value).__name__} where a {name} belongs")
+        members: dict[str, Any] = {}
+        for wire, attribute, form in fields:
+            member = getattr(value, attribute) if attribute else ()
+            if member is not None:
+                members[wire] = form.write(member)
+        return bag(members)
+
+    def read(value: Any) -> Any:
+        if type(value) is not PSObject:
+            return value
+        known: dict[str, Any] = {}
+        for wire, attribute, form in fields:
+            member = value.get(wire)
+            if attribute and member is not None:
+                known[attribute] = form.read(member)
+        try:
+            made = kind(**known)
+            write(made)
+        except (LocalProtocolError, TypeError):
+            return value
+        return made
+
+    return Kind(name, write, read)
+
+
+_HOST = "System.Management.Automation.Host."
+
+COORDINATES = _structure(_HOST + "Coordinates", Coordinates, ("x", "x", INT32), ("y", "y", INT32))
+SIZE = _structure(_HOST + "Size", Size, ("width", "width", INT32), ("height", "height", INT32))
+RECTANGLE = _structure(
+    _HOST + "Rectangle",
+    Rectangle,
+    ("left", "left", INT32),
+    ("top", "top", INT32),
+    ("right", "right", INT32),
+    ("bottom", "bottom", INT32),
+)
+CELL = _structure(
+    _HOST + "BufferCell",
+    BufferCell,
+    ("character", "character", CHARACTER),
+    ("foregroundColor", "foreground_color", INT32),
+    ("backgroundColor", "background_color", INT32),
+    ("bufferCellType", "type", INT32),
+)
+KEY = _structure(
+    _HOST + "KeyInfo",
+    KeyInfo,
+    ("virtualKeyCode", "virtual_key_code", INT32),
+    ("character", "character", CHARACTER),
+    ("controlKeyState", "control_key_state", INT32),
+    ("keyDown", "key_down", BOOLEAN),
+)
+CHOICE = _structure(
+    _HOST + "ChoiceDescription",
+    ChoiceDescription,
+    ("label", "label", _TEXT),
+    ("helpMessage", "help_message", _TEXT),
+)
+FIELD = _structure(
+    _HOST + "FieldDescription",
+    FieldDescription,
+    ("name", "name", _TEXT),
+    ("label", "label", _TEXT),
+    ("parameterTypeName", "parameter_type_name", _TEXT),
+    ("parameterTypeFullName", "parameter_type_full_name", _TEXT),
+    ("parameterAssemblyFullName", "parameter_assembly_full_name", _TEXT),
+    ("helpMessage", "help_message", _TEXT),
+    ("isMandatory", "is_mandatory", BOOLEAN),
+    ("defaultValue", "default_value", ANY),
+    ("metadata", "", _EMPTY_LIST),
+    ("modifiedByRemotingProtocol", "modified_by_remoting_protocol", BOOLEAN),
+    ("isFromRemoteHost", "is_from_remote_host", BOOLEAN),
+)
+
+
+# -- collections
+
+
+def _collection(name: str, form: Kind) -> Kind:
+    def write(value: Any) -> List:
+        if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+            raise LocalProtocolError(f"{type(value).__name__} where a list belongs")
+        return List([form.write(item) for item in value], ARRAY_LIST)
+
+    def read(value: Any) -> Any:
+        items = unwrap(value)
+        return tuple(form.read(item) for item in items) if isinstance(items, list) else value
+
+    return Kind(name, write, read)
+
+
+INT32S = _collection("System.Collections.ObjectModel.Collection`1[System.Int32]", INT32)
+CHOICES = _collection("System.Collections.ObjectModel.Collection`1", CHOICE)
+FIELDS = _collection("System.Collections.ObjectModel.Collection`1", FIELD)
+
+
+def _write_cells(value: Any) -> PSObject:
+    """Rows of equally many cells, as elements in row order (mae) and two lengths (mal)."""
+    rows = [tuple(row) for row in value]
+    width = len(rows[0]) if rows else 0
+    if any(len(row) != width for row in rows):
+        raise LocalProtocolError("all rows of cells have to be of one length")
+    cells = [CELL.write(cell) for row in rows for cell in row]
+    lengths = ("System.Int32[]", "System.Array", "System.Object")
+    return bag({"mae": List(cells, ARRAY_LIST), "mal": List([len(rows), width], lengths)})
+
+
+def _read_cells(value: Any) -> Any:
+    if type(value) is not PSObject:
+        return value
+    cells, lengths = unwrap(value.get("mae")), unwrap(value.get("mal"))
+    if not isinstance(cells, list) or not isinstance(lengths, list) or len(lengths) != 2:
+        return value
+    if not all(type(length) is int and length >= 0 for length in lengths):
+        return value
+    height, width = lengths
+    # The product decides how much is made of it, so it is held against what has come.
+    if height * width != len(cells) or (width == 0 and height > 0):
+        return value
+    made = [CELL.read(cell) for cell in cells]
+    return tuple(tuple(made[row * width : (row + 1) * width]) for row in range(height))
+
+
+CELLS = Kind(_HOST + "BufferCell[,]", _write_cells, _read_cells)
+
+
+# -- credentials and prompts
+
+_CREDENTIAL = "System.Management.Automation.PSCredential"
+
+
+def _write_credential(value: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, Credential):
+        raise LocalProtocolError(f"{type(value).__name__} where a Credential belongs")
+    members = {"UserName": value.user_name, "Password": value.password}
+    return PSObject((_CREDENTIAL, "System.Object"), members, to_string=_CREDENTIAL)
+
+
+def _read_credential(value: Any) -> Any:
+    if type(value) is not PSObject:
+        return value
+    user_name, password = unwrap(value.get("UserName")), unwrap(value.get("Password"))
+    if not isinstance(user_name, str) or not isinstance(password, SecureString):
+        return value
+    return Credential(user_name, password)
+
+
+CREDENTIAL = Kind(_CREDENTIAL, _write_credential, _read_credential)
+
+
+def _write_prompted(value: Any) -> Any:
+    """The answers of Prompt: a Hashtable of field name to whatever was asked for."""
+    if not isinstance(value, Mapping):
+        raise LocalProtocolError(f"{type(value).__name__} where answers by name belong")
+    return Dictionary(
+        {
+            name: _write_credential(answer) if isinstance(answer, Credential) else answer
+            for name, answer in value.items()
+        }
+    )
+
+
+def _read_prompted(value: Any) -> Any:
+    answers = unwrap(value)
+    if not isinstance(answers, Dictionary) or not all(type(key) is str for key in answers):
+        return value
+    return {name: _read_credential(answer) for name, answer in answers.items()}
+
+
+PROMPTED = Kind("System.Collections.Generic.Dictionary`2", _write_prompted, _read_prompted)
+
+
+def _write_progress(value: Any) -> Any:
+    if not isinstance(value, ProgressRecord):
+        raise LocalProtocolError(f"{type(value).__name__} where a ProgressRecord belongs")
+    return value.to_object()
+
+
+def _read_progress(value: Any) -> Any:
+    try:
+        return ProgressRecord.from_object(value)
+    except MessageError:
+        return value
+
+
+PROGRESS = Kind("System.Management.Automation.ProgressRecord", _write_progress, _read_progress)
+
+
+# -- values of no declared type: their type stands beside them
+
+_BY_NAME = {
+    kind.name: kind
+    for kind in (
+        BOOLEAN,
+        CELL,
+        CHARACTER,
+        CHOICE,
+        COORDINATES,
+        CREDENTIAL,
+        FIELD,
+        GUID,
+        INT32,
+        INT64,
+        KEY,
+        PROGRESS,
+        RECTANGLE,
+        SECRET,
+        SIZE,
+        STRING,
+        VERSION,
+        INT32._replace(name="System.ConsoleColor"),
+    )
+}
+_BY_TYPE: dict[type, Kind] = {
+    bool: BOOLEAN,
+    BufferCell: CELL,
+    Char: CHARACTER,
+    ChoiceDescription: CHOICE,
+    Coordinates: COORDINATES,
+    Credential: CREDENTIAL,
+    FieldDescription: FIELD,
+    UUID: GUID,
+    int: INT32,
+    Int64: INT64,
+    KeyInfo: KEY,
+    ProgressRecord: PROGRESS,
+    Rectangle: RECTANGLE,
+    SecureString: SECRET,
+    Size: SIZE,
+    str: STRING,
+    Version: VERSION,
+}
+
+
+def write_typed(value: Any, name: str = "") -> PSObject | None:
+    """An item of an ``object[]`` or of a dictionary of objects: type name T and value V."""
+    if value is None:
+        return None
+    kind = _BY_NAME.get(name) or _BY_TYPE.get(type(value), ANY)
+    return bag({"T": name or kind.name, "V": kind.write(value)})
+
+
+def read_typed(value: Any) -> Any:
+    """What such an item holds; the item itself when it is none."""
+    if type(value) is not PSObject:
+        return value
+    name = unwrap(value.get("T"))
+    if not isinstance(name, str) or "V" not in value:
+        return value
+    return _BY_NAME.get(name, ANY).read(value.get("V"))
+
+
+OBJECTS = _collection("System.Object[]", Kind("", write_typed, read_typed))
