@@ -1,0 +1,160 @@
+"""What a subsystem tells its user, the waits that it has running, and the errors of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+from psrp.sansio import Act, LocalProtocolError, RemoteProtocolError, Stream
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = [
+    "EXIT_CODE",
+    "GIVE_UP",
+    "LAST_WORDS",
+    "ActReceived",
+    "BrokenLine",
+    "DataReceived",
+    "Ended",
+    "Event",
+    "Noise",
+    "PeerError",
+    "TimedOut",
+    "UnsupportedAct",
+    "Wait",
+]
+
+EXIT_CODE = 160
+"""With what a server process ends, always: PowerShell's 4000, of which Unix keeps a byte."""
+
+LAST_WORDS = (
+    'An unknown element "" was received.'
+    " This can happen if the remote process closed or ended abnormally."
+)
+"""What a PowerShell server reports when its input ends, however orderly that was."""
+
+GIVE_UP: Mapping[Act, float] = MappingProxyType(
+    {
+        Act.CREATE_PIPELINE: 60.0,
+        Act.STOP_PIPELINE: 60.0,
+        Act.CLOSE_PIPELINE: 60.0,
+        Act.CLOSE_POOL: 60.0,
+    }
+)
+"""Seconds that a client waits for an answer; an act that is not here is waited for for ever.
+
+PowerShell has 60 s for STOP_PIPELINE and CLOSE_POOL and no limit for the other two.
+CREATE_POOL is the wait for the server's first packet (ConnectingTimeout); without limit unless
+it is asked for.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """An answer that is outstanding, and how long it may be. Equal to itself while it runs."""
+
+    act: Act
+    """CREATE_PIPELINE waits for CommandAck, STOP_PIPELINE for SignalAck, CLOSE_* for CloseAck,
+    CREATE_POOL for the first packet at all."""
+    target: UUID | None = None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReceived:
+    """The contents of one Data packet. A server acknowledges it once it is processed."""
+
+    target: UUID | None = None
+    stream: Stream = Stream.DEFAULT
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActReceived:
+    """At a server what the client wants; at a client what the server has done.
+
+    CREATE_POOL (a server's new session: the first packet follows) and CREATE_PIPELINE (a
+    server's Command, acknowledged already) are the carrier's own; a pool needs the others only.
+    """
+
+    act: Act
+    target: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """A line that is no packet: a banner, a careless profile, the rest of a stack trace."""
+
+    text: str
+    number: int
+    """The how-manieth line of the stream, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerError:
+    """The server reported an error among the packets.
+
+    ``goes_on``: it could not use a message and lives on, so that a pipeline whose birth it was
+    gets no PIPELINE_STATE any more. Otherwise these are the words it dies with.
+    """
+
+    text: str
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut:
+    """An answer did not come in time. For a stop or a close the act follows as if it had."""
+
+    wait: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Nothing more comes.
+
+    At a server: the client is gone, or sent an empty line. The pool is to be closed now, and
+    then ``reason`` goes to `Subsystem.report`, as a real server does it. At a client ``clean``
+    tells that the session was closed or that we had ended our side; ``reason`` says where the
+    stream broke off, or what the server said last.
+    """
+
+    clean: bool
+    reason: str = ""
+
+
+Event: TypeAlias = DataReceived | ActReceived | Noise | PeerError | TimedOut | Ended
+
+
+class BrokenLine(RemoteProtocolError):
+    """A line that is meant as a packet breaks a rule; ``rule`` is its short name.
+
+    ``number`` counts lines from 1, ``offset`` is the byte of the stream where the line begins.
+    """
+
+    def __init__(self, rule: str, text: str, number: int, offset: int) -> None:
+        super().__init__(f"line {number} (stream offset {offset}): {text}")
+        self.rule = rule
+        self.number = number
+        self.offset = offset
+
+
+class UnsupportedAct(LocalProtocolError):
+    """This carrier cannot disconnect and connect; PowerShell's ids are in ``error_id``."""
+
+    _IDS = MappingProxyType(
+        {
+            Act.DISCONNECT: "CannotDisconnectVMContainerSession",
+            Act.RECONNECT: "CannotConnectVMContainerSession",
+            Act.CONNECT: "CannotConnectVMContainerSession",
+        }
+    )
+
+    def __init__(self, act: Act) -> None:
+        super().__init__(f"{act.value} is not supported over this transport; WS-Man has it")
+        self.act = act
+        self.error_id = self._IDS[act]
