@@ -1,0 +1,349 @@
+"""Packets: one XML element per text line, over SSH, stdio, named pipes and sockets.
+
+    <Data Stream='Default' PSGuid='00000000-0000-0000-0000-000000000000'>BASE64</Data>
+    <Command PSGuid='…' />        and CommandAck, DataAck, Signal, SignalAck, Close, CloseAck
+
+No specification has them; the truth is PowerShell (OutOfProcTransportManager.cs). Its reader is
+an XML reader in fragment mode, and this one answers like it: quotes of either kind, attributes
+in either order, comments and processing instructions anywhere, several elements on a line;
+but no white space or text outside an element, no third attribute, no empty Data. Such a line
+ends a real server, after it has acted on what stood before the fault. So `read_line` is a
+generator that gives the good packets first and raises then.
+
+What is not a packet at all (a banner, the last words of a server) is not judged here: see
+`error_text`, and spec-notes/out-of-process-packets.md.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+from uuid import UUID
+from xml.parsers import expat
+
+from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "ERROR_PREFIXES",
+    "MAX_LINE",
+    "Kind",
+    "Line",
+    "LineReader",
+    "Packet",
+    "PacketError",
+    "error_text",
+    "read_line",
+    "write",
+]
+
+MAX_LINE = 16 << 20
+"""Bytes of a line. PowerShell sends 44 KB at most and takes more."""
+
+ERROR_PREFIXES = ("__NamedPipeError__:", "__HyperVSocketError__:")
+"""What a server puts before an error text that goes out among the packets."""
+
+
+class Kind(Enum):
+    """The eight elements; all but DATA carry nothing but their target."""
+
+    DATA = "Data"
+    DATA_ACK = "DataAck"
+    COMMAND = "Command"
+    COMMAND_ACK = "CommandAck"
+    SIGNAL = "Signal"
+    SIGNAL_ACK = "SignalAck"
+    CLOSE = "Close"
+    CLOSE_ACK = "CloseAck"
+
+    @property
+    def is_ack(self) -> bool:
+        """Only servers acknowledge."""
+        return self.value.endswith("Ack")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """One element. ``stream`` and ``data`` mean something for DATA only."""
+
+    kind: Kind
+    target: UUID | None = None
+    """The pipeline, or None for the session (on the wire the zero GUID)."""
+    stream: Stream = Stream.DEFAULT
+    data: bytes = field(default=b"", repr=False)
+
+
+class PacketError(RemoteProtocolError):
+    """A line breaks a rule. ``rule`` is its short name, ``offset`` the byte of the line."""
+
+    def __init__(self, rule: str, text: str, offset: int) -> None:
+        super().__init__(f"{text} (byte {offset} of the line)")
+        self.rule = rule
+        self.offset = offset
+
+
+# -- writing
+
+_STREAM_NAMES = {Stream.DEFAULT: "Default", Stream.PROMPT_RESPONSE: "PromptResponse"}
+_NO_GUID = UUID(int=0)
+
+
+def write(packet: Packet) -> bytes:
+    r"""The line of a packet with its "\n", exactly as PowerShell writes it.
+
+    The single quotes matter: PowerShell's client looks for them to tell session from command.
+    Raises LocalProtocolError for what a real peer would die of.
+    """
+    name, target = packet.kind.value, packet.target or _NO_GUID
+    if packet.kind is not Kind.DATA:
+        if packet.data or packet.stream is not Stream.DEFAULT:
+            raise LocalProtocolError(f"a {name} packet carries no data and names no stream")
+        return f"<{name} PSGuid='{target}' />\n".encode()
+    if not packet.data:
+        raise LocalProtocolError("a Data packet must not be empty: it ends a real peer")
+    text = binascii.b2a_base64(packet.data, newline=False)
+    head = f"<Data Stream='{_STREAM_NAMES[packet.stream]}' PSGuid='{target}'>"
+    return b"%b%b</Data>\n" % (head.encode(), text)
+
+
+# -- reading a line
+
+_KINDS = {kind.value: kind for kind in Kind}
+_PLAIN_DATA = re.compile(
+    rb"<Data Stream='(Default|PromptResponse)' "
+    rb"PSGuid='([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'>([A-Za-z0-9+/=]+)</Data>"
+)
+_GUID = re.compile(
+    r"([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32})"
+    r"|\{([0-9a-fA-F-]{36})\}|\(([0-9a-fA-F-]{36})\)"
+)
+
+
+def read_line(line: bytes) -> Iterator[Packet]:
+    """The packets of one line without its end. Raises PacketError after the last good one."""
+    if found := _PLAIN_DATA.fullmatch(line):
+        stream, guid, text = found.groups()
+        yield _data(stream.decode(), guid.decode(), text.decode(), 0)
+        return
+    reader = _Reader()
+    try:
+        reader.read(line)
+    except PacketError as error:
+        yield from reader.packets
+        raise error from None
+    yield from reader.packets
+
+
+def _target(text: str | None, offset: int) -> UUID | None:
+    found = _GUID.fullmatch(text.strip()) if text is not None else None
+    try:
+        target = UUID(next(g for g in found.groups() if g)) if found else None
+    except ValueError:
+        target = None
+    if target is None:
+        raise PacketError("guid", "PSGuid is missing or no GUID", offset)
+    return target if target.int else None
+
+
+def _data(stream: str | None, guid: str | None, text: str, offset: int) -> Packet:
+    target = _target(guid, offset)
+    prompt = stream is not None and stream.lower() == "promptresponse"
+    try:
+        data = binascii.a2b_base64("".join(text.split()).encode(), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise PacketError("base64", f"Data is not base64: {error}", offset) from None
+    return Packet(
+        kind=Kind.DATA,
+        target=target,
+        stream=Stream.PROMPT_RESPONSE if prompt else Stream.DEFAULT,
+        data=data,
+    )
+
+
+class _Reader:
+    """An expat parser around one line.
+
+    The line stands inside an element of ours, which makes a document of it and, at the same
+    time, an XML declaration or a document type an error.
+    """
+
+    _HEAD, _TAIL = b"<line>", b"</line>"
+
+    def __init__(self) -> None:
+        self.packets: list[Packet] = []
+        self._depth = 0
+        self._waiting: tuple[dict[str, str], int] | None = None  # a Data before its text
+        self._text: str | None = None
+        self._done = 0
+        self._parser = parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.CommentHandler = self._comment
+        parser.ProcessingInstructionHandler = self._instruction
+        parser.StartCdataSectionHandler = self._cdata
+
+    def read(self, line: bytes) -> None:
+        try:
+            self._parser.Parse(self._HEAD + line + self._TAIL, True)
+        except expat.ExpatError as error:
+            offset = min(max(self._parser.ErrorByteIndex - len(self._HEAD), 0), len(line))
+            words = expat.ErrorString(error.code)
+            raise PacketError("xml", f"not a packet: {words}", offset) from None
+
+    @property
+    def _offset(self) -> int:
+        return max(self._parser.CurrentByteIndex - len(self._HEAD), 0)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            return
+        self._markup()
+        kind = _KINDS.get(name)
+        if kind is None:
+            raise PacketError("element", f"unknown element {name[:40]!r}", self._offset)
+        if kind is Kind.DATA:
+            if len(attributes) != 2:
+                raise PacketError(
+                    "attributes", "Data takes Stream and PSGuid, nothing else", self._offset
+                )
+            self._waiting = attributes, self._offset
+            return
+        if len(attributes) != 1:
+            raise PacketError("attributes", f"{name} takes PSGuid, nothing else", self._offset)
+        target = _target(attributes.get("PSGuid"), self._offset)
+        self.packets.append(Packet(kind=kind, target=target))
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        self._markup()
+        if self._waiting is not None:
+            raise PacketError("data-empty", "Data without text", self._waiting[1])
+
+    def _characters(self, text: str) -> None:
+        blank = not text.strip(" \t\r\n")
+        if self._waiting is None:
+            rule = "white-space" if blank else "text"
+            raise PacketError(rule, f"{rule.replace('-', ' ')} outside a Data", self._offset)
+        if blank:
+            raise PacketError("data-empty", "Data without text", self._waiting[1])
+        self._text = text
+
+    def _markup(self) -> None:
+        """Markup ends the text before it: only now that Data is whole."""
+        if self._text is not None and self._waiting is not None:
+            attributes, offset = self._waiting
+            text, self._text, self._waiting = self._text, None, None
+            self.packets.append(
+                _data(attributes.get("Stream"), attributes.get("PSGuid"), text, offset)
+            )
+
+    def _comment(self, _text: str) -> None:
+        self._markup()
+
+    def _instruction(self, _target: str, _text: str) -> None:
+        self._markup()
+
+    def _cdata(self) -> None:
+        raise PacketError("text", "a CDATA section is no text of a packet", self._offset)
+
+
+def error_text(line: bytes) -> str | None:
+    """The text behind the prefix of an error line, or None for another line."""
+    for prefix in ERROR_PREFIXES:
+        if line.startswith(prefix.encode()):
+            return line[len(prefix) :].decode("utf-8", "replace")
+    return None
+
+
+# -- cutting a byte stream into lines
+
+_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line without its end: the how-manieth (from 1) and at which byte of the stream."""
+
+    number: int
+    offset: int
+    data: bytes
+
+
+class LineReader:
+    """Bytes cut anywhere in, lines out. Ends of line are LF, CR or CRLF, as in .NET.
+
+    A byte order mark at the very start is dropped. Linear in time; holds one line.
+    """
+
+    def __init__(self, max_line: int = MAX_LINE) -> None:
+        self._max = max_line
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._lines: list[Line] = []
+        self._next = 0
+        self._number = 0
+        self._offset = 0
+        self._position = 0
+        self._after_cr = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the line that has not ended yet."""
+        return self._held
+
+    def receive_data(self, data: bytes) -> None:
+        """Raises LimitExceeded for a line that grows over the limit; that line is lost then."""
+        start = 0
+        if self._after_cr and data:
+            self._after_cr = False
+            if data[:1] == b"\n":
+                start = 1
+                self._offset = self._position + 1
+        for found in _END.finditer(data, start):
+            self._parts.append(data[start : found.start()])
+            self._close(self._position + found.end())
+            start = found.end()
+        if data.endswith(b"\r"):
+            self._after_cr = True
+        rest = data[start:]
+        self._position += len(data)
+        if rest:
+            self._parts.append(rest)
+            self._held += len(rest)
+            if self._held > self._max:
+                held, self._parts, self._held = self._held, [], 0
+                raise LimitExceeded("packet line", held, self._max)
+
+    def _close(self, next_offset: int) -> None:
+        data = b"".join(self._parts)
+        self._parts, self._held = [], 0
+        self._number += 1
+        offset, self._offset = self._offset, next_offset
+        if self._number == 1 and data.startswith(_BOM):
+            data = data[len(_BOM) :]
+        self._lines.append(Line(number=self._number, offset=offset, data=data))
+
+    def next_line(self) -> Line | None:
+        """The next whole line, or None until more bytes come."""
+        if self._next == len(self._lines):
+            self._lines.clear()
+            self._next = 0
+            return None
+        self._next += 1
+        return self._lines[self._next - 1]
+
+    def rest(self) -> Line | None:
+        """At the end of the stream: the line that never ended, or None."""
+        if not self._held:
+            return None
+        self._close(self._position)
+        return self.next_line()
