@@ -20,8 +20,30 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ENTITY = re.compile(r"&(?:([a-z]+)|#([0-9]+)|#x([0-9a-fA-F]+));|&")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
-needs_escape = _SPECIAL.search
-"""True (a match) when `escape` would change the text."""
+is_special = _SPECIAL.search
+"""A match when `escape` would change the text; for short ones."""
+
+_LONG = 2000
+_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|_[xX]")
+_BYTES = tuple(bytes((code,)) for code in (*range(32), 127, *b"<>&", *range(0xF0, 0xF5)))
+
+
+def needs_escape(text: str) -> bool:
+    """Whether `escape` would change the text."""
+    if len(text) < _LONG:
+        return _SPECIAL.search(text) is not None
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        return True
+    # A search for one byte is so fast that forty of them beat one regular expression.
+    return (
+        any(byte in data for byte in _BYTES)
+        or ((b"_" in data or not text.isascii())
+        and _CONTROL.search(data) is not None)
+        or (not text.isascii()
+        and (b"\xef\xbf\xbe" in data or b"\xef\xbf\xbf" in data))
+    )
 
 
 def escape(text: str) -> str:
@@ -30,7 +52,7 @@ def escape(text: str) -> str:
     U+FFFE and U+FFFF, which PowerShell writes as references that no XML parser takes, are
     escaped as well.
     """
-    return _SPECIAL.sub(_escaped, text) if _SPECIAL.search(text) else text
+    return _SPECIAL.sub(_escaped, text) if needs_escape(text) else text
 
 
 def escape_attribute(text: str) -> str:
@@ -54,8 +76,7 @@ def unescape(text: str) -> str:
 
     What looks almost like an escape stays as it is.
     """
-    if "_" in text:
-        text = _ESCAPE.sub(_unescaped, text)
+    text = _ESCAPE.sub(_unescaped, text)
     if not text.isascii() and _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return text

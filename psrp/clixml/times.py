@@ -202,8 +202,10 @@ def parse_datetime(text: str) -> DateTime:
 
     An eighth digit of the second and those after it are rounded.
     """
-    text = text.strip(" \t\r\n")
     match = _DATETIME.fullmatch(text)
+    if match is None:
+        text = text.strip(" \t\r\n")
+        match = _DATETIME.fullmatch(text)
     if match is None:
         match = _DATE.fullmatch(text)
         if match is None:

@@ -83,7 +83,7 @@ def prepare(data: bytes | bytearray | memoryview | str) -> str:
     _refuse_illegal(raw, text)
     if b"\r" in raw:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "<!" in text or "<?" in text:
+    if ("!" in text and "<!" in text) or ("?" in text and "<?" in text):
         text = _clean(text)
     return text
 

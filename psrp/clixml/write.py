@@ -7,6 +7,7 @@ and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -21,9 +22,9 @@ from psrp.clixml.containers import (
     TypeNames,
 )
 from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
-from psrp.clixml.read import DEPTH_CEILING, MAX_DEPTH, NAMESPACE
+from psrp.clixml.reader import DEPTH_CEILING, MAX_DEPTH, NAMESPACE
 from psrp.clixml.scalars import FORMAT
-from psrp.clixml.text import escape, escape_attribute, needs_escape
+from psrp.clixml.text import escape, escape_attribute, is_special, needs_escape
 from psrp.sansio import LocalProtocolError
 
 __all__ = ["dump_all", "dumps"]
@@ -44,10 +45,12 @@ def dumps(value: Any, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -
     Raises LocalProtocolError, naming the place, for a value that has no CLIXML form.
     """
     kind = type(value)
-    if kind is str and len(value) < _SHORT and not needs_escape(value):
+    if kind is str and not needs_escape(value):
         return f"<S>{value}</S>".encode()
     if kind is int and -0x80000000 <= value <= 0x7FFFFFFF:
         return b"<I32>%d</I32>" % value
+    if kind is bytes and value:
+        return b"".join((b"<BA>", b2a_base64(value, newline=False), b"</BA>"))
     writer = Writer(seal, max_depth)
     writer.value(value, "")
     return "".join(writer.pieces).encode()
@@ -246,7 +249,7 @@ class Writer:
         self._end()
 
     def _members(self, tag: str, members: dict[str, Any], attribute: str) -> None:
-        push, attributes = self.pieces.append, _NAMES
+        push, attributes, formats = self.pieces.append, _NAMES, FORMAT
         if not members:
             push(f"<{tag}{attribute} />")
             return
@@ -255,11 +258,19 @@ class Writer:
             given = attributes.get(name) or self._name(name)
             kind = type(value)
             if kind is str and len(value) < _SHORT:
-                push(f"<S{given}>{escape(value) if needs_escape(value) else value}</S>")
+                push(f"<S{given}>{escape(value) if is_special(value) else value}</S>")
             elif kind is int and -0x80000000 <= value <= 0x7FFFFFFF:
                 push(f"<I32{given}>{value}</I32>")
             elif value is None:
                 push(f"<Nil{given} />")
+            elif (scalar := formats.get(kind)) is not None:  # as _scalar does, without a call
+                label, form = scalar
+                try:
+                    text = form(value)
+                except ValueError as error:
+                    self._path.append(name)
+                    self._refuse(str(error))
+                push(f"<{label}{given}>{text}</{label}>" if text or label != "BA" else f"<BA{given} />")
             else:
                 self._path.append(name)
                 if isinstance(value, MemberSet) and tag == "MS":
