@@ -178,10 +178,8 @@ class _Reader:
         self.packets: list[Packet] = []
         self._depth = 0
         self._waiting: tuple[dict[str, str], int] | None = None  # a Data before its text
-        self._text: str | None = None
-        self._done = 0
+        self._text: list[str] = []
         self._parser = parser = expat.ParserCreate("utf-8")
-        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
@@ -228,19 +226,19 @@ class _Reader:
             raise PacketError("data-empty", "Data without text", self._waiting[1])
 
     def _characters(self, text: str) -> None:
-        blank = not text.strip(" \t\r\n")
         if self._waiting is None:
-            rule = "white-space" if blank else "text"
+            rule = "text" if text.strip(" \t\r\n") else "white-space"
             raise PacketError(rule, f"{rule.replace('-', ' ')} outside a Data", self._offset)
-        if blank:
-            raise PacketError("data-empty", "Data without text", self._waiting[1])
-        self._text = text
+        self._text.append(text)
 
     def _markup(self) -> None:
         """Markup ends the text before it: only now that Data is whole."""
-        if self._text is not None and self._waiting is not None:
+        if self._text and self._waiting is not None:
             attributes, offset = self._waiting
-            text, self._text, self._waiting = self._text, None, None
+            text = "".join(self._text)
+            if not text.strip(" \t\r\n"):
+                raise PacketError("data-empty", "Data without text", offset)
+            self._text, self._waiting = [], None
             self.packets.append(
                 _data(attributes.get("Stream"), attributes.get("PSGuid"), text, offset)
             )

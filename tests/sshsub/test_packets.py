@@ -133,7 +133,7 @@ FATAL = [
     (f"<Data Stream='Default' {GUID}>AAAA<!-- x -->AAAA</Data>", "text", [DATA]),
     (f"<Data Stream='Default' {GUID}>AAAA<Foo /></Data>", "element", [DATA]),
     (f"<Data Stream='Default' {GUID}>AAAA", "xml", []),
-    ("AAAA</Data>", "xml", []),
+    ("AAAA</Data>", "text", []),
     (f"<command {GUID} />", "element", []),
     ("<Foo />", "element", []),
     (f"<Command {GUID} />hello", "text", [COMMAND]),
