@@ -1,0 +1,306 @@
+"""CLIXML as it lies in files and comes from powershell.exe, in every encoding it has there.
+
+`Export-Clixml` writes one ``<Objs>`` document, as UTF-8 or UTF-16 with a byte order mark.
+``powershell.exe -OutputFormat XML`` (and its standard error whenever that is no console) writes
+a *stream*: a line ``#< CLIXML``, then a document whose items name the stream they were written
+to in an attribute ``S``; and when one PowerShell starts another, more such documents, and plain
+text before, between and behind. See spec-notes/clixml-files.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from psrp.clixml.read import read_document
+from psrp.clixml.reader import MAX_DEPTH, NAMESPACE, Reader
+from psrp.clixml.text import escape_attribute, unescape
+from psrp.clixml.tokens import prepare
+from psrp.clixml.write import Writer, _indent
+from psrp.sansio import ClixmlError, LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = [
+    "RawText",
+    "Segment",
+    "StreamItem",
+    "decode_text",
+    "dump_all",
+    "dump_streams",
+    "iter_streams",
+    "load_all",
+    "load_streams",
+    "segments",
+]
+
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+
+_OUTSIDE = re.compile(r"<!--|<\?(?=xml\s)|<!DOCTYPE\s++Objs\b|<(?:[\w.-]++:)?+Objs(?=[\s/>]|\Z)")
+_INSIDE = re.compile(r"<!--|<!\[CDATA\[|<\?|</(?:[\w.-]++:)?+Objs\s*+>")
+_CLOSERS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
+_TAG = re.compile(r"""<(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
+_MARKER = re.compile(r"#< CLIXML[ \t]*+(?:\r\n?|\n|\Z|(?=<))")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamItem:
+    """A value and the stream that it was written to."""
+
+    stream: str | None
+    """The attribute ``S`` as it is spelt: ``Error``, ``output``, ``progress`` ...; None without."""
+    value: Any
+
+
+class RawText(str):
+    """Plain text that stood before, between or behind the documents of a stream."""
+
+    __slots__ = ()
+
+
+class Segment(NamedTuple):
+    """A stretch of a stream: a document, whole or cut off at the end, or plain text."""
+
+    text: str
+    offset: int
+    """The character where it begins."""
+    document: bool
+    whole: bool
+
+
+def decode_text(data: bytes, encoding: str | None = None) -> str:
+    """The text of a file: by its byte order mark, else by ``encoding``, else by its look.
+
+    Without either it is UTF-16 when every second of the first two bytes is zero, else UTF-8.
+    What a console wrote may be in its code page instead: then say which (``"cp437"``). Raises
+    ClixmlError with the byte offset for bytes that are no such text, and for a name that
+    no encoding has.
+    """
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return _decode(data, len(mark), name)
+    if encoding is None:
+        encoding = _guess(data[:2])
+    return _decode(data, 0, encoding)
+
+
+def _guess(first: bytes) -> str:
+    if len(first) == 2 and first[0] != first[1] == 0:
+        return "utf-16-le"
+    if len(first) == 2 and first[1] != first[0] == 0:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def _decode(data: bytes, start: int, encoding: str) -> str:
+    try:
+        return str(memoryview(data)[start:], encoding)
+    except UnicodeDecodeError as error:
+        at = start + error.start
+        raise ClixmlError(f"byte {at} is not {encoding}: {error.reason}") from None
+    except LookupError:
+        raise ClixmlError(f"no encoding is called {encoding!r}") from None
+
+
+def segments(text: str) -> Iterator[Segment]:
+    """Take a stream apart. The ``#< CLIXML`` lines and white space between documents are gone.
+
+    A document runs from its XML declaration or comments, when it has them, to its ``</Objs>``;
+    one that never ends is the last segment and not ``whole``. Linear in the text's length.
+    """
+    at = 0
+    while True:
+        begin, root = _next_document(text, at)
+        yield from _plain(text, at, begin)
+        if root < 0:
+            return
+        at = _end_of_document(text, root)
+        if at < 0:
+            yield Segment(text[begin:], begin, True, False)
+            return
+        yield Segment(text[begin:at], begin, True, True)
+
+
+def _next_document(text: str, at: int) -> tuple[int, int]:
+    """Where the next document begins, its prolog included, and where its root tag; -1: none."""
+    begin = behind = -1
+    missing: set[str] = set()
+    while found := _OUTSIDE.search(text, at):
+        start, at = found.span()
+        if behind < 0 or text[behind:start].strip():
+            begin = start
+        closer = _CLOSERS.get(found.group())
+        if closer is None:
+            return begin, start
+        # What is not there from here on is not looked for again, to stay linear.
+        end = -1 if closer in missing else text.find(closer, at)
+        if end < 0:
+            missing.add(closer)
+            behind = -1
+        else:
+            behind = at = end + len(closer)
+    return len(text), -1
+
+
+def _end_of_document(text: str, root: int) -> int:
+    """Behind the end tag of the document whose root tag begins at ``root``; -1: cut off."""
+    tag = _TAG.match(text, root)
+    if tag is None:
+        return -1
+    at = tag.end()
+    if tag.group().endswith("/>"):
+        return at
+    while found := _INSIDE.search(text, at):
+        at = found.end()
+        closer = _CLOSERS.get(found.group())
+        if closer is None:
+            return at
+        end = text.find(closer, at)
+        if end < 0:
+            return -1
+        at = end + len(closer)
+    return -1
+
+
+def _plain(text: str, start: int, end: int) -> Iterator[Segment]:
+    at = start
+    for found in _MARKER.finditer(text, start, end):
+        yield from _unless_blank(text, at, found.start())
+        at = found.end()
+    yield from _unless_blank(text, at, end)
+
+
+def _unless_blank(text: str, start: int, end: int) -> Iterator[Segment]:
+    piece = text[start:end]
+    if piece.strip("\ufeff \t\r\n"):
+        yield Segment(piece, start, False, True)
+
+
+def load_all(
+    data: bytes | bytearray | memoryview | str,
+    *,
+    unseal: Callable[[str], str] | None = None,
+    max_depth: int = MAX_DEPTH,
+    encoding: str | None = None,
+) -> list[Any]:
+    """Every value of a file, whichever form it has.
+
+    A value that carries the attribute ``S`` comes as a `StreamItem`, all others as they are;
+    plain text around documents is left out (`load_streams` has it). One bare element is taken
+    as well. ``unseal`` and ``max_depth`` are those of `loads`, ``encoding`` that of
+    `decode_text`. Raises ClixmlError, also when the last document is cut off.
+    """
+    text = data if isinstance(data, str) else decode_text(bytes(data), encoding)
+    if not _OUTSIDE.search(text) and _MARKER.sub("", text).strip("\ufeff \t\r\n"):
+        return [value for _, value in read_document(text, unseal=unseal, max_depth=max_depth)]
+    return [
+        item.value if item.stream is None else item
+        for item in iter_streams(text, unseal=unseal, max_depth=max_depth)
+        if not isinstance(item.value, RawText)
+    ]
+
+
+def load_streams(
+    data: bytes | bytearray | memoryview | str,
+    *,
+    unseal: Callable[[str], str] | None = None,
+    max_depth: int = MAX_DEPTH,
+    encoding: str | None = None,
+) -> list[StreamItem]:
+    """What a program wrote, in order: values with their streams, and plain text as `RawText`.
+
+    Raises ClixmlError; `iter_streams` gives what stood before the trouble.
+    """
+    return list(iter_streams(data, unseal=unseal, max_depth=max_depth, encoding=encoding))
+
+
+def iter_streams(
+    data: bytes | bytearray | memoryview | str,
+    *,
+    unseal: Callable[[str], str] | None = None,
+    max_depth: int = MAX_DEPTH,
+    encoding: str | None = None,
+) -> Iterator[StreamItem]:
+    """The same one by one; ClixmlError comes behind the last item that could be read."""
+    text = data if isinstance(data, str) else decode_text(bytes(data), encoding)
+    for segment in segments(text):
+        if not segment.document:
+            yield StreamItem(None, RawText(segment.text))
+            continue
+        items: list[tuple[str | None, Any]] = []
+        error = _read(segment, items, unseal, max_depth)
+        for stream, value in items:
+            yield StreamItem(stream if stream is None else unescape(stream), value)
+        if error is not None:
+            raise error
+
+
+def _read(
+    segment: Segment,
+    items: list[tuple[str | None, Any]],
+    unseal: Callable[[str], str] | None,
+    max_depth: int,
+) -> ClixmlError | None:
+    """Read one document into ``items``; what was read before an error stays there."""
+    try:
+        reader = Reader(prepare(segment.text), unseal, max_depth)
+        reader._objs(reader._token(reader.start), items)
+    except ClixmlError as error:
+        if not segment.offset or error.offset < 0:
+            return error
+        text = str(error).removesuffix(f" (character {error.offset})")
+        text = text.removesuffix(f" at {error.path}")
+        return ClixmlError(text, error.path, segment.offset + error.offset)
+    return None
+
+
+def dump_all(
+    values: Iterable[Any],
+    *,
+    seal: Callable[[str], str] | None = None,
+    max_depth: int = MAX_DEPTH,
+) -> bytes:
+    """The values as an ``<Objs>`` document, indented as Export-Clixml does, without a BOM.
+
+    A `StreamItem` is its value with the attribute ``S``. An object that occurs in two of the
+    values is written once. Raises LocalProtocolError.
+    """
+    writer = Writer(seal, max_depth)
+    writer.pieces.append(f'<Objs Version="1.1.0.1" xmlns="{NAMESPACE}">')
+    for value in values:
+        if isinstance(value, StreamItem):
+            name = value.stream
+            writer.value(value.value, "" if name is None else f' S="{escape_attribute(name)}"')
+        else:
+            writer.value(value, "")
+    writer.pieces.append("</Objs>")
+    return _indent("".join(writer.pieces)).encode()
+
+
+def dump_streams(
+    items: Iterable[StreamItem],
+    *,
+    seal: Callable[[str], str] | None = None,
+    max_depth: int = MAX_DEPTH,
+) -> bytes:
+    """A stream as powershell.exe writes it: the marker line, a document, and plain text as it is.
+
+    The items between two pieces of `RawText` share one document. Raises LocalProtocolError.
+    """
+    pieces: list[bytes] = []
+    for raw, run in groupby(items, lambda item: isinstance(item.value, RawText)):
+        if raw:
+            try:
+                pieces.extend(item.value.encode() for item in run)
+            except UnicodeEncodeError:
+                raise LocalProtocolError("half a surrogate pair in plain text") from None
+        else:
+            pieces.append(b"#< CLIXML\r\n" + dump_all(run, seal=seal, max_depth=max_depth))
+    return b"".join(pieces)

@@ -1,0 +1,187 @@
+"""CLIXML values as plain Python, for people who want the data and not its .NET types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psrp.clixml.containers import Dictionary
+from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
+from psrp.clixml.times import DateTime, TimeSpan
+from psrp.sansio import LocalProtocolError
+
+__all__ = ["MAX_DEPTH", "to_plain"]
+
+MAX_DEPTH = 100
+"""How deep values may lie in one another; PowerShell itself stops at 50."""
+
+
+def to_plain(value: Any, *, reveal: bool = False, cycle: str | None = None) -> Any:
+    """Only None, bool, int, float, str, bytes, list, dict, datetime, timedelta, Decimal, UUID.
+
+    ==============================  ====================================================
+    the fixed-width integers        ``int``
+    Single                          ``float``
+    Char, Version, Uri,             ``str``
+    ScriptBlock, XmlDocument
+    DateTime                        ``datetime``: UTC and LOCAL know their zone, UNSPECIFIED
+                                    is naive; the seventh digit of the second is lost
+    TimeSpan                        ``timedelta``, the seventh digit lost
+    bytearray, memoryview           ``bytes``
+    List, Stack, Queue, Enumerable  ``list`` (the top of a stack last)
+    Dictionary                      ``dict``; when two keys would become one, or one is a
+                                    container, a ``list`` of ``[key, value]`` lists
+    an enum                         its name, a ``str``: ``"Friday"``, ``"ReadOnly, Hidden"``
+    another PSObject with a value   that value; its notes are dropped
+    another PSObject                ``dict`` of its properties, an extended one before an
+                                    adapted one; without any, its text; without that ``{}``
+    MemberSet, ProgressRecord       ``dict``
+    ==============================  ====================================================
+
+    What was one container stays one, so a value that contains itself becomes a list or dict
+    that contains itself, unless ``cycle`` gives a text to put there instead. A SecureString
+    raises LocalProtocolError; with ``reveal`` an open one becomes its text and only a sealed
+    one raises. So do what is no CLIXML value, nesting deeper than `MAX_DEPTH`, and a time zone
+    of a day or more, which Python cannot express.
+    """
+    return _Plain(reveal, cycle).make(value, "$", 0)
+
+
+class _Plain:
+    def __init__(self, reveal: bool, cycle: str | None) -> None:
+        self.reveal = reveal
+        self.cycle = cycle
+        self.made: dict[int, Any] = {}
+        self.open: set[int] = set()
+        """The containers that are being filled: to meet one again is a cycle."""
+
+    def make(self, value: Any, path: str, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise LocalProtocolError(f"{path}: nested more than {MAX_DEPTH} deep")
+        kind = type(value)
+        maker = _MAKERS.get(kind) or next(
+            (_MAKERS[base] for base in kind.__mro__ if base in _MAKERS), None
+        )
+        if maker is None:
+            raise LocalProtocolError(f"{path}: {kind.__name__} is no CLIXML value")
+        try:
+            return maker(self, value, path, depth + 1)
+        except ValueError as error:
+            raise LocalProtocolError(f"{path}: {error}") from None
+
+    def again(self, value: Any) -> tuple[bool, Any]:
+        """Whether this container was met before, and what stands for it."""
+        if id(value) in self.open and self.cycle is not None:
+            return True, self.cycle
+        return id(value) in self.made, self.made.get(id(value))
+
+    def sequence(self, value: Iterable[Any], path: str, depth: int) -> Any:
+        known, made = self.again(value)
+        if known:
+            return made
+        made = self.made[id(value)] = []
+        self.open.add(id(value))
+        for at, item in enumerate(value):
+            made.append(self.make(item, f"{path}[{at}]", depth))
+        self.open.discard(id(value))
+        return made
+
+    def members(self, value: Any, path: str, depth: int) -> Any:
+        known, made = self.again(value)
+        if known:
+            return made
+        made = self.made[id(value)] = {}
+        self.open.add(id(value))
+        for name, item in value.items():
+            made[str.__str__(name)] = self.make(item, f"{path}.{name}", depth)
+        self.open.discard(id(value))
+        return made
+
+    def dictionary(self, value: Any, path: str, depth: int) -> Any:
+        known, made = self.again(value)
+        if known:
+            return made
+        self.open.add(id(value))
+        pairs = value.items()
+        keys = []
+        if all(_is_scalar(key) for key, _ in pairs):
+            keys = [self.make(key, f"{path}[{at}]", depth) for at, (key, _) in enumerate(pairs)]
+        if len(set(keys)) == len(pairs):
+            made = self.made[id(value)] = {}
+            for at, (key, (_, item)) in enumerate(zip(keys, pairs, strict=True)):
+                made[key] = self.make(item, f"{path}[{at}]", depth)
+        else:
+            made = self.made[id(value)] = []
+            for at, pair in enumerate(pairs):
+                made.append([self.make(part, f"{path}[{at}]", depth) for part in pair])
+        self.open.discard(id(value))
+        return made
+
+    def psobject(self, value: PSObject, path: str, depth: int) -> Any:
+        if value.value is not None:
+            if value.to_string is not None and "System.Enum" in _bare_names(value):
+                return value.to_string
+            return self.make(value.value, path, depth)
+        if value.to_string is not None and not len(value):
+            return value.to_string
+        return self.members(value, path, depth)
+
+    def secret(self, value: SecureString, path: str, depth: int) -> str:
+        if not self.reveal:
+            raise LocalProtocolError(f"{path}: a SecureString becomes plain only on demand")
+        return value.reveal()
+
+
+def _is_scalar(key: Any) -> bool:
+    """Whether a key becomes something that can be hashed, and holds nothing."""
+    if isinstance(key, PSObject):
+        text_only = key.to_string is not None and not len(key)
+        return text_only if key.value is None else _is_scalar(key.value)
+    return not isinstance(key, (list, tuple, dict, Dictionary, ProgressRecord))
+
+
+def _bare_names(value: PSObject) -> Iterable[str]:
+    return (name.removeprefix("Deserialized.") for name in value.type_names)
+
+
+_Make = Callable[[_Plain, Any, str, int], Any]
+
+
+def _by(convert: Callable[[Any], Any]) -> _Make:
+    return lambda plain, value, path, depth: convert(value)
+
+
+def _itself(plain: _Plain, value: Any, path: str, depth: int) -> Any:
+    return value
+
+
+_MAKERS: dict[type, _Make] = {
+    type(None): _itself,
+    bool: _itself,
+    int: _by(int),
+    float: _by(float),
+    str: _by(str.__str__),
+    bytes: _itself,
+    bytearray: _by(bytes),
+    memoryview: _by(bytes),
+    UUID: _itself,
+    Decimal: _itself,
+    datetime: _itself,
+    timedelta: _itself,
+    DateTime: _by(DateTime.to_datetime),
+    TimeSpan: _by(TimeSpan.to_timedelta),
+    SecureString: _Plain.secret,
+    ProgressRecord: _by(
+        lambda value: {field.name: getattr(value, field.name) for field in fields(value)}
+    ),
+    list: _Plain.sequence,
+    tuple: _Plain.sequence,
+    Dictionary: _Plain.dictionary,
+    dict: _Plain.dictionary,
+    MemberSet: _Plain.members,
+    PSObject: _Plain.psobject,
+}
