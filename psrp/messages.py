@@ -1,0 +1,458 @@
+"""Messages: a header of 40 bytes, little-endian, and a body of CLIXML. [MS-PSRP] 2.2.1
+
+    destination 4 · message type 4 · pool id 16 · pipeline id 16 · body
+
+Ids are GUIDs in .NET's byte order; the pipeline id is zero for the pool's messages. The body
+is one bare element behind a UTF-8 byte order mark, as PowerShell writes it; null is an empty
+body, never a ``<Nil/>``.
+
+`MESSAGES` holds everything there is to know about a message type: its event class, who may
+send it, how it is written and how it is read. What PowerShell's decoder refuses is refused
+here as well; see spec-notes/messages.md.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache, partial
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from psrp import bodies as b
+from psrp import events as e
+from psrp.bodies import Pid, ProtocolVersion, need_pid
+from psrp.clixml import Int64, PSObject, dumps, loads
+from psrp.host_methods import (
+    HOST_METHODS,
+    HostMethodId,
+    read_arguments,
+    read_result,
+    write_arguments,
+    write_result,
+)
+from psrp.properties import Properties, bag, enum_object, enum_text, int64
+from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
+from psrp.sansio import LocalProtocolError, MessageError, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psrp.bodies import Read, Write
+
+__all__ = [
+    "BOM",
+    "HEADER_SIZE",
+    "MESSAGES",
+    "Codec",
+    "Header",
+    "MessageType",
+    "decode",
+    "decode_body",
+    "encode",
+    "encode_body",
+    "prefix",
+    "read_header",
+    "sender_of",
+    "type_name",
+    "type_of",
+]
+
+HEADER_SIZE = 40
+BOM = b"\xef\xbb\xbf"
+
+_HEADER = Struct("<II16s16s")
+_ZERO = bytes(16)
+_BITS = {Side.CLIENT: 1, Side.SERVER: 2}
+_LATEST = (2, 3)
+
+
+class MessageType(IntEnum):
+    """The numbers of the messages. [MS-PSRP] 2.2.1
+
+    The bits say whom a message is routed to: session (0x00010000), pool (0x00020000) or
+    pipeline (0x00040000); CREATE_PIPELINE and GET_COMMAND_METADATA are of the pool's class
+    although they name a pipeline.
+    """
+
+    SESSION_CAPABILITY = 0x00010002
+    INIT_RUNSPACEPOOL = 0x00010004
+    PUBLIC_KEY = 0x00010005
+    ENCRYPTED_SESSION_KEY = 0x00010006
+    PUBLIC_KEY_REQUEST = 0x00010007
+    CONNECT_RUNSPACEPOOL = 0x00010008
+    SET_MAX_RUNSPACES = 0x00021002
+    SET_MIN_RUNSPACES = 0x00021003
+    RUNSPACE_AVAILABILITY = 0x00021004
+    RUNSPACEPOOL_STATE = 0x00021005
+    CREATE_PIPELINE = 0x00021006
+    GET_AVAILABLE_RUNSPACES = 0x00021007
+    USER_EVENT = 0x00021008
+    APPLICATION_PRIVATE_DATA = 0x00021009
+    GET_COMMAND_METADATA = 0x0002100A
+    RUNSPACEPOOL_INIT_DATA = 0x0002100B
+    RESET_RUNSPACE_STATE = 0x0002100C
+    RUNSPACEPOOL_HOST_CALL = 0x00021100
+    RUNSPACEPOOL_HOST_RESPONSE = 0x00021101
+    PIPELINE_INPUT = 0x00041002
+    END_OF_PIPELINE_INPUT = 0x00041003
+    PIPELINE_OUTPUT = 0x00041004
+    ERROR_RECORD = 0x00041005
+    PIPELINE_STATE = 0x00041006
+    DEBUG_RECORD = 0x00041007
+    VERBOSE_RECORD = 0x00041008
+    WARNING_RECORD = 0x00041009
+    PROGRESS_RECORD = 0x00041010
+    INFORMATION_RECORD = 0x00041011
+    STOP_POWERSHELL = 0x00041012
+    PIPELINE_HOST_CALL = 0x00041100
+    PIPELINE_HOST_RESPONSE = 0x00041101
+
+
+class Header(NamedTuple):
+    """The fields of a header. ``pid`` is None where the wire has zeros."""
+
+    destination: int
+    message_type: int
+    rpid: UUID
+    pid: UUID | None
+
+
+class Codec(NamedTuple):
+    """One message type."""
+
+    event: type[e.Event]
+    sender: Side | None
+    """Who may send it; None for both."""
+    write: Write
+    read: Read
+    bare: bool = False
+    """The body says nothing: it is not even parsed."""
+
+
+# -- the bodies of pipelines, which are values, records and host calls
+
+
+def _write_data(event: e.PipelineInput | e.PipelineOutput, version: ProtocolVersion) -> Any:
+    return event.data
+
+
+def _read_input(pid: Pid, message: str, value: Any) -> e.PipelineInput:
+    return e.PipelineInput(pipeline_id=need_pid(pid, message), data=value)
+
+
+def _read_output(pid: Pid, message: str, value: Any) -> e.PipelineOutput:
+    return e.PipelineOutput(pipeline_id=need_pid(pid, message), data=value)
+
+
+def _write_nothing(event: e.Event, version: ProtocolVersion) -> None:
+    return None
+
+
+def _read_end(pid: Pid, message: str, value: Any) -> e.EndOfPipelineInput:
+    return e.EndOfPipelineInput(pipeline_id=need_pid(pid, message))
+
+
+def _read_stop(pid: Pid, message: str, value: Any) -> e.StopPowerShell:
+    return e.StopPowerShell(pipeline_id=need_pid(pid, message))
+
+
+def _write_record(event: Any, version: ProtocolVersion) -> PSObject:
+    return event.record.to_object()  # type: ignore[no-any-return]
+
+
+def _write_informational(kind: str, event: Any, version: ProtocolVersion) -> PSObject:
+    return event.record.to_object(kind)  # type: ignore[no-any-return]
+
+
+def _read_record(
+    event: Callable[..., e.Event],
+    record: Callable[[Any, str], Any],
+    pid: Pid,
+    message: str,
+    value: Any,
+) -> e.Event:
+    return event(pipeline_id=pid, record=record(value, message))
+
+
+def _record(event: type[e.Event], record: type[Any], kind: str = "") -> Codec:
+    """A record message; some endpoints send them to the pool, so the pipeline may be missing."""
+    write: Write = partial(_write_informational, kind) if kind else _write_record
+    return Codec(event, Side.SERVER, write, partial(_read_record, event, record.from_object))
+
+
+_METHOD = "System.Management.Automation.Remoting.RemoteHostMethodId"
+
+
+def _write_method(number: int) -> PSObject:
+    return enum_object(_METHOD, number, enum_text(number, HOST_METHODS))
+
+
+def _write_call(event: Any, version: ProtocolVersion) -> PSObject:
+    return bag(
+        {
+            "ci": int64("ci", event.call_id),
+            "mi": _write_method(event.method),
+            "mp": write_arguments(event.method, event.arguments),
+        }
+    )
+
+
+def _call(source: Properties) -> dict[str, Any]:
+    number = source.enum("mi", HOST_METHODS)
+    method = HostMethodId(number) if number in HOST_METHODS else number
+    return {"call_id": int(source.take("ci", Int64)), "method": method}
+
+
+def _read_pool_call(pid: Pid, message: str, value: Any) -> e.RunspacePoolHostCall:
+    source = Properties(message, value)
+    call = _call(source)
+    arguments = read_arguments(call["method"], source.items("mp"))
+    return e.RunspacePoolHostCall(arguments=arguments, **call)
+
+
+def _read_call(pid: Pid, message: str, value: Any) -> e.PipelineHostCall:
+    source = Properties(message, value)
+    call = _call(source)
+    arguments = read_arguments(call["method"], source.items("mp"))
+    return e.PipelineHostCall(pipeline_id=need_pid(pid, message), arguments=arguments, **call)
+
+
+def _write_response(event: Any, version: ProtocolVersion) -> PSObject:
+    members: dict[str, Any] = {}
+    result = write_result(event.method, event.result)
+    if result is not None:
+        members["mr"] = result
+    if event.error is not None:
+        members["me"] = event.error.to_object(bare=True)
+    members["ci"] = int64("ci", event.call_id)
+    members["mi"] = _write_method(event.method)
+    return bag(members)
+
+
+def _response(source: Properties) -> dict[str, Any]:
+    call = _call(source)
+    result, error = source.object.get("mr"), source.object.get("me")
+    if error is not None:
+        call["error"] = ErrorRecord.from_object(error, source.message)
+    if result is not None:
+        call["result"] = read_result(call["method"], result)
+    return call
+
+
+def _read_pool_response(pid: Pid, message: str, value: Any) -> e.RunspacePoolHostResponse:
+    return e.RunspacePoolHostResponse(**_response(Properties(message, value)))
+
+
+def _read_response(pid: Pid, message: str, value: Any) -> e.PipelineHostResponse:
+    answer = _response(Properties(message, value))
+    return e.PipelineHostResponse(pipeline_id=need_pid(pid, message), **answer)
+
+
+# -- the table
+
+_CLIENT, _SERVER = Side.CLIENT, Side.SERVER
+_T = MessageType
+
+MESSAGES: dict[int, Codec] = {
+    _T.SESSION_CAPABILITY: Codec(e.SessionCapability, None, b.write_capability, b.read_capability),
+    _T.INIT_RUNSPACEPOOL: Codec(e.InitRunspacePool, _CLIENT, b.write_init, b.read_init),
+    _T.PUBLIC_KEY: Codec(e.PublicKey, _CLIENT, b.write_public_key, b.read_public_key),
+    _T.ENCRYPTED_SESSION_KEY: Codec(
+        e.EncryptedSessionKey, _SERVER, b.write_session_key, b.read_session_key
+    ),
+    _T.PUBLIC_KEY_REQUEST: Codec(
+        e.PublicKeyRequest, _SERVER, b.write_key_request, b.read_key_request, bare=True
+    ),
+    _T.CONNECT_RUNSPACEPOOL: Codec(e.ConnectRunspacePool, _CLIENT, b.write_connect, b.read_connect),
+    _T.SET_MAX_RUNSPACES: Codec(e.SetMaxRunspaces, _CLIENT, b.write_set_max, b.read_set_max),
+    _T.SET_MIN_RUNSPACES: Codec(e.SetMinRunspaces, _CLIENT, b.write_set_min, b.read_set_min),
+    _T.RUNSPACE_AVAILABILITY: Codec(
+        e.RunspaceAvailability, _SERVER, b.write_availability, b.read_availability
+    ),
+    _T.RUNSPACEPOOL_STATE: Codec(
+        e.RunspacePoolState, _SERVER, b.write_pool_state, b.read_pool_state
+    ),
+    _T.CREATE_PIPELINE: Codec(
+        e.CreatePipeline, _CLIENT, b.write_create, partial(b.read_create, version=_LATEST)
+    ),
+    _T.GET_AVAILABLE_RUNSPACES: Codec(
+        e.GetAvailableRunspaces, _CLIENT, b.write_question, b.read_get_available
+    ),
+    _T.USER_EVENT: Codec(e.UserEvent, _SERVER, b.write_user_event, b.read_user_event),
+    _T.APPLICATION_PRIVATE_DATA: Codec(
+        e.ApplicationPrivateData, _SERVER, b.write_private_data, b.read_private_data
+    ),
+    _T.GET_COMMAND_METADATA: Codec(
+        e.GetCommandMetadata, _CLIENT, b.write_get_command, b.read_get_command
+    ),
+    _T.RUNSPACEPOOL_INIT_DATA: Codec(
+        e.RunspacePoolInitData, _SERVER, b.write_init_data, b.read_init_data
+    ),
+    _T.RESET_RUNSPACE_STATE: Codec(e.ResetRunspaceState, _CLIENT, b.write_question, b.read_reset),
+    _T.RUNSPACEPOOL_HOST_CALL: Codec(e.RunspacePoolHostCall, _SERVER, _write_call, _read_pool_call),
+    _T.RUNSPACEPOOL_HOST_RESPONSE: Codec(
+        e.RunspacePoolHostResponse, _CLIENT, _write_response, _read_pool_response
+    ),
+    _T.PIPELINE_INPUT: Codec(e.PipelineInput, _CLIENT, _write_data, _read_input),
+    _T.END_OF_PIPELINE_INPUT: Codec(
+        e.EndOfPipelineInput, _CLIENT, _write_nothing, _read_end, bare=True
+    ),
+    _T.PIPELINE_OUTPUT: Codec(e.PipelineOutput, _SERVER, _write_data, _read_output),
+    _T.ERROR_RECORD: _record(e.ErrorRecordMessage, ErrorRecord),
+    _T.PIPELINE_STATE: Codec(
+        e.PipelineState, _SERVER, b.write_pipeline_state, b.read_pipeline_state
+    ),
+    _T.DEBUG_RECORD: _record(e.DebugRecordMessage, InformationalRecord, "Debug"),
+    _T.VERBOSE_RECORD: _record(e.VerboseRecordMessage, InformationalRecord, "Verbose"),
+    _T.WARNING_RECORD: _record(e.WarningRecordMessage, InformationalRecord, "Warning"),
+    _T.PROGRESS_RECORD: _record(e.ProgressRecordMessage, ProgressRecord),
+    _T.INFORMATION_RECORD: _record(e.InformationRecordMessage, InformationRecord),
+    _T.STOP_POWERSHELL: Codec(e.StopPowerShell, _CLIENT, _write_nothing, _read_stop, bare=True),
+    _T.PIPELINE_HOST_CALL: Codec(e.PipelineHostCall, _SERVER, _write_call, _read_call),
+    _T.PIPELINE_HOST_RESPONSE: Codec(
+        e.PipelineHostResponse, _CLIENT, _write_response, _read_response
+    ),
+}
+
+_TYPES: dict[type[e.Event], MessageType] = {
+    codec.event: MessageType(number) for number, codec in MESSAGES.items()
+}
+_NAMES = {number.value: number.name for number in MessageType}
+_KNOWN: dict[int, MessageType] = {number.value: number for number in MessageType}
+
+
+def type_of(event: e.Event) -> int:
+    """The MessageType of an event; 0 for what is no message."""
+    if isinstance(event, (e.UnknownMessage, e.Ignored)):
+        return event.message_type
+    return _TYPES.get(type(event), 0)
+
+
+def type_name(message_type: int) -> str:
+    """The name of a message type, or its number for one that nobody knows."""
+    return _NAMES.get(message_type) or f"message type 0x{message_type:08X}"
+
+
+def sender_of(message_type: int) -> Side | None:
+    """Who alone may send messages of a type; None for both, and for an unknown type."""
+    codec = MESSAGES.get(message_type)
+    return None if codec is None else codec.sender
+
+
+# -- headers
+
+
+@lru_cache(maxsize=1024)
+def _uuid(data: bytes) -> UUID:
+    return UUID(bytes_le=data)
+
+
+@lru_cache(maxsize=1024)
+def prefix(receiver: Side, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
+    """The header of a message for ``receiver``."""
+    zero = _ZERO if pid is None else pid.bytes_le
+    return _HEADER.pack(_BITS[receiver], message_type, rpid.bytes_le, zero)
+
+
+def read_header(message: bytes, side: Side | None = None) -> Header:
+    """The header of a whole message. ``side`` is ours, when it has to be for us.
+
+    Raises MessageError for less than 40 bytes, and for the wrong destination; of that only
+    our own bit counts.
+    """
+    if len(message) < HEADER_SIZE:
+        raise MessageError("message", f"{len(message)} bytes are less than a header of 40")
+    destination, number, rpid, pid = _HEADER.unpack_from(message)
+    if side is not None and not destination & _BITS[side]:
+        text = f"destination {destination} is not the {side.value}"
+        raise MessageError(type_name(number), text, "Destination")
+    target = None if pid == _ZERO else _uuid(pid)
+    return Header(destination, _KNOWN.get(number, number), _uuid(rpid), target)
+
+
+# -- whole messages
+
+
+def encode(
+    event: e.Event,
+    rpid: UUID,
+    *,
+    version: ProtocolVersion = _LATEST,
+    seal: Callable[[str], str] | None = None,
+    sender: Side | None = None,
+) -> bytes:
+    """The whole message for a peer of protocol ``version``; ``seal`` closes SecureStrings.
+
+    ``sender`` is us. It has to be given for SESSION_CAPABILITY, which both sides send; for the
+    others it is checked when given. Raises LocalProtocolError.
+    """
+    message_type = _TYPES.get(type(event))
+    if message_type is None:
+        raise LocalProtocolError(f"{type(event).__name__} is not a message")
+    codec = MESSAGES[message_type]
+    who = codec.sender or sender
+    if who is None:
+        raise LocalProtocolError(f"{message_type.name} needs a sender: both sides send it")
+    if sender is not None and sender is not who:
+        raise LocalProtocolError(f"only a {who.value} sends {message_type.name}")
+    value = codec.write(event, version)
+    head = prefix(who.peer, message_type, rpid, getattr(event, "pipeline_id", None))
+    if value is None:
+        return head
+    return b"".join((head, BOM, dumps(value, seal=seal)))
+
+
+def encode_body(
+    event: e.Event,
+    *,
+    version: ProtocolVersion = _LATEST,
+    seal: Callable[[str], str] | None = None,
+) -> bytes:
+    """What stands behind the header: empty, or a byte order mark and one element."""
+    message_type = _TYPES.get(type(event))
+    if message_type is None:
+        raise LocalProtocolError(f"{type(event).__name__} is not a message")
+    value = MESSAGES[message_type].write(event, version)
+    return b"" if value is None else BOM + dumps(value, seal=seal)
+
+
+def decode_body(
+    message_type: int,
+    pid: UUID | None,
+    body: bytes,
+    *,
+    version: ProtocolVersion = _LATEST,
+    unseal: Callable[[str], str] | None = None,
+) -> e.Event:
+    """The event of a body whose header was read. ``version`` is what was negotiated.
+
+    Raises MessageError and ClixmlError. A type that nobody knows is an UnknownMessage.
+    """
+    codec = MESSAGES.get(message_type)
+    if codec is None:
+        return e.UnknownMessage(message_type=message_type, pipeline_id=pid, body=bytes(body))
+    name = _NAMES[message_type]
+    value: Any = None
+    if body and not codec.bare:
+        plain = body[3:] if body[:3] == BOM else body
+        value = loads(plain, unseal=unseal)
+        if value is None:
+            raise MessageError(name, "null is an empty body, never an element")
+    if message_type == MessageType.CREATE_PIPELINE:
+        return b.read_create(pid, name, value, version)
+    return codec.read(pid, name, value)
+
+
+def decode(
+    message: bytes,
+    *,
+    side: Side | None = None,
+    version: ProtocolVersion = _LATEST,
+    unseal: Callable[[str], str] | None = None,
+) -> tuple[Header, e.Event]:
+    """A whole message: its header and its event. Raises RemoteProtocolError."""
+    header = read_header(message, side)
+    body = message[HEADER_SIZE:]
+    event = decode_body(header.message_type, header.pid, body, version=version, unseal=unseal)
+    return header, event
