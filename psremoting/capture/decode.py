@@ -1,0 +1,100 @@
+"""One recording from its first byte to its summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psremoting.capture.detect import Form, detect
+from psremoting.capture.documents import read_documents, read_vectors
+from psremoting.capture.entries import Counts, Entry
+from psremoting.capture.exchanges import read_json_lines, read_yaml
+from psremoting.capture.joining import Joiner
+from psremoting.capture.keys import KeyRing
+from psremoting.capture.packet_acts import read_packet_lines, read_transcript
+from psremoting.capture.raw import read_fragments
+from psremoting.capture.source import CaptureError, Source
+from psremoting.capture.wsman_acts import WSManReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["decode", "decode_source", "summary_data"]
+
+
+def decode(
+    path: str | Path, form: Form | None = None, ring: KeyRing | None = None
+) -> Iterator[Entry]:
+    """The entries of a file (``-``: standard input), the last of them its summary.
+
+    Raises CaptureError when the file is no recording, and behind the summary when it is one
+    up to a point.
+    """
+    source = Source.open(path)
+    try:
+        yield from decode_source(source, form, ring)
+    finally:
+        source.close()
+
+
+def decode_source(
+    source: Source, form: Form | None = None, ring: KeyRing | None = None
+) -> Iterator[Entry]:
+    """As `decode`, for a source that is open already."""
+    form = form or detect(source)
+    joiner = Joiner(source.name, ring or KeyRing())
+    failure: CaptureError | None = None
+    number = 0
+    feed = _feed(source, joiner, form)
+    while failure is None:
+        try:
+            more = next(feed, _END) is not _END
+        except CaptureError as error:
+            failure, more = error, False
+        for entry in joiner.ready() if more else joiner.end():
+            number += 1
+            entry.n = number
+            yield entry
+        if not more:
+            break
+    yield Entry(type="summary", n=number + 1, data=summary_data(source.name, joiner.counts, form))
+    if failure is not None:
+        raise failure
+
+
+_END = object()
+
+
+def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
+    """Hand the recording to the joiner, step by step."""
+    if form in (Form.YAML, Form.HTTP):
+        reader = WSManReader(joiner)
+        for message in read_yaml(source) if form is Form.YAML else read_json_lines(source):
+            reader.receive(message)
+            yield None
+    elif form is Form.TRANSCRIPT:
+        yield from read_transcript(source, joiner)
+    elif form is Form.PACKETS:
+        yield from read_packet_lines(source, joiner)
+    elif form is Form.CLIXML:
+        yield from read_documents(source, joiner)
+    elif form is Form.VECTORS:
+        yield from read_vectors(source, joiner)
+    else:
+        yield from read_fragments(source, joiner, form)
+
+
+def summary_data(name: str, counts: Counts, form: Form | None = None) -> dict[str, Any]:
+    """The members of a summary line."""
+    return {
+        "file": name,
+        "form": form.value if form is not None else None,
+        "messages": counts.messages,
+        "acts": counts.acts,
+        "fragments": counts.fragments,
+        "bytes": counts.bytes,
+        "carrier_bytes": counts.carrier_bytes,
+        "errors": counts.errors,
+        "incomplete": counts.incomplete,
+        "unaccounted": counts.unaccounted,
+    }

@@ -1,0 +1,129 @@
+"""Which form a recording has: by what stands in it, never by its name."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from enum import Enum
+from struct import unpack_from
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psremoting.capture.source import Source
+
+__all__ = ["Form", "detect"]
+
+
+class Form(Enum):
+    """The forms that can be read; the values are what ``--format`` takes."""
+
+    YAML = "yaml"
+    """Recorded WS-Man exchanges, request and response in pairs."""
+    HTTP = "http"
+    """JSON lines, one HTTP message with its opened envelope each."""
+    TRANSCRIPT = "transcript"
+    """JSON lines, one timed chunk of an out-of-process connection each."""
+    PACKETS = "packets"
+    """Out-of-process packets as plain text lines."""
+    FRAGMENTS = "fragments"
+    """PSRP fragments as they are."""
+    HEX = "hex"
+    BASE64 = "base64"
+    CLIXML = "clixml"
+    """Documents, bare elements, and ``#< CLIXML`` streams."""
+    VECTORS = "vectors"
+    """JSON lines, one CLIXML document each, in ``document``, ``bare`` or ``input``."""
+
+
+_PCAP = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1")
+_PACKET = re.compile(rb"^<(?:Data|Command|Signal|Close)(?:Ack)?\s", re.M)
+_YAML = re.compile(r"(?:\s*#.*\n|\s*\n|---.*\n)*(?:messages:\s|- +[Rr]equest:\s)")
+_CLIXML = re.compile(
+    r"\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*<(?:[\w.-]+:)?"
+    r"(?:Objs|Obj|Ref|Nil|S|C|B|BA|By|SB|I16|U16|I32|U32|I64|U64|Sg|Db|D|DT|TS|G|URI|Version|XD|SBK|SS|PR)(?=[\s/>])",
+    re.S,
+)
+_STREAM = re.compile(r"^#< CLIXML\s*$", re.M)
+_HEX = re.compile(rb"[0-9A-Fa-f\s]+")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
+
+
+def detect(source: Source) -> Form:
+    """The form of a source. Raises CaptureError where it is none of them."""
+    head = source.head
+    if not head:
+        raise source.fail("empty", 0)
+    if head[:4] in _PCAP:
+        raise source.fail("a packet capture: sealed packet captures are not read yet", 0)
+    if head.lstrip()[:11] == b"-----BEGIN ":
+        raise source.fail("a PEM file, not a recording (a private key goes to --rsa-key)", 0)
+    text = _text(head)
+    found = _json_lines(head) or _by_text(text) or _by_bytes(head)
+    if found is None:
+        raise source.fail("not a recording that is known here (--format forces a form)", 0)
+    return found
+
+
+def _text(head: bytes) -> str:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return head[: len(head) & ~1].decode("utf-16", "replace")
+    if len(head) > 3 and head[1] == 0 and head[3] == 0 and head[0]:
+        return head.decode("utf-16-le", "replace")
+    return head.decode("utf-8-sig", "replace")
+
+
+def _json_lines(head: bytes) -> Form | None:
+    first = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if first[:1] != b"{":
+        return None
+    # A line may be longer than the head: the names of its members are enough.
+    line = first.split(b"\n", 1)[0]
+    try:
+        keys = set(json.loads(line))
+    except (ValueError, RecursionError):
+        keys = {key.decode() for key in re.findall(rb'[{,]\s*"(\w+)":', line)}
+    if {"from", "soap"} <= keys or {"from", "start"} <= keys:
+        return Form.HTTP
+    if {"from", "data"} <= keys:
+        return Form.TRANSCRIPT
+    if keys & {"document", "bare", "input"}:
+        return Form.VECTORS
+    return None
+
+
+def _by_text(text: str) -> Form | None:
+    if _STREAM.search(text) or _CLIXML.match(text):
+        return Form.CLIXML
+    if _YAML.match(text):
+        return Form.YAML
+    return None
+
+
+def _by_bytes(head: bytes) -> Form | None:
+    if _PACKET.search(head):
+        return Form.PACKETS
+    if starts_fragment(head):
+        return Form.FRAGMENTS
+    short = head[:4096]
+    if _HEX.fullmatch(short):
+        digits = b"".join(short.split())[:64]
+        if starts_fragment(binascii.unhexlify(digits[: len(digits) & ~1])):
+            return Form.HEX
+    if _BASE64.fullmatch(short):
+        digits = b"".join(short.split())[:64]
+        try:
+            data = binascii.a2b_base64(digits[: len(digits) & ~3])
+        except binascii.Error:
+            return None
+        if starts_fragment(data):
+            return Form.BASE64
+    return None
+
+
+def starts_fragment(data: bytes) -> bool:
+    """Whether this looks like a fragment header with some body. [MS-PSRP] 2.2.4"""
+    if len(data) < 22:
+        return False
+    object_id, fragment_id, flags, length = unpack_from(">QQBI", data)
+    return bool(0 < object_id < 1 << 48 and fragment_id < 1 << 32 and flags < 4 and length)

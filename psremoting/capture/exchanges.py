@@ -1,0 +1,205 @@
+"""Recorded HTTP traffic with its envelopes in the clear: three forms, one value per message.
+
+The YAML recordings are read event by event, so that a long or a torn one gives what it has.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from psrp.sansio import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psremoting.capture.source import Source
+
+__all__ = ["HttpMessage", "read_json_lines", "read_yaml"]
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpMessage:
+    """One request or response."""
+
+    number: int
+    """From 1 on, in the order of the recording."""
+    side: Side
+    offset: int
+    """Line of the file where it begins."""
+    connection: int = 0
+    """Pairs a response with its request; 0 where the recording keeps no connections."""
+    time: float | None = None
+    start: str = ""
+    """Request line or status line, where it was recorded."""
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    soap: str | None = None
+    note: str = ""
+
+    def header(self, name: str) -> str:
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), "")
+
+
+# -- YAML: {"messages": [{"request", "response", ...}]} and [{"Request": {...}, "Response": {...}}]
+
+
+def read_yaml(source: Source) -> Iterator[HttpMessage]:
+    """The messages of either schema. Raises CaptureError with the offset of the damage."""
+    number = 0
+    for line, item in _items(source):
+        if not isinstance(item, dict):
+            raise source.fail(f"line {line}: an exchange has to be a mapping")
+        make = _winrs_pair if "Request" in item else _plain_pair
+        for message in make(item, line, number):
+            number += 1
+            if message.soap and not message.soap.rstrip("\0 \t\r\n").endswith(">"):
+                raise source.fail(f"line {line}: the recording ends inside an envelope")
+            yield message
+        if not item.keys() & {"response", "Response"}:
+            raise source.fail(f"line {line}: the recording ends inside an exchange")
+    if not number:
+        raise source.fail("no exchanges in this YAML file")
+
+
+def _plain_pair(item: dict[str, Any], line: int, number: int) -> Iterator[HttpMessage]:
+    request, response = item.get("request"), item.get("response")
+    if isinstance(request, str):
+        number += 1
+        yield HttpMessage(number=number, side=Side.CLIENT, offset=line, soap=request)
+    if "response" not in item:
+        return
+    error = item.get("transport_error")
+    status = _status(error.get("code")) if isinstance(error, dict) else None
+    failed = item.get("http_error") == "true"
+    yield HttpMessage(
+        number=number + 1,
+        side=Side.SERVER,
+        offset=line,
+        soap=response if isinstance(response, str) else None,
+        status=status if status is not None or failed else 200,
+        note="the exchange failed; how was not recorded" if failed else "",
+    )
+
+
+def _winrs_pair(item: dict[str, Any], line: int, number: int) -> Iterator[HttpMessage]:
+    for side, name in ((Side.CLIENT, "Request"), (Side.SERVER, "Response")):
+        part = item.get(name)
+        if not isinstance(part, dict):
+            continue
+        number += 1
+        headers = part.get("Headers")
+        body = part.get("Body")
+        yield HttpMessage(
+            number=number,
+            side=side,
+            offset=line,
+            start=f"{part.get('Method', '')} {part.get('Url', '')}".strip(),
+            status=_status(part.get("StatusCode")),
+            headers=tuple((str(k), str(v)) for k, v in headers.items())
+            if isinstance(headers, dict)
+            else (),
+            soap=body if isinstance(body, str) and body.strip() else None,
+        )
+
+
+def _status(text: object) -> int | None:
+    return int(text) if isinstance(text, str) and text.isdigit() and len(text) == 3 else None
+
+
+def _items(source: Source) -> Iterator[tuple[int, Any]]:
+    """The items of the one list that matters, each with the line where it begins."""
+    loader = _LOADER(source)
+    try:
+        event = _skip_to_list(loader)
+        while not isinstance(event := loader.get_event(), yaml.SequenceEndEvent):
+            yield event.start_mark.line + 1, _value(loader, event, 0)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        at = mark.index if mark is not None else getattr(error, "position", -1)
+        raise source.fail(f"{where}not YAML: {problem}", at) from None
+    finally:
+        loader.dispose()
+
+
+def _skip_to_list(loader: Any) -> Any:
+    event = loader.get_event()
+    while not isinstance(event, yaml.SequenceStartEvent | yaml.StreamEndEvent):
+        event = loader.get_event()
+    if isinstance(event, yaml.StreamEndEvent):
+        raise yaml.YAMLError("no list of exchanges")
+    return event
+
+
+def _value(loader: Any, event: Any, depth: int) -> Any:
+    """Strings, lists and dicts; None for a plain null. Aliases are refused: they can be a bomb."""
+    if depth > _MAX_DEPTH:
+        raise yaml.YAMLError("nested too deeply")
+    if isinstance(event, yaml.ScalarEvent):
+        return None if event.implicit[0] and event.value in ("", "~", "null") else event.value
+    if isinstance(event, yaml.SequenceStartEvent):
+        items = []
+        while not isinstance(inner := loader.get_event(), yaml.SequenceEndEvent):
+            items.append(_value(loader, inner, depth + 1))
+        return items
+    if isinstance(event, yaml.MappingStartEvent):
+        pairs: dict[str, Any] = {}
+        while not isinstance(inner := loader.get_event(), yaml.MappingEndEvent):
+            key = _value(loader, inner, depth + 1)
+            pairs[str(key)] = _value(loader, loader.get_event(), depth + 1)
+        return pairs
+    raise yaml.YAMLError(f"a {type(event).__name__} is not read here")
+
+
+# -- JSON lines: {"t", "connection", "from", "start", "headers", "size", "soap"}
+
+
+def read_json_lines(source: Source) -> Iterator[HttpMessage]:
+    """One message a line. Raises CaptureError for a line that is none."""
+    number = 0
+    for line in source.lines():
+        if not line.data.strip():
+            continue
+        item = read_object(source, line.data, line.offset)
+        side, soap, start = item.get("from"), item.get("soap"), item.get("start")
+        if side not in ("client", "server") or not isinstance(soap, str | None):
+            raise source.fail("not an HTTP message: 'from' or 'soap' is wrong", line.offset)
+        number += 1
+        start = start if isinstance(start, str) else ""
+        words = start.split()
+        time, connection, headers = item.get("t"), item.get("connection"), item.get("headers")
+        yield HttpMessage(
+            number=number,
+            side=Side(side),
+            offset=line.number,
+            connection=connection if isinstance(connection, int) else 0,
+            time=float(time) if isinstance(time, int | float) else None,
+            start=start,
+            status=_status(words[1]) if side == "server" and len(words) > 1 else None,
+            headers=tuple((str(pair[0]), str(pair[1])) for pair in headers if len(pair) == 2)
+            if isinstance(headers, list)
+            else (),
+            soap=soap,
+        )
+
+
+def read_object(source: Source, data: bytes, offset: int) -> dict[str, Any]:
+    """A JSON object from one line. Raises CaptureError."""
+    try:
+        item = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        torn = not data.endswith(b"\n")
+        text = "the recording ends inside a line" if torn else f"not JSON: {error}"
+        raise source.fail(text, offset) from None
+    if not isinstance(item, dict):
+        raise source.fail("not a JSON object", offset)
+    return item

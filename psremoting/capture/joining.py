@@ -1,0 +1,398 @@
+"""Joins what one object had spread over packets, envelopes and connections, and decodes it.
+
+Every stream (session, target, sender, priority) has its own defragmenter. Entries come out in
+the order in which their first fragments were met, so a message that is still growing holds
+back what came after it, and so does a sealed one whose key is still to come. Both wait in a
+queue of bounded length; when it is full the oldest place is given up, and that message then
+stands where it ended.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from psremoting.capture.entries import Counts, Entry
+from psremoting.capture.keys import KeyMissing, KeyRing, Secrets, UnknownKey
+from psremoting.capture.source import CaptureError
+from psrp.events import EncryptedSessionKey, PublicKey, SessionCapability
+from psrp.fragments import HEADER_SIZE, Defragmenter
+from psrp.messages import Header, decode_body, read_header, type_name
+from psrp.sansio import FragmentError, LimitExceeded, RemoteProtocolError, Side, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from psrp.events import Event
+
+__all__ = ["Joiner", "Session"]
+
+MAX_HELD = 20_000
+"""Entries that may wait for an earlier one."""
+MAX_HELD_BYTES = 64 << 20
+_MESSAGE_HEADER = 40
+_TO_SERVER = 2
+
+
+@dataclass(slots=True)
+class _Place:
+    """A line of the timeline, which may be filled later than those after it."""
+
+    carrier: dict[str, Any]
+    entry: Entry | None = None
+    parked: _Parked | None = None
+    given_up: bool = False
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One stream of one target, from one side."""
+
+    target: UUID | None
+    side: Side
+    stream: Stream
+    defragmenter: Defragmenter
+    place: _Place | None = None
+    spoiled: bool = False
+
+    @property
+    def rest(self) -> int:
+        """Bytes that are no message yet."""
+        return self.defragmenter.pending + self.defragmenter.unfinished
+
+
+@dataclass(slots=True)
+class _Parked:
+    """A whole message that waits for its session key."""
+
+    session: Session
+    header: Header
+    message: bytes
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Session:
+    """One runspace pool: a shell over WS-Man, one opening of an out-of-process connection."""
+
+    secrets: Secrets
+    whole: bool = False
+    """Its beginning was recorded."""
+    bare: bool = False
+    """Nothing but fragments was recorded: sender and target stand in the messages alone."""
+    lanes: dict[tuple[UUID | None, Side, Stream], _Lane] = field(default_factory=dict)
+    parked: list[_Place] = field(default_factory=list)
+
+
+class Joiner:
+    """Takes payloads and acts in the order of the recording, gives entries.
+
+    ``name`` is the file, for the error that a key which does not fit raises.
+    """
+
+    def __init__(self, name: str, ring: KeyRing) -> None:
+        self.counts = Counts()
+        self._name = name
+        self._ring = ring
+        self._queue: deque[_Place] = deque()
+        self._held_bytes = 0
+        self._sessions: list[Session] = []
+
+    def session(self, *, whole: bool = False, bare: bool = False) -> Session:
+        """``whole``: the recording holds it from its beginning; ``bare``: without a carrier."""
+        made = Session(secrets=Secrets(self._ring), whole=whole, bare=bare)
+        self._sessions.append(made)
+        return made
+
+    # -- what readers hand in
+
+    def act(self, entry: Entry) -> None:
+        """A step of the carrier; its bytes are counted by the caller."""
+        self.counts.acts += 1
+        self._append(entry)
+
+    def text(self, entry: Entry, size: int) -> None:
+        """Bytes of the payload that are shown as they are and are no message."""
+        self.counts.bytes += size
+        self.counts.accounted += size
+        self.act(entry)
+
+    def error(self, rule: str, text: str, *, lost: int = 0, **where: Any) -> None:
+        """Something cannot be read; ``lost`` bytes that were not counted yet go with it."""
+        self.counts.errors += 1
+        self.counts.bytes += lost
+        data = {"rule": rule, "text": text} | ({"bytes": lost} if lost else {})
+        self._append(Entry(type="error", data=data, **where))
+
+    def payload(
+        self,
+        session: Session,
+        target: UUID | None,
+        side: Side,
+        stream: Stream,
+        data: bytes,
+        carrier: dict[str, Any],
+    ) -> None:
+        """The next bytes of one stream. Raises CaptureError when no key fits."""
+        self.counts.bytes += len(data)
+        lane = self._lane(session, target, side, stream)
+        lane.defragmenter.receive_data(data)
+        dropped = lane.defragmenter.dropped_fragments
+        missing = "beginning" if lane.defragmenter.tolerate_leading_tail else "end"
+        while not lane.spoiled:
+            try:
+                message = lane.defragmenter.next_message()
+            except (FragmentError, LimitExceeded) as error:
+                self._bad_fragment(lane, error, carrier)
+                dropped = lane.defragmenter.dropped_fragments
+                continue
+            if dropped != lane.defragmenter.dropped_fragments:
+                count = lane.defragmenter.dropped_fragments - dropped
+                dropped = lane.defragmenter.dropped_fragments
+                self._incomplete(
+                    lane, f"{count} fragments of a message whose {missing} is not there", carrier
+                )
+            if message is None:
+                break
+            place, lane.place = lane.place or self._reserve(carrier), None
+            self._message(session, lane, message, place, carrier)
+        if lane.rest and lane.place is None and not lane.spoiled:
+            lane.place = self._reserve(carrier)
+
+    def forget(self, session: Session, target: UUID | None) -> None:
+        """That pipeline is closed: its streams are done, unless something hangs in them."""
+        for key in [k for k in session.lanes if k[0] == target]:
+            if not session.lanes[key].rest:
+                del session.lanes[key]
+
+    def resume(self, session: Session) -> None:
+        """A client connected: streams that begin from here on may begin inside an object."""
+        session.whole = False
+
+    def close(self, session: Session) -> None:
+        """Nothing more comes for this session: say what it left behind."""
+        for place in session.parked:
+            self._decode_sealed(place)
+        session.parked.clear()
+        for lane in session.lanes.values():
+            if lane.rest and not lane.spoiled:
+                rest = lane.defragmenter.pending
+                running = lane.defragmenter.unfinished
+                text = f"the recording ends inside a message: {rest + running} bytes are left"
+                self._incomplete(lane, text, {})
+        session.lanes.clear()
+        self._sessions.remove(session)
+
+    # -- what the timeline takes out
+
+    def ready(self) -> Iterator[Entry]:
+        """Entries whose place has come."""
+        queue = self._queue
+        while queue and (queue[0].entry is not None or queue[0].given_up):
+            place = queue.popleft()
+            if place.entry is not None:
+                self._held_bytes -= place.entry.size or 0
+                yield place.entry
+        if len(queue) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
+            self._give_up(queue[0])
+            yield from self.ready()
+
+    def end(self) -> Iterator[Entry]:
+        """The end of the recording: everything that is left."""
+        for session in list(self._sessions):
+            self.close(session)
+        yield from self.ready()
+
+    # -- inside
+
+    def _lane(
+        self, session: Session, target: UUID | None, side: Side, stream: Stream
+    ) -> _Lane:
+        key = target, side, stream
+        lane = session.lanes.get(key)
+        if lane is None:
+            made = Defragmenter(tolerate_leading_tail=not session.whole)
+            lane = session.lanes[key] = _Lane(target, side, stream, made)
+        elif lane.spoiled:
+            # A real receiver is stuck for ever. Packets mostly begin with a fragment, so
+            # the next one is worth a new try: it shows what was sent after the fault.
+            lane.defragmenter, lane.spoiled = Defragmenter(), False
+        return lane
+
+    def _append(self, entry: Entry) -> None:
+        self._queue.append(_Place(entry.carrier, entry))
+        self._held_bytes += entry.size or 0
+
+    def _reserve(self, carrier: dict[str, Any]) -> _Place:
+        place = _Place(carrier)
+        self._queue.append(place)
+        return place
+
+    def _fill(self, place: _Place, entry: Entry) -> None:
+        if place.given_up:
+            self._append(entry)
+            return
+        place.entry, place.parked = entry, None
+        self._held_bytes += entry.size or 0
+
+    def _give_up(self, place: _Place) -> None:
+        if place.parked is not None:
+            self._decode_sealed(place)
+        else:
+            place.given_up = True
+
+    def _where(self, lane: _Lane, carrier: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "direction": lane.side,
+            "target": lane.target,
+            "stream": lane.stream,
+            "carrier": carrier,
+        }
+
+    def _bad_fragment(
+        self, lane: _Lane, error: FragmentError | LimitExceeded, carrier: dict[str, Any]
+    ) -> None:
+        if isinstance(error, FragmentError):
+            rule, offset = error.rule, error.offset
+        else:
+            rule, offset = "limit", lane.defragmenter.consumed
+        lane.spoiled = lane.defragmenter.spoiled
+        if lane.place is not None:
+            lane.place.given_up, lane.place = True, None
+        where = self._where(lane, carrier | {"stream_offset": offset})
+        self.error(rule, str(error), **where)
+
+    def _incomplete(self, lane: _Lane, text: str, carrier: dict[str, Any]) -> None:
+        self.counts.incomplete += 1
+        place, lane.place = lane.place, None
+        if place is None:
+            place = self._reserve(carrier)
+        self._fill(
+            place,
+            Entry(type="incomplete", data={"text": text}, **self._where(lane, place.carrier)),
+        )
+
+    def _message(
+        self,
+        session: Session,
+        lane: _Lane,
+        message: bytes,
+        place: _Place,
+        carrier: dict[str, Any],
+    ) -> None:
+        defragmenter = lane.defragmenter
+        entry = Entry(
+            type="error",
+            object_id=defragmenter.object_id,
+            fragments=defragmenter.fragment_count,
+            size=len(message),
+            **self._where(lane, _from_to(place.carrier, carrier)),
+        )
+        self.counts.fragments += defragmenter.fragment_count
+        try:
+            header = read_header(message)
+        except RemoteProtocolError as error:
+            self._fail(place, entry, "message", error)
+            return
+        entry.rpid, entry.pid = header.rpid, header.pid
+        if session.bare:
+            sender = Side.CLIENT if header.destination == _TO_SERVER else Side.SERVER
+            entry.direction, entry.target = sender, header.pid
+        entry.type = type_name(header.message_type)
+        try:
+            self._decode(session, place, entry, header, message, session.secrets.opener)
+        except KeyMissing:
+            place.parked = _Parked(session, header, message, entry)
+            session.parked.append(place)
+        except UnknownKey as error:
+            where = next((f"{k} {v}" for k, v in carrier.items()), "")
+            raise CaptureError(self._name, f"{where}: {error}") from None
+
+    def _decode(
+        self,
+        session: Session,
+        place: _Place,
+        entry: Entry,
+        header: Header,
+        message: bytes,
+        unseal: Any,
+    ) -> None:
+        body = memoryview(message)[_MESSAGE_HEADER:]
+        try:
+            entry.event = _read_body(header, bytes(body), session.secrets.version, unseal)
+        except RemoteProtocolError as error:
+            self._fail(place, entry, entry.type, error)
+            return
+        self.counts.messages += 1
+        self.counts.accounted += len(message) + HEADER_SIZE * (entry.fragments or 0)
+        self._fill(place, entry)
+        self._learn(session, entry)
+
+    def _fail(
+        self, place: _Place, entry: Entry, what: str, error: RemoteProtocolError
+    ) -> None:
+        self.counts.errors += 1
+        entry.type = "error"
+        entry.data = {"rule": "message", "message": what, "text": str(error)}
+        self._fill(place, entry)
+
+    def _learn(self, session: Session, entry: Entry) -> None:
+        """What the message says about how the later ones are to be read."""
+        event, secrets = entry.event, session.secrets
+        if isinstance(event, SessionCapability) and entry.direction is not None:
+            secrets.announced(entry.direction, event)
+        elif isinstance(event, PublicKey):
+            secrets.public_key(event)
+        elif isinstance(event, EncryptedSessionKey) and secrets.session_key(event):
+            parked, session.parked = session.parked, []
+            for place in parked:
+                held = place.parked
+                if held is not None:
+                    self._decode(
+                        session, place, held.entry, held.header, held.message, secrets.opener
+                    )
+
+    def _decode_sealed(self, place: _Place) -> None:
+        held = place.parked
+        if held is not None:
+            self._decode(held.session, place, held.entry, held.header, held.message, None)
+
+
+def _read_body(
+    header: Header, body: bytes, version: tuple[int, int] | None, unseal: Any
+) -> Event:
+    """The event. A sealed string that does not open stays sealed, and the message is read."""
+    read = partial(decode_body, header.message_type, header.pid, body)
+    if version is not None:
+        read = partial(read, version=version)
+    if unseal is None:
+        return read()
+    failed = False
+
+    def opener(text: str) -> str:
+        nonlocal failed
+        try:
+            return str(unseal(text))
+        except RemoteProtocolError:
+            failed = True
+            raise
+
+    try:
+        return read(unseal=opener)
+    except RemoteProtocolError:
+        if not failed:
+            raise
+        return read()
+
+
+def _from_to(first: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """The carrier of a message's first fragment, and which one brought its last."""
+    if first is last:
+        return first
+    for name in ("envelope", "packet"):
+        if first.get(name) != last.get(name):
+            return first | {f"last_{name}": last.get(name)}
+    return first

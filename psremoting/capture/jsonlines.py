@@ -1,0 +1,158 @@
+"""Entries as JSON lines. The form is described in spec-notes/decoding.md and stays stable."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psrp.clixml.jsonform import to_json
+from psrp.events import (
+    Event,
+    PipelineHostCall,
+    PipelineHostResponse,
+    PipelineInput,
+    PipelineOutput,
+    RunspacePoolHostCall,
+    RunspacePoolHostResponse,
+    UnknownMessage,
+)
+from psrp.host_methods import HostMethodId
+from psrp.sansio import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psremoting.capture.entries import Entry
+
+__all__ = ["body", "is_structure", "line", "record"]
+
+_STRUCTURES = (
+    "psrp.events", "psrp.records", "psrp.commands", "psrp.host", "psrp.screen",
+)  # fmt: skip
+"""Modules whose dataclasses are named data and no CLIXML values."""
+
+
+def line(entry: Entry, *, reveal: bool = False) -> str:
+    """One line of JSON without its end. ASCII only, so that any UTF-16 text passes through."""
+    return json.dumps(record(entry, reveal=reveal), separators=(",", ":"))
+
+
+def record(entry: Entry, *, reveal: bool = False) -> dict[str, Any]:
+    """The members of one line, all of them, in a fixed order."""
+    return {
+        "n": entry.n,
+        "direction": entry.direction.value if entry.direction else None,
+        "target": _guid(entry.target),
+        "stream": entry.stream.value if entry.stream else None,
+        "type": entry.type,
+        "rpid": _guid(entry.rpid),
+        "pid": _guid(entry.pid),
+        "object_id": entry.object_id,
+        "fragments": entry.fragments,
+        "size": entry.size,
+        "carrier": entry.carrier,
+        "data": body(entry, reveal=reveal),
+    }
+
+
+def body(entry: Entry, *, reveal: bool = False) -> Any:
+    """What the entry says: named data of a message, of an act, or a value.
+
+    Secure strings are hidden unless ``reveal``: their number of characters stands for them.
+    """
+    if entry.event is not None:
+        describe = _BODIES.get(type(entry.event), _structure)
+        found = describe(entry.event)
+    elif entry.holds_value:
+        found = _value(entry.value)
+    else:
+        return entry.data
+    return found if reveal else _hide(found)
+
+
+def _guid(value: UUID | None) -> str | None:
+    return str(value) if value is not None else None
+
+
+def _value(value: Any) -> Any:
+    try:
+        return to_json(value, reveal=True)
+    except LocalProtocolError as error:
+        return {"$type": "unprintable", "text": str(error)}
+
+
+def is_structure(value: Any) -> bool:
+    """Whether this is one of our named forms, and not a CLIXML value."""
+    return is_dataclass(value) and type(value).__module__ in _STRUCTURES
+
+
+def _any(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.name
+    if is_structure(value):
+        return _structure(value)
+    if type(value) is dict and any(is_structure(item) for item in value.values()):
+        return {str(key): _any(item) for key, item in value.items()}
+    if type(value) in (tuple, list):
+        return [_any(item) for item in value]
+    return _value(value)
+
+
+def _structure(value: Any) -> dict[str, Any] | None:
+    found = {
+        field.name: _any(getattr(value, field.name))
+        for field in fields(value)
+        if field.name != "raw" and (field.name != "pipeline_id" or not isinstance(value, Event))
+    }
+    return found or None
+
+
+def _call(event: Any) -> dict[str, Any]:
+    return {"call_id": event.call_id, **_method(event.method), "arguments": _any(event.arguments)}
+
+
+def _answer(event: Any) -> dict[str, Any]:
+    return {
+        "call_id": event.call_id,
+        **_method(event.method),
+        "result": _any(event.result),
+        "error": _any(event.error),
+    }
+
+
+def _method(number: int) -> dict[str, Any]:
+    try:
+        return {"method": HostMethodId(number).name, "method_id": int(number)}
+    except ValueError:
+        return {"method": None, "method_id": int(number)}
+
+
+def _unknown(event: Any) -> dict[str, Any]:
+    return {"message_type": event.message_type, "body": event.body.hex()}
+
+
+_BODIES: dict[type[Event], Callable[[Any], Any]] = {
+    PipelineInput: lambda event: _any(event.data),
+    PipelineOutput: lambda event: _any(event.data),
+    PipelineHostCall: _call,
+    RunspacePoolHostCall: _call,
+    PipelineHostResponse: _answer,
+    RunspacePoolHostResponse: _answer,
+    UnknownMessage: _unknown,
+}
+
+
+def _hide(form: Any) -> Any:
+    """The same JSON without what secure strings hold."""
+    if isinstance(form, dict):
+        if form.get("$type") == "SecureString":
+            text = form.get("open")
+            size = f"{len(text)} characters" if isinstance(text, str) else "sealed"
+            return {"$type": "SecureString", "hidden": size}
+        return {name: _hide(value) for name, value in form.items()}
+    if isinstance(form, list):
+        return [_hide(value) for value in form]
+    return form

@@ -1,0 +1,132 @@
+"""Private keys that open recorded session keys, and what one session negotiated.
+
+Which of a client's keys was used is told by its PUBLIC_KEY where that was recorded; otherwise
+every key is tried. cryptography is only imported when a key was given.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psremoting.capture.source import CaptureError
+from psrp.sansio import RemoteProtocolError, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    from psrp.events import EncryptedSessionKey, PublicKey, SessionCapability
+    from psrp.keys import SessionKey
+
+__all__ = ["KeyMissing", "KeyRing", "Secrets", "UnknownKey"]
+
+_PLAIN_SINCE = (2, 4)
+
+
+class KeyMissing(Exception):
+    """A secure string came before its session key."""
+
+
+class UnknownKey(Exception):
+    """None of the keys given opens this session key."""
+
+
+class KeyRing:
+    """The RSA private keys that the user gave."""
+
+    def __init__(self, keys: Iterable[RSAPrivateKey] = ()) -> None:
+        self.keys = tuple(keys)
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    @classmethod
+    def load(cls, paths: Iterable[str | Path]) -> KeyRing:
+        """Read PEM files. Raises CaptureError for one that holds no RSA private key."""
+        return cls([_load(str(path)) for path in paths])
+
+    def open(self, blob: str, public: str | None) -> bytes:
+        """The AES key in an ENCRYPTED_SESSION_KEY. Raises UnknownKey."""
+        from psrp.keys import read_session_key, write_public_key
+
+        keys = self.keys
+        if public is not None:
+            keys = tuple(k for k in keys if write_public_key(k.public_key()) == public)
+        for key in keys:
+            try:
+                return read_session_key(key, blob)
+            except RemoteProtocolError:
+                continue
+        raise UnknownKey("no RSA key given opens this session key")
+
+
+def _load(path: str) -> RSAPrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(Path(path).read_bytes(), None)
+    except OSError as error:
+        raise CaptureError(path, error.strerror or str(error)) from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # What cryptography says here can quote key material.
+        raise CaptureError(path, "not an unencrypted RSA private key in PEM form", 0) from None
+    if not isinstance(key, RSAPrivateKey):
+        raise CaptureError(path, "a private key, but not an RSA one", 0)
+    return key
+
+
+class Secrets:
+    """What one session agreed on about secure strings."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._versions: dict[Side, tuple[int, ...]] = {}
+        self._public: str | None = None
+        self._key: SessionKey | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Both sides announced 2.4 or later: secure strings travel as they are."""
+        return len(self._versions) == 2 and min(self._versions.values()) >= _PLAIN_SINCE
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """The protocol in use: what the server answered, or else what the client offered."""
+        found = self._versions.get(Side.SERVER) or self._versions.get(Side.CLIENT, ())
+        return (found[0], found[1]) if len(found) > 1 else None
+
+    def announced(self, side: Side, event: SessionCapability) -> None:
+        parts = event.protocol_version.split(".")
+        if all(part.isascii() and part.isdigit() for part in parts):
+            self._versions[side] = tuple(int(part[:9]) for part in parts)
+
+    def public_key(self, event: PublicKey) -> None:
+        self._public = event.key
+
+    def session_key(self, event: EncryptedSessionKey) -> bool:
+        """Open the session key; whether there is one now. Raises UnknownKey."""
+        if not self._ring:
+            return False
+        from psrp.keys import SessionKey
+
+        self._key = SessionKey(self._ring.open(event.key, self._public))
+        return True
+
+    @property
+    def opener(self) -> Callable[[str], str] | None:
+        """What opens a secure string now, or None where none can be opened."""
+        if self.plain:
+            from psrp.keys import unseal_plain
+
+            return unseal_plain
+        if self._key is not None:
+            return self._key.unseal
+        return _missing if self._ring else None
+
+
+def _missing(_text: str) -> Any:
+    raise KeyMissing

@@ -1,0 +1,184 @@
+"""Out-of-process recordings to entries: packets, and the lines that are none.
+
+A transcript keeps both directions apart. Plain text lines do not say who wrote them: an ack
+comes from a server, a Command, Signal or Close from a client, and Data is judged by the
+destination field of the message that begins in it, or by the message that it continues.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from struct import unpack_from
+from typing import TYPE_CHECKING, Any
+
+from psremoting.capture.entries import Entry
+from psremoting.capture.exchanges import read_object
+from psrp.sansio import LimitExceeded, Side
+from sshsub.packets import Kind, Line, LineReader, Packet, PacketError, error_text, read_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from psremoting.capture.joining import Joiner
+    from psremoting.capture.source import Source
+
+__all__ = ["PacketReader", "read_packet_lines", "read_transcript"]
+
+_BLANK_OF_CLIENT = "blank line: it ends a real server"
+_CLIENT_PACKETS = frozenset((Kind.COMMAND, Kind.SIGNAL, Kind.CLOSE))
+
+
+class PacketReader:
+    """Feeds a Joiner with the lines of one connection."""
+
+    def __init__(self, joiner: Joiner) -> None:
+        self._joiner = joiner
+        self._session = joiner.session(whole=True)
+        self._packets = 0
+
+    def line(self, side: Side | None, line: Line, carrier: dict[str, Any]) -> None:
+        """One line; ``side`` None stands for whoever seems to have written it."""
+        size = len(line.data) + 1
+        self._joiner.counts.carrier_bytes += size
+        where = carrier | {"line": line.number, "offset": line.offset}
+        if not line.data.startswith(b"<") and side is not Side.CLIENT:
+            self._words(line, size, where)
+            return
+        if not line.data:
+            data = {"text": "", "note": _BLANK_OF_CLIENT}
+            entry = Entry(type="sshsub:noise", direction=side, carrier=where, data=data)
+            self._joiner.text(entry, size)
+            return
+        before = self._packets
+        try:
+            for packet in read_line(line.data):
+                self._packet(side, packet, where)
+        except PacketError as error:
+            lost = len(line.data) - (error.offset if self._packets > before else 0)
+            self._joiner.error(
+                f"packet-{error.rule}", str(error), lost=lost, direction=side,
+                carrier=where | {"line_offset": error.offset},
+            )  # fmt: skip
+
+    def _words(self, line: Line, size: int, where: dict[str, Any]) -> None:
+        """What a server says that is no packet: its last words, a banner, a stack trace."""
+        text = error_text(line.data)
+        kind = "sshsub:noise" if text is None else "sshsub:error"
+        if text is None:
+            text = line.data.decode("utf-8", "replace")
+        entry = Entry(type=kind, direction=Side.SERVER, carrier=where, data={"text": text})
+        self._joiner.text(entry, size)
+
+    def _packet(self, side: Side | None, packet: Packet, where: dict[str, Any]) -> None:
+        self._packets += 1
+        carrier = {"packet": self._packets} | where
+        side = side or self._guess(packet)
+        if packet.kind is Kind.DATA:
+            self._joiner.payload(
+                self._session, packet.target, side, packet.stream, packet.data, carrier
+            )
+            return
+        self._joiner.act(
+            Entry(
+                type=f"sshsub:{packet.kind.value}",
+                direction=side,
+                target=packet.target,
+                carrier=carrier,
+                plumbing=packet.kind in (Kind.DATA_ACK, Kind.COMMAND_ACK),
+            )
+        )
+        if packet.kind is Kind.CLOSE_ACK:
+            if packet.target is not None:
+                self._joiner.forget(self._session, packet.target)
+            else:  # the process lives on, and the next line opens a fresh session
+                self._joiner.close(self._session)
+                self._session = self._joiner.session(whole=True)
+
+    def _guess(self, packet: Packet) -> Side:
+        if packet.kind is not Kind.DATA:
+            return Side.CLIENT if packet.kind in _CLIENT_PACKETS else Side.SERVER
+        if (found := destination(packet.data)) is not None:
+            return found.peer
+        return self._continued(packet.target)
+
+    def _continued(self, target: UUID | None) -> Side:
+        for (other, side, _stream), lane in self._session.lanes.items():
+            if other == target and lane.rest:
+                return side
+        return Side.SERVER
+
+
+def destination(data: bytes) -> Side | None:
+    """Whom the message that begins here is for. [MS-PSRP] 2.2.1"""
+    if len(data) < 21 + 4:
+        return None
+    object_id, fragment_id, flags, _length = unpack_from(">QQBI", data)
+    (number,) = unpack_from("<I", data, 21)
+    if not object_id or fragment_id or not flags & 1:
+        return None
+    return {1: Side.CLIENT, 2: Side.SERVER}.get(number)
+
+
+def read_transcript(source: Source, joiner: Joiner) -> Iterator[None]:
+    """Feed the joiner from JSON lines; yields after each, so that entries can be taken."""
+    reader = PacketReader(joiner)
+    lines = {side: LineReader() for side in Side}
+    for row in source.lines():
+        if not row.data.strip():
+            continue
+        item = read_object(source, row.data, row.offset)
+        side, data, time = item.get("from"), item.get("data"), item.get("t")
+        if side not in ("client", "server") or not isinstance(data, str):
+            raise source.fail("not a chunk: 'from' or 'data' is wrong", row.offset)
+        try:
+            chunk = b64decode(data, validate=True)
+        except (binascii.Error, ValueError):
+            raise source.fail("'data' is not base64", row.offset) from None
+        carrier = {"time": float(time)} if isinstance(time, int | float) else {}
+        cutter = lines[Side(side)]
+        try:
+            cutter.receive_data(chunk)
+        except LimitExceeded as error:
+            joiner.error("limit", str(error), lost=error.size, direction=Side(side))
+        while line := cutter.next_line():
+            reader.line(Side(side), line, carrier)
+            yield
+    for side, cutter in lines.items():
+        if rest := cutter.rest():
+            _torn(joiner, side, rest)
+    yield
+
+
+def read_packet_lines(source: Source, joiner: Joiner) -> Iterator[None]:
+    """Feed the joiner from plain text lines of either side."""
+    reader = PacketReader(joiner)
+    cutter = LineReader()
+    for piece in source.pieces():
+        try:
+            cutter.receive_data(piece)
+        except LimitExceeded as error:
+            joiner.error("limit", str(error), lost=error.size)
+        while line := cutter.next_line():
+            reader.line(None, line, {})
+            yield
+    if rest := cutter.rest():
+        reader.line(None, rest, {})
+    yield
+
+
+def _torn(joiner: Joiner, side: Side, line: Line) -> None:
+    """Bytes behind the last end of line: nothing of them was acted on."""
+    joiner.counts.incomplete += 1
+    joiner.counts.carrier_bytes += len(line.data)
+    joiner.counts.bytes += len(line.data)
+    text = f"the recording ends inside a line: {len(line.data)} bytes are left"
+    joiner.act(
+        Entry(
+            type="incomplete",
+            direction=side,
+            carrier={"line": line.number, "offset": line.offset},
+            data={"text": text},
+        )
+    )

@@ -1,0 +1,131 @@
+"""Where a recording comes from, and what is wrong with one that cannot be read.
+
+A source is read once, from its beginning, in pieces; only its head is looked at twice.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["CaptureError", "Source", "TextLine"]
+
+HEAD = 64 << 10
+"""How much of a source detection may look at."""
+PIECE = 256 << 10
+MAX_LINE = 64 << 20
+"""Bytes of one line of a JSON lines or text recording."""
+MAX_WHOLE = 512 << 20
+"""Bytes of a file that has to be read at once (CLIXML)."""
+
+
+class CaptureError(Exception):
+    """A file cannot be read as a recording. ``offset`` is the byte of the file, or -1."""
+
+    def __init__(self, name: str, text: str, offset: int = -1) -> None:
+        where = f"byte {offset}: " if offset >= 0 else ""
+        super().__init__(f"{name}: {where}{text}")
+        self.name = name
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of a file with its end: its number from 1 and its byte offset."""
+
+    number: int
+    offset: int
+    data: bytes
+
+
+class Source:
+    """A file or standard input, opened for one pass."""
+
+    def __init__(self, name: str, stream: BinaryIO) -> None:
+        self.name = name
+        self._stream = stream
+        self.position = 0
+        """Bytes of the file that were handed out."""
+        self.head = self._fill_head()
+        self._head_taken = False
+
+    @classmethod
+    def open(cls, path: str | Path) -> Source:
+        """Open a file, or standard input for ``-``. Raises CaptureError."""
+        if str(path) == "-":
+            return cls("standard input", sys.stdin.buffer)
+        try:
+            return cls(str(path), open(path, "rb"))
+        except OSError as error:
+            raise CaptureError(str(path), error.strerror or str(error)) from None
+
+    def close(self) -> None:
+        if self._stream is not sys.stdin.buffer:
+            self._stream.close()
+
+    def fail(self, text: str, offset: int = -1) -> CaptureError:
+        return CaptureError(self.name, text, offset)
+
+    def _fill_head(self) -> bytes:
+        parts, size = [], 0
+        while size < HEAD and (part := self._read_raw(HEAD - size)):
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
+
+    def _read_raw(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size) or b""
+        except OSError as error:
+            raise self.fail(error.strerror or str(error), self.position) from None
+
+    def read(self, size: int = PIECE) -> bytes:
+        """The next piece, empty at the end. The first one is the head."""
+        if not self._head_taken:
+            self._head_taken = True
+            data = self.head
+            if not data:
+                data = self._read_raw(size)
+        else:
+            data = self._read_raw(size if size > 0 else PIECE)
+        self.position += len(data)
+        return data
+
+    def pieces(self) -> Iterator[bytes]:
+        while data := self.read():
+            yield data
+
+    def whole(self) -> bytes:
+        """All of it. Raises CaptureError over MAX_WHOLE bytes."""
+        parts = []
+        for piece in self.pieces():
+            parts.append(piece)
+            if self.position > MAX_WHOLE:
+                raise self.fail(f"more than {MAX_WHOLE} bytes", MAX_WHOLE)
+        return b"".join(parts)
+
+    def lines(self) -> Iterator[TextLine]:
+        r"""Lines with their "\n"; the last one may lack it."""
+        number, offset = 1, 0
+        parts: list[bytes] = []
+        held = 0
+        for piece in self.pieces():
+            start = 0
+            while (end := piece.find(b"\n", start)) >= 0:
+                parts.append(piece[start : end + 1])
+                line = b"".join(parts)
+                yield TextLine(number, offset, line)
+                number, offset, start = number + 1, offset + len(line), end + 1
+                parts, held = [], 0
+            if start < len(piece):
+                parts.append(piece[start:])
+                held += len(piece) - start
+                if held > MAX_LINE:
+                    raise self.fail(f"a line of more than {MAX_LINE} bytes", offset)
+        if parts:
+            yield TextLine(number, offset, b"".join(parts))

@@ -1,0 +1,371 @@
+"""Recorded WS-Man exchanges to entries: an act per message, and what its streams carried.
+
+A response is matched with the last request of its connection. Shells are known by their
+ShellId; whether one speaks PSRP is told by its resource URI. Text of a cmd shell is decoded by
+the code page it was created with, and a ``#< CLIXML`` stream on its standard error is read when
+that stream ends.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psremoting.capture.documents import read_stream_text
+from psremoting.capture.entries import Entry
+from psrp.sansio import RemoteProtocolError, Side, Stream
+from wsman import names, soap
+
+if TYPE_CHECKING:
+    from psremoting.capture.exchanges import HttpMessage
+    from psremoting.capture.joining import Joiner, Session
+
+__all__ = ["WSManReader"]
+
+_STREAMS = {"stdin": Stream.DEFAULT, "stdout": Stream.DEFAULT, "pr": Stream.PROMPT_RESPONSE}
+_PLUMBING = frozenset(("Receive", "ReceiveResponse", "Send", "SendResponse", "SignalResponse",
+                       "CommandResponse", "DeleteResponse"))  # fmt: skip
+_CLIXML_MARK = "#< CLIXML"
+_MAX_CLIXML = 16 << 20
+
+
+@dataclass(slots=True)
+class _TextStream:
+    """One stream of one command of a cmd shell."""
+
+    decoder: codecs.IncrementalDecoder
+    held: list[str] = field(default_factory=list)
+    held_size: int = 0
+
+
+@dataclass(slots=True)
+class _Shell:
+    session: Session
+    psrp: bool
+    encoding: str = "utf-8"
+    compressed: bool = False
+    texts: dict[tuple[str, str], _TextStream] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Request:
+    operation: str = ""
+    shell: _Shell | None = None
+    command_id: str = ""
+
+
+class WSManReader:
+    """Feeds a Joiner with HTTP messages in the order of the recording."""
+
+    def __init__(self, joiner: Joiner) -> None:
+        self._joiner = joiner
+        self._shells: dict[str, _Shell] = {}
+        self._asked: dict[int, _Request] = {}
+
+    def receive(self, message: HttpMessage) -> None:
+        carrier: dict[str, Any] = {"envelope": message.number}
+        if message.soap is None:
+            self._without_envelope(message, carrier)
+            return
+        size = len(message.soap.encode("utf-8", "surrogatepass"))
+        self._joiner.counts.carrier_bytes += size
+        try:
+            envelope = soap.parse(message.soap)
+        except RemoteProtocolError as error:
+            self._joiner.error(
+                "soap", str(error), lost=size, direction=message.side,
+                carrier=carrier | _place(message),
+            )  # fmt: skip
+            return
+        carrier |= {"action": envelope.operation} | _place(message)
+        self._envelope(message, envelope, carrier)
+
+    def _without_envelope(self, message: HttpMessage, carrier: dict[str, Any]) -> None:
+        """An authentication leg, or an HTTP error that says no more."""
+        name = "Authorization" if message.side is Side.CLIENT else "WWW-Authenticate"
+        value = message.header(name)
+        data: dict[str, Any] = {}
+        if message.status is not None:
+            data["status"] = message.status
+        if value:
+            # The token is left out: that of Basic is the password.
+            scheme, _, token = value.partition(" ")
+            data |= {"scheme": scheme, "token_size": len(token.strip())}
+        if message.note:
+            data["note"] = message.note
+        self._joiner.act(
+            Entry(
+                type="wsman:Authenticate" if value or message.status == 401 else "wsman:HTTP",
+                direction=message.side,
+                carrier=carrier | _place(message),
+                data=data,
+                plumbing=bool(value),
+            )
+        )
+
+    def _envelope(
+        self, message: HttpMessage, envelope: soap.Envelope, carrier: dict[str, Any]
+    ) -> None:
+        operation = envelope.operation
+        command_id = soap.read_command(envelope).command_id or _stream_command(envelope)
+        if message.side is Side.CLIENT:
+            shell = self._shell_of_request(envelope)
+            request = _Request(operation, shell, command_id)
+            self._asked[message.connection] = request
+        else:
+            request = self._asked.get(message.connection) or _Request()
+            shell = self._shell_of_response(envelope, request)
+            command_id = command_id or request.command_id
+        data = _describe(envelope, shell)
+        if message.side is Side.SERVER and message.status not in (None, 200):
+            data["status"] = message.status
+        self._joiner.act(
+            Entry(
+                type=f"wsman:{operation}",
+                direction=message.side,
+                target=_guid(command_id),
+                carrier=carrier,
+                data=data,
+                plumbing=operation in _PLUMBING and "state" not in data,
+            )
+        )
+        if shell is not None:
+            self._payloads(envelope, shell, message.side, command_id, carrier)
+            self._ends(envelope, shell, message.side, request, command_id, carrier)
+
+    # -- shells
+
+    def _shell_of_request(self, envelope: soap.Envelope) -> _Shell | None:
+        uri = envelope.resource_uri.lower()
+        psrp = uri.startswith(names.POWERSHELL_PREFIX)
+        shell_id = envelope.shell_id.upper()
+        if envelope.operation == "Create":
+            page = envelope.option("WINRS_CODEPAGE") or ""
+            shell = _Shell(
+                session=self._joiner.session(whole=True),
+                psrp=psrp,
+                encoding=_encoding(page),
+                compressed=envelope.compression.lower() == "xpress",
+            )
+            if shell_id:
+                self._shells[shell_id] = shell
+            return shell
+        if not shell_id or not (psrp or uri == names.RESOURCE_CMD.lower()):
+            return self._shells.get(shell_id)
+        return self._shells.setdefault(shell_id, _Shell(self._joiner.session(), psrp))
+
+    def _shell_of_response(self, envelope: soap.Envelope, request: _Request) -> _Shell | None:
+        if envelope.operation == "CreateResponse" and request.shell is not None:
+            if shell_id := envelope.shell_id.upper():
+                self._shells[shell_id] = request.shell
+        elif envelope.operation == "ConnectResponse" and request.shell is not None:
+            self._joiner.resume(request.shell.session)
+        return request.shell
+
+    # -- what streams carry
+
+    def _payloads(
+        self,
+        envelope: soap.Envelope,
+        shell: _Shell,
+        side: Side,
+        command_id: str,
+        carrier: dict[str, Any],
+    ) -> None:
+        for payload in soap.read_payloads(envelope):
+            target = _guid(payload.command_id)
+            if payload.element == "Arguments":
+                if not shell.psrp:
+                    continue
+                target = _guid(command_id)
+            stream = _STREAMS.get(payload.stream.lower(), Stream.DEFAULT)
+            where: dict[str, Any] = {
+                "direction": side,
+                "target": target,
+                "stream": stream,
+                "carrier": carrier,
+            }
+            try:
+                data = soap.decode_base64(payload.text, payload.element)
+            except soap.SoapError as error:
+                self._joiner.error("base64", str(error), lost=len(payload.text), **where)
+                continue
+            if not shell.psrp:
+                self._text(shell, payload, data, where)
+            elif shell.compressed and payload.element == "Stream":
+                text = "the stream is compressed (xpress), which is not read yet"
+                self._joiner.error("compressed", text, lost=len(data), **where)
+            elif data:
+                self._joiner.payload(shell.session, target, side, stream, data, carrier)
+
+    def _text(
+        self, shell: _Shell, payload: soap.Payload, data: bytes, where: dict[str, Any]
+    ) -> None:
+        key = payload.command_id, payload.stream
+        stream = shell.texts.get(key)
+        if stream is None:
+            made = codecs.getincrementaldecoder(shell.encoding)("replace")
+            stream = shell.texts[key] = _TextStream(made)
+        text = stream.decoder.decode(data, payload.end)
+        if data or payload.end:
+            self._joiner.text(
+                Entry(
+                    type=f"winrs:{payload.stream}",
+                    data={"text": text, "bytes": len(data), "end": payload.end},
+                    plumbing=not data,
+                    **where,
+                ),
+                len(data),
+            )
+        if stream.held or (payload.stream == "stderr" and text.startswith(_CLIXML_MARK)):
+            stream.held.append(text)
+            stream.held_size += len(text)
+        if stream.held and (payload.end or stream.held_size > _MAX_CLIXML):
+            self._clixml(stream, where)
+
+    def _clixml(self, stream: _TextStream, where: dict[str, Any]) -> None:
+        """The errors and progress of a PowerShell that a cmd shell ran."""
+        text, stream.held, stream.held_size = "".join(stream.held), [], 0
+        counts = self._joiner.counts
+        before = counts.bytes, counts.accounted
+        for _torn in read_stream_text(text, self._joiner, where):
+            pass
+        # The text was shown, and counted, when it came.
+        counts.bytes, counts.accounted = before
+
+    def _ends(
+        self,
+        envelope: soap.Envelope,
+        shell: _Shell,
+        side: Side,
+        request: _Request,
+        command_id: str,
+        carrier: dict[str, Any],
+    ) -> None:
+        if side is Side.CLIENT:
+            return
+        done = any(s.state == "Done" for s in soap.read_command_states(envelope))
+        if done and not shell.psrp:
+            for (command, _name), stream in shell.texts.items():
+                if stream.held and command == command_id:
+                    self._clixml(stream, {"direction": side, "carrier": carrier})
+        if request.operation == "Signal" and envelope.operation == "SignalResponse":
+            self._joiner.forget(shell.session, _guid(command_id))
+
+
+# -- words for the data of an act
+
+
+def _describe(envelope: soap.Envelope, shell: _Shell | None) -> dict[str, Any]:
+    operation = envelope.operation
+    data: dict[str, Any] = {}
+    if envelope.shell_id:
+        data["shell_id"] = envelope.shell_id
+    if envelope.resource_uri and operation in ("Create", "Connect", "Enumerate", "Get"):
+        data["resource_uri"] = envelope.resource_uri
+    if envelope.options:
+        data["options"] = {option.name: option.value for option in envelope.options}
+    describe = _DETAILS.get(operation)
+    if describe is not None:
+        data |= describe(envelope)
+    if operation == "Command" and shell is not None and shell.psrp:
+        data.pop("arguments", None)
+    return data
+
+
+def _create(envelope: soap.Envelope) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "max_envelope_size": envelope.max_envelope_size,
+        "operation_timeout": envelope.operation_timeout,
+    }
+    if envelope.compression:
+        data["compression"] = envelope.compression
+    return data | {"shell": soap.read_shell(envelope)}
+
+
+def _command(envelope: soap.Envelope) -> dict[str, Any]:
+    command = soap.read_command(envelope)
+    return {"command": command.command, "arguments": list(command.arguments)}
+
+
+def _streams(envelope: soap.Envelope) -> dict[str, Any]:
+    found = soap.read_payloads(envelope)
+    data: dict[str, Any] = {
+        "streams": [{"name": p.stream, "characters": len(p.text)} for p in found]
+    }
+    for state in soap.read_command_states(envelope):
+        data["state"] = state.state
+        if state.exit_code is not None:
+            data["exit_code"] = state.exit_code
+    return data
+
+
+def _signal(envelope: soap.Envelope) -> dict[str, Any]:
+    _, code = soap.read_signal(envelope)
+    return {"code": code, "meaning": names.signal_name(code)}
+
+
+def _fault(envelope: soap.Envelope) -> dict[str, Any]:
+    fault = soap.read_fault(envelope)
+    if fault is None:
+        return {}
+    number = fault.wsman_code
+    return {
+        "code": fault.code,
+        "subcode": fault.subcode,
+        "wsman_code": number,
+        "meaning": names.FAULT_CODES.get(number, "") if number is not None else "",
+        "text": fault.message or fault.reason,
+        "provider": fault.provider,
+        "detail": fault.detail,
+    }
+
+
+_DETAILS = {
+    "Create": _create,
+    "CreateResponse": lambda e: {"shell": soap.read_shell(e)},
+    "GetResponse": lambda e: {"shell": soap.read_shell(e)},
+    "EnumerateResponse": lambda e: {"shells": list(soap.read_shells(e))},
+    "Command": _command,
+    "Send": _streams,
+    "ReceiveResponse": _streams,
+    "Signal": _signal,
+    "Fault": _fault,
+}
+
+
+def _place(message: HttpMessage) -> dict[str, Any]:
+    data: dict[str, Any] = {"line": message.offset}
+    if message.connection:
+        data["connection"] = message.connection
+    if message.time is not None:
+        data["time"] = message.time
+    return data
+
+
+def _stream_command(envelope: soap.Envelope) -> str:
+    """The command that a Send, Receive or Signal is about."""
+    if envelope.operation == "Receive" and envelope.body is not None:
+        for element in envelope.body.iter():
+            if found := element.get("CommandId"):
+                return str(found)
+    return next((p.command_id for p in soap.read_payloads(envelope) if p.command_id), "")
+
+
+def _guid(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def _encoding(page: str) -> str:
+    """The codec of a Windows code page."""
+    if page in ("", "65001"):
+        return "utf-8"
+    try:
+        return codecs.lookup(f"cp{int(page)}").name
+    except (LookupError, ValueError):
+        return "utf-8"
