@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from psremoting.capture.decode import decode
+from psremoting.capture.decoding import decode
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Entry
 from psremoting.capture.keys import KeyRing

@@ -64,7 +64,7 @@ def body(entry: Entry, *, reveal: bool = False) -> Any:
     Secure strings are hidden unless ``reveal``: their number of characters stands for them.
     """
     if entry.event is not None:
-        describe = _BODIES.get(type(entry.event), _structure)
+        describe: Callable[[Any], Any] = _BODIES.get(type(entry.event), _structure)
         found = describe(entry.event)
     elif entry.holds_value:
         found = _value(entry.value)

@@ -55,7 +55,7 @@ def cut(text: str, size: int = MAX_TEXT) -> str:
 def short(value: Any, *, reveal: bool = False) -> str:
     """A CLIXML value in a few words."""
     if isinstance(value, str):
-        return cut(value)
+        return cut(value) if value else "''"
     if value is None or isinstance(value, bool):
         return {None: "$null", True: "$true", False: "$false"}[value]
     if isinstance(value, SecureString):
@@ -184,7 +184,7 @@ def _create(event: e.CreatePipeline, _: bool) -> str:
         )
         if on
     ]
-    return cut(str(event.powershell)) + (f"  ({', '.join(flags)})" if flags else "")
+    return cut(str(event.powershell).strip()) + (f"  ({', '.join(flags)})" if flags else "")
 
 
 def _metadata(event: e.GetCommandMetadata, _: bool) -> str:

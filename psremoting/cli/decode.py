@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from psremoting.capture.decode import decode as decode_recording
-from psremoting.capture.decode import summary_data
+from psremoting.capture.decoding import decode as decode_recording
+from psremoting.capture.decoding import summary_data
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Counts, Entry
 from psremoting.capture.jsonlines import line as json_line
