@@ -1,0 +1,153 @@
+"""Where a server gets its streams from: the stdio of a subsystem program, or a unix socket.
+
+The engine behind a server runs other people's code: whatever that prints, reads or starts must
+not reach the protocol. So the real file descriptors move away, and /dev/null stands at 0 and 1.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+
+from psrp.sansio import LocalProtocolError
+from sshsub.trio_stream import RECEIVE_SIZE, Ending, StreamWire, Wire
+
+__all__ = ["StdioWire", "isolate_stdio", "serve_stdio", "serve_unix"]
+
+
+def isolate_stdio() -> tuple[int, int]:
+    """Move the descriptors 0 and 1 away and put /dev/null there; returns the moved two.
+
+    They are not inherited by children. stderr stays: ssh shows it to the user.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    moved = (os.dup(0), os.dup(1))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    return moved
+
+
+class StdioWire:
+    """Two file descriptors as a `sshsub.trio_stream.Wire`; it owns them."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._blocking = [(fd, os.get_blocking(fd)) for fd in (read_fd, write_fd)]
+        self._in = trio.lowlevel.FdStream(read_fd)
+        self._out = trio.lowlevel.FdStream(write_fd)
+        self._ended: Ending | None = None
+
+    @property
+    def ended(self) -> Ending | None:
+        return self._ended
+
+    async def send_all(self, data: bytes) -> None:
+        await self._out.send_all(data)
+
+    async def receive_some(self) -> bytes:
+        data = bytes(await self._in.receive_some(RECEIVE_SIZE))
+        if not data:
+            self._ended = Ending()
+        return data
+
+    async def send_eof(self) -> None:
+        await self._out.aclose()
+
+    async def aclose(self) -> None:
+        self._ended = self._ended or Ending()
+        for fd, blocking in self._blocking:
+            # The description may be shared with a shell, which expects it as it was.
+            try:
+                os.set_blocking(fd, blocking)
+            except OSError as error:
+                if error.errno != errno.EBADF:
+                    raise
+        self._blocking.clear()
+        await self._in.aclose()
+        await self._out.aclose()
+
+
+async def serve_stdio(serve: Callable[[Wire], Awaitable[int]]) -> int:
+    """Serve one client on our own stdio; the exit code for the process is ``serve``'s answer.
+
+    From here on nothing in this process reads or writes the real stdin and stdout but the wire.
+    """
+    wire = StdioWire(*isolate_stdio())
+    try:
+        return await serve(wire)
+    finally:
+        with trio.CancelScope(shield=True):
+            await wire.aclose()
+
+
+async def serve_unix(
+    path: str | os.PathLike[str],
+    serve: Callable[[Wire], Awaitable[object]],
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the clients of a socket that only its owner can open, one after the other, for ever.
+
+    A socket that a dead server left there is replaced. A client whose connection breaks is done
+    with, and the next one is served. Raises LocalProtocolError when somebody listens there or
+    something else lies there, OSError.
+    """
+    path = Path(path)
+    _clear(path)
+    listener = _listen(path)
+    try:
+        task_status.started()
+        while True:
+            stream = await listener.accept()
+            wire = StreamWire(stream)
+            try:
+                await serve(wire)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
+            finally:
+                with trio.CancelScope(shield=True):
+                    await wire.aclose()
+    finally:
+        listener.socket.close()
+        path.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise LocalProtocolError(f"{path} is there and is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        else:
+            raise LocalProtocolError(f"somebody listens at {path}")
+
+
+def _listen(path: Path) -> trio.SocketListener:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # bind makes the file: with this mask there is no moment at which others could open it.
+    before = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+        sock.listen()
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))

@@ -1,0 +1,261 @@
+"""Byte streams to a server: unix sockets, PowerShell's named pipes on Unix, Hyper-V sockets.
+
+`Wire` is what every stream of this package looks like to its user, also a child process's
+(`sshsub.trio_process`) and a server's own stdio (`sshsub.trio_server`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import trio
+
+from psrp.sansio import LocalProtocolError
+from sshsub.hyperv import AF_HYPERV, Handshake
+
+__all__ = [
+    "Ending",
+    "HostProcess",
+    "NoSuchPipe",
+    "StreamWire",
+    "Wire",
+    "connect_hyperv",
+    "connect_unix",
+    "connect_vsock",
+    "custom_pipe",
+    "find_host_processes",
+    "host_process",
+    "shake_hands",
+    "vsock_port",
+]
+
+RECEIVE_SIZE = 65536
+_HV_PROTOCOL_RAW = 1
+_LINUX_SERVICE = "-facb-11e6-bd58-64006a7986d3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a stream ended: a child process's exit code, and what stood on its stderr (the end)."""
+
+    exit_code: int | None = None
+    error_text: str = ""
+
+
+class Wire(Protocol):
+    """A byte stream. Errors are trio's: BrokenResourceError, ClosedResourceError."""
+
+    @property
+    def ended(self) -> Ending | None:
+        """How it ended, once that is known."""
+
+    async def send_all(self, data: bytes) -> None:
+        """Write everything. Cancelled, nobody knows how much is out: tell the machine."""
+
+    async def receive_some(self) -> bytes:
+        """What is there, or ``b""`` at the end of the stream."""
+
+    async def send_eof(self) -> None:
+        """Nothing more will be sent; the peer can still speak."""
+
+    async def aclose(self) -> None:
+        """Close both ways and leave nothing behind. Safe to call twice, and when cancelled."""
+
+
+class StreamWire:
+    """A trio stream as a `Wire`; ``first`` are bytes that were read from it already."""
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream, first: bytes = b"") -> None:
+        self._stream = stream
+        self._first = first
+        self._ended: Ending | None = None
+
+    @property
+    def ended(self) -> Ending | None:
+        return self._ended
+
+    async def send_all(self, data: bytes) -> None:
+        await self._stream.send_all(data)
+
+    async def receive_some(self) -> bytes:
+        if self._first:
+            await trio.lowlevel.checkpoint()
+            first, self._first = self._first, b""
+            return first
+        data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
+        if not data:
+            self._ended = Ending()
+        return data
+
+    async def send_eof(self) -> None:
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        self._ended = self._ended or Ending()
+        await self._stream.aclose()
+
+
+# -- unix sockets and PowerShell's named pipes
+
+
+class NoSuchPipe(LocalProtocolError):
+    """No PowerShell listens there; ``error_id`` is PowerShell's."""
+
+    def __init__(self, text: str, error_id: str) -> None:
+        super().__init__(text)
+        self.error_id = error_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostProcess:
+    """A PowerShell process that lets others in, as its socket's name tells (Enter-PSHostProcess).
+
+    The name is ``CoreFxPipe_PSHost.<start>.<pid>.<app domain>.<process name>``, and may be cut
+    short at its end.
+    """
+
+    path: Path
+    pid: int
+    start: str
+    """Eight hex digits of the start time: they keep the name from being guessed."""
+    app_domain: str
+    process_name: str
+
+
+_PIPE = re.compile(
+    r"CoreFxPipe_PSHost\.(?P<start>[0-9A-F]{8})\.(?P<pid>[0-9]{1,10})"
+    r"\.(?P<app_domain>[^.]*)\.(?P<process_name>.*)"
+)
+
+
+def _directory(directory: str | os.PathLike[str] | None) -> Path:
+    return Path(directory if directory is not None else tempfile.gettempdir())
+
+
+def _is_ours(path: Path) -> bool:
+    """A socket that only we, or root, can have put there: anybody may squat on a name in /tmp."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    me = os.geteuid() if hasattr(os, "geteuid") else status.st_uid
+    return stat.S_ISSOCK(status.st_mode) and (me == 0 or status.st_uid in (me, 0))
+
+
+def find_host_processes(directory: str | os.PathLike[str] | None = None) -> list[HostProcess]:
+    """All PowerShell processes whose sockets lie in ``directory`` (the temporary one), by pid.
+
+    A process that died leaves its socket behind: it is found here and refuses to connect.
+    """
+    found = []
+    for path in _directory(directory).glob("CoreFxPipe_PSHost.*"):
+        match = _PIPE.fullmatch(path.name)
+        if match and _is_ours(path):
+            fields = match.groupdict()
+            pid = int(fields.pop("pid"))
+            found.append(HostProcess(path=path, pid=pid, **fields))
+    return sorted(found, key=lambda process: (process.pid, process.start))
+
+
+def host_process(
+    *,
+    pid: int | None = None,
+    name: str | None = None,
+    directory: str | os.PathLike[str] | None = None,
+) -> HostProcess:
+    """The one process of this id or of this name. Raises NoSuchPipe for none or several."""
+    found = [
+        process
+        for process in find_host_processes(directory)
+        if (pid is None or process.pid == pid)
+        and (name is None or process.process_name.lower() == name.lower())
+    ]
+    which = f"id {pid}" if pid is not None else f"name {name}"
+    suffix = "Id" if pid is not None else "Name"
+    if not found:
+        raise NoSuchPipe(
+            f"no PowerShell process of {which} listens",
+            f"EnterPSHostProcessNoProcessFoundWith{suffix}",
+        )
+    if len({process.pid for process in found}) > 1:
+        raise NoSuchPipe(
+            f"{len(found)} PowerShell processes of {which} listen: "
+            + ", ".join(str(process.pid) for process in found),
+            f"EnterPSHostProcessMultipleProcessesFoundWith{suffix}",
+        )
+    return found[-1]
+
+
+def custom_pipe(name: str, directory: str | os.PathLike[str] | None = None) -> Path:
+    """The socket of ``pwsh -CustomPipeName name``. Raises NoSuchPipe."""
+    path = _directory(directory) / f"CoreFxPipe_{name}"
+    if "/" in name or not _is_ours(path):
+        raise NoSuchPipe(
+            f"no named pipe was found with the name {name}", "EnterPSHostProcessNoNamedPipeFound"
+        )
+    return path
+
+
+async def connect_unix(path: str | os.PathLike[str]) -> StreamWire:
+    """Raises OSError when nobody listens."""
+    return StreamWire(await trio.open_unix_socket(path))
+
+
+# -- Hyper-V
+
+
+async def _connect(sock: trio.socket.SocketType, address: object) -> StreamWire:
+    try:
+        await sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return StreamWire(trio.SocketStream(sock))
+
+
+async def connect_vsock(cid: int, port: int) -> StreamWire:
+    """AF_VSOCK. Raises LocalProtocolError where the platform has none, OSError otherwise."""
+    family = getattr(socket, "AF_VSOCK", None)
+    if family is None:
+        raise LocalProtocolError("this platform has no AF_VSOCK")
+    return await _connect(trio.socket.socket(family, socket.SOCK_STREAM), (cid, port))
+
+
+def vsock_port(service: UUID) -> int | None:
+    """The vsock port that Linux gives a Hyper-V service id, or None for one without."""
+    text = str(service)
+    return int(text[:8], 16) if text.endswith(_LINUX_SERVICE) else None
+
+
+async def connect_hyperv(vm_id: UUID, service_id: UUID) -> StreamWire:
+    """AF_HYPERV (Windows). Raises LocalProtocolError where Python has none, OSError otherwise."""
+    if not hasattr(socket, "AF_HYPERV"):
+        raise LocalProtocolError("AF_HYPERV needs Windows and Python 3.12 or newer")
+    sock = trio.socket.socket(AF_HYPERV, socket.SOCK_STREAM, _HV_PROTOCOL_RAW)
+    return await _connect(sock, (str(vm_id), str(service_id)))
+
+
+async def shake_hands(stream: trio.abc.HalfCloseableStream, handshake: Handshake) -> StreamWire:
+    """Carry a PowerShell Direct handshake out; the wire begins behind it.
+
+    Raises what `Handshake.receive_data` raises; the peer has been told by then.
+    """
+    while True:
+        if data := handshake.data_to_send():
+            await stream.send_all(data)
+        if handshake.done:
+            return StreamWire(stream, first=handshake.rest)
+        try:
+            handshake.receive_data(bytes(await stream.receive_some(RECEIVE_SIZE)))
+        except Exception:
+            if data := handshake.data_to_send():
+                await stream.send_all(data)
+            raise
