@@ -1,4 +1,5 @@
-"""The bodies of the messages: for each event class one function to write and one to read.
+"""The bodies of the session's and the pool's messages: for each event class one function to write
+and one to read.
 
 ``write_x`` gives the value that is serialized, or None for an empty body. ``read_x`` gets the
 pipeline's id, the message's name and the value, None for an empty body. Members stand in the
@@ -14,13 +15,9 @@ from uuid import UUID
 
 from psrp import events as e
 from psrp.clixml import DateTime, Dictionary, Int64, List, PSObject, Version
-from psrp.commands import read_powershell, write_powershell
 from psrp.dictionaries import primitive_dictionary
 from psrp.enums import (
     APARTMENT_STATES,
-    COMMAND_TYPES,
-    INVOCATION_STATES,
-    REMOTE_STREAM_OPTIONS,
     RUNSPACE_STATES,
     THREAD_OPTIONS,
 )
@@ -32,7 +29,6 @@ from psrp.properties import (
     enum_text,
     int32,
     int64,
-    text_list,
     unwrap,
 )
 from psrp.records import NO_TIME, ErrorRecord
@@ -46,9 +42,6 @@ ProtocolVersion = tuple[int, int]
 
 _APARTMENT = "System.Threading.ApartmentState"
 _THREADS = "System.Management.Automation.Runspaces.PSThreadOptions"
-_STREAMS = "System.Management.Automation.RemoteStreamOptions"
-_COMMANDS = "System.Management.Automation.CommandTypes"
-_NESTED_SINCE = (2, 2)
 _NO_ID = UUID(int=0)
 
 
@@ -59,11 +52,13 @@ def _version(name: str, text: str) -> Version:
         raise LocalProtocolError(f"{name}: two to four numbers with dots between") from None
 
 
-def _apartment(number: int) -> PSObject:
+def apartment(number: int) -> PSObject:
+    """The ApartmentState of a pool or a pipeline."""
     return enum_object(_APARTMENT, number, enum_text(number, APARTMENT_STATES))
 
 
-def _read_apartment(source: Properties) -> int:
+def read_apartment(source: Properties) -> int:
+    """The same, read: an ApartmentState where the number is known."""
     number = source.enum("ApartmentState", APARTMENT_STATES)
     return e.ApartmentState(number) if number in APARTMENT_STATES else number
 
@@ -107,7 +102,7 @@ def write_init(event: e.InitRunspacePool, version: ProtocolVersion) -> PSObject:
             "MinRunspaces": int32("MinRunspaces", event.min_runspaces),
             "MaxRunspaces": int32("MaxRunspaces", event.max_runspaces),
             "PSThreadOptions": enum_object(_THREADS, event.thread_options, threads),
-            "ApartmentState": _apartment(event.apartment_state),
+            "ApartmentState": apartment(event.apartment_state),
             "ApplicationArguments": None if arguments is None else primitive_dictionary(arguments),
             "HostInfo": write_host_info(event.host_info),
         }
@@ -121,7 +116,7 @@ def read_init(pid: Pid, message: str, value: Any) -> e.InitRunspacePool:
         min_runspaces=source.take("MinRunspaces", int),
         max_runspaces=source.take("MaxRunspaces", int),
         thread_options=e.ThreadOptions(threads) if threads in THREAD_OPTIONS else threads,
-        apartment_state=_read_apartment(source),
+        apartment_state=read_apartment(source),
         application_arguments=source.take_or_nil("ApplicationArguments", Dictionary),
         host_info=read_host_info(source.child("HostInfo").object, message),
     )
@@ -227,7 +222,7 @@ def read_availability(pid: Pid, message: str, value: Any) -> e.RunspaceAvailabil
 
 
 def write_pool_state(event: e.RunspacePoolState, version: ProtocolVersion) -> PSObject:
-    return _state("RunspaceState", event.state, event.error)
+    return write_state("RunspaceState", event.state, event.error)
 
 
 def read_pool_state(pid: Pid, message: str, value: Any) -> e.RunspacePoolState:
@@ -235,17 +230,19 @@ def read_pool_state(pid: Pid, message: str, value: Any) -> e.RunspacePoolState:
     number = source.enum("RunspaceState", RUNSPACE_STATES)
     if number not in RUNSPACE_STATES:
         raise MessageError(message, f"there is no state {number}", "RunspaceState")
-    return e.RunspacePoolState(state=e.RunspaceState(number), error=_error(source))
+    return e.RunspacePoolState(state=e.RunspaceState(number), error=read_error(source))
 
 
-def _state(name: str, number: int, error: ErrorRecord | None) -> PSObject:
+def write_state(name: str, number: int, error: ErrorRecord | None) -> PSObject:
+    """The state of a pool or a pipeline with its reason."""
     members: dict[str, Any] = {name: int32(name, number)}
     if error is not None:
         members["ExceptionAsErrorRecord"] = error.to_object()
     return bag(members)
 
 
-def _error(source: Properties, name: str = "ExceptionAsErrorRecord") -> ErrorRecord | None:
+def read_error(source: Properties, name: str = "ExceptionAsErrorRecord") -> ErrorRecord | None:
+    """The reason of a state, when it has one."""
     value = source.object.get(name)
     return None if value is None else ErrorRecord.from_object(value, source.message)
 
@@ -306,98 +303,6 @@ def read_init_data(pid: Pid, message: str, value: Any) -> e.RunspacePoolInitData
     # PowerShell puts the maximum under the minimum's name, and the other way round.
     counts = sorted((source.take("MinRunspaces", int), source.take("MaxRunspaces", int)))
     return e.RunspacePoolInitData(min_runspaces=counts[0], max_runspaces=counts[1])
-
-
-# -- what brings a pipeline into being
-
-
-def write_create(event: e.CreatePipeline, version: ProtocolVersion) -> PSObject:
-    options = event.remote_stream_options
-    shown = enum_text(options, REMOTE_STREAM_OPTIONS, flags=True)
-    return bag(
-        {
-            "PowerShell": write_powershell(event.powershell, version),
-            "NoInput": event.no_input,
-            "ApartmentState": _apartment(event.apartment_state),
-            "RemoteStreamOptions": enum_object(_STREAMS, options, shown),
-            "AddToHistory": event.add_to_history,
-            "HostInfo": write_host_info(event.host_info),
-            "IsNested": event.is_nested,
-        }
-    )
-
-
-def read_create(pid: Pid, message: str, value: Any, version: ProtocolVersion) -> e.CreatePipeline:
-    source = Properties(message, value)
-    nested = source.take if version >= _NESTED_SINCE else source.find
-    return e.CreatePipeline(
-        pipeline_id=need_pid(pid, message),
-        powershell=read_powershell(source.child("PowerShell").object, message),
-        no_input=source.take("NoInput", bool),
-        apartment_state=_read_apartment(source),
-        remote_stream_options=source.enum("RemoteStreamOptions", REMOTE_STREAM_OPTIONS),
-        add_to_history=source.take("AddToHistory", bool),
-        host_info=read_host_info(source.child("HostInfo").object, message),
-        is_nested=nested("IsNested", bool) or False,
-    )
-
-
-def write_get_command(event: e.GetCommandMetadata, version: ProtocolVersion) -> PSObject:
-    types = event.command_types
-    modules = event.fully_qualified_modules
-    return bag(
-        {
-            "Name": None if event.names is None else text_list(event.names),
-            "CommandType": enum_object(
-                _COMMANDS, types, enum_text(types, COMMAND_TYPES, flags=True)
-            ),
-            "Namespace": None if event.namespaces is None else text_list(event.namespaces),
-            "FullyQualifiedModule": List(modules) if isinstance(modules, tuple) else modules,
-            "ArgumentList": None if event.arguments is None else List(event.arguments),
-        }
-    )
-
-
-def read_get_command(pid: Pid, message: str, value: Any) -> e.GetCommandMetadata:
-    source = Properties(message, value)
-    arguments = source.take_or_nil("ArgumentList", list)
-    return e.GetCommandMetadata(
-        pipeline_id=need_pid(pid, message),
-        names=_texts(source, "Name"),
-        command_types=source.enum("CommandType", COMMAND_TYPES),
-        namespaces=_texts(source, "Namespace"),
-        arguments=None if arguments is None else tuple(arguments),
-        fully_qualified_modules=source.object.get("FullyQualifiedModule"),
-    )
-
-
-def _texts(source: Properties, name: str) -> tuple[str, ...] | None:
-    if unwrap(source.any(name)) == "":
-        # What old clients send for no namespace.
-        return ()
-    items = source.take_or_nil(name, list)
-    if items is None:
-        return None
-    plain = tuple(unwrap(item) for item in items)
-    if not all(isinstance(item, str) for item in plain):
-        raise source.wrong(name, str)
-    return plain
-
-
-def write_pipeline_state(event: e.PipelineState, version: ProtocolVersion) -> PSObject:
-    return _state("PipelineState", event.state, event.error)
-
-
-def read_pipeline_state(pid: Pid, message: str, value: Any) -> e.PipelineState:
-    source = Properties(message, value)
-    number = source.enum("PipelineState", INVOCATION_STATES)
-    if number not in INVOCATION_STATES:
-        raise MessageError(message, f"there is no state {number}", "PipelineState")
-    return e.PipelineState(
-        pipeline_id=need_pid(pid, message),
-        state=e.InvocationState(number),
-        error=_error(source),
-    )
 
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The client's host: what the client says about it, and how it guards it. The methods that
-a server may call are in `psrp.host_methods`, the values they carry in `psrp.screen`; both are
-to be had from here. [MS-PSRP] 2.2.3.14, ``RemoteSessionCapability.cs``, ``RemoteHost.cs``.
+a server may call are in `psrp.host_methods`, the values they carry in `psrp.host_values`; both
+are to be had from here. [MS-PSRP] 2.2.3.14, ``RemoteSessionCapability.cs``, ``RemoteHost.cs``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from psrp.clixml import Dictionary, PSObject
 from psrp.enums import ConsoleColor
+from psrp.host_kinds import read_typed, write_typed
 from psrp.host_methods import (
     HOST_METHODS,
     METHODS,
@@ -22,9 +23,7 @@ from psrp.host_methods import (
     write_arguments,
     write_result,
 )
-from psrp.properties import Properties, bag, unwrap
-from psrp.sansio import MessageError
-from psrp.screen import (
+from psrp.host_values import (
     BufferCell,
     ChoiceDescription,
     Coordinates,
@@ -33,9 +32,9 @@ from psrp.screen import (
     KeyInfo,
     Rectangle,
     Size,
-    read_typed,
-    write_typed,
 )
+from psrp.properties import Properties, bag, unwrap
+from psrp.sansio import MessageError
 
 __all__ = [
     "HOST_METHODS",

@@ -15,9 +15,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from psrp.clixml import List
-from psrp.properties import ARRAY_LIST, Labels
-from psrp.sansio import LocalProtocolError
-from psrp.screen import (
+from psrp.host_kinds import (
     ANY,
     BOOLEAN,
     CELL,
@@ -40,6 +38,8 @@ from psrp.screen import (
     VERSION,
     Kind,
 )
+from psrp.properties import ARRAY_LIST, Labels
+from psrp.sansio import LocalProtocolError
 
 __all__ = [
     "HOST_METHODS",

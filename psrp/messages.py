@@ -21,17 +21,9 @@ from uuid import UUID
 
 from psrp import bodies as b
 from psrp import events as e
-from psrp.bodies import Pid, ProtocolVersion, need_pid
-from psrp.clixml import Int64, PSObject, dumps, loads
-from psrp.host_methods import (
-    HOST_METHODS,
-    HostMethodId,
-    read_arguments,
-    read_result,
-    write_arguments,
-    write_result,
-)
-from psrp.properties import Properties, bag, enum_object, enum_text, int64
+from psrp import pipeline_bodies as p
+from psrp.bodies import ProtocolVersion
+from psrp.clixml import dumps, loads
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
 from psrp.sansio import LocalProtocolError, MessageError, Side
 
@@ -63,7 +55,6 @@ BOM = b"\xef\xbb\xbf"
 
 _HEADER = Struct("<II16s16s")
 _ZERO = bytes(16)
-_BITS = {Side.CLIENT: 1, Side.SERVER: 2}
 _LATEST = (2, 3)
 
 
@@ -130,129 +121,17 @@ class Codec(NamedTuple):
     """The body says nothing: it is not even parsed."""
 
 
-# -- the bodies of pipelines, which are values, records and host calls
-
-
-def _write_data(event: e.PipelineInput | e.PipelineOutput, version: ProtocolVersion) -> Any:
-    return event.data
-
-
-def _read_input(pid: Pid, message: str, value: Any) -> e.PipelineInput:
-    return e.PipelineInput(pipeline_id=need_pid(pid, message), data=value)
-
-
-def _read_output(pid: Pid, message: str, value: Any) -> e.PipelineOutput:
-    return e.PipelineOutput(pipeline_id=need_pid(pid, message), data=value)
-
-
-def _write_nothing(event: e.Event, version: ProtocolVersion) -> None:
-    return None
-
-
-def _read_end(pid: Pid, message: str, value: Any) -> e.EndOfPipelineInput:
-    return e.EndOfPipelineInput(pipeline_id=need_pid(pid, message))
-
-
-def _read_stop(pid: Pid, message: str, value: Any) -> e.StopPowerShell:
-    return e.StopPowerShell(pipeline_id=need_pid(pid, message))
-
-
-def _write_record(event: Any, version: ProtocolVersion) -> PSObject:
-    return event.record.to_object()  # type: ignore[no-any-return]
-
-
-def _write_informational(kind: str, event: Any, version: ProtocolVersion) -> PSObject:
-    return event.record.to_object(kind)  # type: ignore[no-any-return]
-
-
-def _read_record(
-    event: Callable[..., e.Event],
-    record: Callable[[Any, str], Any],
-    pid: Pid,
-    message: str,
-    value: Any,
-) -> e.Event:
-    return event(pipeline_id=pid, record=record(value, message))
-
-
-def _record(event: type[e.Event], record: type[Any], kind: str = "") -> Codec:
-    """A record message; some endpoints send them to the pool, so the pipeline may be missing."""
-    write: Write = partial(_write_informational, kind) if kind else _write_record
-    return Codec(event, Side.SERVER, write, partial(_read_record, event, record.from_object))
-
-
-_METHOD = "System.Management.Automation.Remoting.RemoteHostMethodId"
-
-
-def _write_method(number: int) -> PSObject:
-    return enum_object(_METHOD, number, enum_text(number, HOST_METHODS))
-
-
-def _write_call(event: Any, version: ProtocolVersion) -> PSObject:
-    return bag(
-        {
-            "ci": int64("ci", event.call_id),
-            "mi": _write_method(event.method),
-            "mp": write_arguments(event.method, event.arguments),
-        }
-    )
-
-
-def _call(source: Properties) -> dict[str, Any]:
-    number = source.enum("mi", HOST_METHODS)
-    method = HostMethodId(number) if number in HOST_METHODS else number
-    return {"call_id": int(source.take("ci", Int64)), "method": method}
-
-
-def _read_pool_call(pid: Pid, message: str, value: Any) -> e.RunspacePoolHostCall:
-    source = Properties(message, value)
-    call = _call(source)
-    arguments = read_arguments(call["method"], source.items("mp"))
-    return e.RunspacePoolHostCall(arguments=arguments, **call)
-
-
-def _read_call(pid: Pid, message: str, value: Any) -> e.PipelineHostCall:
-    source = Properties(message, value)
-    call = _call(source)
-    arguments = read_arguments(call["method"], source.items("mp"))
-    return e.PipelineHostCall(pipeline_id=need_pid(pid, message), arguments=arguments, **call)
-
-
-def _write_response(event: Any, version: ProtocolVersion) -> PSObject:
-    members: dict[str, Any] = {}
-    result = write_result(event.method, event.result)
-    if result is not None:
-        members["mr"] = result
-    if event.error is not None:
-        members["me"] = event.error.to_object(bare=True)
-    members["ci"] = int64("ci", event.call_id)
-    members["mi"] = _write_method(event.method)
-    return bag(members)
-
-
-def _response(source: Properties) -> dict[str, Any]:
-    call = _call(source)
-    result, error = source.object.get("mr"), source.object.get("me")
-    if error is not None:
-        call["error"] = ErrorRecord.from_object(error, source.message)
-    if result is not None:
-        call["result"] = read_result(call["method"], result)
-    return call
-
-
-def _read_pool_response(pid: Pid, message: str, value: Any) -> e.RunspacePoolHostResponse:
-    return e.RunspacePoolHostResponse(**_response(Properties(message, value)))
-
-
-def _read_response(pid: Pid, message: str, value: Any) -> e.PipelineHostResponse:
-    answer = _response(Properties(message, value))
-    return e.PipelineHostResponse(pipeline_id=need_pid(pid, message), **answer)
-
-
 # -- the table
 
 _CLIENT, _SERVER = Side.CLIENT, Side.SERVER
 _T = MessageType
+
+
+def _record(event: type[e.Event], record: type[Any], kind: str = "") -> Codec:
+    """A record message; some endpoints send them to the pool, so the pipeline may be missing."""
+    write: Write = partial(p.write_informational, kind) if kind else p.write_record
+    return Codec(event, Side.SERVER, write, partial(p.read_record, event, record.from_object))
+
 
 MESSAGES: dict[int, Codec] = {
     _T.SESSION_CAPABILITY: Codec(e.SessionCapability, None, b.write_capability, b.read_capability),
@@ -274,7 +153,7 @@ MESSAGES: dict[int, Codec] = {
         e.RunspacePoolState, _SERVER, b.write_pool_state, b.read_pool_state
     ),
     _T.CREATE_PIPELINE: Codec(
-        e.CreatePipeline, _CLIENT, b.write_create, partial(b.read_create, version=_LATEST)
+        e.CreatePipeline, _CLIENT, p.write_create, partial(p.read_create, version=_LATEST)
     ),
     _T.GET_AVAILABLE_RUNSPACES: Codec(
         e.GetAvailableRunspaces, _CLIENT, b.write_question, b.read_get_available
@@ -284,40 +163,43 @@ MESSAGES: dict[int, Codec] = {
         e.ApplicationPrivateData, _SERVER, b.write_private_data, b.read_private_data
     ),
     _T.GET_COMMAND_METADATA: Codec(
-        e.GetCommandMetadata, _CLIENT, b.write_get_command, b.read_get_command
+        e.GetCommandMetadata, _CLIENT, p.write_get_command, p.read_get_command
     ),
     _T.RUNSPACEPOOL_INIT_DATA: Codec(
         e.RunspacePoolInitData, _SERVER, b.write_init_data, b.read_init_data
     ),
     _T.RESET_RUNSPACE_STATE: Codec(e.ResetRunspaceState, _CLIENT, b.write_question, b.read_reset),
-    _T.RUNSPACEPOOL_HOST_CALL: Codec(e.RunspacePoolHostCall, _SERVER, _write_call, _read_pool_call),
+    _T.RUNSPACEPOOL_HOST_CALL: Codec(
+        e.RunspacePoolHostCall, _SERVER, p.write_call, p.read_pool_call
+    ),
     _T.RUNSPACEPOOL_HOST_RESPONSE: Codec(
-        e.RunspacePoolHostResponse, _CLIENT, _write_response, _read_pool_response
+        e.RunspacePoolHostResponse, _CLIENT, p.write_response, p.read_pool_response
     ),
-    _T.PIPELINE_INPUT: Codec(e.PipelineInput, _CLIENT, _write_data, _read_input),
+    _T.PIPELINE_INPUT: Codec(e.PipelineInput, _CLIENT, p.write_data, p.read_input),
     _T.END_OF_PIPELINE_INPUT: Codec(
-        e.EndOfPipelineInput, _CLIENT, _write_nothing, _read_end, bare=True
+        e.EndOfPipelineInput, _CLIENT, p.write_nothing, p.read_end, bare=True
     ),
-    _T.PIPELINE_OUTPUT: Codec(e.PipelineOutput, _SERVER, _write_data, _read_output),
+    _T.PIPELINE_OUTPUT: Codec(e.PipelineOutput, _SERVER, p.write_data, p.read_output),
     _T.ERROR_RECORD: _record(e.ErrorRecordMessage, ErrorRecord),
     _T.PIPELINE_STATE: Codec(
-        e.PipelineState, _SERVER, b.write_pipeline_state, b.read_pipeline_state
+        e.PipelineState, _SERVER, p.write_pipeline_state, p.read_pipeline_state
     ),
     _T.DEBUG_RECORD: _record(e.DebugRecordMessage, InformationalRecord, "Debug"),
     _T.VERBOSE_RECORD: _record(e.VerboseRecordMessage, InformationalRecord, "Verbose"),
     _T.WARNING_RECORD: _record(e.WarningRecordMessage, InformationalRecord, "Warning"),
     _T.PROGRESS_RECORD: _record(e.ProgressRecordMessage, ProgressRecord),
     _T.INFORMATION_RECORD: _record(e.InformationRecordMessage, InformationRecord),
-    _T.STOP_POWERSHELL: Codec(e.StopPowerShell, _CLIENT, _write_nothing, _read_stop, bare=True),
-    _T.PIPELINE_HOST_CALL: Codec(e.PipelineHostCall, _SERVER, _write_call, _read_call),
+    _T.STOP_POWERSHELL: Codec(e.StopPowerShell, _CLIENT, p.write_nothing, p.read_stop, bare=True),
+    _T.PIPELINE_HOST_CALL: Codec(e.PipelineHostCall, _SERVER, p.write_call, p.read_call),
     _T.PIPELINE_HOST_RESPONSE: Codec(
-        e.PipelineHostResponse, _CLIENT, _write_response, _read_response
+        e.PipelineHostResponse, _CLIENT, p.write_response, p.read_response
     ),
 }
 
 _TYPES: dict[type[e.Event], MessageType] = {
     codec.event: MessageType(number) for number, codec in MESSAGES.items()
 }
+_OUTPUT = int(MessageType.PIPELINE_OUTPUT)
 _NAMES = {number.value: number.name for number in MessageType}
 _KNOWN: dict[int, MessageType] = {number.value: number for number in MessageType}
 
@@ -349,10 +231,18 @@ def _uuid(data: bytes) -> UUID:
 
 
 @lru_cache(maxsize=1024)
+def _head(bit: int, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
+    return _HEADER.pack(bit, message_type, rpid.bytes_le, _ZERO if pid is None else pid.bytes_le)
+
+
+def _bit(side: Side) -> int:
+    # Not a table: an enum is slow to hash, and this is asked for every message.
+    return 1 if side is _CLIENT else 2
+
+
 def prefix(receiver: Side, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
     """The header of a message for ``receiver``."""
-    zero = _ZERO if pid is None else pid.bytes_le
-    return _HEADER.pack(_BITS[receiver], message_type, rpid.bytes_le, zero)
+    return _head(_bit(receiver), message_type, rpid, pid)
 
 
 def read_header(message: bytes, side: Side | None = None) -> Header:
@@ -364,7 +254,7 @@ def read_header(message: bytes, side: Side | None = None) -> Header:
     if len(message) < HEADER_SIZE:
         raise MessageError("message", f"{len(message)} bytes are less than a header of 40")
     destination, number, rpid, pid = _HEADER.unpack_from(message)
-    if side is not None and not destination & _BITS[side]:
+    if side is not None and not destination & _bit(side):
         text = f"destination {destination} is not the {side.value}"
         raise MessageError(type_name(number), text, "Destination")
     target = None if pid == _ZERO else _uuid(pid)
@@ -397,7 +287,8 @@ def encode(
     if sender is not None and sender is not who:
         raise LocalProtocolError(f"only a {who.value} sends {message_type.name}")
     value = codec.write(event, version)
-    head = prefix(who.peer, message_type, rpid, getattr(event, "pipeline_id", None))
+    pid = getattr(event, "pipeline_id", None)
+    head = _head(2 if who is _CLIENT else 1, message_type, rpid, pid)
     if value is None:
         return head
     return b"".join((head, BOM, dumps(value, seal=seal)))
@@ -429,6 +320,11 @@ def decode_body(
 
     Raises MessageError and ClixmlError. A type that nobody knows is an UnknownMessage.
     """
+    if message_type == _OUTPUT and body and pid is not None:
+        # By far the most messages of all; without the table they cost half.
+        data = loads(body[3:] if body[:3] == BOM else body, unseal=unseal)
+        if data is not None:
+            return e.PipelineOutput(pipeline_id=pid, data=data)
     codec = MESSAGES.get(message_type)
     if codec is None:
         return e.UnknownMessage(message_type=message_type, pipeline_id=pid, body=bytes(body))
@@ -440,7 +336,7 @@ def decode_body(
         if value is None:
             raise MessageError(name, "null is an empty body, never an element")
     if message_type == MessageType.CREATE_PIPELINE:
-        return b.read_create(pid, name, value, version)
+        return p.read_create(pid, name, value, version)
     return codec.read(pid, name, value)
 
 

@@ -131,7 +131,7 @@ class Properties:
 
     def _number(self, name: str, value: Any, labels: Labels) -> int:
         number = enum_number(value, labels)
-        if number is None:
+        if number is None or not -(2**31) <= number < 2**31:
             raise MessageError(self.message, "neither a number nor a name of this enum", name)
         return number
 

@@ -45,11 +45,15 @@ __all__ = [
 
 _COMMAND_ORIGIN = "System.Management.Automation.CommandOrigin"
 _INT_ARRAY = ("System.Int32[]", "System.Array", "System.Object")
+_CORE = "System.Private.CoreLib, Version=10.0.0.0, Culture=neutral, PublicKeyToken=7cec85d7bea7798e"
 _INT_COLLECTION = (
-    "System.Collections.ObjectModel.ReadOnlyCollection`1[[System.Int32]]",
+    f"System.Collections.ObjectModel.ReadOnlyCollection`1[[System.Int32, {_CORE}]]",
     "System.Object",
 )
-_STRING_LIST = ("System.Collections.Generic.List`1[[System.String]]", "System.Object")
+_STRING_LIST = (
+    f"System.Collections.Generic.List`1[[System.String, {_CORE}]]",
+    "System.Object",
+)
 _ERROR_RECORD = ("System.Management.Automation.ErrorRecord", "System.Object")
 _EXTENDED_PREFIXES = ("invocationinfo_", "scriptextent_", "commandinfo_", "serializeextent")
 

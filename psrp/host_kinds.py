@@ -1,4 +1,4 @@
-"""The values that host calls carry, and their form on the wire.
+"""How the values of host calls (`psrp.host_values`) travel.
 
 The reference implementation writes structures under the names of their *private* fields and
 leaves null fields out; enums are plain I32 here, not objects. ``RemoteHostEncoder.cs``,
@@ -11,11 +11,20 @@ does not fit, ``read`` gives back what it got when it cannot make sense of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from psrp.clixml import Char, Dictionary, Int64, List, PSObject, SecureString, Version
+from psrp.host_values import (
+    BufferCell,
+    ChoiceDescription,
+    Coordinates,
+    Credential,
+    FieldDescription,
+    KeyInfo,
+    Rectangle,
+    Size,
+)
 from psrp.properties import ARRAY_LIST, bag, int32, int64, unwrap
 from psrp.records import ProgressRecord
 from psrp.sansio import LocalProtocolError, MessageError
@@ -42,99 +51,10 @@ __all__ = [
     "SIZE",
     "STRING",
     "VERSION",
-    "BufferCell",
-    "ChoiceDescription",
-    "Coordinates",
-    "Credential",
-    "FieldDescription",
-    "KeyInfo",
     "Kind",
-    "Rectangle",
-    "Size",
     "read_typed",
     "write_typed",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinates:
-    """A place on the screen, in cells from the top left."""
-
-    x: int = 0
-    y: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """A size in cells."""
-
-    width: int = 0
-    height: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Rectangle:
-    """A part of the screen; all four edges belong to it."""
-
-    left: int = 0
-    top: int = 0
-    right: int = 0
-    bottom: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BufferCell:
-    """One cell of the screen."""
-
-    character: str = "\0"
-    foreground_color: int = 0
-    background_color: int = 0
-    type: int = 0
-    """0 complete, 1 leading half, 2 trailing half of a wide character."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyInfo:
-    """A key that was pressed or released."""
-
-    virtual_key_code: int = 0
-    character: str = "\0"
-    """One UTF-16 code unit; NUL when the key has none."""
-    control_key_state: int = 0
-    """Bits of ControlKeyStates. [MS-PSRP] 2.2.3.27"""
-    key_down: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceDescription:
-    """One answer of PromptForChoice; an ``&`` in the label marks its shortcut."""
-
-    label: str
-    help_message: str | None = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldDescription:
-    """One question of Prompt."""
-
-    name: str
-    label: str | None = ""
-    parameter_type_name: str | None = "String"
-    parameter_type_full_name: str | None = "System.String"
-    parameter_assembly_full_name: str | None = "System.String"
-    help_message: str | None = ""
-    is_mandatory: bool = True
-    default_value: Any = None
-    modified_by_remoting_protocol: bool = False
-    is_from_remote_host: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """System.Management.Automation.PSCredential. [MS-PSRP] 2.2.3.25"""
-
-    user_name: str
-    password: SecureString
 
 
 class Kind(NamedTuple):
