@@ -29,7 +29,7 @@ def all_functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree(path)) if isinstance(node, kinds)]
 
 
-def tests_by_id() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+def named_tests() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every test as pytest names it: `tests/psrp/test_pool.py::test_x`, with its class if any."""
     return {
         "::".join((path.as_posix(), *names)): node

@@ -1,0 +1,107 @@
+"""Every note names the test that holds it, and every statement of the checklist has its test.
+
+A test says in its docstring which statement it holds: `Statement E46.`, or `Statements E46, E47.`
+The table in spec-notes/README.md is kept by hand and compared both ways.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import PACKAGES, ROOT, modules, named_tests
+
+TESTS = named_tests()
+README = Path("spec-notes/README.md")
+NOTES = sorted(path.relative_to(ROOT) for path in (ROOT / "spec-notes").glob("*.md"))
+
+#: The checklist is numbered through; a section is the letter before the number.
+SECTIONS = {
+    "A": range(1, 16),
+    "B": range(16, 27),
+    "C": range(27, 38),
+    "D": range(38, 46),
+    "E": range(46, 58),
+    "F": range(58, 62),
+    "G": range(62, 71),
+    "H": range(71, 89),
+    "I": range(89, 99),
+    "J": range(99, 117),
+}
+STATEMENTS = {f"{section}{number}" for section, found in SECTIONS.items() for number in found}
+#: What the protocol core holds. Of section J only what is not a carrier's or the shell's.
+ELSEWHERE = {"J101", "J106", "J107", "J108"}
+CORE = {name for name in STATEMENTS if name[0] in "ABCDEFJ"} - ELSEWHERE
+
+ROW = re.compile(r"^\| ([A-J]\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+TEST = re.compile(r"`(tests/[\w/]+\.py::[\w:]+)`")
+CLAIM = re.compile(r"\bStatements? ([A-J]\d+(?:(?:, and |, | and )[A-J]\d+)*)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+CITATION = re.compile(r"spec-notes/([\w-]+\.md)(?:#([\w-]+))?")
+
+
+def text(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def rows() -> dict[str, str]:
+    return {name: tests for name, _, tests in ROW.findall(text(README))}
+
+
+def claims() -> dict[str, set[str]]:
+    """Statement -> the tests whose docstring says that they hold it."""
+    found: dict[str, set[str]] = {}
+    for name, node in TESTS.items():
+        for listed in CLAIM.findall(ast.get_docstring(node) or ""):
+            for statement in re.findall(r"[A-J]\d+", listed):
+                found.setdefault(statement, set()).add(name)
+    return found
+
+
+@pytest.mark.parametrize("note", NOTES, ids=str)
+def test_a_note_is_held_by_tests_that_exist(note: Path) -> None:
+    named = TEST.findall(text(note))
+    assert not [name for name in named if name not in TESTS]
+    for held in re.findall(r"^.*Held by:(.*?)(?:\n\n|\Z)", text(note), re.MULTILINE | re.DOTALL):
+        assert TEST.search(held), f"{note}: 'Held by:' names no test"
+
+
+def test_the_table_has_every_statement_once_in_order() -> None:
+    names = [name for name, _, _ in ROW.findall(text(README))]
+    assert names == sorted(STATEMENTS, key=lambda name: int(name[1:]))
+
+
+@pytest.mark.parametrize("statement", sorted(CORE, key=lambda name: int(name[1:])))
+def test_a_statement_of_the_core_is_held(statement: str) -> None:
+    assert set(TEST.findall(rows()[statement])) & claims().get(statement, set())
+
+
+def test_the_table_and_the_docstrings_say_the_same() -> None:
+    table = {name: set(TEST.findall(tests)) for name, tests in rows().items()}
+    claimed = claims()
+    assert not set(claimed) - STATEMENTS
+    assert {name: tests for name, tests in table.items() if tests} == claimed
+
+
+def test_what_no_test_holds_is_called_open() -> None:
+    unheld = {name: tests for name, tests in rows().items() if not TEST.search(tests)}
+    assert set(unheld.values()) <= {"open"}
+
+
+def anchors(note: str) -> set[str]:
+    """The anchors of a page as GitHub makes them."""
+    found = HEADING.findall(text(Path("spec-notes", note)))
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+
+
+def test_a_note_that_the_source_cites_exists() -> None:
+    missing = [
+        f"{path}: {note}#{anchor}"
+        for path in modules(*PACKAGES, "tests", "bench")
+        for note, anchor in CITATION.findall(text(path))
+        if not (ROOT / "spec-notes" / note).is_file() or (anchor and anchor not in anchors(note))
+    ]
+    assert not missing
