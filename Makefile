@@ -16,7 +16,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 JOBS ?= 2
 ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q $(ARGS)
-DEMO ?= $(firstword $(wildcard fixtures/demo.* fixtures/*/demo.*))
+DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
 .PHONY: help venv demo test test-deep lint bench coverage clean
 
