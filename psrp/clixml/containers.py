@@ -193,13 +193,9 @@ class Dictionary:
         for key, value in other.items():
             self[key] = value
 
-    def swap(self, old: object, new: object) -> None:
-        """Put ``new`` for every key and value that is the very object ``old``."""
-        pairs = self.items()
-        self._entries = {}
-        for pair in pairs:
-            key, value = (new if part is old else part for part in pair)
-            self.add(key, value)
+    def clear(self) -> None:
+        self._entries.clear()
+        self._folded = None
 
     def __repr__(self) -> str:
         return f"Dictionary({self.items()!r})" if len(self) else "Dictionary()"

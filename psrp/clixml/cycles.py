@@ -1,4 +1,8 @@
-"""Putting right what a container that contains itself was given before it was complete."""
+"""Putting right what a container that contains itself was given before it was complete.
+
+When an object is referred to from inside itself, it is not known yet that it will turn out to
+be nothing but a container. The places that got the unfinished object are corrected at the end.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,26 @@ from psrp.clixml.objects import PSObject
 __all__ = ["replace"]
 
 
-def replace(root: Any, old: Any, new: Any) -> None:
-    """Put ``new`` for ``old`` everywhere under ``root``.
+def replace(root: Any, final: dict[int, tuple[Any, Any]]) -> Any:
+    """Everywhere under ``root``, put the second of each pair where the first stands.
 
-    Needed when a container holds a reference to itself: what stands there was handed out before
-    it was known that the object is nothing but the container.
+    ``final`` has the pairs by the `id` of their first. Returns the root.
     """
+    root = _final(root, final)
     pending, seen = [root], {id(root)}
     while pending:
         holder = pending.pop()
-        children = _children(holder)
-        if any(child is old for child in children):
-            _swap(holder, old, new)
-        for child in children:
+        if any(id(child) in final for child in _children(holder)):
+            _correct(holder, final)
+        for child in _children(holder):
             if id(child) not in seen:
                 seen.add(id(child))
                 pending.append(child)
+    return root
+
+
+def _final(value: Any, final: dict[int, tuple[Any, Any]]) -> Any:
+    return final[id(value)][1] if id(value) in final else value
 
 
 def _children(holder: Any) -> list[Any]:
@@ -40,12 +48,15 @@ def _children(holder: Any) -> list[Any]:
     return []
 
 
-def _swap(holder: Any, old: Any, new: Any) -> None:
+def _correct(holder: Any, final: dict[int, tuple[Any, Any]]) -> None:
     if isinstance(holder, list):
-        holder[:] = [new if item is old else item for item in holder]
+        holder[:] = [_final(item, final) for item in holder]
     elif isinstance(holder, dict):
-        holder.update({name: new for name, item in holder.items() if item is old})
+        holder.update({name: _final(item, final) for name, item in holder.items()})
     elif isinstance(holder, PSObject):
-        holder.value = new
+        holder.value = _final(holder.value, final)
     else:
-        holder.swap(old, new)
+        pairs = holder.items()
+        holder.clear()
+        for key, value in pairs:
+            holder.add(_final(key, final), _final(value, final))

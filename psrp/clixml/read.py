@@ -10,9 +10,10 @@ import re
 from binascii import a2b_base64
 from typing import Any
 
-from psrp.clixml.reader import MAX_DEPTH, Reader, Unseal
+from psrp.clixml.cursor import MAX_DEPTH, Unseal
+from psrp.clixml.reader import Reader
 from psrp.clixml.scalars import PARSE
-from psrp.clixml.tokens import fail, prepare
+from psrp.clixml.tokens import prepare
 
 __all__ = ["load_all", "loads", "read_document"]
 
@@ -31,23 +32,21 @@ def loads(
     max_depth: how many Obj may stand in each other, up to 100.
     Raises ClixmlError for everything that PowerShell would not read either.
     """
-    if len(data) < 256 and isinstance(data, (bytes, str)):
+    if len(data) < 256:
         try:
-            tiny = _TINY(data if isinstance(data, str) else data.decode())
-            if tiny and tiny[2].isprintable():
-                return PARSE[tiny[1]](tiny[2])
-        except ValueError:
+            tiny = _TINY(data.decode() if type(data) is bytes else data)  # type: ignore[arg-type]
+            if tiny is not None:
+                tag, text = tiny.groups()
+                if text.isprintable():
+                    return PARSE[tag](text)
+        except (ValueError, TypeError):
             pass  # what is wrong, and where, is found out below
     elif isinstance(data, bytes) and data.startswith(b"<BA>") and data.endswith(b"</BA>"):
         try:
             return a2b_base64(memoryview(data)[4:-5], strict_mode=True)
         except ValueError:
             pass
-    reader = Reader(prepare(data), unseal, max_depth)
-    items = reader.document()
-    if len(items) != 1:
-        fail(reader.text, reader.start, f"one value is expected, here are {len(items)}")
-    return items[0][1]
+    return Reader(prepare(data), unseal, max_depth).single()
 
 
 def load_all(

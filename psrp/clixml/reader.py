@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from psrp.clixml.containers import Dictionary, Enumerable, List, Queue, Stack, TypeNames
+from psrp.clixml.contents import Contents
+from psrp.clixml.cursor import FOREIGN, MAX_DEPTH, Unseal
 from psrp.clixml.cycles import replace
 from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString, Version
-from psrp.clixml.scalars import PARSE, TEXTS, parse_text
-from psrp.clixml.shapes import Shape, learn, match
-from psrp.clixml.text import resolve_entities, unescape
-from psrp.clixml.tokens import EMPTY, END, OPEN, SCALAR, SCAN, Token, fail, slow_token
-from psrp.sansio import LocalProtocolError
+from psrp.clixml.scalars import PARSE, parse_text
+from psrp.clixml.shapes import match_root, note_root
+from psrp.clixml.text import resolve_entities
+from psrp.clixml.tokens import EMPTY, END, OPEN, SCALAR, SCAN, SPACE, Token, fail
+from psrp.clixml.typenames import TYPE_NAMES, types_of
 
-__all__ = ["DEPTH_CEILING", "MAX_DEPTH", "NAMESPACE", "Reader", "Unseal"]
+__all__ = ["MAX_DEPTH", "NAMESPACE", "Reader", "Unseal"]
 
 NAMESPACE = "http://schemas.microsoft.com/powershell/2004/04"
-MAX_DEPTH = 48
-"""How many Obj may stand in each other: what PowerShell's own reader bears."""
-DEPTH_CEILING = 100
-"""The most that ``max_depth`` can be set to."""
 
 _SEQUENCES: dict[str, type[List | Enumerable | Stack | Queue]] = {
     "LST": List,
@@ -29,50 +26,42 @@ _SEQUENCES: dict[str, type[List | Enumerable | Stack | Queue]] = {
     "STK": Stack,
     "QUE": Queue,
 }
-_PARTS = frozenset({"TN", "TNRef", "ToString", "Props", "MS", "DCT", *_SEQUENCES})
-_ENTRY = re.compile(
-    r'<En>[ \t\n]*<S N="Key">([^<]{0,400})</S>[ \t\n]*'
-    r'<(\w+) N="Value">([^<]{0,4000})</\2>[ \t\n]*</En>[ \t\n]*'
-).match
-
-Unseal = Callable[[str], str]
 
 
-class Reader:
+class Reader(Contents):
     """Reads one prepared document; ids of objects and of type names live as long as it does."""
 
-    __slots__ = (
-        "_depth",
-        "_early",
-        "_max_depth",
-        "_minor",
-        "_names",
-        "_namespace",
-        "_objects",
-        "_parse",
-        "_prefixes",
-        "_types",
-        "_unseal",
-        "start",
-        "text",
-    )
+    __slots__ = ("_complete", "_minor", "_unseal", "start")
 
     def __init__(self, text: str, unseal: Unseal | None, max_depth: int) -> None:
-        if not 1 <= max_depth <= DEPTH_CEILING:
-            raise LocalProtocolError(f"max_depth is between 1 and {DEPTH_CEILING}")
-        self.text = text
-        self.start = len(text) - len(text.lstrip(" \t\n"))
+        super().__init__(text, max_depth)
+        self.start = len(text) - len(text.lstrip(SPACE))
         self._unseal = unseal
-        self._max_depth = max_depth
-        self._depth = 0
         self._minor = 1
-        self._namespace = ""
-        self._parse = PARSE
-        self._prefixes: dict[str, str] = {}
-        self._names: dict[str, str] = {}
-        self._objects: dict[str, Any] = {}
-        self._types: dict[str, TypeNames] = {}
-        self._early: set[int] = set()
+        self._complete: dict[int, tuple[Any, Any]] = {}
+
+    def single(self) -> Any:
+        """The only value."""
+        text = self.text
+        if text.startswith("<Obj RefId"):
+            known = match_root(text)
+            if known is not None:
+                return known
+        found = SCAN(text, self.start)
+        if (
+            found is not None
+            and found.lastindex == OPEN
+            and found[1] == "Obj"
+            and not found[5].strip(SPACE)
+        ):
+            value, after = self._object_at(found[3], "Obj", self.start, found.end())
+            self._check_done(after)
+            note_root(text)
+            return replace(value, self._complete) if self._complete else value
+        items = self.document()
+        if len(items) != 1:
+            fail(self.text, self.start, f"one value is expected, here are {len(items)}")
+        return items[0][1]
 
     def document(self) -> list[tuple[str | None, Any]]:
         """Every value with its stream name."""
@@ -83,9 +72,14 @@ class Reader:
         else:
             value, after = self._value(token, self.start)
             items.append((token.attributes.get("S"), value))
-        if after != len(self.text):
-            fail(self.text, after, "something follows the root element")
+        self._check_done(after)
+        if self._complete:
+            items = [(stream, replace(value, self._complete)) for stream, value in items]
         return items
+
+    def _check_done(self, pos: int) -> None:
+        if pos != len(self.text):
+            fail(self.text, pos, "something follows the root element")
 
     def _objs(self, token: Token, items: list[tuple[str | None, Any]]) -> int:
         prefix = token.qualified[: -len(token.tag) - 1]
@@ -112,44 +106,6 @@ class Reader:
             value, pos = self._value(item, pos)
             items.append((item.attributes.get("S"), value))
 
-    # -- tokens
-
-    def _token(self, pos: int) -> Token:
-        match = SCAN(self.text, pos)
-        if match is not None:
-            kind = match.lastindex or END
-            tag, name, refid, _, content, _, end = match.groups()
-            if kind == END:
-                return Token(END, end, None, None, "", match.end(), end, _NONE)
-            if kind != OPEN or not content or content.isspace():
-                return Token(kind, tag, name, refid, content or "", match.end(), tag, _NONE)
-        token = slow_token(self.text, pos)
-        if token.attributes or ":" in token.qualified:
-            self._note_namespaces(token, pos)
-        return token
-
-    def _note_namespaces(self, token: Token, pos: int) -> None:
-        self._prefixes.update(
-            {key[6:]: value for key, value in token.attributes.items() if key[:6] == "xmlns:"}
-        )
-        prefix = token.qualified.rpartition(":")[0]
-        if prefix and prefix not in self._prefixes:
-            fail(self.text, pos, f"the prefix {prefix} is not declared")
-
-    def _is_foreign(self, token: Token) -> bool:
-        prefix = token.qualified.rpartition(":")[0]
-        if prefix:
-            return self._prefixes[prefix] != self._namespace
-        return token.attributes.get("xmlns", self._namespace) != self._namespace
-
-    def _check_end(self, token: Token, qualified: str, pos: int) -> None:
-        if token.qualified != qualified:
-            fail(self.text, pos, f"</{token.qualified}> ends <{qualified}>")
-
-    def _name(self, raw: str) -> str:
-        name = self._names[raw] = unescape(raw)
-        return name
-
     # -- values
 
     def _value(self, token: Token, pos: int) -> tuple[Any, int]:
@@ -159,7 +115,7 @@ class Reader:
         in a foreign one it reads numbers and no strings.
         """
         if (token.attributes or ":" in token.qualified) and self._is_foreign(token):
-            outer, self._parse = self._parse, _FOREIGN
+            outer, self._parse = self._parse, FOREIGN
             try:
                 return self._value_here(token, pos)
             finally:
@@ -185,15 +141,6 @@ class Reader:
             self._begin(token, pos)
         return special(self, token, pos)
 
-    def _again(self, tag: str, text: str, pos: int, error: ValueError) -> Any:
-        """References in numbers are rare enough to be looked for only when all else failed."""
-        if "&" in text and tag not in TEXTS:
-            try:
-                return self._parse[tag](resolve_entities(text))
-            except ValueError as second:
-                error = second
-        fail(self.text, pos, f"{tag}: {error}")
-
     def _nil(self, token: Token, pos: int) -> tuple[None, int]:
         if token.kind == OPEN:
             fail(self.text, pos, "an element inside Nil")
@@ -207,14 +154,14 @@ class Reader:
         if token.kind == OPEN:
             fail(self.text, pos, "an element inside Ref")
         found = self._objects[token.refid]
-        self._early.add(id(found))
+        self._referred[id(found)] = found
         return found, token.after
 
     def _secure_string(self, token: Token, pos: int) -> tuple[SecureString, int]:
         if token.kind == OPEN:
             fail(self.text, pos, "an element inside SS")
-        if self._parse is _FOREIGN:
-            fail(self.text, pos, _NO_STRING)
+        if self._parse is FOREIGN:
+            fail(self.text, pos, "a string in a foreign namespace")
         sealed = resolve_entities(token.text)
         if self._unseal is None:
             return SecureString.from_sealed(sealed), token.after
@@ -245,21 +192,6 @@ class Reader:
             fail(self.text, pos, "PR: too many children")
         self._check_end(end, token.qualified, pos)
         return ProgressRecord(**found), end.after
-
-    def _skip(self, token: Token, pos: int) -> int:
-        """Behind an element that a newer version knows."""
-        if token.kind != OPEN:
-            return token.after
-        open_tags = [token.qualified]
-        pos = token.after
-        while open_tags:
-            token = self._token(pos)
-            if token.kind == END:
-                self._check_end(token, open_tags.pop(), pos)
-            elif token.kind == OPEN:
-                open_tags.append(token.qualified)
-            pos = token.after
-        return pos
 
     # -- objects
 
@@ -296,15 +228,10 @@ class Reader:
             value.type_names = obj.type_names
             if refid is not None and self._objects[refid] is obj:
                 self._objects[refid] = value
-            if id(obj) in self._early:
-                replace(value, obj, value)
+            if id(obj) in self._referred:
+                self._complete[id(obj)] = (obj, value)
             return value, after
         return obj, after
-
-    def _descend(self, pos: int) -> None:
-        self._depth += 1
-        if self._depth > self._max_depth:
-            fail(self.text, pos, f"more than {self._max_depth} objects inside each other")
 
     def _parts(self, obj: PSObject, ends: str, pos: int) -> int:
         text = self.text
@@ -314,10 +241,30 @@ class Reader:
                 kind = found.lastindex
                 if kind == END and found[7] == ends:
                     return found.end()
-                if kind == EMPTY and found[1] == "TNRef" and found[3] in self._types:
-                    obj.type_names = self._types[found[3]]
+                if kind == EMPTY:
+                    if found[1] == "TNRef" and found[3] in self._types:
+                        obj.type_names = self._types[found[3]]
+                        pos = found.end()
+                        continue
+                elif kind == OPEN and found[1] == "MS" and not found[5].strip(SPACE):
+                    pos = self._extended(obj, "MS", found.end())
+                    continue
+                elif kind == SCALAR and found[1] in self._parse:
+                    try:
+                        obj.value = self._parse[found[1]](found[5])
+                    except ValueError as error:
+                        obj.value = self._again(found[1], found[5], pos, error)
                     pos = found.end()
                     continue
+            listed = TYPE_NAMES(text, pos)
+            if listed is not None and self._parse is PARSE:
+                refid, names = listed.groups()
+                try:
+                    obj.type_names = self._types[refid] = types_of(names)
+                except ValueError as error:
+                    fail(text, pos, f"TN: {error}")
+                pos = listed.end()
+                continue
             token = self._token(pos)
             tag, kind = token.tag, token.kind
             if kind == END:
@@ -330,13 +277,16 @@ class Reader:
                 obj.type_names = names
                 pos = token.after
             elif tag == "MS":
-                obj.extended = {}
-                pos = self._members(token, pos, obj.extended, MemberSet)
-                if len(obj.extended) > 1:
-                    obj.extended = _last_of_each(obj.extended)
+                pos = self._begin(token, pos)
+                if kind == OPEN:
+                    pos = self._extended(obj, token.qualified, pos)
+                else:
+                    obj.extended = {}
             elif tag == "Props":
+                pos = self._begin(token, pos)
                 obj.adapted = {}
-                pos = self._members(token, pos, obj.adapted, None)
+                if kind == OPEN:
+                    pos = self._members(token.qualified, pos, obj.adapted, None)
             elif tag == "TN":
                 obj.type_names, pos = self._type_names(token, pos)
             elif tag == "ToString":
@@ -356,13 +306,12 @@ class Reader:
             else:
                 fail(self.text, pos, f"unknown element {tag}")
 
-    def _string(self, token: Token, pos: int) -> tuple[str, int]:
-        if token.kind == OPEN:
-            fail(self.text, pos, f"an element inside {token.tag}")
-        try:
-            return self._parse["S"](token.text), token.after
-        except ValueError as error:
-            fail(self.text, pos, f"{token.tag}: {error}")
+    def _extended(self, obj: PSObject, ends: str, pos: int) -> int:
+        obj.extended = {}
+        pos = self._members(ends, pos, obj.extended, MemberSet)
+        if len(obj.extended) > 1:
+            obj.extended = _last_of_each(obj.extended)
+        return pos
 
     def _type_names(self, token: Token, pos: int) -> tuple[TypeNames, int]:
         names: list[str] = []
@@ -383,228 +332,9 @@ class Reader:
             self._types[token.refid] = found
         return found, after
 
-    def _begin(self, token: Token, pos: int) -> int:
-        """Behind the start tag of an element that holds only elements."""
-        if token.text and token.text.strip(" \t\n"):
-            fail(self.text, pos, "text among elements")
-        return token.after
 
-    # -- containers and members
-
-    def _members(
-        self, opening: Token, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
-    ) -> int:
-        pos = self._begin(opening, pos)
-        if opening.kind != OPEN:
-            return pos
-        text, parsers, names, close = self.text, self._parse, self._names, opening.qualified
-        while True:
-            found = SCAN(text, pos)
-            if found is not None:
-                kind = found.lastindex
-                tag, raw, refid, _, content, _, end = found.groups()
-                if kind == SCALAR:
-                    parse = parsers.get(tag)
-                    if parse is not None and raw:
-                        try:
-                            value = parse(content)
-                        except ValueError as error:
-                            value = self._again(tag, content, pos, error)
-                        into[names.get(raw) or self._name(raw)] = value
-                        pos = found.end()
-                        continue
-                elif kind == END:
-                    if end == close:
-                        return found.end()
-                elif raw and kind == EMPTY:
-                    if tag == "Nil":
-                        into[names.get(raw) or self._name(raw)] = None
-                        pos = found.end()
-                        continue
-                elif raw and tag == "Obj" and not content.strip(_SPACE):
-                    name = names.get(raw) or self._name(raw)
-                    into[name], pos = self._object_at(refid, "Obj", pos, found.end())
-                    continue
-            token = self._token(pos)
-            if token.kind == END:
-                self._check_end(token, close, pos)
-                return token.after
-            if not token.name:
-                fail(text, pos, "a member without a name")
-            name = names.get(token.name) or self._name(token.name)
-            if nested is not None and token.tag == "MS":
-                self._descend(pos)
-                into[name] = members = nested()
-                pos = self._members(token, pos, members, nested)
-                self._depth -= 1
-            else:
-                into[name], pos = self._value(token, pos)
-
-    def _items(self, opening: Token, pos: int, into: list[Any]) -> int:
-        pos = self._begin(opening, pos)
-        if opening.kind != OPEN:
-            return pos
-        text, parsers, close = self.text, self._parse, opening.qualified
-        append = into.append
-        pos = self._run(pos, close, into)
-        likeness = _Likeness(self)
-        while True:
-            if likeness.shape is not None:
-                like, pos = likeness.take(pos)
-                if like is not None:
-                    append(like)
-                    continue
-            found = SCAN(text, pos)
-            if found is not None:
-                kind = found.lastindex
-                tag, _, refid, _, content, _, end = found.groups()
-                if kind == SCALAR:
-                    parse = parsers.get(tag)
-                    if parse is not None:
-                        try:
-                            append(parse(content))
-                        except ValueError as error:
-                            append(self._again(tag, content, pos, error))
-                        pos = found.end()
-                        continue
-                elif kind == END:
-                    if end == close:
-                        return found.end()
-                elif kind == OPEN and tag == "Obj" and not content.strip(_SPACE):
-                    value, after = self._object_at(refid, "Obj", pos, found.end())
-                    append(value)
-                    likeness.learn(pos, after)
-                    pos = after
-                    continue
-            token = self._token(pos)
-            if token.kind == END:
-                self._check_end(token, close, pos)
-                return token.after
-            value, pos = self._value(token, pos)
-            append(value)
-
-    def _run(self, pos: int, close: str, into: list[Any]) -> int:
-        """Take a list that holds nothing but numbers, or strings, of one kind in one go."""
-        text = self.text
-        if not text.startswith(("<I32>", "<S>"), pos):
-            return pos
-        tag = "S" if text[pos + 1] == "S" else "I32"
-        end = text.find(f"</{tag}></{close}>", pos)
-        if end < 0:
-            return pos
-        inside = text[pos + len(tag) + 2 : end]
-        parts = inside.split(f"</{tag}><{tag}>")
-        if inside.count("<") != 2 * (len(parts) - 1):
-            return pos
-        if tag == "S":
-            if self._parse is not PARSE:
-                return pos
-            if "&" in inside or "_" in inside or ">" in inside:
-                try:
-                    parts = list(map(parse_text, parts))
-                except ValueError:
-                    return pos
-            into += parts
-        else:
-            try:
-                numbers = list(map(int, parts))
-            except ValueError:
-                return pos
-            if not _DIGITS("".join(parts)) or not -(2**31) <= min(numbers) <= max(numbers) < 2**31:
-                return pos
-            into += numbers
-        return end + len(tag) + 3
-
-    def _entries(self, opening: Token, pos: int, into: Dictionary) -> int:
-        pos = self._begin(opening, pos)
-        if opening.kind != OPEN:
-            return pos
-        text, parsers = self.text, self._parse
-        while True:
-            match = _ENTRY(text, pos)
-            if match is not None:
-                key, tag, content = match.groups()
-                parse = parsers.get(tag)
-                if parse is not None:
-                    try:
-                        into.add(parsers["S"](key), parse(content))
-                        pos = match.end()
-                        continue
-                    except ValueError:
-                        pass  # the slow way knows how to say where
-            token = self._token(pos)
-            if token.kind == END:
-                self._check_end(token, opening.qualified, pos)
-                return token.after
-            if token.tag != "En" or token.kind != OPEN:
-                fail(text, pos, "only En with Key and Value may stand in DCT")
-            pos = self._entry(token, into)
-
-    def _entry(self, opening: Token, into: Dictionary) -> int:
-        pos = opening.after
-        pair = []
-        for part in ("Key", "Value"):
-            token = self._token(pos)
-            if token.kind == END or token.name != part:
-                fail(self.text, pos, f"the {part} of a dictionary is missing")
-            value, after = self._value(token, pos)
-            if part == "Key" and value is None:
-                fail(self.text, pos, "the key of a dictionary is null")
-            pair.append(value)
-            pos = after
-        end = self._token(pos)
-        if end.kind != END:
-            fail(self.text, pos, "more than Key and Value in En")
-        self._check_end(end, opening.qualified, pos)
-        into.add(pair[0], pair[1])
-        return end.after
-
-
-class _Likeness:
-    """What the objects of one list have in common, as long as that is worth knowing."""
-
-    __slots__ = ("_reader", "_trust", "shape")
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._trust = 4
-        self.shape: Shape | None = None
-
-    def learn(self, start: int, end: int) -> None:
-        """Remember the shape of an object that was read the ordinary way."""
-        reader = self._reader
-        if self._trust > 0 and reader._parse is PARSE and reader._depth < reader._max_depth:
-            self._trust -= 1
-            self.shape = learn(reader.text, start, end)
-
-    def take(self, pos: int) -> tuple[PSObject | None, int]:
-        """The next object and the offset behind it, if it has the shape."""
-        reader = self._reader
-        assert self.shape is not None
-        found = match(self.shape, reader.text, pos, reader._types)
-        if found is None:
-            self.shape = None
-            return None, pos
-        obj, refid, after = found
-        reader._objects[refid] = obj
-        if self._trust < 32:
-            self._trust += 1
-        return obj, after
-
-
-_SPACE = " \t\n"
-_NO_STRING = "a string in a foreign namespace"
-
-
-def _no_string(text: str) -> NoReturn:
-    raise ValueError(_NO_STRING)
-
-
-_FOREIGN = {tag: _no_string if tag in TEXTS else parse for tag, parse in PARSE.items()}
-_NONE: dict[str, str] = {}
 _new: Callable[[type[PSObject]], PSObject] = object.__new__
 _CONTAINERS = frozenset({List, Enumerable, Stack, Queue, Dictionary})
-_DIGITS = re.compile(r"[0-9-]*").fullmatch
 
 _SPECIAL: dict[str, Callable[[Reader, Token, int], tuple[Any, int]]] = {
     "Nil": Reader._nil,

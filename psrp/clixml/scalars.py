@@ -37,7 +37,6 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _GUID_BODY = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _GUID = re.compile(rf"[0-9a-f]{{32}}|{_GUID_BODY}|\{{{_GUID_BODY}\}}|\({_GUID_BODY}\)", re.I)
-_GUID_D = re.compile(_GUID_BODY, re.I)
 _DOCTYPE = re.compile(r"<!DOCTYPE\b")
 _SPACE = " \t\r\n"
 _NOT_FINITE = {"INF": "inf", "-INF": "-inf"}
@@ -107,7 +106,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _parse_double(text: str) -> float:
-    if _FLOAT.fullmatch(text):
+    if text.replace(".", "", 1).isdecimal() and text.isascii():
         return float(text)
     text = text.strip(_SPACE)
     if _FLOAT.fullmatch(text):
@@ -156,17 +155,21 @@ def format_decimal(number: Decimal) -> str:
 
 
 def _parse_guid(text: str) -> UUID:
-    if not _GUID_D.fullmatch(text):
+    digits = text.replace("-", "")
+    if text[8:24:5] != "----" or len(text) != 36 or len(digits) != 32 or not digits.isalnum():
         text = text.strip(_SPACE)
         if not _GUID.fullmatch(text):
             raise ValueError("not a GUID")
-        text = text.strip("{}()")
+        digits = text.strip("{}()").replace("-", "")
+    elif not digits.isascii():
+        raise ValueError("not a GUID")
     guid = UUID.__new__(UUID)
-    _set_guid(guid, "int", int(text.replace("-", ""), 16))
-    _set_guid(guid, "is_safe", SafeUUID.unknown)
+    _set_guid(guid, "int", int(digits, 16))
+    _set_guid(guid, "is_safe", _UNKNOWN)
     return guid
 
 
+_UNKNOWN = SafeUUID.unknown
 _set_guid = object.__setattr__
 """The way around UUID's own constructor, which costs more than the rest of an element."""
 

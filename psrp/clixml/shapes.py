@@ -7,6 +7,7 @@ remain to be read. An object that differs anywhere is read the ordinary way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ from psrp.clixml.objects import PSObject
 from psrp.clixml.scalars import PARSE, parse_text
 from psrp.clixml.text import unescape
 from psrp.clixml.tokens import EMPTY, END, OPEN, SCALAR, SCAN
+from psrp.clixml.typenames import TYPE_NAMES, types_of
 
-__all__ = ["Shape", "learn", "match"]
+__all__ = ["Shape", "Steps", "learn", "match", "match_root", "note_root"]
 
 _HEAD = '<Obj RefId="'
 _LARGEST = 20_000
@@ -24,6 +26,15 @@ _SINKS = {"MS": 0, "Props": 1}
 _TO_STRING = 2
 
 Parse = Callable[[str], Any]
+Steps = tuple[tuple[str, int, int, str, Parse | None], ...]
+"""For each value: the markup before it, its length, the part the value belongs to, its name,
+and how it is read (None: it is null and all markup)."""
+
+_ROOTS: dict[str, tuple[int, Shape | None]] = {}
+"""By how they begin: objects that were a document each; how often, and the last one's shape."""
+_ROOTS_KEPT = 64
+_ROOT_TRIES = 20
+_UNKNOWN: tuple[int, Shape | None] = (0, None)
 
 
 class Shape(NamedTuple):
@@ -31,81 +42,155 @@ class Shape(NamedTuple):
 
     types: str | None
     """The RefId of its TNRef."""
-    steps: tuple[tuple[str, int, int, str, Parse | None], ...]
-    """For each value: the markup before it, its length, the part the value belongs to, its
-    name, and how it is read (None: it is null and all markup)."""
+    names: TypeNames
+    """The type names, if they stand in the object itself."""
+    steps: Steps
     tail: str
     """The markup behind the last value."""
     adapted: bool
 
 
-def learn(text: str, start: int, end: int) -> Shape | None:
-    """The shape of the object between two offsets, or None when it is not flat and plain."""
+def learn(text: str, start: int, end: int, *, root: bool = False) -> Shape | None:
+    """The shape of the object between two offsets, or None when it is not flat and plain.
+
+    That of a root object includes its RefId and its type names.
+    """
     if end - start > _LARGEST or not text.startswith(_HEAD, start):
         return None
     opening = SCAN(text, start)
-    if opening is None or opening.lastindex != OPEN or (opening[5] or "").strip(" \t\n"):
+    if opening is None or opening.lastindex != OPEN or opening[5].strip(" \t\n"):
         return None
-    at = opening.end(3)
-    pos = opening.end()
-    types: str | None = None
-    sink = -1
-    used: set[int] = set()
-    steps: list[tuple[str, int, int, str, Parse | None]] = []
-    names: set[tuple[int, str]] = set()
-    while pos < end:
+    learner = _Learner(text, start if root else opening.end(3))
+    pos: int | None = opening.end()
+    if root and (listed := TYPE_NAMES(text, opening.end())) is not None:
+        learner.names = types_of(listed[2])
+        pos = listed.end()
+    while pos is not None and pos < end:
         token = SCAN(text, pos)
-        if token is None:
-            return None
-        kind, (tag, name, refid, _, content, _, _) = token.lastindex, token.groups()
+        pos = None if token is None else learner.token(token)
+    if pos is None or not learner.steps:
+        return None
+    return Shape(
+        learner.types,
+        learner.names,
+        tuple(learner.steps),
+        text[learner.at : end],
+        1 in learner.used,
+    )
+
+
+class _Learner:
+    """Goes through the tokens of one object; gives up at the first that is not plain."""
+
+    __slots__ = ("at", "known", "names", "sink", "steps", "text", "types", "used")
+
+    def __init__(self, text: str, at: int) -> None:
+        self.text = text
+        self.at = at
+        self.types: str | None = None
+        self.names: TypeNames = ()
+        self.sink = -1
+        self.used: set[int] = set()
+        self.steps: list[tuple[str, int, int, str, Parse | None]] = []
+        self.known: set[tuple[int, str]] = set()
+
+    def token(self, token: re.Match[str]) -> int | None:
+        """Take one token; the offset behind it, or None to give up."""
+        kind = token.lastindex
+        tag, name, refid, _, content, _, _ = token.groups()
         if kind == END:
-            if sink < 0:
-                break
-            sink = -1
-        elif kind == OPEN and sink < 0 and tag in _SINKS and _SINKS[tag] not in used:
-            if name or refid or (content or "").strip(" \t\n"):
+            self.sink = -1
+        elif self.sink >= 0:
+            return self._member(token, unescape(name or ""))
+        elif kind == OPEN and tag in _SINKS and _SINKS[tag] not in self.used:
+            if name or refid or content.strip(" \t\n"):
                 return None
-            sink = _SINKS[tag]
-            used.add(sink)
-        elif kind == EMPTY and tag == "TNRef" and sink < 0 and not steps and types is None:
-            types = refid
+            self.sink = _SINKS[tag]
+            self.used.add(self.sink)
+        elif kind == EMPTY and tag == "TNRef" and not (self.steps or self.types or self.names):
+            self.types = refid
+        elif kind == SCALAR and tag == "ToString" and _TO_STRING not in self.used:
+            self.used.add(_TO_STRING)
+            self._step(token, _TO_STRING, "", parse_text)
         else:
-            step: Parse | None = None
-            if sink < 0:
-                if kind != SCALAR or tag != "ToString" or _TO_STRING in used:
-                    return None
-                used.add(_TO_STRING)
-                place, step, label = _TO_STRING, parse_text, ""
-            else:
-                place, label = sink, unescape(name or "")
-                if not label or (place, label.lower()) in names:
-                    return None
-                names.add((place, label.lower()))
-                if kind == SCALAR and tag in PARSE:
-                    step = PARSE[tag]
-                elif kind != EMPTY or tag != "Nil":
-                    return None
-            until = token.start(5) if step else token.end()
-            steps.append((text[at:until], until - at, place, label, step))
-            at = token.end(5) if step else until
-        pos = token.end()
-    return Shape(types, tuple(steps), text[at:end], 1 in used)
+            return None
+        return token.end()
+
+    def _member(self, token: re.Match[str], name: str) -> int | None:
+        kind, tag = token.lastindex, token[1]
+        if not name or (self.sink, name.lower()) in self.known:
+            return None
+        self.known.add((self.sink, name.lower()))
+        if kind == SCALAR and tag in PARSE:
+            self._step(token, self.sink, name, PARSE[tag])
+        elif kind == EMPTY and tag == "Nil":
+            self._step(token, self.sink, name, None)
+        else:
+            return None
+        return token.end()
+
+    def _step(self, token: re.Match[str], sink: int, name: str, parse: Parse | None) -> None:
+        until = token.start(5) if parse else token.end()
+        markup = self.text[self.at : until]
+        self.steps.append((markup, len(markup), sink, name, parse))
+        self.at = token.end(5) if parse else until
 
 
 def match(
     shape: Shape, text: str, pos: int, types: dict[str, TypeNames]
 ) -> tuple[PSObject, str, int] | None:
     """The object at ``pos``, its RefId and the offset behind it, if it has this shape."""
-    starts, find = text.startswith, text.find
-    if not starts(_HEAD, pos):
+    if not text.startswith(_HEAD, pos):
         return None
     pos += len(_HEAD)
-    end = find('"', pos)
+    end = text.find('"', pos)
     refid = text[pos:end]
     if not refid.isalnum():
         return None
-    pos = end
-    parts: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
+    found = _values(shape, text, end)
+    if found is None:
+        return None
+    obj, end = found
+    obj.type_names = () if shape.types is None else types[shape.types]
+    return obj, refid, end
+
+
+def match_root(text: str) -> PSObject | None:
+    """The object that is all of the document, if its shape was seen before."""
+    key = _key(text)
+    shape = _ROOTS.get(key, _UNKNOWN)[1]
+    if shape is None:
+        return None
+    found = _values(shape, text, 0)
+    if found is None or found[1] != len(text):
+        return None
+    found[0].type_names = shape.names
+    return found[0]
+
+
+def note_root(text: str) -> None:
+    """Learn the shape of a document that was read the ordinary way, at the second sight."""
+    key = _key(text)
+    if key:
+        if len(_ROOTS) >= _ROOTS_KEPT:
+            _ROOTS.clear()
+        seen = _ROOTS.get(key, _UNKNOWN)[0] + 1
+        learnt = learn(text, 0, len(text), root=True) if 1 < seen < _ROOT_TRIES else None
+        _ROOTS[key] = (seen, learnt)
+
+
+def _key(text: str) -> str:
+    """What stands before the first value: the type names and the first member."""
+    members = text.find("<MS><", 0, 600)
+    return text[: text.find(">", members + 5)] if members > 0 else ""
+
+
+def _values(shape: Shape, text: str, pos: int) -> tuple[PSObject, int] | None:
+    starts, find = text.startswith, text.find
+    extended: dict[str, Any] = {}
+    adapted: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
+    parts = (extended, adapted, shown)
     try:
         for markup, size, part, name, parse in shape.steps:
             if not starts(markup, pos):
@@ -122,9 +207,9 @@ def match(
     if not starts(shape.tail, pos):
         return None
     obj: PSObject = object.__new__(PSObject)
-    obj.type_names = () if shape.types is None else types[shape.types]
-    obj.adapted = parts[1] if shape.adapted else None
-    obj.extended = parts[0]
-    obj.to_string = parts[2].get("")
+    obj.type_names = ()
+    obj.adapted = adapted if shape.adapted else None
+    obj.extended = extended
+    obj.to_string = shown.get("")
     obj.value = None
-    return obj, refid, pos + len(shape.tail)
+    return obj, pos + len(shape.tail)

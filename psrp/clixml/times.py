@@ -186,10 +186,7 @@ _set_kind: _Setter = DateTime.__dict__["kind"].__set__
 _set_offset: _Setter = DateTime.__dict__["offset"].__set__
 _set_span: _Setter = TimeSpan.__dict__["ticks"].__set__
 
-_DATETIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})"
-    r"(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-5][0-9])?"
-)
+_CLOCK_END = re.compile(r"(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-5][0-9])?")
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(Z|[+-][0-9]{2}:[0-5][0-9])?")
 _DURATION = re.compile(
     r"(-)?P(?!\Z)(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)D)?"
@@ -202,27 +199,36 @@ def parse_datetime(text: str) -> DateTime:
 
     An eighth digit of the second and those after it are rounded.
     """
-    match = _DATETIME.fullmatch(text)
-    if match is None:
+    clock, rest = text[:19], text[19:]
+    if clock[4:17:3] != "--T::" or len(clock) != 19:
         text = text.strip(" \t\r\n")
-        match = _DATETIME.fullmatch(text)
-    if match is None:
-        match = _DATE.fullmatch(text)
-        if match is None:
-            raise ValueError("not a date and time")
-        year, month, day, zone = match.groups()
-        clock = f"{year}-{month or '01'}-{day or '01'}T00:00:00"
-        digits = None
-    else:
-        clock, digits, zone = match.groups()
+        clock, rest = text[:19], text[19:]
+        if clock[4:17:3] != "--T::":
+            match = _DATE.fullmatch(text)
+            if match is None:
+                raise ValueError("not a date and time")
+            year, month, day, zone = match.groups()
+            clock, rest = f"{year}-{month or '01'}-{day or '01'}T00:00:00", zone or ""
     since = datetime.fromisoformat(clock) - _MIN
     ticks = (since.days * 86400 + since.seconds) * SECOND
+    if rest and rest != "Z":
+        return _with_fraction(ticks, rest)
+    moment: DateTime = DateTime.__new__(DateTime)
+    _set_ticks(moment, ticks)
+    _set_kind(moment, DateTimeKind.UTC if rest else DateTimeKind.UNSPECIFIED)
+    _set_offset(moment, 0)
+    return moment
+
+
+def _with_fraction(ticks: int, rest: str) -> DateTime:
+    match = _CLOCK_END.fullmatch(rest.rstrip(" \t\r\n"))
+    if match is None:
+        raise ValueError("not a date and time")
+    digits, zone = match.groups()
     if digits:
         ticks += int(digits[:7].ljust(7, "0")) + (digits[7:8] >= "5")
-    if zone is None:
-        return DateTime(ticks)
-    if zone == "Z":
-        return DateTime(ticks, DateTimeKind.UTC)
+    if zone is None or zone == "Z":
+        return DateTime(ticks, DateTimeKind.UTC if zone else DateTimeKind.UNSPECIFIED)
     offset = int(zone[1:3]) * 60 + int(zone[4:])
     return DateTime(ticks, DateTimeKind.LOCAL, -offset if zone[0] == "-" else offset)
 

@@ -14,17 +14,28 @@ from typing import NamedTuple, NoReturn
 from psrp.clixml.text import resolve_entities
 from psrp.sansio import ClixmlError
 
-__all__ = ["EMPTY", "END", "OPEN", "SCALAR", "SCAN", "Token", "fail", "prepare", "slow_token"]
+__all__ = [
+    "EMPTY",
+    "END",
+    "OPEN",
+    "SCALAR",
+    "SCAN",
+    "SPACE",
+    "Token",
+    "fail",
+    "prepare",
+    "slow_token",
+]
 
 EMPTY, OPEN, SCALAR, END = 4, 5, 6, 7
 """Kinds of token, numbered as the last group of `SCAN` that took part."""
 
-_SPACE = " \t\n"
+SPACE = " \t\n"
 _LONGEST = 4000
 
 SCAN = re.compile(
     r'<(?:(\w+)(?: N="([^"<&]*)")?(?: RefId="([^"<&]*)")?'
-    rf"(?:( ?/>)|>([^<]{{0,{_LONGEST}}})(</\1>)?)|/(\w+)>)[{_SPACE}]*"
+    rf"(?:( ?/>)|>([^<]{{0,{_LONGEST}}})(</\1>)?)|/(\w+)>)[{SPACE}]*"
 ).match
 """Groups: tag, N, RefId, the end of an empty tag, text, end tag of the same; tag that ends.
 
@@ -33,16 +44,17 @@ Text that is longer than a limit, or not followed by its own end tag, comes as O
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _EACH_CONTROL = tuple(bytes((code,)) for code in _CONTROLS)
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_BOM_STARTS = (b"\xef", b"\xff", b"\xfe")
 _DECLARATION = re.compile(r"<\?xml[ \t\n][^<>]*\?>")
 _OPENING = re.compile(r"<[!?]")
 _NAME = r"[^\W\d][\w.-]*"
 _START = re.compile(
-    rf"<({_NAME}(?::{_NAME})?)((?:[{_SPACE}]+[\w:.-]+[{_SPACE}]*=[{_SPACE}]*"
-    rf"""(?:"[^"<]*"|'[^'<]*'))*+)[{_SPACE}]*(/?)>"""
+    rf"<({_NAME}(?::{_NAME})?)((?:[{SPACE}]+[\w:.-]+[{SPACE}]*=[{SPACE}]*"
+    rf"""(?:"[^"<]*"|'[^'<]*'))*+)[{SPACE}]*(/?)>"""
 )
-_ATTRIBUTE = re.compile(rf"""([\w:.-]+)[{_SPACE}]*=[{_SPACE}]*(?:"([^"]*)"|'([^']*)')""")
-_END_TAG = re.compile(rf"</({_NAME}(?::{_NAME})?)[{_SPACE}]*>[{_SPACE}]*")
-_BLANK = re.compile(rf"[{_SPACE}]*")
+_ATTRIBUTE = re.compile(rf"""([\w:.-]+)[{SPACE}]*=[{SPACE}]*(?:"([^"]*)"|'([^']*)')""")
+_END_TAG = re.compile(rf"</({_NAME}(?::{_NAME})?)[{SPACE}]*>[{SPACE}]*")
+_BLANK = re.compile(rf"[{SPACE}]*")
 _TAG = re.compile(r"<(/?)([^\s<>/]+)([^<>]*?)(/?)>")
 _NAME_GIVEN = re.compile(r"""\bN[ \t\n]*=[ \t\n]*["']([^"'<]*)""")
 
@@ -89,6 +101,11 @@ def prepare(data: bytes | bytearray | memoryview | str) -> str:
 
 
 def _decode(raw: bytes) -> tuple[str, bytes]:
+    if raw[:1] not in _BOM_STARTS:
+        try:
+            return raw.decode(), raw
+        except UnicodeDecodeError as error:
+            raise ClixmlError(f"not utf-8 at byte {error.start}: {error.reason}") from None
     mark, encoding = next((bom for bom in _BOMS if raw.startswith(bom[0])), (b"", "utf-8"))
     try:
         text = raw[len(mark) :].decode(encoding)

@@ -21,8 +21,9 @@ from psrp.clixml.containers import (
     Stack,
     TypeNames,
 )
+from psrp.clixml.cursor import DEPTH_CEILING, MAX_DEPTH
 from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
-from psrp.clixml.reader import DEPTH_CEILING, MAX_DEPTH, NAMESPACE
+from psrp.clixml.reader import NAMESPACE
 from psrp.clixml.scalars import FORMAT
 from psrp.clixml.text import escape, escape_attribute, is_special, needs_escape
 from psrp.sansio import LocalProtocolError
@@ -270,7 +271,10 @@ class Writer:
                 except ValueError as error:
                     self._path.append(name)
                     self._refuse(str(error))
-                push(f"<{label}{given}>{text}</{label}>" if text or label != "BA" else f"<BA{given} />")
+                if text or label != "BA":
+                    push(f"<{label}{given}>{text}</{label}>")
+                else:
+                    push(f"<BA{given} />")
             else:
                 self._path.append(name)
                 if isinstance(value, MemberSet) and tag == "MS":

@@ -1,0 +1,40 @@
+"""Lists of .NET type names: read once, known by their markup from then on."""
+
+from __future__ import annotations
+
+import re
+
+from psrp.clixml.containers import TypeNames
+from psrp.clixml.scalars import parse_text
+
+__all__ = ["TYPE_NAMES", "deserialized", "types_of"]
+
+TYPE_NAMES = re.compile(
+    r'<TN RefId="([^"<&]*)">[ \t\n]*((?:<T>[^<>]{0,1000}</T>[ \t\n]*){0,30})</TN>[ \t\n]*'
+).match
+"""A whole TN as it mostly looks. Groups: RefId, the T elements."""
+
+_NAME = re.compile("<T>([^<]*)</T>")
+_KNOWN: dict[str, TypeNames] = {}
+_KEPT = 1000
+_PREFIX = "Deserialized."
+
+
+def types_of(markup: str) -> TypeNames:
+    """The names in the T elements of a `TYPE_NAMES`. ValueError for a broken reference."""
+    names = _KNOWN.get(markup)
+    if names is None:
+        names = tuple(map(parse_text, _NAME.findall(markup)))
+        if len(_KNOWN) >= _KEPT:
+            _KNOWN.clear()
+        if len(markup) < _KEPT:
+            _KNOWN[markup] = names
+    return names
+
+
+def deserialized(names: TypeNames) -> TypeNames:
+    """The names as PowerShell shows them for an object that came from elsewhere.
+
+    This module keeps the names as they were sent, so that what is read can be written again.
+    """
+    return tuple(name if name.startswith(_PREFIX) else _PREFIX + name for name in names)
