@@ -8,9 +8,37 @@
 
 from __future__ import annotations
 
-from psrp.clixml.read import load_all, loads, read_document
+from psrp.clixml.files import (
+    RawText,
+    StreamItem,
+    dump_all,
+    dump_streams,
+    iter_streams,
+    load_all,
+    load_streams,
+)
+from psrp.clixml.jsonform import from_json, to_json
+from psrp.clixml.plain import to_plain
+from psrp.clixml.read import loads, read_document
+from psrp.clixml.typenames import deserialized
 from psrp.clixml.values import *  # noqa: F403
 from psrp.clixml.values import __all__ as _values
-from psrp.clixml.write import dump_all, dumps
+from psrp.clixml.write import dumps
 
-__all__ = [*_values, "dump_all", "dumps", "load_all", "loads", "read_document"]
+__all__ = [
+    *_values,
+    "RawText",
+    "StreamItem",
+    "deserialized",
+    "dump_all",
+    "dump_streams",
+    "dumps",
+    "from_json",
+    "iter_streams",
+    "load_all",
+    "load_streams",
+    "loads",
+    "read_document",
+    "to_json",
+    "to_plain",
+]

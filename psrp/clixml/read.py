@@ -15,7 +15,7 @@ from psrp.clixml.reader import Reader
 from psrp.clixml.scalars import PARSE
 from psrp.clixml.tokens import prepare
 
-__all__ = ["load_all", "loads", "read_document"]
+__all__ = ["loads", "read_document"]
 
 _TINY = re.compile("<(I32|S|I64|B|G|Db|DT)>([^<]*)</\\1>").fullmatch
 
@@ -47,17 +47,6 @@ def loads(
         except ValueError:
             pass
     return Reader(prepare(data), unseal, max_depth).single()
-
-
-def load_all(
-    data: bytes | bytearray | memoryview | str,
-    *,
-    unseal: Unseal | None = None,
-    max_depth: int = MAX_DEPTH,
-) -> list[Any]:
-    """Every value of an ``<Objs>`` document. Raises ClixmlError."""
-    items = read_document(data, unseal=unseal, max_depth=max_depth)
-    return [value for _, value in items]
 
 
 def read_document(

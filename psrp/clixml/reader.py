@@ -72,16 +72,20 @@ class Reader(Contents):
         else:
             value, after = self._value(token, self.start)
             items.append((token.attributes.get("S"), value))
+            self._correct(items)
         self._check_done(after)
-        if self._complete:
-            items = [(stream, replace(value, self._complete)) for stream, value in items]
         return items
+
+    def _correct(self, items: list[tuple[str | None, Any]]) -> None:
+        if self._complete:
+            items[:] = [(stream, replace(value, self._complete)) for stream, value in items]
 
     def _check_done(self, pos: int) -> None:
         if pos != len(self.text):
             fail(self.text, pos, "something follows the root element")
 
     def _objs(self, token: Token, items: list[tuple[str | None, Any]]) -> int:
+        """Add the items of a document, also those that stand before an error."""
         prefix = token.qualified[: -len(token.tag) - 1]
         declared = token.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
         if declared != NAMESPACE:
@@ -98,13 +102,16 @@ class Reader(Contents):
         pos = self._begin(token, self.start)
         if token.kind == SCALAR:
             return pos
-        while True:
-            item = self._token(pos)
-            if item.kind == END:
-                self._check_end(item, token.qualified, pos)
-                return item.after
-            value, pos = self._value(item, pos)
-            items.append((item.attributes.get("S"), value))
+        try:
+            while True:
+                item = self._token(pos)
+                if item.kind == END:
+                    self._check_end(item, token.qualified, pos)
+                    return item.after
+                value, pos = self._value(item, pos)
+                items.append((item.attributes.get("S"), value))
+        finally:
+            self._correct(items)
 
     # -- values
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from psrp.clixml.containers import (
@@ -23,12 +23,11 @@ from psrp.clixml.containers import (
 )
 from psrp.clixml.cursor import DEPTH_CEILING, MAX_DEPTH
 from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
-from psrp.clixml.reader import NAMESPACE
 from psrp.clixml.scalars import FORMAT
 from psrp.clixml.text import escape, escape_attribute, is_special, needs_escape
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["dump_all", "dumps"]
+__all__ = ["Writer", "dumps", "indent"]
 
 Seal = Callable[[str], str]
 
@@ -55,39 +54,6 @@ def dumps(value: Any, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -
     writer = Writer(seal, max_depth)
     writer.value(value, "")
     return "".join(writer.pieces).encode()
-
-
-def dump_all(
-    values: Iterable[Any], *, seal: Seal | None = None, max_depth: int = MAX_DEPTH
-) -> bytes:
-    """The values as an ``<Objs>`` document, indented as Export-Clixml does, without a BOM.
-
-    An object that occurs in two of the values is written once. Raises LocalProtocolError.
-    """
-    writer = Writer(seal, max_depth)
-    writer.pieces.append(f'<Objs Version="1.1.0.1" xmlns="{NAMESPACE}">')
-    for value in values:
-        writer.value(value, "")
-    writer.pieces.append("</Objs>")
-    return _indent("".join(writer.pieces)).encode()
-
-
-_TAG = re.compile(r"<(/?)[^>]*?(/?)>[^<]*")
-
-
-def _indent(text: str) -> str:
-    pieces: list[str] = []
-    depth = 0
-    after_start = False
-    for match in _TAG.finditer(text):
-        ends, empty = match.groups()
-        depth -= bool(ends)
-        if not (ends and after_start):
-            pieces.append("\n" + "  " * depth)
-        depth += not (ends or empty)
-        pieces.append(match[0])
-        after_start = not (ends or empty)
-    return "".join(pieces[1:])
 
 
 class Writer:
@@ -385,3 +351,24 @@ _SPECIAL: dict[type, Callable[[Writer, Any, str], None]] = {
     SecureString: Writer._secure_string,
     ProgressRecord: Writer._progress,
 }
+
+_TAG = re.compile(r"<(/?)[^>]*?(/?)>[^<]*")
+
+
+def indent(text: str) -> str:
+    """The document as Export-Clixml lays it out: an element a line, two spaces a level."""
+    pieces: list[str] = []
+    depth = 0
+    after_start = False
+    for match in _TAG.finditer(text):
+        ends, empty = match.groups()
+        depth -= bool(ends)
+        if not (ends and after_start):
+            pieces.append("\n" + "  " * depth)
+        depth += not (ends or empty)
+        pieces.append(match[0])
+        after_start = not (ends or empty)
+    return "".join(pieces[1:])
+
+
+_indent = indent
