@@ -1,0 +1,114 @@
+"""Hypothesis strategies for packets and lines: test your own reader of the line protocol.
+
+Install ``psremoting[testing]``; nothing else in `sshsub` imports this module. Everything made
+here is what a real peer may send and a real peer takes; `noise` is what must not confuse it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from psrp.sansio import Side, Stream
+from sshsub.packets import Kind, Packet, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+__all__ = ["PacketLines", "noise", "packet_lines", "packets"]
+
+_FROM_CLIENT = (Kind.DATA, Kind.COMMAND, Kind.SIGNAL, Kind.CLOSE)
+_FROM_SERVER = (Kind.DATA, Kind.DATA_ACK, Kind.COMMAND_ACK, Kind.SIGNAL_ACK, Kind.CLOSE_ACK)
+_BY_SIDE = {Side.CLIENT: _FROM_CLIENT, Side.SERVER: _FROM_SERVER, None: tuple(Kind)}
+
+
+class PacketLines(tuple[bytes, ...]):
+    """Lines with their ends; ``packets`` is what they say."""
+
+    packets: tuple[Packet, ...]
+
+    def __new__(cls, lines: Sequence[bytes], packets: Sequence[Packet]) -> PacketLines:
+        made = super().__new__(cls, lines)
+        made.packets = tuple(packets)
+        return made
+
+    @property
+    def data(self) -> bytes:
+        """The stream as a carrier brings it."""
+        return b"".join(self)
+
+    def __repr__(self) -> str:
+        return f"PacketLines({list(self)!r})"
+
+
+@st.composite
+def _packets(
+    draw: DrawFn, kinds: tuple[Kind, ...], targets: SearchStrategy[UUID | None], max_data: int
+) -> Packet:
+    kind = draw(st.sampled_from(kinds))
+    target = draw(targets)
+    if kind is not Kind.DATA:
+        if kind in (Kind.SIGNAL, Kind.SIGNAL_ACK) and target is None:
+            target = UUID(int=1)
+        return Packet(kind=kind, target=target)
+    data = draw(st.binary(min_size=1, max_size=max_data))
+    return Packet(kind=kind, target=target, stream=draw(st.sampled_from(Stream)), data=data)
+
+
+def packets(
+    *,
+    side: Side | None = None,
+    targets: SearchStrategy[UUID | None] | None = None,
+    max_data: int = 100,
+) -> SearchStrategy[Packet]:
+    """Packets that ``side`` may send (None: either), with 1 to ``max_data`` bytes in a Data.
+
+    ``targets`` draws pipeline ids or None for the session; by default few, so that they meet.
+    """
+    if max_data < 1:
+        raise ValueError(f"max_data is {max_data}; a Data is never empty")
+    if targets is None:
+        targets = st.none() | st.integers(1, 3).map(lambda number: UUID(int=number))
+    return _packets(_BY_SIDE[side], targets, max_data)
+
+
+@st.composite
+def _lines(draw: DrawFn, each: SearchStrategy[Packet], max_packets: int) -> PacketLines:
+    said = draw(st.lists(each, min_size=1, max_size=max_packets))
+    lines = []
+    for packet in said:
+        line = write(packet)[:-1]
+        if draw(st.booleans()):
+            line = line.replace(b"'", b'"')
+        if draw(st.booleans()):
+            line = b"<!-- c -->" + line
+        lines.append(line + draw(st.sampled_from([b"\n", b"\r\n"])))
+    return PacketLines(lines, said)
+
+
+def packet_lines(
+    *, side: Side | None = None, each: SearchStrategy[Packet] | None = None, max_packets: int = 8
+) -> SearchStrategy[PacketLines]:
+    """1 to ``max_packets`` lines, one packet each, with what real readers tolerate.
+
+    That is: quotes of either kind, a comment in front, LF or CRLF.
+    """
+    return _lines(each if each is not None else packets(side=side), max_packets)
+
+
+def noise() -> SearchStrategy[bytes]:
+    """A line with its end that is no packet and no error report: banners, prompts, markup."""
+    words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=60)
+    odd = st.sampled_from(["<motd>hello</motd>", "<!-- c -->", "Data", "< Data />", "<Dataset/>"])
+    return (words | odd).filter(_no_report).map(lambda text: text.encode() + b"\n")
+
+
+def _no_report(text: str) -> bool:
+    names = tuple(f"<{kind.value}" for kind in (Kind.DATA, Kind.COMMAND, Kind.SIGNAL, Kind.CLOSE))
+    return not text.startswith("__") and not any(
+        name in text and name + "set" not in text for name in names
+    )
