@@ -1,0 +1,217 @@
+"""`psrp clixml`: CLIXML files to JSON and back, and tidied up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from psremoting.cli.plainjson import plain_json
+from psrp.clixml.files import (
+    RawText,
+    StreamItem,
+    decode_text,
+    dump_all,
+    dump_streams,
+    iter_streams,
+    load_all,
+)
+from psrp.clixml.jsonform import from_json, to_json
+from psrp.sansio import ClixmlError, LocalProtocolError, ProtocolError
+
+__all__ = ["clixml"]
+
+_EPILOG = """
+\b
+Examples:
+  psrp clixml to-json services.xml | jq '.[] | .adapted.Name'
+  psrp clixml to-json --plain services.xml
+  powershell.exe -File x.ps1 2>&1 | psrp clixml to-json --encoding cp437 -
+  psrp clixml from-json edited.json -o services.xml
+  psrp clixml format body.xml
+
+\b
+Exit codes:
+  0  done
+  2  a file cannot be read, or only up to a point; the reason is on standard error
+"""
+
+
+@click.group(epilog=_EPILOG)
+def clixml() -> None:
+    """CLIXML files to JSON and back, and tidied up.
+
+    Reads what Export-Clixml writes (UTF-8 or UTF-16), the "#< CLIXML" streams of powershell.exe,
+    and one bare element as in a PSRP message. FILE may be - for standard input.
+    """
+
+
+def _io(command: Callable[..., None]) -> Callable[..., None]:
+    """What the three commands have in common."""
+    command = click.option(
+        "-o", "--output", metavar="FILE", default="-", help="Write there, not to standard output."
+    )(command)
+    return click.argument("file", metavar="FILE")(command)
+
+
+_encoding = click.option(
+    "--encoding", metavar="NAME",
+    help="Encoding of a file without a byte order mark, such as cp437; else UTF-8 or UTF-16.",
+)  # fmt: skip
+
+
+@clixml.command("to-json", epilog=_EPILOG)
+@_io
+@_encoding
+@click.option("--plain", is_flag=True, help="Just the data, as people read it; types are lost.")
+@click.option("--compact", is_flag=True, help="One line, no spaces.")
+def to_json_command(
+    file: str, output: str, encoding: str | None, plain: bool, compact: bool
+) -> None:
+    """CLIXML to JSON that keeps every type.
+
+    One value becomes its JSON form, several (or none) an array of them; spec-notes/clixml-json.md
+    describes it. Text between documents is {"$text": ...}, an item with a stream
+    {"$stream": ..., "value": ...}. When the file breaks off, what came before is still printed.
+    """
+    items, error = _load(file, encoding)
+    try:
+        forms = _plain_forms(items) if plain else _forms(items)
+    except LocalProtocolError as refused:
+        _fail(file, str(refused))
+    shown = forms[0] if len(forms) == 1 and error is None else forms
+    if compact:
+        text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+    else:
+        text = json.dumps(shown, ensure_ascii=False, indent=2)
+    # JSON's own escape for half a surrogate pair is spelt like Python's.
+    _write(output, text.encode("utf-8", "backslashreplace") + b"\n")
+    if error is not None:
+        _fail(file, str(error))
+
+
+@clixml.command("from-json", epilog=_EPILOG)
+@_io
+def from_json_command(file: str, output: str) -> None:
+    """JSON, as to-json prints it, to a CLIXML document.
+
+    An array is several values, anything else is one. With {"$stream": ...} or {"$text": ...}
+    among them the result is a "#< CLIXML" stream.
+    """
+    try:
+        data = json.loads(_read(file).decode("utf-8-sig"))
+        items = _items(data if isinstance(data, list) else [data])
+        written = _dump(items)
+    except json.JSONDecodeError as error:
+        _fail(file, f"not JSON: {error}")
+    except UnicodeDecodeError as error:
+        _fail(file, f"not UTF-8: byte {error.start}")
+    except RecursionError:
+        _fail(file, "nested too deeply")
+    except ProtocolError as error:
+        _fail(file, str(error))
+    _write(output, written)
+
+
+@clixml.command("format", epilog=_EPILOG, short_help="Any CLIXML, indented and tidied up.")
+@_io
+@_encoding
+def format_command(file: str, output: str, encoding: str | None) -> None:
+    """Any CLIXML as an indented UTF-8 document, spelt and numbered as PowerShell does.
+
+    Ids count from 0, type names are shared, escapes and white space are the usual ones. When the
+    file breaks off, what came before is still printed.
+    """
+    items, error = _load(file, encoding)
+    try:
+        _write(output, _dump(items))
+    except LocalProtocolError as refused:
+        _fail(file, str(refused))
+    if error is not None:
+        _fail(file, str(error))
+
+
+def _load(file: str, encoding: str | None) -> tuple[list[StreamItem], ClixmlError | None]:
+    """What can be read of a file, and why not more."""
+    items: list[StreamItem] = []
+    try:
+        text = decode_text(_read(file), encoding)
+        # A file without a document is a bare element, or an error that load_all knows.
+        if "Objs" not in text:
+            return [StreamItem(None, value) for value in load_all(text)], None
+        items.extend(iter_streams(text))
+    except ClixmlError as error:
+        return items, error
+    return items, None
+
+
+def _forms(items: list[StreamItem]) -> list[Any]:
+    # All at once: an object that stands in two items is written once.
+    forms = to_json([item.value for item in items])
+    return [_shown(item, form, "$") for item, form in zip(items, forms, strict=True)]
+
+
+def _plain_forms(items: list[StreamItem]) -> list[Any]:
+    return [_shown(item, plain_json(item.value), "") for item in items]
+
+
+def _shown(item: StreamItem, form: Any, mark: str) -> Any:
+    if isinstance(item.value, RawText):
+        return {f"{mark}text": form}
+    return form if item.stream is None else {f"{mark}stream": item.stream, "value": form}
+
+
+def _items(data: list[Any]) -> list[StreamItem]:
+    """The reverse of `_forms`."""
+    streams: list[str | None] = []
+    forms = []
+    for at, part in enumerate(data):
+        kind = next((kind for kind in _MARKED if isinstance(part, dict) and kind in part), None)
+        if kind is not None and not (part.keys() == _MARKED[kind] and type(part[kind]) is str):
+            raise LocalProtocolError(f"$[{at}]: {kind} needs a text and nothing beside its value")
+        streams.append(part["$stream"] if kind == "$stream" else kind)
+        forms.append(part if kind is None else part[next(iter(_MARKED[kind] - {"$stream"}))])
+    values = from_json(forms)
+    return [
+        StreamItem(None, RawText(value)) if stream == "$text" else StreamItem(stream, value)
+        for stream, value in zip(streams, values, strict=True)
+    ]
+
+
+_MARKED = {"$stream": {"$stream", "value"}, "$text": {"$text"}}
+
+
+def _dump(items: list[StreamItem]) -> bytes:
+    if any(item.stream is not None or isinstance(item.value, RawText) for item in items):
+        written = dump_streams(items)
+    else:
+        written = dump_all(item.value for item in items)
+    return written + b"\n" if written.endswith(b">") else written
+
+
+def _read(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        _fail(file, error.strerror or str(error))
+
+
+def _write(output: str, data: bytes) -> None:
+    try:
+        if output == "-":
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            Path(output).write_bytes(data)
+    except OSError as error:
+        _fail(output, error.strerror or str(error))
+
+
+def _fail(file: str, why: str) -> NoReturn:
+    name = "standard input" if file == "-" else file
+    click.echo(f"psrp clixml: {name}: {' '.join(why.splitlines())}", err=True)
+    sys.exit(2)
