@@ -64,8 +64,12 @@ class ServerRole:
 
     @property
     def holds(self) -> bool:
-        """What comes behind a Close of the session is for the next one: first the answer."""
-        return self._pool_closing
+        """What comes behind a Close of the session is for the next one: first the answer.
+
+        While a Command was not closed, its Close is still to be read.
+        """
+        closing = sum(pipeline.closing for pipeline in self._pipelines.values())
+        return self._pool_closing or (self._pool_closes > 0 and self._open <= closing)
 
     def drop(self) -> None:
         """Nobody takes answers any more."""
