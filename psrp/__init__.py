@@ -1,0 +1,42 @@
+"""The PowerShell Remoting Protocol [MS-PSRP] as a library without I/O.
+
+`psrp.clixml` turns values into CLIXML and back, `psrp.fragments` cuts and joins messages,
+`psrp.messages` and `psrp.events` are the messages, and `Pool` is the machine that holds it all
+together, for a client and for a server. `psrp.strategies` (extra ``testing``) makes all of it
+for hypothesis.
+"""
+
+from psrp.pool import Pool
+from psrp.sansio import (
+    Act,
+    ClixmlError,
+    FragmentError,
+    LimitExceeded,
+    LocalProtocolError,
+    MessageError,
+    Outgoing,
+    ProtocolError,
+    RemoteProtocolError,
+    Side,
+    Stream,
+    UnexpectedMessage,
+)
+from psrp.states import Pipeline, PoolState
+
+__all__ = [
+    "Act",
+    "ClixmlError",
+    "FragmentError",
+    "LimitExceeded",
+    "LocalProtocolError",
+    "MessageError",
+    "Outgoing",
+    "Pipeline",
+    "Pool",
+    "PoolState",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "Side",
+    "Stream",
+    "UnexpectedMessage",
+]

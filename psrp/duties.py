@@ -65,7 +65,7 @@ ACTS: dict[type[e.Event], Act] = {
 }
 
 _BY_ACT = {act: kind for kind, act in ACTS.items()}
-_OF_PIPELINES = {Act.STOP_PIPELINE, Act.CLOSE_PIPELINE}
+_OF_PIPELINES = {Act.CREATE_PIPELINE, Act.STOP_PIPELINE, Act.CLOSE_PIPELINE}
 
 
 def received_act(act: Act, target: UUID | None) -> e.Event | None:

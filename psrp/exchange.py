@@ -12,12 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from psrp.keys import (
+    SessionKey,
+    read_public_key,
+    read_session_key,
+    seal_plain,
+    unseal_plain,
+    write_public_key,
+    write_session_key,
+)
 from psrp.sansio import LocalProtocolError, MessageError, Side
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
-    from psrp.keys import SessionKey
 
 __all__ = ["KeyExchange", "KeyMissing", "PrivateKey", "SessionKeyBytes"]
 
@@ -73,8 +80,6 @@ class KeyExchange:
     def seal(self, text: str) -> str:
         """The text of ``<SS>``. Raises KeyMissing when the key has to be exchanged first."""
         if self.plain:
-            from psrp.keys import seal_plain
-
             return seal_plain(text)
         if not self.possible and self._key is None:
             raise LocalProtocolError(f"a SecureString needs the {self._own()}, and there is none")
@@ -85,8 +90,6 @@ class KeyExchange:
     def unseal(self, text: str) -> str:
         """What an ``<SS>`` holds. Raises KeyMissing, or RemoteProtocolError for a bad text."""
         if self.plain:
-            from psrp.keys import unseal_plain
-
             return unseal_plain(text)
         if not self.done:
             raise KeyMissing
@@ -99,14 +102,10 @@ class KeyExchange:
 
     def public_key(self) -> str:
         """The client's half: the text of PUBLIC_KEY."""
-        from psrp.keys import write_public_key
-
         return write_public_key(self._private().public_key())
 
     def accept_public_key(self, text: str) -> str:
         """The server's half: the text of ENCRYPTED_SESSION_KEY for the client's PUBLIC_KEY."""
-        from psrp.keys import read_public_key, write_session_key
-
         public = read_public_key(text)
         if not self.possible:
             raise MessageError("PUBLIC_KEY", "this server has no session key to give")
@@ -116,8 +115,6 @@ class KeyExchange:
 
     def accept_session_key(self, text: str) -> None:
         """The client takes the server's ENCRYPTED_SESSION_KEY."""
-        from psrp.keys import SessionKey, read_session_key
-
         if not self.possible:
             raise MessageError("ENCRYPTED_SESSION_KEY", "came without a PUBLIC_KEY of ours")
         self._key = SessionKey(read_session_key(self._private(), text))
@@ -132,8 +129,6 @@ class KeyExchange:
 
     def _made(self) -> SessionKey:
         if self._key is None:
-            from psrp.keys import SessionKey
-
             key = self._session_key() if callable(self._session_key) else self._session_key
             if key is None:
                 raise LocalProtocolError(f"there is no {self._own()}")

@@ -319,12 +319,15 @@ class Pool:
                 return _ignored(header, reason)
             if header.pid != line.id:
                 line = self._route(header)
-            body = message[40:]
-            event = decode_body(header.message_type, header.pid, body, unseal=self._unseal)
+            kind, pid = header.message_type, header.pid
+            version = self.exchange.version
+            event = decode_body(kind, pid, message[40:], version=version, unseal=self._unseal)
             return self._apply(line, event)
         except KeyMissing:
             return self._park(line, stream, message)
         except RemoteProtocolError as error:
+            if self._serves and self.state is PoolState.BEFORE_OPEN:
+                self.state = PoolState.BROKEN
             return self._fault(line, error)
 
     def _undeliverable(self, line: Line, header: Header) -> str | None:
@@ -389,7 +392,7 @@ class Pool:
         kind = type(event)
         pool: PoolState | None = self.state
         pipeline: Pipeline | None = line.state
-        if line.id is None or kind in BIRTHS:
+        if line.id is None or (kind in BIRTHS and who is Side.CLIENT):
             pool = follow(POOL, self.state, (who, annotate(event, POOL)))
         elif peer is None and self.state not in SPEAKS[who]:
             pool = None
@@ -515,7 +518,8 @@ class Pool:
         zero = self._serves and session_kind and new_pool
         rpid = _ZERO if zero else self._rpid
         try:
-            return encode(event, rpid, version=self.exchange.version, seal=self._seal)
+            version = self.exchange.version
+            return encode(event, rpid, version=version, seal=self._seal, sender=self.side)
         except KeyMissing:
             return None
 

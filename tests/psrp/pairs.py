@@ -1,0 +1,132 @@
+"""Two pools and a pipe between them: everything that one says is moved to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from psrp import events as e
+from psrp.commands import PowerShell, script
+from psrp.host import HostInfo
+from psrp.pool import Pool
+from psrp.sansio import Act, Outgoing, Side, Stream
+
+POOL_ID = UUID("11111111-2222-3333-4444-555555555555")
+PIPELINE_ID = UUID("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")
+OTHER_ID = UUID("99999999-8888-7777-6666-555555555555")
+SESSION_KEY = bytes(range(32))
+
+Cut = Callable[[bytes], Iterable[bytes]]
+
+
+def whole(data: bytes) -> Iterable[bytes]:
+    return (data,)
+
+
+def byte_by_byte(data: bytes) -> Iterable[bytes]:
+    return (data[i : i + 1] for i in range(len(data)))
+
+
+def deliver(out: Outgoing, to: Pool, cut: Cut = whole) -> None:
+    """What a carrier does: bytes to their target, then the act, if the act is one to report."""
+    if out.data:
+        for piece in cut(out.data):
+            to.receive_data(piece, out.target, out.stream)
+    if out.act is not None:
+        to.receive_act(out.act, out.target)
+
+
+def drain(pool: Pool) -> list[e.Event]:
+    """All events that are there."""
+    events = []
+    while (event := pool.next_event()) is not None:
+        events.append(event)
+    return events
+
+
+def sent(pool: Pool, room: int | None = None) -> list[Outgoing]:
+    out = []
+    while (item := pool.data_to_send(room)) is not None:
+        out.append(item)
+    return out
+
+
+class Pair:
+    """A client and a server. `move` carries what both have said until nothing is under way."""
+
+    def __init__(
+        self,
+        *,
+        cut: Cut = whole,
+        room: int = 32768,
+        client: dict[str, Any] | None = None,
+        server: dict[str, Any] | None = None,
+    ) -> None:
+        self.client = Pool(Side.CLIENT, id=POOL_ID, **(client or {}))
+        self.server = Pool(Side.SERVER, **{"session_key": SESSION_KEY, **(server or {})})
+        self.cut = cut
+        self.room = room
+        self.at_client: list[e.Event] = []
+        self.at_server: list[e.Event] = []
+
+    def move(self) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for one, other, log in (
+                (self.client, self.server, self.at_server),
+                (self.server, self.client, self.at_client),
+            ):
+                for out in sent(one, self.room):
+                    moved = True
+                    deliver(out, other, self.cut)
+                log += drain(other)
+
+    def open(self, **init: Any) -> Pair:
+        self.client.send(e.SessionCapability(protocol_version=self.client.own_version))
+        self.client.send(e.InitRunspacePool(host_info=HostInfo.null(), **init))
+        self.move()
+        self.server.send(e.ApplicationPrivateData(data={"PSVersionTable": {"PSVersion": "7.6.5"}}))
+        self.server.send(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.move()
+        return self
+
+    def create(self, id: UUID = PIPELINE_ID, **more: Any) -> UUID:
+        """Start a pipeline at the client and carry it over."""
+        powershell = more.pop("powershell", script("1 + 1"))
+        self.client.send(
+            e.CreatePipeline(
+                pipeline_id=id, powershell=powershell, host_info=HostInfo.null(), **more
+            )
+        )
+        self.move()
+        return id
+
+    def end(
+        self, id: UUID = PIPELINE_ID, state: e.InvocationState = e.InvocationState.COMPLETED
+    ) -> None:
+        self.server.send(e.PipelineState(pipeline_id=id, state=state))
+        self.move()
+
+    def close(self, id: UUID = PIPELINE_ID) -> None:
+        self.client.send(e.ClosePipeline(pipeline_id=id))
+        self.move()
+        self.server.send(e.ClosePipeline(pipeline_id=id))
+        self.move()
+
+
+__all__ = [
+    "OTHER_ID",
+    "PIPELINE_ID",
+    "POOL_ID",
+    "SESSION_KEY",
+    "Act",
+    "Pair",
+    "Stream",
+    "byte_by_byte",
+    "deliver",
+    "drain",
+    "sent",
+    "whole",
+]
