@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from psrp.host import HostInfo
-
 from bench import bodies
 from bench.peers import ROOM, PsrpcorePair
 from bench.report import OURS, Clock, Row, Table
 from psrp import Pool, Side
 from psrp import events as e
-from psrp.commands import PowerShell, script
+from psrp.commands import script
+from psrp.host import HostInfo
 
 POOL_ID = UUID("3a1c0b5e-6f0e-4a2b-9d4e-0c5f5d7a9b01")
 PIPELINE_ID = UUID("3a1c0b5e-6f0e-4a2b-9d4e-0c5f5d7a9b02")
@@ -32,9 +31,8 @@ class OurPair:
         self.server.send(e.ApplicationPrivateData(data={}))
         self.server.send(e.RunspacePoolState(state=e.RunspaceState.OPENED))
         self._move(self.server, self.client)
-        asked = PowerShell(statements=((script("1"),),))
         self.client.send(
-            e.CreatePipeline(pipeline_id=PIPELINE_ID, powershell=asked, host_info=host)
+            e.CreatePipeline(pipeline_id=PIPELINE_ID, powershell=script("1"), host_info=host)
         )
         self._move(self.client, self.server)
         self._move(self.server, self.client)
