@@ -8,7 +8,6 @@ from psremoting.capture.entries import Entry
 from psremoting.capture.exchanges import read_object
 from psrp.clixml.files import decode_text, segments
 from psrp.clixml.read import read_document
-from psrp.clixml.reader import DEPTH_CEILING
 from psrp.sansio import ClixmlError
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_documents", "read_stream_text", "read_vectors"]
 
+_MAX_DEPTH = 100
+"""PowerShell writes documents that are nested deeper than it reads: they are shown all the same."""
 _FIELDS = ("input", "document", "bare", "bare_depth_1")
 
 
@@ -63,7 +64,7 @@ def read_stream_text(
 def _document(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[None]:
     size = _size(text)
     try:
-        items = read_document(text, max_depth=DEPTH_CEILING)
+        items = read_document(text, max_depth=_MAX_DEPTH)
     except ClixmlError as error:
         joiner.error("clixml", str(error), lost=size, **where)
         yield None

@@ -355,5 +355,7 @@ def summary(entry: Entry, *, reveal: bool = False) -> str:
     if entry.type == "error":
         what = f"{data['message']}: " if "message" in data else ""
         return cut(f"{what}{data.get('text', '')}  ({data.get('rule', '')})", 400)
+    if data.get("end") and not data["text"]:
+        return "(end of the stream)"
     note = f"  ({data['note']})" if "note" in data else ""
     return cut(str(data.get("text", "")) + note)

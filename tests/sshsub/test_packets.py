@@ -64,7 +64,7 @@ WIRE = [
 
 @pytest.mark.parametrize(("packet", "wire"), WIRE)
 def test_a_packet_is_written_as_powershell_writes_it(packet: Packet, wire: str) -> None:
-    """Statement G64: one single-quoted element per line, exact attributes."""
+    """Statement G64."""
     assert write(packet) == wire.encode()
     assert list(read_line(wire.rstrip("\n").encode())) == [packet]
 
@@ -107,7 +107,7 @@ BORNE = [
 
 @pytest.mark.parametrize(("line", "packets"), BORNE)
 def test_what_the_real_server_bears_is_read(line: str, packets: list[Packet]) -> None:
-    """Statement G64: double quotes, either order, comments, several elements on a line."""
+    """Statement G64."""
     assert read(line) == (packets, None)
 
 
@@ -173,7 +173,7 @@ def test_only_acks_are_acks() -> None:
 
 
 def test_an_error_line_gives_its_text() -> None:
-    """Statement G69: both prefixes are known."""
+    """Statement G69."""
     assert error_text(b"__NamedPipeError__:gone") == "gone"
     assert error_text(b"__HyperVSocketError__:") == ""
     assert error_text(b"<Data") is None
