@@ -285,9 +285,7 @@ def _init(pool: Pool, line: Line, event: e.InitRunspacePool) -> e.Event:
 
 def _connect(pool: Pool, line: Line, event: e.ConnectRunspacePool) -> e.Event:
     pool.say(
-        e.RunspacePoolInitData(
-            min_runspaces=pool.min_runspaces, max_runspaces=pool.max_runspaces
-        )
+        e.RunspacePoolInitData(min_runspaces=pool.min_runspaces, max_runspaces=pool.max_runspaces)
     )
     pool.state = POOL[pool.state][Side.SERVER, e.RunspacePoolInitData]
     pool.targets.resume()
@@ -469,4 +467,3 @@ def server_unexpected(pool: Pool, event: e.Event, error: UnexpectedMessage) -> e
     elif isinstance(event, e.InitRunspacePool) and pool.state is PoolState.BEFORE_OPEN:
         pool.state = PoolState.BROKEN
     return e.Fault(error=error)
-

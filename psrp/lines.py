@@ -82,6 +82,16 @@ class Line:
         self.bulk_out = pack("<II", _number(side.peer), mine) + rpid + pid + _BOM
         self.bulk_in = pack("<II", _number(side), theirs) + rpid + pid + _BOM
 
+    @property
+    def phase(self) -> Pipeline | None:
+        """Where the pipeline is; None for the pool's own line."""
+        return None if self.id is None else self.state
+
+    @phase.setter
+    def phase(self, state: Pipeline | None) -> None:
+        if state is not None:
+            self.state = state
+
     def listen_anew(self, max_message: int) -> None:
         """A client came (back): what it sends begins with whole messages."""
         for stream in Stream:

@@ -31,7 +31,6 @@ from psrp.fragments import DEFAULT_MAX_MESSAGE
 from psrp.messages import Header, decode_body, encode, read_header, sender_of, type_of
 from psrp.sansio import (
     Act,
-    LimitExceeded,
     LocalProtocolError,
     MessageError,
     Outgoing,
@@ -40,7 +39,7 @@ from psrp.sansio import (
     Stream,
     UnexpectedMessage,
 )
-from psrp.states import BIRTHS, PIPELINE, POOL, SPEAKS, Pipeline, PoolState, annotate, follow, legal
+from psrp.states import BIRTHS, Pipeline, PoolState, next_states
 from psrp.targets import Targets
 from psrp.versions import number
 
@@ -106,9 +105,8 @@ class Pool:
         """What waits for RUNSPACE_AVAILABILITY: call id -> the question."""
         self.fragment_size = fragment_size
         self.max_message = max_message
-        self.targets = Targets(side, max_message)
+        self.targets = Targets(side, max_message, max_pipelines)
         self.targets.pool.birth = Act.CREATE_POOL if side is Side.CLIENT else None
-        self._max_pipelines = max_pipelines
         self._call_ids = count(1)
         self._serves = side is Side.SERVER
         self._bulk: type[e.Event] = e.PipelineOutput if self._serves else e.PipelineInput
@@ -155,13 +153,16 @@ class Pool:
         if kind is self._bulk and self._send_bulk(event):  # type: ignore[arg-type]
             return
         line = self._line_for(event)
-        states = self._next_states(line, event)
+        try:
+            states = next_states(self.state, line.phase, self.side, event)
+        except UnexpectedMessage as error:
+            raise LocalProtocolError(str(error)) from None
         check = duties.CHECKS.get(kind)
         if check is not None:
             check(self, line, event)
         act = duties.ACTS.get(kind)
         message = None if act is not None else self._written(line, event)
-        self.state, line.state = states
+        self.state, line.phase = states
         self.targets.know(line)
         if act is not None:
             self.targets.act(line, act)
@@ -240,9 +241,7 @@ class Pool:
         if line is None:
             if not self._serves or self.state in _OVER:
                 return
-            self._room_for_another()
-            line = self.targets.new(target, self._rpid)
-            self.targets.know(line)
+            line = self.targets.open(target, self._rpid)
         line.incoming[stream].receive_data(data)
         self._ready.append((line, stream))
 
@@ -300,7 +299,8 @@ class Pool:
         try:
             value = loads(message[43:], unseal=self._unseal)
         except KeyMissing:
-            return self._park(line, stream, message)
+            self._park(line, stream, message)
+            return None
         except RemoteProtocolError as error:
             return self._fault(line, error)
         if value is None:
@@ -311,7 +311,8 @@ class Pool:
     def _take(self, line: Line, stream: Stream, message: bytes) -> e.Event | None:
         """One whole message: whether it is for us, what it says, and what that does."""
         if self._waits(line, message):
-            return self._park(line, stream, message)
+            self._park(line, stream, message)
+            return None
         try:
             header = read_header(message, self.side)
             reason = self._undeliverable(line, header)
@@ -324,7 +325,8 @@ class Pool:
             event = decode_body(kind, pid, message[40:], version=version, unseal=self._unseal)
             return self._apply(line, event)
         except KeyMissing:
-            return self._park(line, stream, message)
+            self._park(line, stream, message)
+            return None
         except RemoteProtocolError as error:
             if self._serves and self.state is PoolState.BEFORE_OPEN:
                 self.state = PoolState.BROKEN
@@ -356,75 +358,41 @@ class Pool:
         """A server takes a pipeline's message on the pool's stream as well."""
         line = self.targets.find(header.pid)
         if line is None:
-            line = self.targets.new(header.pid, self._rpid)
-            if header.message_type in duties.BIRTH_TYPES:
-                self._room_for_another()
-                self.targets.know(line)
+            born = header.message_type in duties.BIRTH_TYPES
+            line = (self.targets.open if born else self.targets.new)(header.pid, self._rpid)
         return line
-
-    def _room_for_another(self) -> None:
-        if len(self.targets.pipelines) >= self._max_pipelines:
-            raise LimitExceeded("pipelines", self._max_pipelines + 1, self._max_pipelines)
 
     def _apply(self, line: Line, event: e.Event) -> e.Event | None:
         """Let a message or a step of the peer turn the automata, and do what it asks for."""
         kind = type(event)
         if isinstance(event, e.UnknownMessage):
-            return self._unknown(event)
+            # Real clients break on a type of the session class that they do not know.
+            if self._serves or event.message_type & 0x00060000:
+                return event
+            what = f"message type 0x{event.message_type:08X}"
+            return self._fault(self.targets.pool, MessageError(what, "not known to a session"))
         judge = duties.BEFORE.get(kind)
         try:
-            states = self._next_states(line, event, self.side.peer)
+            states = next_states(self.state, line.phase, self.side.peer, event, late=True)
             if judge is not None:
                 judge(self, line, event)
         except UnexpectedMessage as error:
             return self._unexpected(line, event, error)
-        self.state, line.state = states
+        self.state, line.phase = states
         react = duties.RECEIVED.get(kind)
         return event if react is None else react(self, line, event)
 
-    # -- the automata
-
-    def _next_states(
-        self, line: Line, event: e.Event, peer: Side | None = None
-    ) -> tuple[PoolState, Pipeline]:
-        """Where ``event`` leads; an error of the sender's kind where it is not legal."""
-        who = peer or self.side
-        kind = type(event)
-        pool: PoolState | None = self.state
-        pipeline: Pipeline | None = line.state
-        if line.id is None or (kind in BIRTHS and who is Side.CLIENT):
-            pool = follow(POOL, self.state, (who, annotate(event, POOL)))
-        elif peer is None and self.state not in SPEAKS[who]:
-            pool = None
-        if pool is None:
-            words = legal(POOL, self.state, who)
-            raise _illegal(kind, f"the pool is {self.state.value}", words, peer)
-        if line.id is not None:
-            pipeline = follow(PIPELINE, line.state, (who, annotate(event, PIPELINE)))
-        if pipeline is None:
-            words = legal(PIPELINE, line.state, who)
-            raise _illegal(kind, f"the pipeline is {line.state.value}", words, peer)
-        return pool, pipeline
+    # -- what a broken rule costs
 
     def _unexpected(self, line: Line, event: e.Event, error: UnexpectedMessage) -> e.Event:
         """A good message at the wrong time: what it costs depends on whom it came to."""
         if line.id is not None:
             if line.state is Pipeline.NOT_STARTED:
                 self.targets.forget(line)
-            return e.Ignored(
-                message_type=type_of(event), pipeline_id=line.id, reason=str(error)
-            )
+            return e.Ignored(message_type=type_of(event), pipeline_id=line.id, reason=str(error))
         if self._serves:
             return duties.server_unexpected(self, event, error)
         return self._fault(line, error)
-
-    def _unknown(self, event: e.UnknownMessage) -> e.Event:
-        """Real clients break on a type of the session class that they do not know."""
-        session_class = not event.message_type & 0x00060000
-        if self._serves or not session_class:
-            return event
-        what = f"message type 0x{event.message_type:08X}"
-        return self._fault(self.targets.pool, MessageError(what, "not known to a session"))
 
     def _fault(self, line: Line, error: RemoteProtocolError) -> e.Event:
         """What a broken rule costs: see the top of this file."""
@@ -534,10 +502,3 @@ class Pool:
 
 def _ignored(header: Header, reason: str) -> e.Ignored:
     return e.Ignored(message_type=header.message_type, pipeline_id=header.pid, reason=reason)
-
-
-def _illegal(
-    kind: type[e.Event], state: str, words: tuple[str, ...], peer: Side | None
-) -> LocalProtocolError | UnexpectedMessage:
-    error = UnexpectedMessage(kind.__name__, state, words)
-    return LocalProtocolError(str(error)) if peer is None else error

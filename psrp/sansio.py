@@ -115,6 +115,9 @@ class Side(Enum):
     CLIENT = "client"
     SERVER = "server"
 
+    # Members are unique, and Enum's own hash is a Python call: tables ask for it all the time.
+    __hash__ = object.__hash__
+
     @property
     def peer(self) -> Side:
         return Side.SERVER if self is Side.CLIENT else Side.CLIENT
@@ -125,6 +128,8 @@ class Stream(Enum):
 
     DEFAULT = "default"
     PROMPT_RESPONSE = "prompt_response"
+
+    __hash__ = object.__hash__
 
 
 class Act(Enum):

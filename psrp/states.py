@@ -29,7 +29,7 @@ from typing import TypeAlias, TypeVar
 from psrp import events as e
 from psrp.events import InvocationState as Invocation
 from psrp.events import RunspaceState as Runspace
-from psrp.sansio import Side
+from psrp.sansio import Side, UnexpectedMessage
 
 __all__ = [
     "BIRTHS",
@@ -43,6 +43,7 @@ __all__ = [
     "annotate",
     "follow",
     "legal",
+    "next_states",
 ]
 
 C = Side.CLIENT
@@ -72,6 +73,8 @@ class PoolState(Enum):
     CLOSED = "closed"
     BROKEN = "broken"
 
+    __hash__ = object.__hash__
+
 
 class Pipeline(Enum):
     """Where a pipeline is. [MS-PSRP] 3.1.1.2.2 and 3.2.1.2.2, with input and close told apart."""
@@ -84,6 +87,8 @@ class Pipeline(Enum):
     ABANDONED = "closing before its end"
     CLOSING = "closing"
     CLOSED = "closed"
+
+    __hash__ = object.__hash__
 
 
 REFUSED = "refused"
@@ -340,6 +345,36 @@ def annotate(event: e.Event, table: Table[State]) -> What:
 def follow(table: Table[State], state: State, trigger: Trigger) -> State | None:
     """The state that ``trigger`` leads to, or None where it is not legal."""
     return table[state].get(trigger)
+
+
+def next_states(
+    pool: PoolState,
+    pipeline: Pipeline | None,
+    sender: Side,
+    event: e.Event,
+    *,
+    late: bool = False,
+) -> tuple[PoolState, Pipeline | None]:
+    """Where ``event`` of ``sender`` leads a pool, and the pipeline that it is about (or None).
+
+    ``late`` is for what the other side said: it may have left before the pool's state changed.
+    Raises UnexpectedMessage, which tells what would have been legal.
+    """
+    name = type(event).__name__
+    next_pool: PoolState | None = pool
+    if pipeline is None or (type(event) in BIRTHS and sender is Side.CLIENT):
+        next_pool = follow(POOL, pool, (sender, annotate(event, POOL)))
+    elif not late and pool not in SPEAKS[sender]:
+        next_pool = None
+    if next_pool is None:
+        raise UnexpectedMessage(name, f"the pool is {pool.value}", legal(POOL, pool, sender))
+    if pipeline is None:
+        return next_pool, None
+    next_pipeline = follow(PIPELINE, pipeline, (sender, annotate(event, PIPELINE)))
+    if next_pipeline is None:
+        words = legal(PIPELINE, pipeline, sender)
+        raise UnexpectedMessage(name, f"the pipeline is {pipeline.value}", words)
+    return next_pool, next_pipeline
 
 
 def legal(table: Table[State], state: State, side: Side) -> tuple[str, ...]:

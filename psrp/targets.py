@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psrp.lines import Line
-from psrp.sansio import Act, Outgoing, Side, Stream
+from psrp.sansio import Act, LimitExceeded, Outgoing, Side, Stream
 from psrp.states import Pipeline
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ _BUSY = (Pipeline.READING, Pipeline.RUNNING, Pipeline.STOPPING, Pipeline.ABANDON
 class Targets:
     """The pool's own line, its pipelines' lines, and the queue of those that have something."""
 
-    def __init__(self, side: Side, max_message: int) -> None:
+    def __init__(self, side: Side, max_message: int, max_pipelines: int) -> None:
         self._side = side
+        self._max_pipelines = max_pipelines
         self._max_message = max_message
         self._object_ids = count(1)
         self._order: deque[Line] = deque()
@@ -55,6 +56,14 @@ class Targets:
             self._max_message,
             after_connect=after_connect,
         )
+
+    def open(self, target: UUID | None, rpid: UUID) -> Line:
+        """A line for a pipeline of the peer's. Raises LimitExceeded when it has too many."""
+        if len(self.pipelines) >= self._max_pipelines:
+            raise LimitExceeded("pipelines", self._max_pipelines + 1, self._max_pipelines)
+        line = self.new(target, rpid)
+        self.know(line)
+        return line
 
     def find(self, target: UUID | None) -> Line | None:
         return self.pool if target is None else self.pipelines.get(target)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from psrp import events as e
-from psrp.commands import PowerShell, script
+from psrp.commands import script
 from psrp.host import HostInfo
 from psrp.pool import Pool
 from psrp.sansio import Act, Outgoing, Side, Stream

@@ -10,8 +10,15 @@ from psrp import events as e
 from psrp.host import HostInfo
 from psrp.messages import Header, read_header
 from psrp.pool import Pool
-from psrp.sansio import Act, LocalProtocolError, MessageError, RemoteProtocolError, Side, Stream
-from psrp.sansio import UnexpectedMessage
+from psrp.sansio import (
+    Act,
+    LocalProtocolError,
+    MessageError,
+    RemoteProtocolError,
+    Side,
+    Stream,
+    UnexpectedMessage,
+)
 from psrp.states import PoolState
 from tests.psrp.pairs import POOL_ID, SESSION_KEY, Pair, byte_by_byte, deliver, drain, sent
 

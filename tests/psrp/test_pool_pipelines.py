@@ -362,22 +362,18 @@ def test_host_responses_overtake_everything_else() -> None:
     pair.client.send(e.PipelineInput(pipeline_id=PIPELINE_ID, data="x" * 1000))
     first = pair.client.data_to_send(300)
     pair.client.send(
-        e.PipelineHostResponse(
-            pipeline_id=PIPELINE_ID, call_id=call, method=read, result="typed"
-        )
+        e.PipelineHostResponse(pipeline_id=PIPELINE_ID, call_id=call, method=read, result="typed")
     )
     rest = sent(pair.client, 300)
     streams = [out.stream for out in rest]
-    assert streams == sorted(streams, key=list((Stream.PROMPT_RESPONSE, Stream.DEFAULT)).index)
+    assert streams == sorted(streams, key=[Stream.PROMPT_RESPONSE, Stream.DEFAULT].index)
     assert Stream.PROMPT_RESPONSE in streams
     assert first is not None
     for out in (first, *rest):
         deliver(out, pair.server)
         pair.at_server += drain(pair.server)
     assert pair.at_server[-2:] == [
-        e.PipelineHostResponse(
-            pipeline_id=PIPELINE_ID, call_id=call, method=read, result="typed"
-        ),
+        e.PipelineHostResponse(pipeline_id=PIPELINE_ID, call_id=call, method=read, result="typed"),
         e.PipelineInput(pipeline_id=PIPELINE_ID, data="x" * 1000),
     ]
 
@@ -406,9 +402,7 @@ def test_a_host_call_is_answered_exactly_once() -> None:
     pair.create()
     call = pair.server.new_host_call_id(PIPELINE_ID)
     pair.server.send(
-        e.PipelineHostCall(
-            pipeline_id=PIPELINE_ID, call_id=call, method=HostMethodId.ReadLine
-        )
+        e.PipelineHostCall(pipeline_id=PIPELINE_ID, call_id=call, method=HostMethodId.ReadLine)
     )
     pair.server.send(
         e.PipelineHostCall(

@@ -17,7 +17,7 @@ from psrp.messages import MessageType, decode, encode
 from psrp.pool import Pool
 from psrp.sansio import Act, RemoteProtocolError, Side
 from psrp.states import PoolState
-from tests.psrp.pairs import deliver, drain, sent
+from tests.psrp.pairs import drain, sent
 from tests.psrp.transcripts import Messages, Step, steps
 from tests.recordings import FIXTURES, SHARED
 
