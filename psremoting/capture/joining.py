@@ -45,6 +45,8 @@ class _Place:
     entry: Entry | None = None
     parked: _Parked | None = None
     given_up: bool = False
+    held: int = 0
+    """Bytes of the message that waits here."""
 
 
 @dataclass(slots=True)
@@ -191,14 +193,16 @@ class Joiner:
     def ready(self) -> Iterator[Entry]:
         """Entries whose place has come."""
         queue = self._queue
-        while queue and (queue[0].entry is not None or queue[0].given_up):
-            place = queue.popleft()
+        while queue:
+            place = queue[0]
+            if place.entry is None and not place.given_up:
+                if len(queue) <= MAX_HELD and self._held_bytes <= MAX_HELD_BYTES:
+                    return
+                self._give_up(place)
+            queue.popleft()
+            self._held_bytes -= place.held
             if place.entry is not None:
-                self._held_bytes -= place.entry.size or 0
                 yield place.entry
-        if len(queue) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
-            self._give_up(queue[0])
-            yield from self.ready()
 
     def end(self) -> Iterator[Entry]:
         """The end of the recording: everything that is left."""
@@ -224,7 +228,7 @@ class Joiner:
 
     def _append(self, entry: Entry) -> None:
         self._queue.append(_Place(entry.carrier, entry))
-        self._held_bytes += entry.size or 0
+        self._hold(self._queue[-1], entry)
 
     def _reserve(self, carrier: dict[str, Any]) -> _Place:
         place = _Place(carrier)
@@ -236,10 +240,16 @@ class Joiner:
             self._append(entry)
             return
         place.entry, place.parked = entry, None
-        self._held_bytes += entry.size or 0
+        self._hold(place, entry)
+
+    def _hold(self, place: _Place, entry: Entry) -> None:
+        size = entry.size or 0
+        self._held_bytes += size - place.held
+        place.held = size
 
     def _give_up(self, place: _Place) -> None:
         if place.parked is not None:
+            place.parked.session.parked.remove(place)
             self._decode_sealed(place)
         else:
             place.given_up = True
@@ -307,6 +317,7 @@ class Joiner:
         except KeyMissing:
             place.parked = _Parked(session, header, message, entry)
             session.parked.append(place)
+            self._hold(place, entry)
         except UnknownKey as error:
             where = next((f"{k} {v}" for k, v in carrier.items()), "")
             raise CaptureError(self._name, f"{where}: {error}") from None

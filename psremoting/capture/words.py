@@ -45,11 +45,8 @@ def _escape(character: str) -> str:
 def cut(text: str, size: int = MAX_TEXT) -> str:
     """At most ``size`` characters, and how many there were."""
     text = text.strip("\r\n")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
-    if len(text) <= size:
-        return printable(text)
-    return f"{printable(text[:size])}… ({len(text)} characters)"
+    shown = printable(text[:size].replace("\r\n", "\n"))
+    return shown if len(text) <= size else f"{shown}… ({len(text)} characters)"
 
 
 def short(value: Any, *, reveal: bool = False) -> str:

@@ -172,7 +172,7 @@ def test_what_a_peer_sends_cannot_steer_the_terminal(tmp_path: Path) -> None:
     for words in ([str(path)], ["-v", str(path)]):
         text = run(*words).stdout
         assert not set(text) & set("\x1b\x07\u202e\r")
-    assert "(510 characters)" in run(str(path)).stdout
+    assert "(513 characters)" in run(str(path)).stdout
 
 
 def test_help_is_a_manual() -> None:

@@ -6,10 +6,11 @@ from base64 import encodebytes
 from itertools import pairwise
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psremoting.capture import CaptureError, Entry, Form
+from psremoting.capture import CaptureError, Entry, Form, KeyRing
 from psremoting.capture import joining as joining_module
 from psrp import events as e
 from psrp.sansio import Side, Stream
@@ -185,3 +186,13 @@ def test_garbage_gives_lines_and_a_summary(rows: list[tuple[str, bytes]]) -> Non
     found = entries(transcript(rows), Form.TRANSCRIPT)
     assert found[-1].type == "summary"
     assert 0 <= found[-1].data["unaccounted"] <= found[-1].data["bytes"]
+
+
+def test_sealed_messages_wait_for_their_key_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining_module, "MAX_HELD", 5)
+    sealed = output(None) + b"\xef\xbb\xbf<SS>AAAA</SS>"
+    data = b"".join(fragments(number, sealed)[0] for number in range(1, 3000))
+    ring = KeyRing([rsa.generate_private_key(65537, 2048)])
+    found = entries(transcript([("server", packet(data))]), ring=ring)
+    assert found[-1].data["messages"] == 2999
+    assert [entry.object_id for entry in found[:-1]] == list(range(1, 3000))
