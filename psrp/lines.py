@@ -92,6 +92,14 @@ class Line:
         if state is not None:
             self.state = state
 
+    def end(self) -> bool:
+        """Let the pipeline end here and now; False when it had not begun or is over."""
+        alive = self.state in (Pipeline.READING, Pipeline.RUNNING, Pipeline.STOPPING)
+        if alive:
+            self.state = Pipeline.ENDED
+            self.calls.clear()
+        return alive
+
     def listen_anew(self, max_message: int) -> None:
         """A client came (back): what it sends begins with whole messages."""
         for stream in Stream:

@@ -31,6 +31,7 @@ from psrp.fragments import DEFAULT_MAX_MESSAGE
 from psrp.messages import Header, decode_body, encode, read_header, sender_of, type_of
 from psrp.sansio import (
     Act,
+    LimitExceeded,
     LocalProtocolError,
     MessageError,
     Outgoing,
@@ -52,7 +53,6 @@ __all__ = ["Pool"]
 
 _ZERO = UUID(int=0)
 _OVER = (PoolState.CLOSED, PoolState.BROKEN)
-_ALIVE = (Pipeline.READING, Pipeline.RUNNING, Pipeline.STOPPING)
 
 #: Messages that a server sends with a zero RPID. [ref] serverremotingprotocolimplementation.cs
 _SESSION_KINDS = (e.SessionCapability, e.PublicKeyRequest, e.EncryptedSessionKey)
@@ -243,7 +243,8 @@ class Pool:
                 return
             line = self.targets.open(target, self._rpid)
         line.incoming[stream].receive_data(data)
-        self._ready.append((line, stream))
+        if not self._ready or self._ready[-1] != (line, stream):
+            self._ready.append((line, stream))
 
     def receive_act(self, act: Act, target: UUID | None = None) -> None:
         """A step of the carrier: the client's wish, or the server's word that it is done.
@@ -299,8 +300,7 @@ class Pool:
         try:
             value = loads(message[43:], unseal=self._unseal)
         except KeyMissing:
-            self._park(line, stream, message)
-            return None
+            return self._park(line, stream, message)
         except RemoteProtocolError as error:
             return self._fault(line, error)
         if value is None:
@@ -311,8 +311,7 @@ class Pool:
     def _take(self, line: Line, stream: Stream, message: bytes) -> e.Event | None:
         """One whole message: whether it is for us, what it says, and what that does."""
         if self._waits(line, message):
-            self._park(line, stream, message)
-            return None
+            return self._park(line, stream, message)
         try:
             header = read_header(message, self.side)
             reason = self._undeliverable(line, header)
@@ -325,8 +324,7 @@ class Pool:
             event = decode_body(kind, pid, message[40:], version=version, unseal=self._unseal)
             return self._apply(line, event)
         except KeyMissing:
-            self._park(line, stream, message)
-            return None
+            return self._park(line, stream, message)
         except RemoteProtocolError as error:
             if self._serves and self.state is PoolState.BEFORE_OPEN:
                 self.state = PoolState.BROKEN
@@ -382,8 +380,6 @@ class Pool:
         react = duties.RECEIVED.get(kind)
         return event if react is None else react(self, line, event)
 
-    # -- what a broken rule costs
-
     def _unexpected(self, line: Line, event: e.Event, error: UnexpectedMessage) -> e.Event:
         """A good message at the wrong time: what it costs depends on whom it came to."""
         if line.id is not None:
@@ -404,19 +400,14 @@ class Pool:
             self.fail_pipelines(None)
             self.targets.clear()
             raise error
-        if line.state in _ALIVE:
-            line.state = Pipeline.ENDED
-            line.calls.clear()
+        line.end()
         return e.Fault(pipeline_id=line.id, error=error)
 
     def fail_pipelines(self, error: ErrorRecord | None) -> None:
         """The pool is gone under its pipelines: each that ran reports FAILED by itself."""
-        for line in self.targets.pipelines.values():
-            if line.state in _ALIVE and line.id is not None:
-                line.state = Pipeline.ENDED
-                line.calls.clear()
-                failed = e.InvocationState.FAILED
-                self.tell(e.PipelineState(pipeline_id=line.id, state=failed, error=error))
+        for id in self.targets.end_all():
+            failed = e.InvocationState.FAILED
+            self.tell(e.PipelineState(pipeline_id=id, state=failed, error=error))
 
     # -- what waits for the session key
 
@@ -429,10 +420,14 @@ class Pool:
             return message[4:8] != duties.PUBLIC_KEY_TYPE
         return bool(line.parked_in)
 
-    def _park(self, line: Line, stream: Stream, message: bytes) -> None:
-        self._parked += 1
+    def _park(self, line: Line, stream: Stream, message: bytes) -> e.Event | None:
+        self._parked += len(message)
+        if self._parked > self.max_message:
+            what = "messages that wait for the session key"
+            return self._fault(line, LimitExceeded(what, self._parked, self.max_message))
         line.parked_in.append((stream, message))
         self._ask_for_key()
+        return None
 
     def _ask_for_key(self) -> None:
         if self.exchange.asked:

@@ -77,6 +77,10 @@ class Targets:
         if line.id is not None:
             self.pipelines.pop(line.id, None)
 
+    def end_all(self) -> list[UUID]:
+        """End what has not ended; the ids of those."""
+        return [id for id, line in self.pipelines.items() if line.end()]
+
     # -- what leaves
 
     def add(self, line: Line, message: bytes, stream: Stream = Stream.DEFAULT) -> None:

@@ -12,7 +12,7 @@ from psrp.clixml import SecureString
 from psrp.commands import PowerShell, command
 from psrp.host import HostInfo
 from psrp.keys import SessionKey
-from psrp.sansio import LocalProtocolError, MessageError, RemoteProtocolError
+from psrp.sansio import LimitExceeded, LocalProtocolError, MessageError, RemoteProtocolError
 from psrp.states import Pipeline, PoolState
 from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, SESSION_KEY, Pair, deliver, drain, sent
 
@@ -275,3 +275,18 @@ def test_keys_may_be_given_as_callables_that_run_once_and_only_when_needed() -> 
         both.server.send(e.PipelineOutput(pipeline_id=PIPELINE_ID, data=SECRET))
         both.move()
     assert sorted(made) == ["private key", "session key"]
+
+
+def test_what_waits_for_a_key_that_never_comes_is_bounded() -> None:
+    both = Pair(server={"max_message": 4000}).open()
+    both.create(no_input=False)
+    line = both.client.targets.pipelines[PIPELINE_ID]
+    sealed = SecureString.from_sealed(SessionKey(SESSION_KEY).seal("early"))
+    both.client.say(e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), line)
+    for _ in range(100):
+        both.client.send(e.PipelineInput(pipeline_id=PIPELINE_ID, data="x" * 100))
+    for out in sent(both.client):
+        deliver(out, both.server)
+    faults = drain(both.server)
+    assert len(faults) > 50
+    assert {type(fault.error) for fault in faults} == {LimitExceeded}  # type: ignore[attr-defined]
