@@ -2,8 +2,8 @@
 
     >>> loads(b'<Obj RefId="0"><LST><I32>1</I32><S>two</S></LST></Obj>')
     List([1, 'two'])
-    >>> dumps([1, "two"])[-51:]
-    b'<LST><I32>1</I32><S>two</S></LST></Obj>'
+    >>> dumps({"a": 1.5})[-59:]
+    b'<En><S N="Key">a</S><Db N="Value">1.5</Db></En></DCT></Obj>'
 """
 
 from __future__ import annotations
