@@ -205,8 +205,11 @@ def custom_pipe(name: str, directory: str | os.PathLike[str] | None = None) -> P
 
 
 async def connect_unix(path: str | os.PathLike[str]) -> StreamWire:
-    """Raises OSError when nobody listens."""
-    return StreamWire(await trio.open_unix_socket(path))
+    """Raises OSError, with the path in it, when nobody listens."""
+    try:
+        return StreamWire(await trio.open_unix_socket(path))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
 # -- Hyper-V
