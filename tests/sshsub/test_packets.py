@@ -122,6 +122,7 @@ FATAL = [
     ("<Command />", "attributes", []),
     ("<Command Id='x' />", "guid", []),
     ("<Command PSGuid='1' />", "guid", []),
+    ("<Command PSGuid='{0x1,0x2,0x3,{0x4,0x5,0x6,0x7,0x8,0x9,0xa,0xb}}' />", "guid", []),
     (f"<Command PSGuid='{str(PIPELINE).replace('-', '', 1)}-' />", "guid", []),
     (f"<Data Stream='Default' {GUID}></Data>", "data-empty", []),
     (f"<Data Stream='Default' {GUID} />", "data-empty", []),
