@@ -64,7 +64,3 @@ class Counts:
     @property
     def unaccounted(self) -> int:
         return self.bytes - self.accounted
-
-    def add(self, other: Counts) -> None:
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))

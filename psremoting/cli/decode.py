@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -101,49 +103,79 @@ def decode(
     Secure strings are shown as their length unless --rsa-key or --show-secrets asks for them.
     """
     _prepare(ctx, color)
-    total, broken, reveal = Counts(), 0, show_secrets or bool(keys)
+    show = _Show(
+        wanted=Filter(**filters),
+        as_json=as_json,
+        verbose=verbose,
+        plumbing=plumbing,
+        reveal=show_secrets or bool(keys),
+    )
+    ctx.exit(_decode_all(files, Form(form) if form else None, keys, show))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Show:
+    """What the user wants to see, and how."""
+
+    wanted: Filter
+    as_json: bool
+    verbose: bool
+    plumbing: bool
+    reveal: bool
+
+    def timeline(self) -> Timeline:
+        return Timeline(
+            verbose=self.verbose,
+            plumbing=self.plumbing,
+            reveal=self.reveal,
+            unicode=_speaks_unicode(),
+        )
+
+    def entry(self, entry: Entry, timeline: Timeline) -> None:
+        if entry.type != "summary" and not self.wanted.passes(entry):
+            return
+        if self.as_json:
+            click.echo(json_line(entry, reveal=self.reveal))
+        elif entry.type == "summary":
+            click.echo(summary_text(entry.data, timeline.hidden))
+        else:
+            for text in timeline.lines(entry):
+                click.echo(text)
+
+    def total(self, counts: Counts, files: int, unreadable: int) -> None:
+        data = summary_data(f"{files} files", counts)
+        if self.as_json:
+            data |= {"files": files, "unreadable": unreadable}
+            click.echo(json_line(Entry(type="summary", data=data)))
+        else:
+            click.echo(summary_text(data))
+
+
+def _decode_all(
+    files: tuple[str, ...], form: Form | None, keys: tuple[str, ...], show: _Show
+) -> int:
+    """Decode each file on its own; the exit code."""
+    total, unreadable = Counts(), 0
     try:
         ring = KeyRing.load(keys)
     except CaptureError as error:
         click.echo(f"psrp decode: {error}", err=True)
-        ctx.exit(2)
-    wanted = Filter(**filters)
+        return 2
     for file in files:
-        timeline = Timeline(
-            verbose=verbose, plumbing=plumbing, reveal=reveal, unicode=_speaks_unicode()
-        )
-        if len(files) > 1 and not as_json:
+        timeline = show.timeline()
+        if len(files) > 1 and not show.as_json:
             click.echo(click.style(f"== {file}", bold=True))
         try:
-            for entry in decode_recording(file, Form(form) if form else None, ring):
+            for entry in decode_recording(file, form, ring):
                 if entry.type == "summary":
                     _count(total, entry.data)
-                _show(entry, timeline, wanted, as_json, reveal)
+                show.entry(entry, timeline)
         except CaptureError as error:
-            broken += 1
+            unreadable += 1
             click.echo(f"psrp decode: {error}", err=True)
     if len(files) > 1:
-        name = f"{len(files)} files"
-        if as_json:
-            data = summary_data(name, total) | {"files": len(files), "unreadable": broken}
-            click.echo(json_line(Entry(type="summary", data=data)))
-        else:
-            click.echo(summary_text(summary_data(name, total)))
-    ctx.exit(2 if broken else 1 if total.errors else 0)
-
-
-def _show(
-    entry: Entry, timeline: Timeline, wanted: Filter, as_json: bool, reveal: bool
-) -> None:
-    if entry.type != "summary" and not wanted.passes(entry):
-        return
-    if as_json:
-        click.echo(json_line(entry, reveal=reveal))
-    elif entry.type == "summary":
-        click.echo(summary_text(entry.data, timeline.hidden))
-    else:
-        for text in timeline.lines(entry):
-            click.echo(text)
+        show.total(total, len(files), unreadable)
+    return 2 if unreadable else 1 if total.errors else 0
 
 
 def _count(total: Counts, data: dict[str, Any]) -> None:
@@ -156,17 +188,11 @@ def _count(total: Counts, data: dict[str, Any]) -> None:
 def _prepare(ctx: click.Context, color: str) -> None:
     if color != "auto":
         ctx.color = color == "always"
-    elif _no_color():
+    elif os.environ.get("NO_COLOR"):
         ctx.color = False
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
-
-
-def _no_color() -> bool:
-    import os
-
-    return bool(os.environ.get("NO_COLOR"))
 
 
 def _speaks_unicode() -> bool:
