@@ -1,0 +1,26 @@
+"""Exception groups that hold one exception, and the exception that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import trio
+
+__all__ = ["lone_exception"]
+
+
+def lone_exception(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The only exception of a group that is no cancellation; the group when there are several.
+
+    A nursery wraps what leaves its block. Where its tasks never raise, the wrapping says nothing.
+    """
+    found = [error for error in _leaves(group) if not isinstance(error, trio.Cancelled)]
+    return found[0] if len(found) == 1 else group
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

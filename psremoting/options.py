@@ -1,0 +1,65 @@
+"""What New-PSSessionOption sets: times, limits and what the application is told.
+
+The defaults are those of the *command* ``New-PSSessionOption``, which are not those of its
+class: no retries, and objects of any size (spec-notes/sessions.md). Times are seconds here;
+``math.inf`` is no limit, and so is 0 where PowerShell's option takes 0 for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+__all__ = ["SessionOption"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOption:
+    """The options of one session. Raises ValueError for a time or a limit that cannot be."""
+
+    open_timeout: float = 180.0
+    """From the first step to the runspace pool's Opened."""
+    operation_timeout: float = 180.0
+    """For one answer of the transport or the pool; a command may run as long as it likes."""
+    cancel_timeout: float = 60.0
+    """For the stop of a command, before it is given up."""
+    close_timeout: float = 60.0
+    """For the close of the session, before the transport is killed. PowerShell's is fixed."""
+    idle_timeout: float | None = None
+    """How long a server keeps a disconnected session; None leaves it to the server."""
+    max_received_data_size_per_command: int | None = None
+    """Bytes that one command may send; None is any number."""
+    max_received_object_size: int | None = None
+    """Bytes of one object; None is any number, but never more than the machine's own limit."""
+    max_connection_redirections: int = 5
+    max_connection_retries: int = 0
+    culture: str | None = None
+    ui_culture: str | None = None
+    application_arguments: Mapping[str, Any] = field(default_factory=dict)
+    """For ``$PSSenderInfo.ApplicationArguments`` over there."""
+    output_buffer: int = 10_000
+    """How many objects of one command wait for their reader before less is read. It is no
+    limit while anybody waits for something else of the session: that must come through."""
+
+    def __post_init__(self) -> None:
+        for name in ("open_timeout", "operation_timeout", "cancel_timeout", "close_timeout"):
+            value = getattr(self, name)
+            if math.isnan(value) or value < 0:
+                raise ValueError(f"{name} is {value}; it is seconds, or 0 for no limit")
+            if value == 0:
+                object.__setattr__(self, name, math.inf)
+        if self.idle_timeout is not None and self.idle_timeout < 60:
+            raise ValueError(f"idle_timeout is {self.idle_timeout}; at least 60 seconds")
+        for name in ("max_received_data_size_per_command", "max_received_object_size"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise ValueError(f"{name} is {limit}; at least 1 byte, or None")
+        if self.output_buffer < 1:
+            raise ValueError(f"output_buffer is {self.output_buffer}; at least 1 object")
+
+    @classmethod
+    def from_milliseconds(cls, **options: int) -> Self:
+        """From PowerShell's own unit: ``open_timeout=180000``."""
+        return cls(**{name: value / 1000 for name, value in options.items()})  # type: ignore[arg-type]

@@ -1,0 +1,152 @@
+"""A session on a server in the same process: commands, their output, their streams, their end."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from psremoting.errors import PipelineFailed, SessionNotOpen
+from psremoting.session import PSSession
+from psremoting.streams import StreamKind
+from psrp import events as e
+from psrp.commands import command
+from tests.session.servers import FakeServer, fake_server
+
+
+async def test_output_comes_in_order_and_the_session_closes() -> None:
+    async with fake_server() as (carrier, server):
+        async with PSSession.connect(carrier) as session:
+            assert session.state == "Opened"
+            invocation = await session.invoke("count 1000")
+            assert [value async for value in invocation] == list(range(1000))
+            assert invocation.state is e.InvocationState.COMPLETED
+        assert session.state == "Closed"
+        assert any(isinstance(event, e.ClosePool) for event in server.seen)
+
+
+async def test_a_terminating_error_is_raised_behind_the_output() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        got = []
+        with pytest.raises(PipelineFailed, match="it broke") as caught:
+            async for value in await session.invoke("fail it broke"):
+                got.append(value)
+        assert got == ["before"]
+        assert caught.value.error_id == "Oops,Test"
+        assert session.state == "Opened"
+
+
+async def test_records_keep_their_place_when_merged() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        invocation = await session.invoke("warn mind the gap")
+        merged = [(kind, str(item)) async for kind, item in invocation.merged()]
+        assert merged == [
+            (StreamKind.WARNING, "mind the gap"),
+            (StreamKind.OUTPUT, "after the warning"),
+        ]
+
+
+async def test_records_are_collected_beside_the_output() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        result = await session.run("error something")
+        assert result.output == ["after the error"]
+        assert [str(record) for record in result.streams.error] == ["something"]
+        assert result.state is e.InvocationState.COMPLETED
+        assert result.error is None
+
+
+async def test_arguments_and_using_values_reach_the_last_command() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        result = await session.run("arguments", arguments=[1], parameters={"Name": "x"})
+        assert result.output == [[None, 1], ["Name", "x"]]
+        result = await session.run(command("arguments", Force=True), using={"a": 5})
+        (name, flag), (marker, table) = result.output
+        assert (name, flag, marker) == ("Force", True, "--%")
+        assert table.values() == [5]
+
+
+async def slowly(count: int) -> object:
+    for number in range(count):
+        await trio.sleep(0)
+        yield number
+
+
+async def test_input_may_be_a_list_or_come_over_time() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        assert (await session.run("echo", input=range(300))).output == list(range(300))
+        assert (await session.run("echo", input=slowly(5))).output == list(range(5))
+        assert (await session.run("echo", input=[])).output == []
+
+
+async def test_an_error_of_the_input_ends_the_command_and_is_told() -> None:
+    def broken() -> object:
+        yield 1
+        raise KeyError("gone")
+
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        result = await session.run("echo", input=broken())
+        assert isinstance(result.error, KeyError)
+        assert (await session.run("count 1")).output == [0]
+
+
+async def test_stop_ends_the_command_and_not_the_session() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        invocation = await session.invoke("sleep")
+        async for _value in invocation:
+            await invocation.stop()
+        assert invocation.state is e.InvocationState.STOPPED
+        assert (await session.run("count 2")).output == [0, 1]
+
+
+async def test_several_commands_run_side_by_side() -> None:
+    async def meet(server: FakeServer, event: e.CreatePipeline) -> None:
+        met.append(event.pipeline_id)
+        while len(met) < 3:
+            await trio.sleep(0.1)
+        await server.output(event.pipeline_id, len(met))
+
+    met: list[object] = []
+    async with (
+        fake_server(meet) as (carrier, _),
+        PSSession.connect(carrier, max_runspaces=3) as session,
+        trio.open_nursery() as nursery,
+    ):
+        results = []
+
+        async def one() -> None:
+            results.append((await session.run("meet")).output)
+
+        for _ in range(3):
+            nursery.start_soon(one)
+    assert results == [[3], [3], [3]]
+
+
+async def test_giving_a_command_up_leaves_the_session_usable() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        async with await session.invoke("sleep") as invocation:
+            pass
+        assert invocation.ended
+        assert (await session.run("count 1")).output == [0]
+
+
+async def test_a_closed_session_runs_nothing() -> None:
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        await session.close()
+        with pytest.raises(SessionNotOpen, match="session state is Closed"):
+            await session.invoke("count 1")
+
+
+async def test_objects_are_tagged_with_where_they_came_from() -> None:
+    """Statement C36."""
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        (value,) = (await session.run("count 1", tag=True)).output
+        assert value.value == 0
+        assert value["PSComputerName"] == "lab"
+        assert value["RunspaceId"] == session.id
+
+
+async def test_the_users_own_exception_comes_out_as_it_is() -> None:
+    async with fake_server() as (carrier, _):
+        with pytest.raises(ZeroDivisionError):
+            async with PSSession.connect(carrier) as session:
+                raise ZeroDivisionError
+        assert session.state == "Closed"
