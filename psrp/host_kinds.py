@@ -122,6 +122,7 @@ def _char(value: Any) -> Char:
 CHARACTER = Kind("System.Char", _char, unwrap)
 _EMPTY_LIST = Kind("", lambda value: List((), ARRAY_LIST), unwrap)
 _TEXT = STRING
+_ABSENT = {INT32: 0, BOOLEAN: False, CHARACTER: "\0"}
 
 
 def _structure(name: str, kind: type, *fields: _Field) -> Kind:
@@ -137,18 +138,21 @@ def _structure(name: str, kind: type, *fields: _Field) -> Kind:
                 members[wire] = form.write(member)
         return bag(members)
 
+    wires = {wire for wire, _, _ in fields}
+
     def read(value: Any) -> Any:
-        if type(value) is not PSObject:
+        # The reference implementation fails on a member that it does not know.
+        if type(value) is not PSObject or not wires.issuperset(value):
             return value
         known: dict[str, Any] = {}
         for wire, attribute, form in fields:
-            member = value.get(wire)
-            if attribute and member is not None:
-                known[attribute] = form.read(member)
+            if attribute:
+                member = value.get(wire)
+                known[attribute] = _ABSENT.get(form) if member is None else form.read(member)
         try:
             made = kind(**known)
             write(made)
-        except (LocalProtocolError, TypeError):
+        except LocalProtocolError:
             return value
         return made
 

@@ -97,6 +97,10 @@ def _iteration(source: Properties, name: str) -> tuple[int, ...] | None:
     return tuple(items)
 
 
+def _steps(steps: tuple[int, ...] | None) -> List | None:
+    return None if steps is None else List(steps, _INT_COLLECTION)
+
+
 def _loose_text(source: PSObject, name: str) -> str | None:
     value = unwrap(source.get(name))
     return str(value) if isinstance(value, str) else None
@@ -125,7 +129,8 @@ class ErrorRecord:
     invocation_info: dict[str, Any] | None = None
     """The extended part, by wire name (``InvocationInfo_Line``); None when there is none."""
     pipeline_iteration_info: tuple[int, ...] | None = None
-    to_string: str | None = None
+    to_string: str | None = field(default=None, compare=False)
+    """The text of the object; host responses travel without it."""
     raw: PSObject | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -227,9 +232,7 @@ class ErrorRecord:
         if self.invocation_info is not None:
             members |= _extended_defaults() | self.invocation_info
             steps = self.pipeline_iteration_info
-            members["PipelineIterationInfo"] = (
-                None if steps is None else List(steps, _INT_COLLECTION)
-            )
+            members["PipelineIterationInfo"] = _steps(steps)
         if self.script_stack_trace:
             members["ErrorDetails_ScriptStackTrace"] = self.script_stack_trace
         if bare:
@@ -240,9 +243,10 @@ class ErrorRecord:
 def _unchanged(record: ErrorRecord | InformationalRecord) -> bool:
     """Whether the record still says what the object says that it was read from."""
     try:
-        return type(record).from_object(record.raw) == record
+        source = type(record).from_object(record.raw)
     except RemoteProtocolError:
         return False
+    return source == record and getattr(source, "to_string", 0) == getattr(record, "to_string", 0)
 
 
 def _exception(type_name: str, message: str) -> PSObject:
@@ -304,9 +308,8 @@ class InformationalRecord:
         }
         if self.invocation_info is not None:
             members |= _extended_defaults() | self.invocation_info
-            members["InformationalRecord_PipelineIterationInfo"] = List(
-                self.pipeline_iteration_info or (), _INT_COLLECTION
-            )
+            steps = self.pipeline_iteration_info
+            members["InformationalRecord_PipelineIterationInfo"] = _steps(steps)
         types = (
             f"System.Management.Automation.{kind}Record",
             "System.Management.Automation.InformationalRecord",

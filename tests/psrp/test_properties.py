@@ -1,0 +1,87 @@
+"""Bags of properties: exact types, names without case, and enums in every form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from psrp.clixml import Int64, PSObject, ScriptBlock, UInt32, Version
+from psrp.enums import COMMAND_TYPES, PIPELINE_RESULT_TYPES, REMOTE_STREAM_OPTIONS
+from psrp.properties import Properties, bag, enum_number, enum_text, int64, uint32
+from psrp.sansio import LocalProtocolError, MessageError
+
+FULL = Properties(
+    "TEST", bag({"Number": 5, "Wide": Int64(5), "Text": "t", "Nil": None, "Object": bag({"In": 1})})
+)
+
+
+def test_a_property_is_found_without_regard_to_case() -> None:
+    """Statement A15."""
+    assert FULL.take("NUMBER", int) == 5
+    assert FULL.child("object").take("in", int) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("Wide", int), ("Number", Int64), ("Number", str), ("Text", Version), ("Nil", int)],
+)
+def test_another_element_is_refused(name: str, kind: type) -> None:
+    """Statement A14."""
+    with pytest.raises(MessageError) as caught:
+        FULL.take(name, kind)
+    assert (caught.value.message, caught.value.element) == ("TEST", name)
+
+
+def test_nil_and_absence_are_allowed_where_they_are() -> None:
+    assert FULL.take_or_nil("Nil", int) is None
+    assert FULL.find("Absent", int) is None
+    for read in (FULL.take_or_nil, FULL.find):
+        with pytest.raises(MessageError, match="not of the element I32"):
+            read("Text", int)
+    with pytest.raises(MessageError, match="missing"):
+        FULL.take_or_nil("Absent", int)
+    with pytest.raises(MessageError, match="not an object"):
+        FULL.child("Text")
+
+
+def test_a_script_block_passes_for_a_string_as_in_powershell() -> None:
+    assert Properties("TEST", bag({"a": ScriptBlock("1")})).take("a", str) == "1"
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (None, 0),
+        (8, 8),
+        (UInt32(8), 8),
+        (PSObject(to_string="Cmdlet", value=8), 8),
+        ("cmdlet", 8),
+        ("Alias, Cmdlet", 9),
+        ("+8", 8),
+        ("x", None),
+        ("\u0661", None),
+        ("9" * 30, None),
+        (b"8", None),
+    ],
+)
+def test_an_enum_in_any_form(value: Any, number: int | None) -> None:
+    """Statement A15."""
+    assert enum_number(value, COMMAND_TYPES) == number
+
+
+def test_an_enum_is_named_as_dotnet_names_it() -> None:
+    assert enum_text(271, COMMAND_TYPES, flags=True) == (
+        "Alias, Function, Filter, Cmdlet, Configuration"
+    )
+    assert enum_text(0, REMOTE_STREAM_OPTIONS, flags=True) == "0"
+    assert enum_text(15, REMOTE_STREAM_OPTIONS, flags=True) == "AddInvocationInfo"
+    assert enum_text(1 << 20 | 1, COMMAND_TYPES, flags=True) == "1048577"
+    assert enum_text(77, PIPELINE_RESULT_TYPES) == "77"
+
+
+def test_what_does_not_fit_is_our_mistake() -> None:
+    with pytest.raises(LocalProtocolError):
+        int64("x", 1 << 63)
+    with pytest.raises(LocalProtocolError):
+        uint32("x", -1)
