@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["body", "is_structure", "line", "record"]
 
-_STRUCTURES = (
-    "psrp.events", "psrp.records", "psrp.commands", "psrp.host", "psrp.screen",
-)  # fmt: skip
-"""Modules whose dataclasses are named data and no CLIXML values."""
-
-
 def line(entry: Entry, *, reveal: bool = False) -> str:
     """One line of JSON without its end. ASCII only, so that any UTF-16 text passes through."""
     return json.dumps(record(entry, reveal=reveal), separators=(",", ":"))
@@ -85,8 +79,9 @@ def _value(value: Any) -> Any:
 
 
 def is_structure(value: Any) -> bool:
-    """Whether this is one of our named forms, and not a CLIXML value."""
-    return is_dataclass(value) and type(value).__module__ in _STRUCTURES
+    """Whether this is one of the protocol's named forms, and not a CLIXML value."""
+    module = type(value).__module__
+    return is_dataclass(value) and module.startswith("psrp.") and "clixml" not in module
 
 
 def _any(value: Any) -> Any:

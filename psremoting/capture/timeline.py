@@ -144,9 +144,9 @@ def _member(head: str, value: Any, indent: int) -> Iterator[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return printable(value)
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not isinstance(
-        value, dict | list
-    ) else "(none)"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return "(none)" if isinstance(value, dict | list) else str(value)
 
 
 def summary_text(data: dict[str, Any], hidden: int = 0) -> str:

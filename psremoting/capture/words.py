@@ -112,7 +112,7 @@ def _object(value: PSObject, reveal: bool) -> str:
 
 def _structure(value: Any, reveal: bool) -> str:
     """One of our own forms, such as a choice or a screen position: what it says first."""
-    for name in ("label", "name", "user_name", "message"):
+    for name in ("label", "name", "message"):
         if text := getattr(value, name, None):
             return cut(str(text), 60)
     parts = [_one_level(getattr(value, field.name), reveal) for field in fields(value)]

@@ -107,6 +107,16 @@ def test_bodies_are_shown_on_demand_and_hold_no_xml() -> None:
     assert "<Obj" not in result.stdout
 
 
+def test_forms_of_the_host_are_named_data_and_words() -> None:
+    path = str(FIXTURES / "wsman" / "test_psrp_pshost_raw_ui_mocked_methods.yml")
+    calls = [row["data"] for row in rows(run("--json", "--type", "*_HOST_CALL", path))[:-1]]
+    position = next(call for call in calls if call["method"] == "SetCursorPosition")
+    assert position["arguments"] == [{"x": 11, "y": 12}]
+    assert "SetCursorPosition(Coordinates(11, 12))" in run(path).stdout
+    result = run("-v", "--type", "INIT_RUNSPACEPOOL", HELLO)
+    assert "          min_runspaces: 1" in result.stdout.splitlines()
+
+
 def test_broken_bytes_are_error_lines_and_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "broken.jsonl"
     good = packet(fragments(1, output("after"))[0])
