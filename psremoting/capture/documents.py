@@ -37,9 +37,7 @@ def read_documents(source: Source, joiner: Joiner) -> Iterator[None]:
         yield
 
 
-def read_stream_text(
-    text: str, joiner: Joiner, where: dict[str, Any]
-) -> Iterator[int | None]:
+def read_stream_text(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[int | None]:
     """Feed the joiner with the values of one text; gives the offset of a document cut off.
 
     ``where`` are more members of the entries, among them the carrier.
@@ -60,6 +58,7 @@ def read_stream_text(
             yield segment.offset
         else:
             yield from _document(segment.text, joiner, place)
+
 
 def _document(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[None]:
     size = _size(text)

@@ -212,9 +212,7 @@ class Joiner:
 
     # -- inside
 
-    def _lane(
-        self, session: Session, target: UUID | None, side: Side, stream: Stream
-    ) -> _Lane:
+    def _lane(self, session: Session, target: UUID | None, side: Side, stream: Stream) -> _Lane:
         key = target, side, stream
         lane = session.lanes.get(key)
         if lane is None:
@@ -342,9 +340,7 @@ class Joiner:
         self._fill(place, entry)
         self._learn(session, entry)
 
-    def _fail(
-        self, place: _Place, entry: Entry, what: str, error: RemoteProtocolError
-    ) -> None:
+    def _fail(self, place: _Place, entry: Entry, what: str, error: RemoteProtocolError) -> None:
         self.counts.errors += 1
         entry.type = "error"
         entry.data = {"rule": "message", "message": what, "text": str(error)}
@@ -372,9 +368,7 @@ class Joiner:
             self._decode(held.session, place, held.entry, held.header, held.message, None)
 
 
-def _read_body(
-    header: Header, body: bytes, version: tuple[int, int] | None, unseal: Any
-) -> Event:
+def _read_body(header: Header, body: bytes, version: tuple[int, int] | None, unseal: Any) -> Event:
     """The event. A sealed string that does not open stays sealed, and the message is read."""
     read = partial(decode_body, header.message_type, header.pid, body)
     if version is not None:

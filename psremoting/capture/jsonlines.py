@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["body", "is_structure", "line", "record"]
 
+
 def line(entry: Entry, *, reveal: bool = False) -> str:
     """One line of JSON without its end. ASCII only, so that any UTF-16 text passes through."""
     return json.dumps(record(entry, reveal=reveal), separators=(",", ":"))

@@ -341,8 +341,10 @@ def summary(entry: Entry, *, reveal: bool = False) -> str:
         describe = _MESSAGES.get(type(entry.event))
         return describe(entry.event, reveal) if describe else ""
     if entry.holds_value:
-        return cut(entry.value) if isinstance(entry.value, RawText) else short(
-            entry.value, reveal=reveal
+        return (
+            cut(entry.value)
+            if isinstance(entry.value, RawText)
+            else short(entry.value, reveal=reveal)
         )
     data = entry.data
     if not isinstance(data, dict):

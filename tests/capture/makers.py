@@ -47,9 +47,7 @@ def fragments(object_id: int, message: bytes, size: int = 32768) -> list[bytes]:
     return list(split(object_id, message, size))
 
 
-def packet(
-    data: bytes, target: UUID | None = PIPE, stream: Stream = Stream.DEFAULT
-) -> bytes:
+def packet(data: bytes, target: UUID | None = PIPE, stream: Stream = Stream.DEFAULT) -> bytes:
     return write(Packet(kind=Kind.DATA, target=target, stream=stream, data=data))
 
 

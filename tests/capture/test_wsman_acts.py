@@ -197,9 +197,7 @@ def test_a_clixml_stream_on_standard_error_is_read_when_it_ends() -> None:
         b'xmlns="http://schemas.microsoft.com/powershell/2004/04">'
         b'<S S="Error">bad_x000D__x000A_</S></Objs>'
     )
-    by_end = cmd_session(
-        received(("stderr", text[:30])), received(("stderr", text[30:]), end=True)
-    )
+    by_end = cmd_session(received(("stderr", text[:30])), received(("stderr", text[30:]), end=True))
     by_state = cmd_session(received(("stderr", text), state="Done"))
     for found in (by_end, by_state):
         assert [entry.value for entry in found if entry.type == "clixml:error"] == ["bad\r\n"]
