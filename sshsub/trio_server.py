@@ -25,7 +25,7 @@ __all__ = ["StdioWire", "isolate_stdio", "serve_stdio", "serve_unix"]
 def isolate_stdio() -> tuple[int, int]:
     """Move the descriptors 0 and 1 away and put /dev/null there; returns the moved two.
 
-    They are not inherited by children. stderr stays: ssh shows it to the user.
+    They are not inherited by children. stderr stays; sshd drops that of a subsystem.
     """
     if sys.stdout is not None:
         sys.stdout.flush()

@@ -209,6 +209,8 @@ async def connect_unix(path: str | os.PathLike[str]) -> StreamWire:
     try:
         return StreamWire(await trio.open_unix_socket(path))
     except OSError as error:
+        if error.errno is None:
+            raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 

@@ -214,7 +214,7 @@ def test_a_client_never_acknowledges(talk: Talk) -> None:
 
 @pytest.mark.parametrize("act", [Act.DISCONNECT, Act.RECONNECT, Act.CONNECT])
 def test_disconnecting_is_not_supported(talk: Talk, act: Act) -> None:
-    """Statement J98."""
+    """Statement I98."""
     with pytest.raises(UnsupportedAct) as caught:
         talk.act(act, None)
     assert caught.value.error_id.startswith("Cannot")

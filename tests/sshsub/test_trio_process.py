@@ -111,7 +111,7 @@ async def test_cancelled_anywhere_nothing_is_left(stubborn: bool) -> None:
     script = DEAF + "; time.sleep(60)" if stubborn else "print('up', flush=True); input(); input()"
     with trio.CancelScope() as scope:
         async with open_process([PYTHON, "-c", script]) as wire:
-            assert await wire.receive_some() == b"up\n"
+            assert (await wire.receive_some()).startswith(b"up")
             scope.cancel()
             await wire.receive_some()
     assert scope.cancelled_caught
