@@ -50,6 +50,7 @@ Labels = dict[int, str]
 ARRAY_LIST = ("System.Collections.ArrayList", "System.Object")
 
 _MISSING: Any = object()
+_MAX_WRAPS = 100
 _ENUM = ("System.Enum", "System.ValueType", "System.Object")
 _ELEMENTS: dict[type, str] = {
     bool: "B",
@@ -69,8 +70,13 @@ _ELEMENTS: dict[type, str] = {
 
 def unwrap(value: Any) -> Any:
     """The primitive or container inside an object that only decorates one."""
+    depth = 0
     while type(value) is PSObject and value.value is not None:
+        if depth == _MAX_WRAPS:
+            # An object can be its own value: then there is nothing inside it.
+            return None
         value = value.value
+        depth += 1
     return value
 
 

@@ -278,6 +278,21 @@ def test_any_value_is_an_event_or_the_peers_fault(message_type: int, value: Any)
     assert outcome(prefix(Side.CLIENT, message_type, POOL, PIPE) + dumps(value))
 
 
+@pytest.mark.parametrize("message_type", sorted(MessageType))
+def test_an_object_that_holds_itself_is_the_peers_fault_or_harmless(message_type: int) -> None:
+    names = [*bag_names(), "ci", "mi", "mp", "mr"]
+    members = "".join(
+        f'<Obj N="{name}" RefId="{i}"><Ref RefId="{i}"/></Obj>' for i, name in enumerate(names, 1)
+    )
+    body = f'<Obj RefId="0"><MS>{members}</MS></Obj>'.encode()
+    assert outcome(prefix(Side.CLIENT, message_type, POOL, PIPE) + body)
+
+
+def bag_names() -> set[str]:
+    values = (MESSAGES[type_of(event)].write(event, (2, 3)) for event in EVERY_EVENT)
+    return {name for value in values if type(value) is PSObject for name in value}
+
+
 @given(st.data())
 def test_a_good_body_with_one_bad_member_is_the_peers_fault(data: st.DataObject) -> None:
     event = data.draw(st.sampled_from(EVERY_EVENT))

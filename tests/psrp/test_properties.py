@@ -45,6 +45,15 @@ def test_nil_and_absence_are_allowed_where_they_are() -> None:
         FULL.child("Text")
 
 
+def test_an_object_that_is_its_own_value_holds_nothing() -> None:
+    odd = PSObject()
+    odd.value = odd
+    source = Properties("TEST", bag({"Number": odd}))
+    assert source.find("Number", int) is None
+    with pytest.raises(MessageError):
+        source.take("Number", int)
+
+
 def test_a_script_block_passes_for_a_string_as_in_powershell() -> None:
     assert Properties("TEST", bag({"a": ScriptBlock("1")})).take("a", str) == "1"
 
