@@ -148,7 +148,7 @@ class PoolDriver:
     async def release(self, *, gently: bool) -> None:
         """Nothing is left of the transport behind this, whatever is cancelled."""
         self._carrying.cancel()
-        self._end_all(lambda: errors.PipelineStopped(computer=self.computer))
+        self._over()
         await self.carrier.aclose(gently=gently)
 
     def start(

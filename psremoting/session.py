@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -255,7 +256,7 @@ class PSSession:
         return self._driver.start(
             e.CreatePipeline(
                 pipeline_id=uuid4(),
-                powershell=powershell,
+                powershell=replace(powershell, is_nested=nested),
                 no_input=input is None,
                 host_info=HostInfo.null() if host is None else host.info,
                 add_to_history=add_to_history,
@@ -279,7 +280,7 @@ class PSSession:
     async def _say_like_powershell(self, powershell: PowerShell, *, nested: bool) -> None:
         event = e.CreatePipeline(
             pipeline_id=uuid4(),
-            powershell=powershell,
+            powershell=replace(powershell, is_nested=nested),
             host_info=HostInfo.null(),
             remote_stream_options=15,
             is_nested=nested,

@@ -39,6 +39,7 @@ __all__ = ["Connect", "StreamCarrier"]
 _PENDING = 4 * PACKET_SIZE
 """Bytes that may wait in the machine before the session holds back."""
 _NOISE_KEPT = 20
+_FIRST_PACKET = "<Data "
 
 _OUR_ACTS = (Act.STOP_PIPELINE, Act.CLOSE_PIPELINE, Act.CLOSE_POOL)
 _BROKEN_STREAM = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -113,7 +114,8 @@ class StreamCarrier:
             if not gently:
                 # A wire that is closed under cancellation is closed at once, by force.
                 scope.cancel()
-            await self._stack.aclose()
+            with suppress(*_BROKEN_STREAM):
+                await self._stack.aclose()
 
     # -- the three tasks
 
@@ -220,6 +222,8 @@ class StreamCarrier:
                 if act in _OUR_ACTS:
                     receiver.acted(act, target)
             case Noise(text=text):
+                if _FIRST_PACKET.startswith(text):
+                    return  # cut off so early that it looks like text
                 self._noise = [*self._noise, text][-_NOISE_KEPT:]
                 receiver.noticed(text)
             case PeerError(text=text, goes_on=True):

@@ -63,6 +63,11 @@ class FakeServer:
             if data:
                 await self.stream.send_all(data)
 
+    async def raw(self, data: bytes) -> None:
+        """Bytes that no machine would write."""
+        async with self._lock:
+            await self.stream.send_all(data)
+
     async def serve(self) -> None:
         try:
             async with trio.open_nursery() as nursery:

@@ -26,11 +26,10 @@ async def test_output_comes_in_order_and_the_session_closes() -> None:
 
 async def test_a_terminating_error_is_raised_behind_the_output() -> None:
     async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
-        got = []
+        invocation = await session.invoke("fail it broke")
+        assert await anext(invocation) == "before"
         with pytest.raises(PipelineFailed, match="it broke") as caught:
-            async for value in await session.invoke("fail it broke"):
-                got.append(value)
-        assert got == ["before"]
+            await anext(invocation)
         assert caught.value.error_id == "Oops,Test"
         assert session.state == "Opened"
 
