@@ -12,7 +12,7 @@ from psrp.sansio import Act, Outgoing, RemoteProtocolError, Side
 from sshsub.events import LAST_WORDS, ActReceived, DataReceived, Ended, Event, PeerError
 from sshsub.packets import Kind, Packet, error_text, read_line
 from sshsub.subsystem import Subsystem
-from tests.recordings import needs_collection
+from tests.recordings import FIXTURES, needs_collection
 from tests.sshsub.recorded import Said, conversation, probes, sessions
 
 ACTS = {
@@ -199,3 +199,21 @@ def test_our_client_says_to_a_recorded_server_what_the_real_one_said(path: Path)
     assert isinstance(end, Ended)
     assert end.clean
     assert (end.reason == LAST_WORDS) is bool(last_words(said))
+
+
+def test_a_recorded_server_that_breaks_off_anywhere_ends_the_client_clearly() -> None:
+    said = conversation(FIXTURES / "outofproc" / "sessions" / "hello.jsonl")
+    stream = b"".join(each.line + b"\n" for each in said if each.side is Side.SERVER)
+    whole = [p for s in said if s.side is Side.SERVER for p in s.packets if p.kind is Kind.DATA]
+    for end in [*range(0, len(stream), 29), len(stream)]:
+        client = Subsystem(Side.CLIENT)
+        client.receive_data(stream[:end])
+        client.receive_data(b"")
+        events = []
+        while (event := client.next_event()) is not None:
+            events.append(event)
+        *_, last = events
+        assert isinstance(last, Ended)
+        assert not last.clean
+        data = [event.data for event in events if isinstance(event, DataReceived)]
+        assert data == [packet.data for packet in whole][: len(data)]
