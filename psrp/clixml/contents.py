@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import Any
 
 from psrp.clixml.containers import Dictionary
@@ -22,20 +23,20 @@ _ENTRY = re.compile(
 _DIGITS = re.compile(r"[0-9-]*").fullmatch
 
 
-class Contents(Cursor):
+class Contents(Cursor, ABC):
     """The loops in which nearly all the time of reading is spent."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _value(self, token: Token, pos: int) -> tuple[Any, int]:
         """The value whose first token this is, and the offset behind it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _object_at(
         self, refid: str | None, ends: str | None, pos: int, after: int
     ) -> tuple[Any, int]:
         """The object whose start tag stands between the two offsets."""
-        raise NotImplementedError
 
     def _members(
         self, close: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None

@@ -54,7 +54,8 @@ class PSObject:
     extended: properties added to the object (``<MS>``); a nested set is a `MemberSet`.
     to_string: what PowerShell shows for it, or None.
     value: the primitive or container inside: the number of an enum, the text of a string
-        that carries notes; None when the object is nothing but its properties.
+        that carries notes; None when the object is nothing but its properties. The type names
+        of a container in here count only where the object has none.
 
     As a mapping it shows both kinds of property, an extended one hiding an adapted one of the
     same name; a name that is not there exactly is found without regard to case.

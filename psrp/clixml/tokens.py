@@ -43,6 +43,7 @@ Text that is longer than a limit, or not followed by its own end tag, comes as O
 
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _EACH_CONTROL = tuple(bytes((code,)) for code in _CONTROLS)
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _BOM_STARTS = (b"\xef", b"\xff", b"\xfe")
 _DECLARATION = re.compile(r"<\?xml[ \t\n][^<>]*\?>")
@@ -55,7 +56,7 @@ _START = re.compile(
 _ATTRIBUTE = re.compile(rf"""([\w:.-]+)[{SPACE}]*=[{SPACE}]*(?:"([^"]*)"|'([^']*)')""")
 _END_TAG = re.compile(rf"</({_NAME}(?::{_NAME})?)[{SPACE}]*>[{SPACE}]*")
 _BLANK = re.compile(rf"[{SPACE}]*")
-_TAG = re.compile(r"<(/?)([^\s<>/]+)([^<>]*?)(/?)>")
+_TAG = re.compile(r"<(/?)([^\s<>/!?]+)([^<>]*?)(/?)>")
 _NAME_GIVEN = re.compile(r"""\bN[ \t\n]*=[ \t\n]*["']([^"'<]*)""")
 
 
@@ -122,9 +123,9 @@ def _refuse_illegal(raw: bytes, text: str) -> None:
     else:
         bad = any(control in raw for control in _EACH_CONTROL)
     if bad or (not text.isascii() and (b"\xef\xbf\xbe" in raw or b"\xef\xbf\xbf" in raw)):
-        found = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", text)
-        if found:
-            fail(text, found.start(), f"U+{ord(found[0]):04X} stands raw")
+        found = _ILLEGAL.search(text)
+        assert found is not None
+        fail(text, found.start(), f"U+{ord(found[0]):04X} stands raw")
 
 
 def _clean(text: str) -> str:

@@ -209,10 +209,8 @@ class Writer:
             return
         self._begin(attribute, value)
         self._type_names(_names_of(value))
-        for kind in type(value).__mro__:
-            if kind in _CONTENT:
-                _CONTENT[kind](self, value)
-                break
+        content = next(_CONTENT[kind] for kind in type(value).__mro__ if kind in _CONTENT)
+        content(self, value)
         self._end()
 
     def _members(self, tag: str, members: dict[str, Any], attribute: str) -> None:

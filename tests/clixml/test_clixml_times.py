@@ -133,7 +133,7 @@ def test_an_offset_of_odd_seconds_cannot_be_written() -> None:
 def test_a_datetime_out_of_range_cannot_be_made(
     ticks: int, kind: DateTimeKind, offset: int
 ) -> None:
-    with pytest.raises(ValueError, match="DateTime|offset"):
+    with pytest.raises(ValueError, match=r"DateTime|offset"):
         DateTime(ticks, kind, offset)
 
 

@@ -86,10 +86,9 @@ def differences(value: Any, truth: dict[str, Any] | None, path: str = "$") -> It
 
 
 def _of_object(value: PSObject, truth: dict[str, Any], path: str) -> Iterator[str]:
-    names = truth.get("type_names")
-    if names is not None and value.type_names:
-        if tuple(names) not in (value.type_names, deserialized(value.type_names)):
-            yield f"{path}: type names {value.type_names}"
+    names = tuple(truth.get("type_names", value.type_names))
+    if value.type_names and names not in (value.type_names, deserialized(value.type_names)):
+        yield f"{path}: type names {value.type_names}"
     if value.to_string is not None and truth.get("to_string", value.to_string) != value.to_string:
         yield f"{path}: ToString {value.to_string!r}"
     for part, members in (("notes", value.extended), ("adapted", value.adapted)):
