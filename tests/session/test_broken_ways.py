@@ -28,9 +28,11 @@ async def recorded_exchange() -> bytes:
         said.append(data)
         return data
 
-    async with fake_server(numbers, spoil=keep) as (carrier, _):
-        async with PSSession.connect(carrier) as session:
-            assert (await session.run("go")).output == list(range(FEW))
+    async with (
+        fake_server(numbers, spoil=keep) as (carrier, _),
+        PSSession.connect(carrier) as session,
+    ):
+        assert (await session.run("go")).output == list(range(FEW))
     return b"".join(said)
 
 
@@ -97,10 +99,11 @@ async def test_a_server_killed_while_a_command_runs_breaks_the_session(
         await server.stream.aclose()
 
     async with fake_server(engine) as (carrier, _):
-        with pytest.raises(PSRemotingTransportError) as caught:
-            async with PSSession.connect(carrier) as session:
-                async for value in await session.invoke(word):
-                    assert value == "first"
+        async with PSSession.connect(carrier) as session:
+            invocation = await session.invoke(word)
+            assert await anext(invocation) == "first"
+            with pytest.raises(PSRemotingTransportError) as caught:
+                await anext(invocation)
         assert caught.value.error_id == "JobFailure"
         assert session.state == "Broken"
 

@@ -65,18 +65,22 @@ async def test_writes_come_in_order_and_questions_are_answered() -> None:
         (2, M.PromptForChoice, ("c", "m", choices, 1)),
         (VOID_CALL_ID, M.WriteLine2, ("three",)),
     )
-    async with fake_server(engine) as (carrier, server):
-        async with PSSession.connect(carrier, host=host) as session:
-            assert (await session.run("go")).output == ["after 2", 1]
-            assert written == ["one", "two", "three"]
-            assert [answer.call_id for answer in server.answers] == [1, 2]
+    async with (
+        fake_server(engine) as (carrier, server),
+        PSSession.connect(carrier, host=host) as session,
+    ):
+        assert (await session.run("go")).output == ["after 2", 1]
+        assert written == ["one", "two", "three"]
+        assert [answer.call_id for answer in server.answers] == [1, 2]
 
 
 async def test_a_method_that_the_host_has_not_is_an_error_over_there() -> None:
     engine = asking((1, M.ReadLine, ()), (2, M.GetBufferContents, (Rectangle(0, 0, 1, 1),)))
-    async with fake_server(engine) as (carrier, _):
-        async with PSSession.connect(carrier, host=TableHost(info=HostInfo.full())) as session:
-            first, second = (await session.run("go")).output
+    async with (
+        fake_server(engine) as (carrier, _),
+        PSSession.connect(carrier, host=TableHost(info=HostInfo.full())) as session,
+    ):
+        first, second = (await session.run("go")).output
     assert first == "Remote host method ReadLine is not implemented."
     assert "LAB" in second
 
@@ -93,9 +97,11 @@ async def test_a_request_for_a_secret_is_announced_first() -> None:
         raise HostRefusal("nobody is here")
 
     host = TableHost({M.WriteWarningLine: warn, M.ReadLineAsSecureString: refuse})
-    async with fake_server(asking((1, M.ReadLineAsSecureString, ()))) as (carrier, _):
-        async with PSSession.connect(carrier, host=host) as session:
-            assert (await session.run("go")).output == ["nobody is here"]
+    async with (
+        fake_server(asking((1, M.ReadLineAsSecureString, ()))) as (carrier, _),
+        PSSession.connect(carrier, host=host) as session,
+    ):
+        assert (await session.run("go")).output == ["nobody is here"]
     assert "LAB" in warned[0]
 
 
@@ -104,9 +110,11 @@ async def test_an_answer_of_a_wrong_kind_becomes_an_error_over_there() -> None:
         return 7
 
     host = TableHost({M.ReadLine: seven})
-    async with fake_server(asking((1, M.ReadLine, ()))) as (carrier, _):
-        async with PSSession.connect(carrier, host=host) as session:
-            (text,) = (await session.run("go")).output
+    async with (
+        fake_server(asking((1, M.ReadLine, ()))) as (carrier, _),
+        PSSession.connect(carrier, host=host) as session,
+    ):
+        (text,) = (await session.run("go")).output
     assert "int" in text
 
 
@@ -123,22 +131,23 @@ async def test_a_stop_withdraws_the_question() -> None:
         raise AssertionError("it sleeps for ever")
 
     host = TableHost({M.ReadLine: read_line})
-    async with fake_server(asking((1, M.ReadLine, ()))) as (carrier, server):
-        async with PSSession.connect(carrier, host=host) as session:
-            invocation = await session.invoke("go")
-            await asked.wait()
-            await invocation.stop()
-            assert withdrawn.is_set()
-            assert server.answers == []
+    async with (
+        fake_server(asking((1, M.ReadLine, ()))) as (carrier, server),
+        PSSession.connect(carrier, host=host) as session,
+    ):
+        invocation = await session.invoke("go")
+        await asked.wait()
+        await invocation.stop()
+        assert withdrawn.is_set()
+        assert server.answers == []
 
 
 @pytest.mark.parametrize("code", [0, 3])
 async def test_exit_is_told_to_the_host_and_kept(code: int) -> None:
     engine = asking((VOID_CALL_ID, M.SetShouldExit, (code,)))
-    async with fake_server(engine) as (carrier, _):
-        async with PSSession.connect(carrier) as session:
-            assert (await session.run("exit")).exit_code == code
-            assert session.exit_code == code
+    async with fake_server(engine) as (carrier, _), PSSession.connect(carrier) as session:
+        assert (await session.run("exit")).exit_code == code
+        assert session.exit_code == code
 
 
 async def test_a_command_may_have_a_host_of_its_own() -> None:
@@ -146,8 +155,10 @@ async def test_a_command_may_have_a_host_of_its_own() -> None:
         return "mine"
 
     host = TableHost({M.ReadLine: read_line}, info=HostInfo.full())
-    async with fake_server(asking((1, M.ReadLine, ()))) as (carrier, server):
-        async with PSSession.connect(carrier) as session:
-            assert (await session.run("go", host=host)).output == ["mine"]
+    async with (
+        fake_server(asking((1, M.ReadLine, ()))) as (carrier, server),
+        PSSession.connect(carrier) as session,
+    ):
+        assert (await session.run("go", host=host)).output == ["mine"]
     (created,) = [event for event in server.seen if isinstance(event, e.CreatePipeline)]
     assert created.host_info == HostInfo.full()

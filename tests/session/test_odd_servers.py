@@ -81,7 +81,7 @@ async def test_a_pool_that_breaks_says_why() -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Refusing(theirs, small_engine).serve)
-        with pytest.raises(PSRemotingTransportError, match="^refused by policy$") as caught:
+        with pytest.raises(PSRemotingTransportError, match=r"^refused by policy$") as caught:
             async with PSSession.connect(carrier_over(ours)):
                 raise AssertionError("it must not open")
         assert caught.value.error_id == "PSSessionOpenFailed"
@@ -104,10 +104,12 @@ async def test_a_pool_that_is_closed_at_once_says_its_state() -> None:
 
 async def test_a_banner_before_the_packets_is_kept_and_not_fatal() -> None:
     lines: list[str] = []
-    async with fake_server(spoil=before_all(b"Welcome to the lab\n\n")) as (carrier, _):
-        async with PSSession.connect(carrier, on_notice=lines.append) as session:
-            assert (await session.run("count 2")).output == [0, 1]
-            assert session.notices == ("Welcome to the lab",)
+    async with (
+        fake_server(spoil=before_all(b"Welcome to the lab\n\n")) as (carrier, _),
+        PSSession.connect(carrier, on_notice=lines.append) as session,
+    ):
+        assert (await session.run("count 2")).output == [0, 1]
+        assert session.notices == ("Welcome to the lab",)
     assert lines == ["Welcome to the lab"]
 
 
@@ -133,13 +135,12 @@ async def test_an_error_line_breaks_the_session_with_its_text() -> None:
         await server.raw(b"__NamedPipeError__:something broke\n")
         await trio.sleep_forever()
 
-    async with fake_server(engine) as (carrier, _):
-        async with PSSession.connect(carrier) as session:
-            result = await session.run("go")
-            assert isinstance(result.error, PSRemotingTransportError)
-            assert result.error.error_id == "JobFailure"
-            assert "with the following message: something broke." in str(result.error)
-            assert session.state == "Broken"
+    async with fake_server(engine) as (carrier, _), PSSession.connect(carrier) as session:
+        result = await session.run("go")
+        assert isinstance(result.error, PSRemotingTransportError)
+        assert result.error.error_id == "JobFailure"
+        assert "with the following message: something broke." in str(result.error)
+        assert session.state == "Broken"
 
 
 async def test_a_command_that_the_server_could_not_read_is_not_waited_for() -> None:
@@ -166,13 +167,15 @@ async def test_output_that_is_no_clixml_costs_one_command() -> None:
     async def engine(server: FakeServer, event: e.CreatePipeline) -> None:
         await server.output(event.pipeline_id, "good", "bad" if len(server.seen) < 5 else "fine")
 
-    async with fake_server(engine, spoil=spoil) as (carrier, _):
-        async with PSSession.connect(carrier) as session:
-            result = await session.run("go")
-            assert result.output == ["good"]
-            assert isinstance(result.error, PSRemotingError)
-            assert result.error.error_id == "JobFailure"
-            assert (await session.run("go")).output == ["good", "fine"]
+    async with (
+        fake_server(engine, spoil=spoil) as (carrier, _),
+        PSSession.connect(carrier) as session,
+    ):
+        result = await session.run("go")
+        assert result.output == ["good"]
+        assert isinstance(result.error, PSRemotingError)
+        assert result.error.error_id == "JobFailure"
+        assert (await session.run("go")).output == ["good", "fine"]
 
 
 async def test_a_close_acknowledgement_that_is_forgotten_holds_nothing_up(
