@@ -241,7 +241,7 @@ class Pool:
         if line is None:
             if not self._serves or self.state in _OVER:
                 return
-            line = self.targets.open(target, self._rpid)
+            line = self.targets.admit(target, self._rpid)
         line.incoming[stream].receive_data(data)
         if not self._ready or self._ready[-1] != (line, stream):
             self._ready.append((line, stream))
@@ -357,7 +357,7 @@ class Pool:
         line = self.targets.find(header.pid)
         if line is None:
             born = header.message_type in duties.BIRTH_TYPES
-            line = (self.targets.open if born else self.targets.new)(header.pid, self._rpid)
+            line = (self.targets.admit if born else self.targets.new)(header.pid, self._rpid)
         return line
 
     def _apply(self, line: Line, event: e.Event) -> e.Event | None:

@@ -57,7 +57,7 @@ class Targets:
             after_connect=after_connect,
         )
 
-    def open(self, target: UUID | None, rpid: UUID) -> Line:
+    def admit(self, target: UUID | None, rpid: UUID) -> Line:
         """A line for a pipeline of the peer's. Raises LimitExceeded when it has too many."""
         if len(self.pipelines) >= self._max_pipelines:
             raise LimitExceeded("pipelines", self._max_pipelines + 1, self._max_pipelines)
