@@ -36,10 +36,19 @@ _NAMES: dict[str, str] = {}
 _NAMES_KEPT = 4096
 
 
-def dumps(value: Any, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -> bytes:
+def dumps(
+    value: Any,
+    *,
+    seal: Seal | None = None,
+    depth: int | None = None,
+    max_depth: int = MAX_DEPTH,
+) -> bytes:
     """The value as one bare element, UTF-8, as in the body of a PSRP message.
 
     seal: turns the text of an open SecureString into that of ``<SS>``.
+    depth: how many levels of .NET properties are written, as the depth of a PowerShell
+        serializer; 1 is that of remoting, None all of them. Below, an object is its text. Notes
+        and containers cost nothing.
     max_depth: how many Obj may stand in each other, up to 100; more than 48 are more than
         PowerShell reads.
     Raises LocalProtocolError, naming the place, for a value that has no CLIXML form.
@@ -51,7 +60,7 @@ def dumps(value: Any, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -
         return b"<I32>%d</I32>" % value
     if kind is bytes and value:
         return b"".join((b"<BA>", b2a_base64(value, newline=False), b"</BA>"))
-    writer = Writer(seal, max_depth)
+    writer = Writer(seal, max_depth, depth)
     writer.value(value, "")
     return "".join(writer.pieces).encode()
 
@@ -59,13 +68,24 @@ def dumps(value: Any, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -
 class Writer:
     """Writes values into one scope of ids, as text in ``pieces``."""
 
-    __slots__ = ("_depth", "_ids", "_max_depth", "_next", "_path", "_seal", "_types", "pieces")
+    __slots__ = (
+        "_depth",
+        "_ids",
+        "_levels",
+        "_max_depth",
+        "_next",
+        "_path",
+        "_seal",
+        "_types",
+        "pieces",
+    )
 
-    def __init__(self, seal: Seal | None, max_depth: int) -> None:
+    def __init__(self, seal: Seal | None, max_depth: int, depth: int | None = None) -> None:
         if not 1 <= max_depth <= DEPTH_CEILING:
             raise LocalProtocolError(f"max_depth is between 1 and {DEPTH_CEILING}")
         self.pieces: list[str] = []
         self._seal = seal
+        self._levels = float("inf") if depth is None else depth
         self._max_depth = max_depth
         self._depth = 0
         self._next = 0
@@ -102,9 +122,7 @@ class Writer:
                 return _SPECIAL[base](self, value, attribute)
         self._refuse(f"a {type(value).__name__} has no CLIXML form")
 
-    def _scalar(
-        self, scalar: tuple[str, Callable[[Any], str]], value: Any, attribute: str
-    ) -> None:
+    def _scalar(self, scalar: tuple[str, Callable[[Any], str]], value: Any, attribute: str) -> None:
         tag, form = scalar
         try:
             text = form(value)
@@ -180,6 +198,9 @@ class Writer:
     def _object(self, value: PSObject, attribute: str) -> None:
         if self._known(value, attribute):
             return
+        if self._levels < 1 and _ENUM.intersection(value.type_names[1:]):
+            self._scalar(FORMAT[str], value.to_string or str(value.value), attribute)
+            return
         self._begin(attribute, value)
         inner = value.value
         if type(inner) in _CONTENT:
@@ -189,6 +210,9 @@ class Writer:
 
     def _content(self, value: PSObject) -> None:
         inner = value.value
+        if self._levels < 1 and inner is None and (value.adapted, value.to_string) != (None, None):
+            inner = value.to_string or "".join(value.type_names[:1])
+            value = PSObject(extended=value.extended, value=inner)
         content = _CONTENT.get(type(inner))
         names = value.type_names
         self._type_names(tuple(names) if names or content is None else _names_of(inner))
@@ -200,7 +224,9 @@ class Writer:
         elif inner is not None:
             self.value(inner, "")
         if value.adapted is not None:
+            self._levels -= 1
             self._members("Props", value.adapted, "")
+            self._levels += 1
         if value.extended:
             self._members("MS", value.extended, "")
 
@@ -321,6 +347,7 @@ class Writer:
         )
 
 
+_ENUM = frozenset({"System.Enum", "Deserialized.System.Enum"})
 _BIG_INTEGER = ("System.Numerics.BigInteger", "System.ValueType", "System.Object")
 
 

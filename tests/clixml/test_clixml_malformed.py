@@ -173,6 +173,8 @@ def test_other_spellings_of_an_object_are_read(text: str) -> None:
     [
         '<Obj RefId="0"><TN ><T >A</T ><T>B&amp;_x0043_</T></TN><MS ><S N="a" >1</S></MS></Obj>',
         '<Obj RefId="0"><MS><S N="a">1</S></MS ><TN><T>A</T><T>B&amp;C</T></TN ></Obj>',
+        '<Obj RefId="0"><TN RefId="0"><T>A</T><T>B&amp;C</T></TN><TNRef RefId="0" x="" />'
+        '<MS><S N="a">1</S></MS></Obj>',
         '<Obj RefId="0"><TN RefId="0" /><TN RefId="1"><T>A</T><T>B&amp;C</T></TN>'
         "<MS />\n<MS><S N='a'>1</S></MS></Obj>",
         '<Obj RefId="0"><MS><S N="x">0</S></MS><TN a="b"><T>A</T><T>B&amp;C</T></TN>'

@@ -79,6 +79,21 @@ def test_what_powershell_writes_is_written_again_byte_for_byte(
     assert dumps(loads(text, max_depth=depth), max_depth=depth).decode() == text
 
 
+SHALLOWER = [vector for vector in WRITTEN if vector.get("bare_depth_1")]
+
+DEEPER = {"deserialized-again"}
+"""PowerShell's types table gives a PSCredential inside it a level more; the value cannot tell."""
+
+
+@pytest.mark.parametrize("vector", SHALLOWER, ids=names(SHALLOWER))
+def test_at_depth_one_objects_in_properties_are_their_text(vector: dict[str, Any]) -> None:
+    """Statement E55."""
+    depth = 60 if vector["name"] in TOO_DEEP else 48
+    value = loads(vector["bare"], max_depth=depth)
+    if vector["name"] not in DEEPER:
+        assert dumps(value, depth=1, max_depth=depth).decode() == vector["bare_depth_1"]
+
+
 @pytest.mark.parametrize("vector", WRITTEN, ids=names(WRITTEN))
 def test_a_document_is_written_as_export_clixml_does(vector: dict[str, Any]) -> None:
     depth = 60 if vector["name"] in TOO_DEEP else 48

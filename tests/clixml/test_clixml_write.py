@@ -66,6 +66,18 @@ def test_an_empty_object_is_an_empty_element() -> None:
     assert dumps(PSObject(to_string="")) == b'<Obj RefId="0"><ToString /></Obj>'
 
 
+def test_below_the_depth_an_object_is_its_text_and_keeps_its_notes() -> None:
+    """Statement E55."""
+    deep = PSObject(["T"], adapted={"x": 1}, extended={"n": 1})
+    assert dumps(PSObject(adapted={"a": deep}), depth=1) == (
+        b'<Obj RefId="0"><Props><Obj N="a" RefId="1"><S>T</S><MS><I32 N="n">1</I32></MS></Obj>'
+        b"</Props></Obj>"
+    )
+    free = {"list": [[deep]], "note": PSObject.custom(a=PSObject.custom(b=deep))}
+    assert dumps(free, depth=1) == dumps(free)
+    assert dumps(deep, depth=0) == b'<Obj RefId="0"><S>T</S><MS><I32 N="n">1</I32></MS></Obj>'
+
+
 def test_lists_of_one_kind_are_written_as_lists_of_many() -> None:
     for items in ([1, 2, -(2**31)], ["a", "<b>", ""], [1, 2**31], [True, False], [1, "a", None]):
         separate = [dumps(item) for item in items]
