@@ -1,4 +1,5 @@
-"""Where recorded traffic lies: always in fixtures/, and the whole collection where it is beside the checkout."""
+"""Where recorded traffic lies: always in fixtures/, and the whole collection where it is beside
+the checkout."""
 
 from __future__ import annotations
 

@@ -72,6 +72,11 @@ def test_what_is_said_to_be_held_names_its_test(note: Path) -> None:
     assert not [named for named in held if not TEST.search(named)]
 
 
+def test_every_note_is_in_the_list_of_notes() -> None:
+    listed = set(re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \| \w", text(README), re.MULTILINE))
+    assert listed == {note.name for note in NOTES} - {README.name}
+
+
 def test_the_table_has_every_statement_once_in_order() -> None:
     names = [name for name, _, _ in ROW.findall(text(README))]
     assert names == sorted(STATEMENTS, key=lambda name: int(name[1:]))
