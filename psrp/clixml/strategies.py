@@ -30,7 +30,7 @@ from psrp.clixml.times import MAX_DATETIME, DateTime, DateTimeKind, TimeSpan
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["containers", "objects", "scalars", "strings", "values"]
+__all__ = ["brief", "containers", "objects", "scalars", "strings", "values"]
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 _DAY_TYPES = ("System.DayOfWeek", "System.Enum", "System.ValueType", "System.Object")
 
 
-def _brief(strategy: SearchStrategy[T]) -> SearchStrategy[T]:
+def brief(strategy: SearchStrategy[T]) -> SearchStrategy[T]:
     """The same with a short repr: nested ones would grow beyond all bounds."""
 
     @st.composite
@@ -71,7 +71,7 @@ def strings(*, min_size: int = 0, max_size: int = 50) -> SearchStrategy[str]:
     anything = st.text(st.characters(exclude_categories=()), min_size=min_size, max_size=max_size)
     hard = st.lists(st.sampled_from(_HARD), max_size=4).map("".join)
     fitting = hard.filter(lambda text: min_size <= len(_joined(text)) <= max_size)
-    return (anything | fitting).map(_joined).filter(lambda text: len(text) >= min_size)
+    return brief((anything | fitting).map(_joined).filter(lambda text: len(text) >= min_size))
 
 
 def _date_times() -> SearchStrategy[DateTime]:
@@ -126,7 +126,7 @@ def scalars(*, allow_nan: bool = False) -> SearchStrategy[Any]:
     ``allow_nan`` adds NaN, which equals nothing (compare with `psrp.clixml.identical`).
     SecureStrings are not among them. Shrinks to None, then False, then 0.
     """
-    text = _brief(strings())
+    text = brief(strings())
     every = st.one_of(
         st.none(),
         st.booleans(),
@@ -147,7 +147,7 @@ def scalars(*, allow_nan: bool = False) -> SearchStrategy[Any]:
         ),
         _progress(text),
     )
-    return _brief(every)
+    return brief(every)
 
 
 def _type_names() -> SearchStrategy[tuple[str, ...]]:
@@ -177,8 +177,8 @@ def containers(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[Any]:
 
     ``inner`` draws what they hold (default: `scalars`). Shrinks to an empty plain list.
     """
-    inner = scalars() if inner is None else _brief(inner)
-    return _brief(_sequences(inner) | _dictionaries(inner))
+    inner = scalars() if inner is None else brief(inner)
+    return brief(_sequences(inner) | _dictionaries(inner))
 
 
 def _members(inner: SearchStrategy[Any], *, folded: bool) -> SearchStrategy[dict[str, Any]]:
@@ -193,10 +193,10 @@ def _members(inner: SearchStrategy[Any], *, folded: bool) -> SearchStrategy[dict
 def objects(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[PSObject]:
     """Objects with adapted and extended properties, member sets, enums, values with notes.
 
-    ``inner`` draws the values of their properties (default: `scalars`). Shrinks to an object
-    with no type name and no property.
+    ``inner`` draws the values of their properties (default: `scalars`). Shrinks to an
+    enum, the day Sunday; without enums to an object with no type name and no property.
     """
-    inner = scalars() if inner is None else _brief(inner)
+    inner = scalars() if inner is None else brief(inner)
     member_sets = _members(inner, folded=True).map(MemberSet)
     extended = _members(inner | member_sets, folded=True)
     bags = st.builds(
@@ -216,7 +216,7 @@ def objects(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[PSObject
         extended,
         scalars() | containers(inner).filter(lambda value: type(value) not in (list, dict)),
     )
-    return _brief(bags | enums | holders)
+    return brief(bags | enums | holders)
 
 
 def _nameless(value: T) -> T:

@@ -1,10 +1,4 @@
-"""Hypothesis strategies for everything that PSRP moves: test your own code with them.
-
-Install ``psremoting[testing]``; nothing else in `psrp` imports this module. Every strategy makes
-all that is legal and nothing else; `mutations` is the one for bytes that are not. Arguments
-that make no sense raise ValueError when the strategy is made. spec-notes/fuzzing.md shows how
-to test a fragmenter of your own with them.
-"""
+"""Streams of fragments, cut and damaged as carriers and strangers do it."""
 
 from __future__ import annotations
 

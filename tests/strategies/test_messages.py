@@ -1,0 +1,126 @@
+"""Messages and conversations: what the strategies make, the library takes and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+from psrp import events as e
+from psrp.clixml import SecureString, dumps, loads
+from psrp.messages import MESSAGES, decode, encode
+from psrp.sansio import Side
+from psrp.strategies import (
+    Step,
+    containers,
+    conversations,
+    messages,
+    objects,
+    scalars,
+    strings,
+    values,
+)
+from psrp.strategies.messages import messages_of
+
+SEARCH = settings(max_examples=1_000, database=None, derandomize=True)
+RPID = UUID(int=9)
+
+
+@pytest.mark.parametrize("number", MESSAGES, ids=lambda number: MESSAGES[number].event.__name__)
+def test_a_message_comes_back_equal(number: int) -> None:
+    codec = MESSAGES[number]
+    sender = codec.sender or Side.SERVER
+
+    @settings(max_examples=max(10, settings.default.max_examples // 5))
+    @given(messages_of(codec.event))
+    def any_message(event: e.Event) -> None:
+        message = encode(event, RPID, sender=sender)
+        header, again = decode(message)
+        assert type(event) is codec.event
+        assert again == event
+        assert header.message_type == number
+        assert encode(again, RPID, sender=sender) == message
+
+    any_message()
+
+
+@given(messages(side=Side.CLIENT), messages(side=Side.SERVER))
+def test_a_side_sends_its_own_messages_only(client: e.Event, server: e.Event) -> None:
+    senders = {codec.event: codec.sender for codec in MESSAGES.values()}
+    assert senders[type(client)] in (None, Side.CLIENT)
+    assert senders[type(server)] in (None, Side.SERVER)
+
+
+@given(conversations(versions=("2.2",), max_moves=3))
+def test_a_conversation_opens_and_closes_its_pool(steps: list[Step]) -> None:
+    assert steps[0] == Step(Side.CLIENT, e.SessionCapability(protocol_version="2.2"))
+    assert isinstance(steps[1].event, e.InitRunspacePool)
+    assert steps[-1] == Step(Side.SERVER, e.ClosePool())
+
+
+def test_secure_strings_are_drawn_on_demand() -> None:
+    drawn = values(secure_strings=st.builds(SecureString.from_sealed, st.just("YQ==")))
+    found = find(drawn, lambda value: isinstance(value, SecureString), settings=SEARCH)
+    assert found == SecureString.from_sealed("YQ==")
+
+
+@given(values(shared=False, max_leaves=4))
+def test_without_sharing_nothing_is_referred_to(value: Any) -> None:
+    assert b"<Ref" not in dumps(value)
+    assert loads(dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda: messages(side="client"), id="a side that is none"),  # type: ignore[arg-type]
+        pytest.param(lambda: messages_of(e.ClosePool), id="no message"),
+        pytest.param(lambda: conversations(versions=()), id="no version"),
+        pytest.param(lambda: conversations(versions=("1.0",)), id="too old"),
+        pytest.param(lambda: conversations(max_moves=-1), id="fewer than no moves"),
+        pytest.param(lambda: values(max_leaves=0), id="no leaves"),
+        pytest.param(lambda: strings(min_size=3, max_size=2), id="crossed sizes"),
+    ],
+)
+def test_an_argument_without_sense_raises_at_once(made: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"is|not a message"):
+        made()
+
+
+def test_what_they_shrink_to() -> None:
+    def anything(_: object) -> bool:
+        return True
+
+    assert find(scalars(), anything, settings=SEARCH) is None
+    assert find(values(), anything, settings=SEARCH) is None
+    assert find(strings(), anything, settings=SEARCH) == ""
+    assert find(strings(min_size=2), anything, settings=SEARCH) == "00"
+    assert find(containers(), anything, settings=SEARCH) == []
+    assert find(objects(), anything, settings=SEARCH).to_string == "Sunday"
+    bag = find(objects(), lambda thing: thing.value is None, settings=SEARCH)
+    assert (bag.type_names, list(bag)) == ((), [])
+    assert find(messages(), anything, settings=SEARCH) == e.PublicKeyRequest()
+    steps = find(conversations(), anything, settings=SEARCH)
+    assert [type(step.event) for step in steps] == [
+        e.SessionCapability,
+        e.InitRunspacePool,
+        e.RunspacePoolState,
+        e.ClosePool,
+        e.RunspacePoolState,
+        e.RunspacePoolState,
+        e.ClosePool,
+    ]
+
+
+def test_a_value_may_contain_itself() -> None:
+    assert find(
+        values(),
+        lambda value: (
+            isinstance(value, list) and value in ([value],) and any(item is value for item in value)
+        ),
+        settings=settings(SEARCH, max_examples=20_000),
+    )
