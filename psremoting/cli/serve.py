@@ -1,0 +1,116 @@
+"""`psrp serve`: an endpoint on this program's stdio, or on a unix socket."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.engine import Engine
+
+__all__ = ["serve"]
+
+_EPILOG = """\b
+Examples:
+  psrp serve --stdio
+  psrp serve --stdio --functions mytools.remote:commands
+  psrp serve --stdio --process "pwsh -s -NoLogo"
+\b
+As a subsystem of OpenSSH, in sshd_config:
+  Subsystem powershell /usr/bin/psrp serve --stdio
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--stdio", is_flag=True, help="Serve one client on stdin and stdout.")
+@click.option(
+    "--unix",
+    metavar="PATH",
+    help="Serve the clients of a unix socket, one after the other, until stopped.",
+)
+@click.option(
+    "--functions",
+    "functions",
+    metavar="MODULE:NAME",
+    help="Offer these Python functions: a mapping of command name to callable, or a callable "
+    "that gives one. Without it a few commands to try.",
+)
+@click.option(
+    "--process", metavar="COMMAND", help="Hand clients on to another server, started for each."
+)
+def serve(
+    stdio: bool, unix: str | None, functions: str | None, process: str | None
+) -> None:
+    """Serve a PowerShell remoting endpoint.
+
+    A client gets a runspace without language: the commands that are offered, Get-Command,
+    Get-Help, Select-Object, Measure-Object, and what an interactive session needs. Nothing that
+    a command prints or reads can reach the protocol.
+
+    The exit code is 160 when the client has gone, as PowerShell's is.
+    """
+    if stdio is (unix is not None):
+        raise click.UsageError("Say where to serve: --stdio or --unix PATH.")
+    if functions is not None and process is not None:
+        raise click.UsageError("--functions and --process exclude each other.")
+    try:
+        engine = _engine(functions, process)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(_run(engine, unix))
+
+
+def _engine(functions: str | None, process: str | None) -> Engine:
+    if process is not None:
+        from psremoting.endpoint.process import ProcessEngine
+
+        return ProcessEngine(shlex.split(process))
+    from psremoting.endpoint.functions import FunctionsEngine
+
+    if functions is None:
+        from psremoting.endpoint.demo import DEMO
+
+        return FunctionsEngine(DEMO)
+    return FunctionsEngine(_load(functions))
+
+
+def _load(where: str) -> Mapping[str, Callable[..., Any]]:
+    """The functions that ``module:name`` leads to. Raises what click shows."""
+    module, _, name = where.partition(":")
+    if not module or not name:
+        raise ValueError(f"{where!r} is not of the form module:name")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, Mapping) and callable(found):
+        found = found()
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{where} is no mapping of command names to functions")
+    return found
+
+
+def _run(engine: Engine, unix: str | None) -> int:
+    import trio
+
+    from psremoting.endpoint.driver import serve_wire
+    from sshsub.trio_server import serve_stdio, serve_unix
+
+    one = partial(serve_wire, engine=engine)
+    if unix is None:
+        return trio.run(serve_stdio, one)
+    try:
+        trio.run(serve_unix, unix, one)
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    return 0

@@ -1,0 +1,39 @@
+"""The commands that every endpoint of this kind has, beside its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from psremoting.endpoint import console
+from psremoting.endpoint.catalog import Catalog, EndpointCommand
+from psremoting.endpoint.discovery import get_command, get_help
+from psremoting.endpoint.selection import measure_object, select_object
+
+__all__ = ["BUILT_IN"]
+
+_SHOWN: dict[str, Callable[..., Any]] = {
+    "Clear-Host": console.clear_host,
+    "Exit-PSSession": console.exit_pssession,
+    "Get-Command": get_command,
+    "Get-Help": get_help,
+    "Measure-Object": measure_object,
+    "Out-Default": console.out_default,
+    "Select-Object": select_object,
+}
+_HIDDEN: dict[str, Callable[..., Any]] = {
+    "prompt": console.prompt,
+    "__Set-PSDebugMode": console.set_debug_mode,
+    "__Set-PSUnhandledBreakpointMode": console.set_unhandled_breakpoint_mode,
+}
+
+BUILT_IN = Catalog(
+    [
+        *(EndpointCommand.of(name, each, built_in=True) for name, each in _SHOWN.items()),
+        *(
+            EndpointCommand.of(name, each, built_in=True, hidden=True)
+            for name, each in _HIDDEN.items()
+        ),
+    ]
+)
+"""Real clients refuse to enter an endpoint without Out-Default and Exit-PSSession."""

@@ -1,0 +1,159 @@
+"""The commands of an endpoint, by name, with what a client may ask about them."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psremoting.endpoint.coercion import type_name
+from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.parameters import ParameterInfo, Signature, describe
+from psrp.records import ErrorCategory
+
+__all__ = ["Catalog", "EndpointCommand", "command_not_found"]
+
+_FUNCTION, _CMDLET = 2, 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointCommand:
+    """One command: a Python callable under a PowerShell name."""
+
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    summary: str = ""
+    description: str = ""
+    built_in: bool = False
+    hidden: bool = False
+    """Not shown by Get-Command, but there."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        built_in: bool = False,
+        hidden: bool = False,
+    ) -> EndpointCommand:
+        """Raises TypeError for what cannot be called by name."""
+        if not callable(function):
+            raise TypeError(f"{name}: not callable")
+        if not name or name != name.strip() or any(mark in name for mark in " \t\n|;'\"`$(){},&<>"):
+            raise TypeError(f"{name!r} cannot be the name of a command")
+        text = inspect.getdoc(function) or ""
+        summary, _, description = text.partition("\n\n")
+        return cls(
+            name=name,
+            function=function,
+            signature=describe(function),
+            summary=" ".join(summary.split()),
+            description=description.strip(),
+            built_in=built_in,
+            hidden=hidden,
+        )
+
+    @property
+    def parameters(self) -> tuple[ParameterInfo, ...]:
+        return self.signature.parameters
+
+    @property
+    def command_type(self) -> int:
+        """The bit of CommandTypes. [MS-PSRP] 2.2.3.19"""
+        return _CMDLET if self.built_in else _FUNCTION
+
+    @property
+    def source(self) -> str:
+        return "psremoting" if self.built_in else ""
+
+    @property
+    def syntax(self) -> str:
+        """One line, as Get-Command -Syntax shows it."""
+        words = [self.name]
+        for each in self.parameters:
+            kind = _short(each)
+            named = f"-{each.name}"
+            if each.switch:
+                words.append(f"[{named}]")
+                continue
+            if each.position is not None:
+                named = f"[{named}]"
+            text = f"{named} <{kind}>"
+            words.append(text if each.mandatory else f"[{text}]")
+        return " ".join((*words, "[<CommonParameters>]"))
+
+
+def _short(parameter: ParameterInfo) -> str:
+    name = parameter.type_name if parameter.remaining else type_name(parameter.annotation)
+    return name.rpartition(".")[2].lower().replace("int64", "long").replace("boolean", "bool")
+
+
+class Catalog:
+    """Commands by name; names are found without regard to case."""
+
+    def __init__(self, commands: Iterable[EndpointCommand] = ()) -> None:
+        self._commands: dict[str, EndpointCommand] = {}
+        for command in commands:
+            self._commands[command.name.casefold()] = command
+
+    @classmethod
+    def of(cls, functions: Mapping[str, Callable[..., Any]], *, built_in: bool = False) -> Catalog:
+        """Raises TypeError for something that cannot be a command."""
+        return cls(
+            EndpointCommand.of(name, function, built_in=built_in)
+            for name, function in functions.items()
+        )
+
+    def __iter__(self) -> Iterator[EndpointCommand]:
+        """In the order of their names; hidden ones are left out."""
+        shown = (each for each in self._commands.values() if not each.hidden)
+        return iter(sorted(shown, key=lambda each: each.name.casefold()))
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def __or__(self, other: Catalog) -> Catalog:
+        """Both together; ``other`` wins where names meet."""
+        return Catalog([*self._commands.values(), *other._commands.values()])
+
+    def find(self, name: str) -> EndpointCommand | None:
+        folded = name.casefold()
+        found = self._commands.get(folded)
+        if found is None and "\\" in folded:
+            found = self._commands.get(folded.rpartition("\\")[2])
+        return found
+
+    def get(self, name: str) -> EndpointCommand:
+        """Raises CommandError with PowerShell's words for a command that is not there."""
+        found = self.find(name)
+        if found is None:
+            raise command_not_found(name)
+        return found
+
+    def matching(self, patterns: Iterable[str]) -> list[EndpointCommand]:
+        """Commands whose name fits one of the wildcard patterns, each once."""
+        folded = [pattern.casefold() for pattern in patterns]
+        return [
+            each
+            for each in self
+            if any(fnmatch.fnmatchcase(each.name.casefold(), pattern) for pattern in folded)
+        ]
+
+
+def command_not_found(name: str) -> CommandError:
+    return CommandError(
+        f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, or "
+        "executable program.\nCheck the spelling of the name, or if a path was included, verify "
+        "that the path is correct and try again.",
+        error_id="CommandNotFoundException",
+        category=ErrorCategory.ObjectNotFound,
+        exception_type="System.Management.Automation.CommandNotFoundException",
+        target=name,
+        target_type="String",
+        full_id=True,
+        activity="",
+    )

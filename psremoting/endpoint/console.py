@@ -1,0 +1,91 @@
+"""The commands that an interactive client needs: it sends every line through Out-Default, asks
+for `prompt` before each, and leaves with Exit-PSSession."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from psremoting.endpoint.context import Context
+from psremoting.endpoint.formatting import Formatter, error_lines
+from psremoting.endpoint.parameters import Input
+from psremoting.endpoint.stages import Merged
+from psrp.clixml import Dictionary
+from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
+
+__all__ = [
+    "clear_host",
+    "exit_pssession",
+    "out_default",
+    "prompt",
+    "set_debug_mode",
+    "set_unhandled_breakpoint_mode",
+]
+
+_PATIENCE = 0.3
+"""Seconds for which rows are held back to learn the widths of their columns."""
+_WIDTH = 120
+
+
+async def out_default(context: Context, input: Input, *, transcript: bool = False) -> None:
+    """Shows objects on the client's host."""
+    formatter = Formatter(_width(context))
+    tell = context.stage.pipeline.tell_host
+
+    async def write(lines: list[str]) -> None:
+        for line in lines:
+            await tell(HostMethodId.WriteLine2, (line,))
+
+    while True:
+        batch: list[Any] | None = None
+        with trio.move_on_after(_PATIENCE):
+            batch = await context.stage.next_batch(plain=False)
+        if batch is None:
+            await write(formatter.pause())
+            continue
+        if not batch:
+            await write(formatter.flush())
+            return
+        for value in batch:
+            if type(value) is Merged:
+                await write(formatter.flush())
+                for line in error_lines(value.record):
+                    await tell(HostMethodId.WriteErrorLine, (line,))
+            elif isinstance(value, Dictionary):
+                for key, item in value.items():
+                    await write(formatter.feed_entry(key, item))
+            else:
+                await write(formatter.feed(value))
+
+
+def _width(context: Context) -> int:
+    data = context.host.default_data
+    size = None if data is None else data.buffer_size or data.window_size
+    return size.width if size is not None and size.width > 0 else _WIDTH
+
+
+async def exit_pssession(context: Context) -> None:
+    """Leaves an interactive session."""
+    await context.call_host(HostMethodId.PopRunspace)
+
+
+async def prompt() -> str:
+    """What stands before a line that is typed."""
+    return "PS> "
+
+
+async def clear_host(context: Context) -> None:
+    """Empties the client's window."""
+    await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
+    await context.call_host(
+        HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
+    )
+
+
+async def set_debug_mode(mode: Any = None) -> None:
+    """Taken from every client after it opened a session; there is no debugger here."""
+
+
+async def set_unhandled_breakpoint_mode(unhandled_breakpoint_mode: Any = None) -> None:
+    """Taken from every client before it runs a command; there are no breakpoints here."""

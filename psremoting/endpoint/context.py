@@ -1,0 +1,268 @@
+"""What a command can do beside its output: all streams, and the client's host.
+
+A function that has a parameter annotated `Context` (``async def``) or `SyncContext` (``def``, it
+runs in a thread) gets one. Both have the same methods; those of `Context` are awaited.
+
+Every text that people see goes out twice, as in PowerShell: as a record, and as a call of the
+client's host that shows it; a client without a host gets the record alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from psremoting.endpoint.failures import CommandError, record_of
+from psremoting.endpoint.outputs import as_clixml
+from psrp.clixml import PSObject, SecureString
+from psrp.host import (
+    ChoiceDescription,
+    ConsoleColor,
+    Credential,
+    FieldDescription,
+    HostInfo,
+    HostMethodId,
+    KeyInfo,
+)
+from psrp.records import ErrorCategory, ErrorRecord, ProgressRecord, ProgressType
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.stages import Stage
+
+__all__ = ["Context"]
+
+_CREDENTIAL_CAPTION = "PowerShell credential request"
+_STRING = ("String", "System.String")
+_SECRET = ("SecureString", "System.Security.SecureString")
+
+
+class Context:
+    """One running command and its client."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.command = stage.name
+        """The name under which the command was called."""
+
+    @property
+    def host(self) -> HostInfo:
+        """What the client said about its host; the sizes of its window are in there."""
+        return self._stage.pipeline.host
+
+    @property
+    def has_host(self) -> bool:
+        """Whether somebody can see what is shown, and answer."""
+        return self._stage.pipeline.has_host
+
+    @property
+    def verbose(self) -> bool:
+        """Whether -Verbose was given; `write_verbose` does nothing otherwise."""
+        return self._stage.actions.verbose
+
+    @property
+    def application_arguments(self) -> Any:
+        """What the client sent along when it opened the session, or None."""
+        return self._stage.pipeline.session.pool.application_arguments
+
+    @property
+    def stage(self) -> Stage:
+        """The command's place in its pipeline, for commands that are part of the endpoint."""
+        return self._stage
+
+    # -- streams
+
+    async def write(self, value: Any) -> None:
+        """Put one object into the pipeline; a list stays one object."""
+        await self._stage.put(as_clixml(value))
+
+    async def write_error(
+        self,
+        error: str | BaseException | ErrorRecord,
+        *,
+        error_id: str = "",
+        category: ErrorCategory = ErrorCategory.NotSpecified,
+        target: Any = None,
+    ) -> None:
+        """An error that does not end the command, unless the client said -ErrorAction Stop."""
+        if isinstance(error, str):
+            error = CommandError(
+                error,
+                error_id=error_id or "Microsoft.PowerShell.Commands.WriteErrorException",
+                category=category,
+                exception_type="Microsoft.PowerShell.Commands.WriteErrorException",
+                target=target,
+                full_id=not error_id,
+            )
+        record = error if isinstance(error, ErrorRecord) else record_of(error, self.command)
+        await self._stage.error(record)
+
+    async def write_warning(self, text: str) -> None:
+        await self._stage.warning(text)
+
+    async def write_verbose(self, text: str) -> None:
+        """Seen only where -Verbose was given."""
+        await self._stage.verbose(text)
+
+    async def write_debug(self, text: str) -> None:
+        """Seen only where -Debug was given."""
+        await self._stage.debug(text)
+
+    async def write_information(self, data: Any, *tags: str) -> None:
+        """A record for who asks for it; shown only with -InformationAction Continue."""
+        await self._stage.information(as_clixml(data), tags, "Write-Information")
+
+    async def write_host(
+        self,
+        text: str = "",
+        *,
+        foreground: ConsoleColor | None = None,
+        background: ConsoleColor | None = None,
+        no_newline: bool = False,
+    ) -> None:
+        """Show a text, and keep it as an information record."""
+        await self._stage.write_host(text, foreground, background, no_newline)
+
+    async def write_progress(
+        self,
+        activity: str,
+        status: str = "Processing",
+        *,
+        percent: int = -1,
+        seconds_remaining: int = -1,
+        operation: str | None = None,
+        id: int = 0,
+        parent_id: int = -1,
+        completed: bool = False,
+    ) -> None:
+        """How far a long work is; ``percent`` and ``seconds_remaining`` are -1 when unknown."""
+        record = ProgressRecord(
+            activity=activity,
+            activity_id=id,
+            status=status,
+            current_operation=operation,
+            parent_activity_id=parent_id,
+            percent_complete=percent,
+            seconds_remaining=seconds_remaining,
+            type=ProgressType.Completed if completed else ProgressType.Processing,
+        )
+        await self._stage.progress(record)
+
+    # -- the host
+
+    async def call_host(self, method: HostMethodId, *arguments: Any) -> Any:
+        """Any method of the client's host, for what has no name of its own here.
+
+        Raises CommandError when there is no host or it answers with an error.
+        """
+        return await self._stage.pipeline.call_host(method, arguments)
+
+    async def ask(self, prompt: str) -> str:
+        """A line from the user, as ``Read-Host PROMPT`` asks for it."""
+        answer = await self._prompt("", "", prompt, _STRING)
+        return _text(answer)
+
+    async def ask_secret(self, prompt: str) -> SecureString:
+        """A line that is not shown, as ``Read-Host PROMPT -AsSecureString`` asks for it."""
+        return _secret(await self._prompt("", "", prompt, _SECRET))
+
+    async def _prompt(
+        self, caption: str, message: str, name: str, kind: tuple[str, str]
+    ) -> Any:
+        field = FieldDescription(
+            name=name,
+            parameter_type_name=kind[0],
+            parameter_type_full_name=kind[1],
+            parameter_assembly_full_name=kind[1],
+        )
+        answers = await self.call_host(HostMethodId.Prompt, caption, message, (field,))
+        if not isinstance(answers, dict):
+            raise _no_answer()
+        return answers.get(name)
+
+    async def read_line(self) -> str:
+        """A line from the user without a prompt."""
+        return _text(await self.call_host(HostMethodId.ReadLine))
+
+    async def read_secure(self) -> SecureString:
+        """A line that is not shown, without a prompt."""
+        return _secret(await self.call_host(HostMethodId.ReadLineAsSecureString))
+
+    async def choose(
+        self,
+        caption: str,
+        message: str,
+        choices: Sequence[str | ChoiceDescription],
+        default: int = 0,
+    ) -> int:
+        """Which of the choices the user takes; ``&`` in a label marks its key."""
+        labels = tuple(
+            each if isinstance(each, ChoiceDescription) else ChoiceDescription(each)
+            for each in choices
+        )
+        answer = await self.call_host(
+            HostMethodId.PromptForChoice, caption, message, labels, default
+        )
+        if not isinstance(answer, int) or not 0 <= answer < len(labels):
+            raise _no_answer()
+        return answer
+
+    async def prompt_credential(
+        self,
+        message: str = "Enter your credentials.",
+        *,
+        user_name: str = "",
+        target: str = "",
+        caption: str = _CREDENTIAL_CAPTION,
+    ) -> Credential:
+        """A name and a password, as Get-Credential asks for them."""
+        answer = await self.call_host(
+            HostMethodId.PromptForCredential2, caption, message, user_name, target, 3, 1
+        )
+        if not isinstance(answer, Credential):
+            raise _no_answer()
+        return answer
+
+    async def read_key(self, options: int = 6) -> KeyInfo:
+        """One key; the bits are ReadKeyOptions (NoEcho 2, IncludeKeyDown 4, IncludeKeyUp 8)."""
+        answer = await self.call_host(HostMethodId.ReadKey, options)
+        if not isinstance(answer, KeyInfo):
+            raise _no_answer()
+        return answer
+
+    async def confirm(self, action: str, target: str) -> bool:
+        """Ask whether to go on, as a command with -Confirm does."""
+        choices = (
+            ChoiceDescription("&Yes", "Continue with only the next step of the operation."),
+            ChoiceDescription("&No", "Skip this operation and proceed with the next operation."),
+        )
+        question = (
+            "Are you sure you want to perform this action?\n"
+            f'Performing the operation "{action}" on target "{target}".'
+        )
+        return await self.choose("Confirm", question, choices) == 0
+
+    async def set_window_title(self, title: str) -> None:
+        await self._stage.pipeline.tell_host(HostMethodId.SetWindowTitle, (title,))
+
+
+def _text(answer: Any) -> str:
+    if not isinstance(answer, str):
+        raise _no_answer()
+    return str.__str__(answer)
+
+
+def _secret(answer: Any) -> SecureString:
+    if isinstance(answer, PSObject):
+        answer = answer.value
+    if not isinstance(answer, SecureString):
+        raise _no_answer()
+    return answer
+
+
+def _no_answer() -> CommandError:
+    return CommandError(
+        "The host gave no answer that this command can use.",
+        error_id="HostAnswerNotUsable",
+        category=ErrorCategory.InvalidResult,
+        exception_type="System.Management.Automation.Host.HostException",
+    )

@@ -1,0 +1,285 @@
+"""What a client may ask about commands: Get-Command, Get-Help, GET_COMMAND_METADATA.
+
+The objects have the types and members that PowerShell's have, as far as clients read them:
+Enter-PSSession looks for names, Import-PSSession builds its proxies from Parameters.
+[ref] outofproc/sessions/enter-interactive
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from psremoting.endpoint.catalog import Catalog, EndpointCommand, command_not_found
+from psremoting.endpoint.context import Context
+from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.parameters import COMMON, Param, ParameterInfo
+from psrp import events as e
+from psrp.clixml import Dictionary, List, PSObject
+from psrp.enums import COMMAND_TYPES
+from psrp.properties import enum_object, enum_text
+from psrp.records import ErrorCategory
+
+__all__ = ["get_command", "get_help", "metadata_of"]
+
+_SMA = "System.Management.Automation."
+_ALL_TYPES = 383
+_KINDS = {2: "FunctionInfo", 8: "CmdletInfo"}
+_PARAMETER = (_SMA + "ParameterMetadata", "System.Object")
+_COLLECTION = ("System.Collections.ObjectModel.Collection`1[[System.String]]", "System.Object")
+_PARAMETERS = (
+    f"System.Collections.Generic.Dictionary`2[[System.String],[{_SMA}ParameterMetadata]]",
+    "System.Object",
+)
+_OUTPUT_TYPES = (
+    f"System.Collections.ObjectModel.ReadOnlyCollection`1[[{_SMA}PSTypeName]]",
+    "System.Object",
+)
+_COUNT = (
+    "Selected.Microsoft.PowerShell.Commands.GenericMeasureInfo",
+    _SMA + "PSCustomObject",
+    "System.Object",
+)
+
+
+def metadata_of(catalog: Catalog, event: e.GetCommandMetadata) -> Iterator[PSObject]:
+    """The answer to GET_COMMAND_METADATA: how many commands, then each. [MS-PSRP] 2.2.2.14"""
+    names = event.names if event.names else ("*",)
+    found = [each for each in catalog.matching(names) if each.command_type & event.command_types]
+    if event.namespaces:
+        wanted = {str(name).casefold() for name in event.namespaces} - {""}
+        found = [each for each in found if not wanted or each.source.casefold() in wanted]
+    yield PSObject(_COUNT, extended={"Count": len(found)})
+    for each in found:
+        yield _selected(each)
+
+
+def _selected(command: EndpointCommand) -> PSObject:
+    types = (
+        f"Selected.{_SMA}{_KINDS[command.command_type]}",
+        _SMA + "PSCustomObject",
+        "System.Object",
+    )
+    return PSObject(
+        types,
+        extended={
+            "Name": command.name,
+            "Namespace": command.source,
+            "HelpUri": "",
+            "CommandType": _command_type(command),
+            "ResolvedCommandName": None,
+            "OutputType": List((), _OUTPUT_TYPES),
+            "Parameters": _parameters(command),
+        },
+    )
+
+
+def _command_type(command: EndpointCommand) -> PSObject:
+    number = command.command_type
+    return enum_object(_SMA + "CommandTypes", number, enum_text(number, COMMAND_TYPES))
+
+
+def _parameters(command: EndpointCommand) -> Dictionary:
+    everything = (*command.parameters, *COMMON)
+    return Dictionary({each.name: _metadata(each) for each in everything}, _PARAMETERS)
+
+
+def _metadata(parameter: ParameterInfo) -> PSObject:
+    return PSObject(
+        _PARAMETER,
+        {
+            "Name": parameter.name,
+            "ParameterType": parameter.type_name,
+            "Aliases": List(parameter.aliases, _COLLECTION),
+            "IsDynamic": False,
+            "SwitchParameter": parameter.switch,
+        },
+        to_string=_SMA + "ParameterMetadata",
+    )
+
+
+def _info(command: EndpointCommand) -> PSObject:
+    kind = _KINDS[command.command_type]
+    verb, dash, noun = command.name.partition("-")
+    return PSObject(
+        (_SMA + kind, _SMA + "CommandInfo", "System.Object"),
+        {
+            "Name": command.name,
+            "CommandType": _command_type(command),
+            "Verb": verb if dash else "",
+            "Noun": noun,
+            "Version": None,
+            "Source": command.source,
+            "ModuleName": command.source,
+            "Namespace": command.source,
+            "HelpUri": "",
+            "ResolvedCommandName": None,
+            "Definition": command.syntax,
+            "Visibility": "Public",
+            "OutputType": List((), _OUTPUT_TYPES),
+            "Parameters": _parameters(command),
+        },
+        to_string=command.name,
+    )
+
+
+async def get_command(
+    context: Context,
+    name: Annotated[list[str], Param(help="Names, with wildcards.", from_pipeline=True)] = ["*"],  # noqa: B006
+    *,
+    verb: Annotated[list[str], Param(help="Only commands with these verbs.")] = ["*"],  # noqa: B006
+    noun: Annotated[list[str], Param(help="Only commands with these nouns.")] = ["*"],  # noqa: B006
+    module: Annotated[list[str], Param(help="Taken for compatibility.")] = [],  # noqa: B006
+    fully_qualified_module: Annotated[Any, Param(help="Taken for compatibility.")] = None,
+    command_type: Annotated[Any, Param(help="Kinds of commands.", aliases=("Type",))] = None,
+    argument_list: Annotated[Any, Param(help="Taken for compatibility.")] = None,
+    total_count: Annotated[int, Param(help="How many at most.")] = -1,
+    syntax: Annotated[bool, Param(help="Show how to call it instead of the command.")] = False,
+    list_imported: bool = False,
+    all: bool = False,
+) -> Any:
+    """Gets the commands of this endpoint."""
+    catalog: Catalog = context.stage.pipeline.session.catalog
+    bits = _bits(command_type)
+    names = Catalog(
+        each
+        for pair in (verb, noun)[:1]
+        for each in catalog.matching([f"{v}-{n}" for v in pair for n in noun])
+    )
+    anything = verb == ["*"] and noun == ["*"]
+    left = total_count
+    for pattern in name:
+        found = catalog.matching([pattern])
+        hidden = catalog.find(pattern)
+        if not found and hidden is not None:
+            found = [hidden]
+        if not found and not set(pattern) & set("*?["):
+            error = command_not_found(pattern)
+            error.full_id = False
+            await context.write_error(error)
+        for each in found:
+            if not each.command_type & bits or not (anything or names.find(each.name)):
+                continue
+            if left == 0:
+                return
+            left -= 1
+            await context.write(each.syntax if syntax else _info(each))
+
+
+def _bits(given: Any) -> int:
+    if given is None:
+        return _ALL_TYPES
+    value = given
+    if isinstance(given, PSObject):
+        value = given.value if isinstance(given.value, int) else given.to_string
+    if isinstance(value, int):
+        return int(value)
+    numbers = {name.casefold(): number for number, name in COMMAND_TYPES.items()}
+    words = [str(word).strip().casefold() for word in str(value).split(",")]
+    return sum({numbers.get(word, 0) for word in words}) or _ALL_TYPES
+
+
+# -- help
+
+
+async def get_help(
+    context: Context,
+    name: Annotated[str, Param(help="A command; without one, all are listed.")] = "*",
+    *,
+    full: bool = False,
+    detailed: bool = False,
+    examples: bool = False,
+    parameter: Annotated[str, Param(help="Show the help of this parameter only.")] = "",
+) -> Any:
+    """Shows what a command does and how it is called."""
+    catalog: Catalog = context.stage.pipeline.session.catalog
+    found = catalog.matching([name])
+    if not found:
+        raise CommandError(
+            f"Get-Help could not find {name} in a help file in this session.",
+            error_id="HelpNotFound",
+            category=ErrorCategory.ResourceUnavailable,
+            exception_type="Microsoft.PowerShell.Commands.HelpNotFoundException",
+            target=name,
+        )
+    if len(found) > 1:
+        for each in found:
+            await context.write(_summary(each))
+        return
+    await context.write(_help(found[0], parameter))
+
+
+def _summary(command: EndpointCommand) -> PSObject:
+    return PSObject(
+        ("HelpInfoShort", "System.Object"),
+        {
+            "Name": command.name,
+            "Category": "Cmdlet" if command.built_in else "Function",
+            "Synopsis": command.summary,
+        },
+        to_string=command.name,
+    )
+
+
+def _help(command: EndpointCommand, parameter: str) -> PSObject:
+    shown = [
+        each
+        for each in command.parameters
+        if not parameter or each.name.casefold() == parameter.casefold()
+    ]
+    parts = [
+        ("NAME", command.name),
+        ("SYNOPSIS", command.summary),
+        ("SYNTAX", command.syntax),
+        ("DESCRIPTION", command.description),
+        ("PARAMETERS", "\n\n".join(_parameter_help(each) for each in shown)),
+    ]
+    if parameter:
+        parts = parts[-1:]
+    text = "\n\n".join(
+        f"{title}\n{textwrap.indent(body, '    ')}" for title, body in parts if body
+    )
+    return PSObject(
+        ("HelpInfo", "System.Object"),
+        {
+            "Name": command.name,
+            "Category": "Cmdlet" if command.built_in else "Function",
+            "Synopsis": command.summary,
+            "Syntax": command.syntax,
+            "Description": command.description,
+            "Parameters": List([_parameter_object(each) for each in shown]),
+        },
+        to_string=f"\n{text}\n",
+    )
+
+
+def _parameter_help(parameter: ParameterInfo) -> str:
+    head = f"-{parameter.name}"
+    if not parameter.switch:
+        head += f" <{parameter.type_name}>"
+    facts = ["required" if parameter.mandatory else "optional"]
+    facts += ["named" if parameter.position is None else f"position {parameter.position}"]
+    if parameter.from_pipeline:
+        facts.append("takes pipeline input")
+    if parameter.choices:
+        facts.append("one of " + ", ".join(parameter.choices))
+    if parameter.aliases:
+        facts.append("also " + ", ".join(f"-{alias}" for alias in parameter.aliases))
+    text = f"{parameter.help}\n" if parameter.help else ""
+    return f"{head}\n" + textwrap.indent(f"{text}({'; '.join(facts)})", "    ")
+
+
+def _parameter_object(parameter: ParameterInfo) -> PSObject:
+    return PSObject(
+        ("HelpInfoParameter", "System.Object"),
+        {
+            "Name": parameter.name,
+            "Type": parameter.type_name,
+            "Required": parameter.mandatory,
+            "Position": "named" if parameter.position is None else str(parameter.position),
+            "PipelineInput": parameter.from_pipeline,
+            "Description": parameter.help,
+        },
+        to_string=parameter.name,
+    )

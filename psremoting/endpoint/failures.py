@@ -1,0 +1,146 @@
+"""From what goes wrong in a command to the record that PowerShell would make of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psrp.records import ErrorCategory, ErrorRecord
+from psrp.sansio import LocalProtocolError
+
+__all__ = ["CommandError", "RecordError", "parse_error", "record_of", "stopped"]
+
+_SMA = "System.Management.Automation."
+
+
+class CommandError(Exception):
+    """An error with PowerShell's particulars; raised by a command, it ends the pipeline.
+
+    ``error_id`` is the first part of the FullyQualifiedErrorId, the command's name follows it
+    unless ``full_id``; ``exception_type`` is the .NET type that the client sees.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_id: str = "RuntimeException",
+        category: ErrorCategory = ErrorCategory.NotSpecified,
+        exception_type: str = _SMA + "RuntimeException",
+        target: Any = None,
+        target_type: str | None = None,
+        full_id: bool = False,
+        activity: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_id = error_id
+        self.category = category
+        self.exception_type = exception_type
+        self.target = target
+        self.target_type = target_type
+        self.full_id = full_id
+        self.activity = activity
+
+    def to_record(self, command: str) -> ErrorRecord:
+        shown = "" if self.target is None else str(self.target)
+        kind = self.target_type
+        if kind is None:
+            kind = "" if self.target is None else _type_word(self.target)
+        return ErrorRecord.create(
+            self.message,
+            error_id=self.error_id if self.full_id or not command else f"{self.error_id},{command}",
+            category=self.category,
+            exception_type=self.exception_type,
+            activity=command if self.activity is None else self.activity,
+            target=self.target if isinstance(self.target, (str, int, float, bool)) else None,
+            target_name=shown[:100],
+            target_type=kind,
+        )
+
+
+class RecordError(Exception):
+    """A record that ends a statement as it stands; ``fatal``: the whole pipeline."""
+
+    def __init__(self, record: ErrorRecord, *, fatal: bool = False) -> None:
+        super().__init__(record.message)
+        self.record = record
+        self.fatal = fatal
+
+
+_WORDS: dict[type, str] = {str: "String", bool: "Boolean", int: "Int32", float: "Double"}
+
+
+def _type_word(value: Any) -> str:
+    return _WORDS.get(type(value), type(value).__name__)
+
+
+#: Python's exceptions: the category and the .NET type that say the same. First match counts.
+_KNOWN: tuple[tuple[type[BaseException], ErrorCategory, str], ...] = (
+    (FileNotFoundError, ErrorCategory.ObjectNotFound, "System.IO.FileNotFoundException"),
+    (FileExistsError, ErrorCategory.ResourceExists, "System.IO.IOException"),
+    (PermissionError, ErrorCategory.PermissionDenied, "System.UnauthorizedAccessException"),
+    (TimeoutError, ErrorCategory.OperationTimeout, "System.TimeoutException"),
+    (ConnectionError, ErrorCategory.ConnectionError, "System.IO.IOException"),
+    (OSError, ErrorCategory.ResourceUnavailable, "System.IO.IOException"),
+    (NotImplementedError, ErrorCategory.NotImplemented, "System.NotImplementedException"),
+    (LookupError, ErrorCategory.ObjectNotFound, "System.Collections.Generic.KeyNotFoundException"),
+    (ZeroDivisionError, ErrorCategory.InvalidOperation, "System.DivideByZeroException"),
+    (ArithmeticError, ErrorCategory.InvalidOperation, "System.ArithmeticException"),
+    (TypeError, ErrorCategory.InvalidType, "System.ArgumentException"),
+    (ValueError, ErrorCategory.InvalidArgument, "System.ArgumentException"),
+    (MemoryError, ErrorCategory.ResourceUnavailable, "System.OutOfMemoryException"),
+    (LocalProtocolError, ErrorCategory.InvalidData, _SMA + "PSSerializationException"),
+)
+
+
+def record_of(error: BaseException, command: str) -> ErrorRecord:
+    """The record of an exception that came out of ``command``.
+
+    Its text is the exception's own; where it happened in the server's code stays here.
+    """
+    if isinstance(error, RecordError):
+        return error.record
+    if isinstance(error, CommandError):
+        return error.to_record(command)
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    name = type(error).__name__
+    category, kind = ErrorCategory.NotSpecified, _SMA + "RuntimeException"
+    for base, its_category, its_kind in _KNOWN:
+        if isinstance(error, base):
+            category, kind = its_category, its_kind
+            break
+    return ErrorRecord.create(
+        message or f'An error of type "{name}" has occurred.',
+        error_id=f"{name},{command}" if command else name,
+        category=category,
+        exception_type=kind,
+        activity=command,
+        reason=name,
+    )
+
+
+def parse_error(
+    message: str, error_id: str, *, incomplete: bool = False, target: str = ""
+) -> CommandError:
+    """What is wrong with a command line; ``incomplete`` makes a client ask for more lines."""
+    kind = "IncompleteParseException" if incomplete else "ParseException"
+    return CommandError(
+        message,
+        error_id=error_id,
+        category=ErrorCategory.ParserError,
+        exception_type=_SMA + kind,
+        target=target or None,
+        target_type="String" if target else "",
+        full_id=True,
+        activity="",
+    )
+
+
+def stopped() -> ErrorRecord:
+    """The reason of a pipeline that was stopped. [ref] outofproc/probes/close-while-running"""
+    return ErrorRecord.create(
+        "The pipeline has been stopped.",
+        error_id="PipelineStopped",
+        category=ErrorCategory.OperationStopped,
+        exception_type=_SMA + "PipelineStoppedException",
+    )

@@ -1,0 +1,324 @@
+"""The functions engine: Python callables as the commands of a no-language endpoint.
+
+    engine = FunctionsEngine({"Get-Weather": get_weather})
+
+The server's side of PSRP is `psrp.Pool`; this module reacts to its events. What runs is
+`psremoting.endpoint.pipeline`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import trio
+
+from psremoting.endpoint.builtin import BUILT_IN
+from psremoting.endpoint.catalog import Catalog
+from psremoting.endpoint.identity import application_private_data
+from psremoting.endpoint.pipeline import Pipeline
+from psrp import events as e
+from psrp.host import HostInfo
+from psrp.pool import Pool
+from psrp.sansio import (
+    Act,
+    LocalProtocolError,
+    Outgoing,
+    RemoteProtocolError,
+    Side,
+)
+from psrp.states import PoolState
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.engine import Link
+
+__all__ = ["FunctionsEngine", "FunctionsSession"]
+
+_GRACE = 10.0
+"""Seconds that a stopped command has for its cleaning up before it is reported as stopped."""
+_CONFIRMED = {
+    Act.STOP_PIPELINE: e.StopPipeline,
+    Act.CLOSE_PIPELINE: e.ClosePipeline,
+}
+
+
+class FunctionsEngine:
+    """Offers ``functions`` (PowerShell name -> callable) beside the commands that a constrained
+    endpoint needs. ``built_in`` replaces those; without Out-Default and Exit-PSSession real
+    clients refuse to enter. ``protocol_version`` is the highest one spoken. ``max_pipelines``
+    bounds what one client can have open, ``max_threads`` the threads of plain functions over all
+    clients. Raises TypeError for what cannot be a command.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Callable[..., Any]],
+        *,
+        built_in: Mapping[str, Callable[..., Any]] | None = None,
+        protocol_version: str = "2.3",
+        max_pipelines: int = 256,
+        max_threads: int = 64,
+        grace: float = _GRACE,
+        new_key: Callable[[], bytes] = lambda: os.urandom(32),
+    ) -> None:
+        own = BUILT_IN if built_in is None else Catalog.of(built_in, built_in=True)
+        self.catalog = own | Catalog.of(functions)
+        self.protocol_version = protocol_version
+        self.max_pipelines = max_pipelines
+        self.threads = trio.CapacityLimiter(max_threads)
+        self.grace = grace
+        self.new_key = new_key
+
+    def open(self, link: Link) -> FunctionsSession:
+        return FunctionsSession(self, link)
+
+
+class FunctionsSession:
+    """One client's runspace pool. It is an `psremoting.endpoint.engine.Session`."""
+
+    def __init__(self, engine: FunctionsEngine, link: Link) -> None:
+        self.catalog = engine.catalog
+        self.threads = engine.threads
+        self.pool = Pool(
+            Side.SERVER,
+            session_key=engine.new_key,
+            version=engine.protocol_version,
+            max_pipelines=engine.max_pipelines,
+        )
+        self.host = HostInfo.null(use_runspace_host=False)
+        self.runspaces = trio.CapacityLimiter(1)
+        self._link = link
+        self._grace = engine.grace
+        self._pipelines: dict[UUID, Pipeline] = {}
+        self._owed: dict[UUID, list[type[e.StopPipeline] | type[e.ClosePipeline]]] = {}
+        self._acts: list[Outgoing] = []
+        self._over = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._history_id = 0
+        self._closing = False
+        self._reactions: dict[type[e.Event], Callable[[Any], None]] = {
+            e.InitRunspacePool: self._open,
+            e.CreatePipeline: self._start,
+            e.GetCommandMetadata: self._start,
+            e.PipelineInput: self._feed,
+            e.EndOfPipelineInput: self._end_input,
+            e.PipelineHostResponse: self._answer,
+            e.StopPipeline: self._stop,
+            e.StopPowerShell: self._stop_unasked,
+            e.ClosePipeline: self._close_pipeline,
+            e.ConnectPipeline: self._echo,
+            e.Disconnect: self._echo,
+            e.Reconnect: self._echo,
+            e.ConnectRunspacePool: self._connected,
+            e.SetMaxRunspaces: self._resize,
+            e.ResetRunspaceState: self._reset,
+            e.ClosePool: self._close,
+            e.Fault: self._fault,
+        }
+
+    # -- the carrier's side
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            await self._over.wait()
+            nursery.cancel_scope.cancel()
+        self._nursery = None
+
+    def receive(self, item: Outgoing) -> None:
+        if item.data:
+            try:
+                self.pool.receive_data(item.data, item.target, item.stream)
+            except RemoteProtocolError as error:
+                self._link.report(f"Remote transport error: {error}")
+            pipeline = None if item.target is None else self._pipelines.get(item.target)
+            if pipeline is not None:
+                pipeline.count_input(len(item.data))
+        if item.act is not None:
+            self._receive_act(item.act, item.target)
+        self._react()
+
+    def _receive_act(self, act: Act, target: UUID | None) -> None:
+        if target is not None and act in _CONFIRMED and target not in self.pool.pipelines:
+            # Nothing that the machine knows: whoever asks has to have an answer all the same.
+            self._acts.append(Outgoing(target=target, act=act))
+            return
+        self.pool.receive_act(act, target)
+
+    def _react(self) -> None:
+        while (event := self.pool.next_event()) is not None:
+            reaction = self._reactions.get(type(event))
+            if reaction is not None:
+                reaction(event)
+            elif isinstance(event, e.Ignored) and not event.message_type and event.pipeline_id:
+                # A stop of what never began: an act has no message type.
+                self._acts.append(Outgoing(target=event.pipeline_id, act=Act.STOP_PIPELINE))
+        if self.pool.state in (PoolState.CLOSED, PoolState.BROKEN) and not self._closing:
+            self._stop_all()
+
+    def data_to_send(self, room: int) -> Outgoing | None:
+        out = self.pool.data_to_send(room)
+        if out is None:
+            return self._acts.pop(0) if self._acts else None
+        if out.target is not None:
+            pipeline = self._pipelines.get(out.target)
+            if pipeline is not None:
+                pipeline.moved()
+        return out
+
+    def takes_more(self, target: UUID | None) -> bool:
+        pipeline = None if target is None else self._pipelines.get(target)
+        return pipeline is None or pipeline.takes_more
+
+    def client_gone(self) -> None:
+        if not self._closing and self._nursery is not None:
+            self._closing = True
+            self._nursery.start_soon(self._end_of_pool, False)
+
+    # -- what pipelines need
+
+    def say(self, event: e.Event) -> None:
+        """Send a message. Raises LocalProtocolError."""
+        self.pool.send(event)
+        self._link.wake()
+
+    def wake(self) -> None:
+        self._link.wake()
+
+    def next_history_id(self) -> int:
+        self._history_id += 1
+        return self._history_id
+
+    def pipeline_ended(self, pipeline: Pipeline) -> None:
+        """Confirm the stops and the close that waited for it."""
+        for kind in self._owed.pop(pipeline.id, ()):
+            self._confirm(kind, pipeline.id)
+        self._link.wake()
+
+    def _confirm(self, kind: type[e.StopPipeline] | type[e.ClosePipeline], id: UUID) -> None:
+        if kind is e.ClosePipeline:
+            self._pipelines.pop(id, None)
+        try:
+            self.pool.send(kind(pipeline_id=id))
+        except LocalProtocolError:
+            act = Act.STOP_PIPELINE if kind is e.StopPipeline else Act.CLOSE_PIPELINE
+            self._acts.append(Outgoing(target=id, act=act))
+        self._link.wake()
+
+    # -- reactions
+
+    def _open(self, event: e.InitRunspacePool) -> None:
+        self.host = event.host_info
+        self.runspaces.total_tokens = event.max_runspaces
+        data = application_private_data(self.pool.version or self.pool.own_version)
+        self.say(e.ApplicationPrivateData(data=data))
+        self.say(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+
+    def _connected(self, event: e.ConnectRunspacePool) -> None:
+        data = application_private_data(self.pool.version or self.pool.own_version)
+        self.say(e.ApplicationPrivateData(data=data))
+
+    def _start(self, event: e.CreatePipeline | e.GetCommandMetadata) -> None:
+        if self._nursery is None or self._closing:
+            return
+        pipeline = Pipeline(self, event)
+        self._pipelines[pipeline.id] = pipeline
+        self._nursery.start_soon(pipeline.run)
+
+    def _feed(self, event: e.PipelineInput) -> None:
+        if (pipeline := self._pipelines.get(event.pipeline_id)) is not None:
+            pipeline.feed(event.data)
+
+    def _end_input(self, event: e.EndOfPipelineInput) -> None:
+        if (pipeline := self._pipelines.get(event.pipeline_id)) is not None:
+            pipeline.end_input()
+
+    def _answer(self, event: e.PipelineHostResponse) -> None:
+        if (pipeline := self._pipelines.get(event.pipeline_id)) is not None:
+            pipeline.answered(event)
+
+    def _stop(self, event: e.StopPipeline) -> None:
+        self._end_pipeline(event.pipeline_id, e.StopPipeline)
+
+    def _close_pipeline(self, event: e.ClosePipeline) -> None:
+        self._end_pipeline(event.pipeline_id, e.ClosePipeline)
+
+    def _stop_unasked(self, event: e.StopPowerShell) -> None:
+        self._end_pipeline(event.pipeline_id, None)
+
+    def _end_pipeline(
+        self, id: UUID, kind: type[e.StopPipeline] | type[e.ClosePipeline] | None
+    ) -> None:
+        pipeline = self._pipelines.get(id)
+        if pipeline is None or pipeline.ended:
+            if kind is not None:
+                self._confirm(kind, id)
+            return
+        if kind is not None:
+            self._owed.setdefault(id, []).append(kind)
+        pipeline.stop()
+        if self._nursery is not None:
+            self._nursery.start_soon(self._see_it_stop, pipeline)
+
+    async def _see_it_stop(self, pipeline: Pipeline) -> None:
+        """A command that does not let itself be stopped is not waited for for ever."""
+        with trio.move_on_after(self._grace):
+            await pipeline.finished.wait()
+        pipeline.finish(e.InvocationState.STOPPED)
+
+    def _echo(self, event: e.Event) -> None:
+        self.say(event)
+
+    def _resize(self, event: e.SetMaxRunspaces) -> None:
+        self.runspaces.total_tokens = event.count
+
+    def _reset(self, event: e.ResetRunspaceState) -> None:
+        self._history_id = 0
+        self.say(e.RunspaceAvailability(call_id=event.call_id, answer=True))
+
+    def _fault(self, event: e.Fault) -> None:
+        self._link.report(f"Remote transport error: {event.error}")
+
+    # -- the end
+
+    def _stop_all(self) -> None:
+        for pipeline in list(self._pipelines.values()):
+            if not pipeline.ended:
+                pipeline.stop(pool_closes=True)
+
+    def _close(self, event: e.ClosePool) -> None:
+        self._closing = True
+        if any(not each.ended for each in self._pipelines.values()) and self._nursery is not None:
+            self._nursery.start_soon(self._end_of_pool, True)
+            return
+        self._say_state(e.RunspaceState.CLOSING)
+        self._closed(True)
+
+    async def _end_of_pool(self, confirm: bool) -> None:
+        self._say_state(e.RunspaceState.CLOSING)
+        self._stop_all()
+        with trio.move_on_after(self._grace):
+            for pipeline in list(self._pipelines.values()):
+                await pipeline.finished.wait()
+        for pipeline in list(self._pipelines.values()):
+            pipeline.finish(e.InvocationState.STOPPED)
+        self._closed(confirm)
+
+    def _closed(self, confirm: bool) -> None:
+        self._say_state(e.RunspaceState.CLOSED)
+        if confirm:
+            self.say(e.ClosePool())
+        self._over.set()
+        self._link.wake()
+
+    def _say_state(self, state: e.RunspaceState) -> None:
+        try:
+            self.say(e.RunspacePoolState(state=state))
+        except LocalProtocolError:
+            # A pool that was never opened, or is broken, has nothing to say about its end.
+            return

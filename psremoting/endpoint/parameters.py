@@ -1,0 +1,186 @@
+"""What a Python signature says to a PowerShell user: parameters with names, types and help.
+
+    def find(name: str, *, limit: int = 10, exact: bool = False) -> ...
+
+has -Name (mandatory, position 0), -Limit and the switch -Exact. `Param` inside `Annotated` says
+what a signature cannot: help, aliases, pipeline input, another name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from psremoting.endpoint.coercion import choices_of, type_name
+
+__all__ = ["COMMON", "FROM_PIPELINE", "Input", "Param", "ParameterInfo", "describe", "wire_name"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """Goes into ``Annotated[type, Param(...)]``."""
+
+    help: str = ""
+    name: str = ""
+    """The name on the wire, where the Python name in PascalCase will not do."""
+    aliases: tuple[str, ...] = ()
+    from_pipeline: bool = False
+    """The function is called once for each object of the pipeline, with the object here."""
+    by_property_name: bool = False
+    """Takes the property of this name of the pipeline's object."""
+    secret: bool = False
+    """Never shown, not even in an error text."""
+
+
+FROM_PIPELINE = Param(from_pipeline=True)
+"""Short for a parameter that takes each object of the pipeline."""
+
+
+class Input:
+    """Annotates the parameter that gets all pipeline input at once: an async iterable for an
+    ``async def``, a plain iterable for another function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterInfo:
+    """One parameter of a command."""
+
+    name: str
+    """As users write it, without the dash."""
+    argument: str
+    """As Python has it."""
+    annotation: Any = Any
+    default: Any = None
+    mandatory: bool = False
+    position: int | None = None
+    switch: bool = False
+    remaining: bool = False
+    """Takes all positional arguments that are left (``*args``)."""
+    from_pipeline: bool = False
+    by_property_name: bool = False
+    aliases: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    help: str = ""
+
+    @property
+    def type_name(self) -> str:
+        """The .NET type that a client is shown."""
+        if self.switch:
+            return "System.Management.Automation.SwitchParameter"
+        return type_name(self.annotation) + ("[]" if self.remaining else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a function takes: ``context`` and ``input`` are the arguments that get the context
+    and the whole pipeline input, if it has them."""
+
+    parameters: tuple[ParameterInfo, ...]
+    context: str | None = None
+    input: str | None = None
+
+
+def wire_name(argument: str) -> str:
+    """``computer_name`` as ``ComputerName``."""
+    words = argument.strip("_").split("_")
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def describe(function: Callable[..., Any]) -> Signature:
+    """Read a signature. Raises TypeError for ``**kwargs``, which no PowerShell user can name."""
+    hints = _hints(function)
+    found: list[ParameterInfo] = []
+    context = whole_input = None
+    position = 0
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise TypeError(f"{function!r}: a command cannot have **{name}")
+        annotation = hints.get(name, Any)
+        if _is_context(name, annotation):
+            context = name
+        elif annotation is Input or (name == "input" and annotation is Any):
+            whole_input = name
+        else:
+            info = _parameter(name, parameter, annotation, position)
+            position += info.position is not None
+            found.append(info)
+    return Signature(parameters=tuple(found), context=context, input=whole_input)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        return get_type_hints(target, include_extras=True)
+    except NameError:
+        # A name that exists for type checkers only: what it stands for stays unknown.
+        return {
+            name: hint
+            for name, hint in getattr(target, "__annotations__", {}).items()
+            if not isinstance(hint, str)
+        }
+
+
+def _is_context(name: str, annotation: Any) -> bool:
+    names = ("Context", "SyncContext")
+    kind = getattr(annotation, "__name__", "")
+    return kind in names or (name in ("context", "ctx") and annotation is Any)
+
+
+def _parameter(
+    name: str, parameter: inspect.Parameter, annotation: Any, position: int
+) -> ParameterInfo:
+    said = Param()
+    if typing.get_origin(annotation) is typing.Annotated:
+        for extra in typing.get_args(annotation)[1:]:
+            if isinstance(extra, Param):
+                said = extra
+            elif isinstance(extra, str) and not said.help:
+                said = Param(help=extra)
+        annotation = typing.get_args(annotation)[0]
+    default = None if parameter.default is parameter.empty else parameter.default
+    switch = annotation is bool and default is False
+    remaining = parameter.kind is parameter.VAR_POSITIONAL
+    named_only = parameter.kind is parameter.KEYWORD_ONLY or switch or remaining
+    return ParameterInfo(
+        name=said.name or wire_name(name),
+        argument=name,
+        annotation=annotation,
+        default=default,
+        mandatory=parameter.default is parameter.empty and not remaining,
+        position=None if named_only else position,
+        switch=switch,
+        remaining=remaining,
+        from_pipeline=said.from_pipeline,
+        by_property_name=said.by_property_name,
+        aliases=said.aliases,
+        choices=choices_of(annotation),
+        secret=said.secret,
+        help=said.help,
+    )
+
+
+def _common(name: str, alias: str, kind: Any = str, *, switch: bool = False) -> ParameterInfo:
+    return ParameterInfo(
+        name=name, argument="", annotation=kind, aliases=(alias,), switch=switch
+    )
+
+
+#: What every command of PowerShell takes. [ref] outofproc/sessions/enter-interactive
+COMMON: tuple[ParameterInfo, ...] = (
+    _common("Verbose", "vb", bool, switch=True),
+    _common("Debug", "db", bool, switch=True),
+    _common("ErrorAction", "ea"),
+    _common("WarningAction", "wa"),
+    _common("InformationAction", "infa"),
+    _common("ProgressAction", "proga"),
+    _common("ErrorVariable", "ev"),
+    _common("WarningVariable", "wv"),
+    _common("InformationVariable", "iv"),
+    _common("OutVariable", "ov"),
+    _common("OutBuffer", "ob", int),
+    _common("PipelineVariable", "pv"),
+)

@@ -1,0 +1,211 @@
+"""The process engine: clients are handed on to another out-of-process server.
+
+    ProcessEngine(["pwsh", "-s", "-NoLogo"])
+
+Each session has a child of its own. Fragments pass as they are, in both directions; only the
+packets around them are new, so a client of any carrier reaches a server that speaks on stdio.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import trio
+
+from psrp.sansio import Act, LocalProtocolError, Outgoing, RemoteProtocolError, Side
+from sshsub.events import ActReceived, DataReceived, PeerError
+from sshsub.subsystem import Subsystem
+from sshsub.trio_process import open_process
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.engine import Link
+    from sshsub.events import Event
+    from sshsub.trio_process import ProcessWire
+
+__all__ = ["ProcessEngine", "ProcessSession"]
+
+_UNSENT = 256 << 10
+"""Bytes for the child at which the client waits, and bytes for the client at which it does."""
+_COMPLAINT = "Remote transport error:"
+_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class ProcessEngine:
+    """Starts ``argv`` for each client. ``cwd`` and ``env`` are the child's."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        patience: float = 2.0,
+    ) -> None:
+        if not argv:
+            raise LocalProtocolError("an empty command line")
+        self.argv = tuple(argv)
+        self.cwd = cwd
+        self.env = env
+        self.patience = patience
+        """Seconds that a child has to end by itself."""
+
+    def open(self, link: Link) -> ProcessSession:
+        return ProcessSession(self, link)
+
+
+class ProcessSession:
+    """One client and its child. It is an `psremoting.endpoint.engine.Session`."""
+
+    def __init__(self, engine: ProcessEngine, link: Link) -> None:
+        self._engine = engine
+        self._link = link
+        self._machine = Subsystem(Side.CLIENT)
+        self._out: deque[Outgoing] = deque()
+        self._out_size = 0
+        self._pipelines: set[UUID] = set()
+        self._filled = trio.Event()
+        self._room = trio.Event()
+        self._gone = trio.Event()
+        self._failed = False
+
+    # -- the carrier's side
+
+    def receive(self, item: Outgoing) -> None:
+        if self._failed:
+            self._answer_for_the_dead(item)
+            return
+        act = item.act
+        if item.target is not None and item.target not in self._pipelines and act is None:
+            self._pipelines.add(item.target)
+            act = Act.CREATE_PIPELINE
+        try:
+            self._machine.send(
+                Outgoing(target=item.target, stream=item.stream, data=item.data, act=act)
+            )
+        except LocalProtocolError as error:
+            self._link.report(f"{_COMPLAINT} {error}")
+            self._answer_for_the_dead(item)
+        self._filled.set()
+
+    def data_to_send(self, room: int) -> Outgoing | None:
+        if not self._out:
+            return None
+        out = self._out.popleft()
+        self._out_size -= len(out.data)
+        if len(out.data) > room:
+            rest = Outgoing(target=out.target, stream=out.stream, data=out.data[room:])
+            self._out.appendleft(rest)
+            self._out_size += len(rest.data)
+            out = Outgoing(target=out.target, stream=out.stream, data=out.data[:room])
+        if self._out_size < _UNSENT:
+            self._room.set()
+        return out
+
+    def takes_more(self, target: UUID | None) -> bool:
+        return self._failed or self._machine.pending < _UNSENT
+
+    def client_gone(self) -> None:
+        self._gone.set()
+
+    # -- the child's side
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        task_status.started()
+        try:
+            async with open_process(
+                self._engine.argv,
+                on_stderr=self._show,
+                cwd=self._engine.cwd,
+                env=self._engine.env,
+                patience=self._engine.patience,
+            ) as wire:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, wire)
+                    nursery.start_soon(self._wait_for_client, wire, nursery.cancel_scope)
+                    await self._read(wire)
+                    nursery.cancel_scope.cancel()
+        except (LocalProtocolError, OSError) as error:
+            self._fail(f"The server process could not be started: {error}")
+
+    async def _wait_for_client(self, wire: ProcessWire, scope: trio.CancelScope) -> None:
+        await self._gone.wait()
+        self._machine.send_end()
+        await wire.send_eof()
+        await trio.sleep(self._engine.patience)
+        scope.cancel()
+
+    def _show(self, line: str) -> None:
+        """A line of stderr: a server like ``pwsh -s`` puts its complaints there."""
+        if line.startswith(_COMPLAINT):
+            self._link.report(line)
+        else:
+            print(line, file=sys.stderr)
+
+    async def _write(self, wire: ProcessWire) -> None:
+        while True:
+            while data := self._machine.data_to_send():
+                try:
+                    await wire.send_all(data)
+                except _BROKEN:
+                    self._machine.send_failed()
+                    return
+                self._link.wake()
+            await self._filled.wait()
+            self._filled = trio.Event()
+
+    async def _read(self, wire: ProcessWire) -> None:
+        """Move on what the child says, until its stream ends or it has closed the session."""
+        try:
+            while True:
+                while self._out_size >= _UNSENT:
+                    self._room = trio.Event()
+                    await self._room.wait()
+                data = await wire.receive_some()
+                self._machine.receive_data(data)
+                while (event := self._machine.next_event()) is not None:
+                    if self._take(event):
+                        return
+                self._filled.set()
+                if not data:
+                    break
+        except (RemoteProtocolError, *_BROKEN) as error:
+            self._fail(f"The server process broke off: {error}")
+            return
+        self._fail("The server process has ended.")
+
+    def _take(self, event: Event) -> bool:
+        """Whether the session is over."""
+        if isinstance(event, DataReceived):
+            self._put(Outgoing(target=event.target, stream=event.stream, data=event.data))
+        elif isinstance(event, ActReceived):
+            if event.target is not None and event.act is Act.CLOSE_PIPELINE:
+                self._pipelines.discard(event.target)
+            if event.act is not Act.CREATE_PIPELINE:
+                self._put(Outgoing(target=event.target, act=event.act))
+            return event.act is Act.CLOSE_POOL
+        elif isinstance(event, PeerError):
+            self._link.report(event.text)
+        return False
+
+    def _put(self, out: Outgoing) -> None:
+        self._out.append(out)
+        self._out_size += len(out.data)
+        self._link.wake()
+
+    def _fail(self, why: str) -> None:
+        """The child is no more, and its client cannot go on."""
+        self._failed = True
+        if not self._gone.is_set():
+            self._link.fail(why)
+
+    def _answer_for_the_dead(self, item: Outgoing) -> None:
+        if item.act is not None and item.act is not Act.CREATE_PIPELINE:
+            self._put(Outgoing(target=item.target, act=item.act))
+
+

@@ -1,0 +1,388 @@
+"""One statement at work: commands side by side, each feeding the next.
+
+Every command runs in a task of its own; between two lies a short queue, so that a fast one waits
+for a slow one. When a command needs no more input (Select-Object -First), those before it are
+told so at their next object, and end without an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from psremoting.endpoint.binding import Bound, bind, bind_object, missing, refuse_missing
+from psremoting.endpoint.context import Context
+from psremoting.endpoint.failures import CommandError, RecordError
+from psremoting.endpoint.language import INPUT, Literal, parse
+from psremoting.endpoint.outputs import as_clixml, unroll
+from psremoting.endpoint.streams import Actions, Streams
+from psremoting.endpoint.threads import CommandStopped, SyncContext, ThreadSide
+from psrp.commands import Command
+from psrp.records import ErrorRecord
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from psremoting.endpoint.catalog import EndpointCommand
+    from psremoting.endpoint.pipeline import Pipeline
+
+__all__ = ["Merged", "Script", "Stage", "run_statement"]
+
+_QUEUE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A record that came into the output by a merge; Out-Default shows it as what it is."""
+
+    record: ErrorRecord
+
+
+def _is_async(function: Any) -> bool:
+    return any(
+        check(each)
+        for check in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        for each in (function, type(function).__call__)
+    )
+
+
+class _Enough(Exception):
+    """The next command takes no more."""
+
+
+async def run_statement(
+    pipeline: Pipeline,
+    parts: Sequence[Command | Literal],
+    *,
+    script: Script | None = None,
+    takes_input: bool = True,
+) -> None:
+    """Run commands that feed each other. Raises RecordError for the first that failed.
+
+    ``script`` is the command that these stand in; it takes their output. ``takes_input`` says
+    whether the first reads what the client, or the command before the script, sends.
+    """
+    stages = [_stage(pipeline, part, at, script, takes_input) for at, part in enumerate(parts)]
+    for stage in stages:
+        stage.prepare()
+    for before, after in pairwise(stages):
+        before.outbox, after.inbox = trio.open_memory_channel(_QUEUE)
+        if after.command is not None and after.command.merge_previous_results:
+            for each in stages[: after.at]:
+                each.errors_into = stages[after.at - 1]
+    if len(stages) == 1:
+        await stages[0].run()
+        return
+    failed: list[BaseException] = []
+    async with trio.open_nursery() as nursery:
+        for stage in stages:
+            nursery.start_soon(_run_beside, stage, failed, nursery.cancel_scope)
+    if failed:
+        raise failed[0]
+
+
+def _stage(
+    pipeline: Pipeline,
+    part: Command | Literal,
+    at: int,
+    script: Script | None,
+    takes_input: bool,
+) -> Stage:
+    kind = Script if isinstance(part, Command) and part.is_script else Stage
+    return kind(pipeline, part, at, script, takes_input)
+
+
+async def _run_beside(
+    stage: Stage, failed: list[BaseException], scope: trio.CancelScope
+) -> None:
+    try:
+        await stage.run()
+    except Exception as error:
+        if isinstance(error, RecordError):
+            failed.append(error)
+        else:
+            failed.append(RecordError(stage.record_of(error)))
+        scope.cancel()
+
+
+class Stage(Streams):
+    """One command of a statement."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        part: Command | Literal,
+        at: int,
+        script: Script | None = None,
+        takes_input: bool = True,
+    ) -> None:
+        self.takes_input = takes_input
+        self.script = script
+        self.command = part if isinstance(part, Command) else None
+        self.literal = part if isinstance(part, Literal) else None
+        self.at = at
+        self.inbox: trio.MemoryReceiveChannel[Any] | None = None
+        self.outbox: trio.MemorySendChannel[Any] | None = None
+        self.found: EndpointCommand | None = None
+        self.bound = Bound()
+        name = "" if self.command is None else self.command.text
+        super().__init__(pipeline, name, script)
+
+    def prepare(self) -> None:
+        """Find the command and bind its arguments. Raises RecordError."""
+        if self.command is None:
+            return
+        self.take_merges(self.command)
+        try:
+            self.found = self.pipeline.find(self.command.text)
+            self.name = self.found.name
+            self.bound = bind(self.name, self.found.parameters, self.command.parameters)
+            self.actions = Actions.of(self.bound.common)
+        except CommandError as error:
+            raise RecordError(self.record_of(error)) from None
+        if not self._has_input:
+            self._refuse_missing()
+
+    @property
+    def _has_input(self) -> bool:
+        if self.at > 0:
+            return True
+        if not self.takes_input:
+            return False
+        return self.pipeline.has_input if self.script is None else self.script._has_input
+
+    def _refuse_missing(self) -> None:
+        assert self.found is not None
+        if names := [each.name for each in missing(self.found.parameters, self.bound)]:
+            try:
+                refuse_missing(names)
+            except CommandError as error:
+                raise RecordError(self.record_of(error)) from None
+
+    # -- running
+
+    async def run(self) -> None:
+        try:
+            await self._run()
+        except _Enough:
+            pass
+        except RecordError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise RecordError(self.record_of(error)) from error
+        finally:
+            self.over = True
+            if self.inbox is not None:
+                self.inbox.close()
+            if self.outbox is not None:
+                self.outbox.close()
+
+    async def _run(self) -> None:
+        if self.literal is None:
+            await self._run_command()
+        elif self.literal.value is INPUT:
+            async for item in self.items():
+                await self.put(item)
+        else:
+            await self.put_all(list(unroll(self.literal.value)))
+
+    async def _run_command(self) -> None:
+        assert self.found is not None
+        if _is_async(self.found.function):
+            await self._run_async()
+        else:
+            await self._run_in_thread()
+
+    async def _run_async(self) -> None:
+        assert self.found is not None
+        signature = self.found.signature
+        context = Context(self)
+        fixed = self._arguments(context)
+        if signature.input is not None:
+            fixed[signature.input] = self.items()
+        if not self._by_object:
+            self._refuse_missing()
+            await self._emit(self.found.function(*self.bound.rest, **fixed))
+            return
+        async for item in self.items():
+            arguments = await self._for_object(item)
+            if arguments is not None:
+                await self._emit(self.found.function(*self.bound.rest, **fixed, **arguments))
+
+    async def _emit(self, result: Any) -> None:
+        if inspect.isawaitable(result):
+            result = await result
+        if hasattr(result, "__aiter__"):
+            async with aclosing(result) as items:
+                async for item in items:
+                    await self.put(as_clixml(item))
+            return
+        for item in unroll(result):
+            await self.put(as_clixml(item))
+
+    async def _run_in_thread(self) -> None:
+        side = ThreadSide(self)
+        failed: list[BaseException] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._pump, side, failed, nursery.cancel_scope)
+            try:
+                await trio.to_thread.run_sync(
+                    self._thread_body,
+                    side,
+                    abandon_on_cancel=True,
+                    limiter=self.pipeline.session.threads,
+                )
+                await side.drain()
+            except CommandStopped:
+                await trio.lowlevel.checkpoint_if_cancelled()
+            except (Exception, SystemExit) as error:
+                failed.append(error)
+            nursery.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
+
+    async def _pump(
+        self, side: ThreadSide, failed: list[BaseException], scope: trio.CancelScope
+    ) -> None:
+        try:
+            await side.pump()
+        except Exception as error:
+            self.over = True
+            failed.append(error)
+            scope.cancel()
+
+    def _thread_body(self, side: ThreadSide) -> None:
+        assert self.found is not None
+        signature = self.found.signature
+        fixed = self._arguments(SyncContext(Context(self), side))
+        if signature.input is not None:
+            fixed[signature.input] = side.input()
+        call = self.found.function
+        if not self._by_object:
+            self._refuse_missing()
+            side.put_result(call(*self.bound.rest, **fixed))
+            return
+        for item in side.input():
+            arguments = side.ask(self._for_object, item)
+            if arguments is not None:
+                side.put_result(call(*self.bound.rest, **fixed, **arguments))
+
+    def _arguments(self, context: Any) -> dict[str, Any]:
+        assert self.found is not None
+        arguments = dict(self.bound.values)
+        if self.found.signature.context is not None:
+            arguments[self.found.signature.context] = context
+        return arguments
+
+    # -- input
+
+    @property
+    def _by_object(self) -> bool:
+        """Whether the function is called for each object of the pipeline."""
+        assert self.found is not None
+        return self._has_input and any(
+            (each.from_pipeline or each.by_property_name)
+            and each.argument not in self.bound.values
+            for each in self.found.parameters
+        )
+
+    async def _for_object(self, item: Any) -> dict[str, Any] | None:
+        """The arguments that an object of the pipeline gives; None after an error."""
+        assert self.found is not None
+        parameters = self.found.parameters
+        try:
+            values = bind_object(self.name, parameters, self.bound, item)
+            given = {*self.bound.values, *values}
+            lacking = [
+                each.name for each in parameters if each.mandatory and each.argument not in given
+            ]
+            if lacking:
+                refuse_missing(lacking)
+        except CommandError as error:
+            await self.error(self.record_of(error))
+            return None
+        return values
+
+    async def items(self) -> AsyncIterator[Any]:
+        """All input, object by object; what was merged into it comes as record objects."""
+        while batch := await self.next_batch():
+            for item in batch:
+                yield item.record.to_object() if type(item) is Merged else item
+
+    async def next_batch(self, *, plain: bool = True) -> list[Any]:
+        """The objects that are there, at least one; empty at the end of the input."""
+        if self.inbox is None:
+            if self.at or not self.takes_input:
+                return []
+            source = self.pipeline.next_input if self.script is None else self.script.next_batch
+            return await source()
+        try:
+            batch = [await self.inbox.receive()]
+        except trio.EndOfChannel:
+            return []
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while len(batch) < _QUEUE:
+                batch.append(self.inbox.receive_nowait())
+        if plain:
+            return [each.record.to_object() if type(each) is Merged else each for each in batch]
+        return batch
+
+    # -- output
+
+    async def put(self, value: Any) -> None:
+        """One object for whoever comes next."""
+        if self.out_of_sight:
+            await trio.lowlevel.checkpoint()
+        elif self.outbox is None:
+            await (self.pipeline.output if self.script is None else self.script.put)(value)
+        else:
+            try:
+                await self.outbox.send(value)
+            except trio.BrokenResourceError:
+                raise _Enough from None
+
+    async def put_all(self, values: list[Any]) -> None:
+        for value in values:
+            await self.put(value)
+
+    async def put_merged(self, record: ErrorRecord) -> None:
+        """An error among the output of this command."""
+        if self.outbox is not None:
+            await self.put(Merged(record))
+        elif self.script is not None:
+            await self.script.put_merged(record)
+        else:
+            await self.pipeline.output(record.to_object())
+
+
+class Script(Stage):
+    """A command that is a text: its statements run one after the other, as one command.
+
+    A statement that fails says so in the error stream, and the next one runs, as in PowerShell;
+    only what was told to stop (-ErrorAction Stop) and a text that cannot be read end it.
+    """
+
+    def prepare(self) -> None:
+        assert self.command is not None
+        self.name = ""
+        self.take_merges(self.command)
+        try:
+            self.statements = parse(self.command.text)
+        except CommandError as error:
+            raise RecordError(self.record_of(error)) from None
+
+    async def _run(self) -> None:
+        for at, statement in enumerate(self.statements):
+            try:
+                await run_statement(
+                    self.pipeline, statement, script=self, takes_input=self.takes_input and not at
+                )
+            except RecordError as error:
+                if error.fatal:
+                    raise
+                await self.error(error.record)

@@ -1,0 +1,288 @@
+"""Where a command's records go: to the client, into the output, to its host, or nowhere.
+
+Preferences come from the common parameters (-Verbose, -ErrorAction ...), merges from the command
+itself. A record goes out before the call of the host that shows it.
+[ref] outofproc/sessions/streams
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from psremoting.endpoint.failures import CommandError, RecordError, record_of
+from psrp import events as e
+from psrp.clixml import DateTime, Int64, PSObject
+from psrp.commands import Command, PipelineResultTypes
+from psrp.host import ConsoleColor, HostMethodId
+from psrp.records import (
+    ErrorCategory,
+    ErrorRecord,
+    InformationalRecord,
+    InformationRecord,
+    ProgressRecord,
+)
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.pipeline import Pipeline
+
+__all__ = ["Actions", "Streams"]
+
+_NONE, _OUTPUT, _NULL = (
+    PipelineResultTypes.NONE,
+    PipelineResultTypes.OUTPUT,
+    PipelineResultTypes.NULL,
+)
+_PREFERENCES = ("silentlycontinue", "stop", "continue", "inquire", "ignore", "suspend", "break")
+
+
+@dataclass(slots=True)
+class Actions:
+    """What the client wants of the streams of one command, in lower case."""
+
+    verbose: bool = False
+    debug: bool = False
+    error: str = "continue"
+    warning: str = "continue"
+    information: str = "silentlycontinue"
+    progress: str = "continue"
+
+    @classmethod
+    def of(cls, common: dict[str, Any]) -> Actions:
+        """Raises CommandError for a preference that does not exist."""
+        made = cls()
+        made.verbose = bool(common.get("Verbose"))
+        made.debug = bool(common.get("Debug"))
+        for name in ("Error", "Warning", "Information", "Progress"):
+            if f"{name}Action" in common:
+                setattr(made, name.lower(), _preference(f"{name}Action", common[f"{name}Action"]))
+        return made
+
+
+def _preference(parameter: str, given: Any) -> str:
+    value = given
+    if isinstance(given, PSObject):
+        value = given.to_string if given.to_string is not None else given.value
+    if isinstance(value, int) and 0 <= value < len(_PREFERENCES):
+        return _PREFERENCES[value]
+    if str(value).casefold() in _PREFERENCES:
+        return str(value).casefold()
+    raise CommandError(
+        f"Cannot bind parameter '{parameter}'. Cannot convert value \"{value}\" to type "
+        '"System.Management.Automation.ActionPreference".',
+        error_id="CannotConvertArgumentNoMessage",
+        category=ErrorCategory.InvalidArgument,
+        exception_type="System.Management.Automation.ParameterBindingException",
+    )
+
+
+class Streams:
+    """The streams of one command; `psremoting.endpoint.stages.Stage` adds the output."""
+
+    def __init__(self, pipeline: Pipeline, name: str, around: Streams | None = None) -> None:
+        self.pipeline = pipeline
+        self._around = around
+        """The script that this command stands in: what is not output goes its ways."""
+        self.name = name
+        self.actions = Actions()
+        self.over = False
+        """The command has ended or was stopped; nothing it still says counts."""
+        self.errors_into: Streams | None = None
+        """The command whose output takes this one's errors."""
+        self.out_of_sight = False
+        """The output is thrown away."""
+        self._merge_error = int(_NONE)
+        self._merges: dict[str, int] = {}
+
+    def take_merges(self, command: Command) -> None:
+        """[MS-PSRP] 2.2.3.12: MergeMyResult is the older way to say what MergeError says."""
+        self._merge_error = command.merge_error
+        if command.merge_my_result == PipelineResultTypes.ERROR and not self._merge_error:
+            self._merge_error = command.merge_to_result
+        self._merges = {
+            "Warning": command.merge_warning,
+            "Verbose": command.merge_verbose,
+            "Debug": command.merge_debug,
+            "Information": command.merge_information,
+        }
+
+    def record_of(self, error: BaseException) -> ErrorRecord:
+        return record_of(error, self.name)
+
+    async def put(self, value: Any) -> None:
+        raise NotImplementedError
+
+    async def put_merged(self, record: ErrorRecord) -> None:
+        raise NotImplementedError
+
+    # -- errors
+
+    async def error(self, record: ErrorRecord) -> None:
+        """An error that the command survives, unless it was called with -ErrorAction Stop."""
+        preference = self.actions.error
+        if preference == "stop":
+            raise RecordError(record, fatal=True)
+        if preference not in ("silentlycontinue", "ignore"):
+            await self._send_error(record)
+
+    async def _send_error(self, record: ErrorRecord) -> None:
+        if self._merge_error == _NULL:
+            return
+        if self._merge_error == _OUTPUT or self.errors_into is not None:
+            await (self.errors_into or self).put_merged(record)
+            return
+        if self._around is not None:
+            await self._around._send_error(record)
+            return
+        if self.pipeline.adds_invocation(1):
+            record = replace(record, **self._invocation())
+        await self.pipeline.say(
+            e.ErrorRecordMessage(pipeline_id=self.pipeline.id, record=record)
+        )
+
+    def _invocation(self) -> dict[str, Any]:
+        info = {
+            "InvocationInfo_InvocationName": self.name,
+            "InvocationInfo_HistoryId": Int64(self.pipeline.history_id),
+            "InvocationInfo_PipelineLength": 1,
+            "InvocationInfo_PipelinePosition": 1,
+        }
+        return {"invocation_info": info, "pipeline_iteration_info": (0, 0)}
+
+    # -- warning, verbose, debug
+
+    async def warning(self, text: str) -> None:
+        preference = self.actions.warning
+        if preference == "stop":
+            raise self._stop_preference("Warning", text)
+        if preference not in ("silentlycontinue", "ignore"):
+            await self._inform("Warning", text, 2)
+
+    async def verbose(self, text: str) -> None:
+        if self.actions.verbose:
+            await self._inform("Verbose", text, 8)
+
+    async def debug(self, text: str) -> None:
+        if self.actions.debug:
+            await self._inform("Debug", text, 4)
+
+    async def _inform(self, kind: str, text: str, option: int) -> None:
+        if self._around is not None:
+            await self._around._inform(kind, text, option)
+            return
+        record = InformationalRecord(message=text)
+        if self.pipeline.adds_invocation(option):
+            record = replace(record, **self._invocation())
+        merge = self._merges.get(kind, _NONE)
+        if merge == _OUTPUT:
+            await self.put(record.to_object(kind))
+        elif merge != _NULL:
+            message, method = _INFORMS[kind]
+            await self.pipeline.say(message(pipeline_id=self.pipeline.id, record=record))
+            await self.pipeline.tell_host(method, (text,))
+
+    def _stop_preference(self, kind: str, text: str) -> CommandError:
+        return CommandError(
+            "The running command stopped because the preference variable "
+            f'"{kind}Preference" or common parameter is set to Stop: {text}',
+            error_id="ActionPreferenceStop",
+            category=ErrorCategory.OperationStopped,
+            exception_type="System.Management.Automation.ActionPreferenceStopException",
+        )
+
+    # -- information, host, progress
+
+    async def information(self, data: Any, tags: tuple[str, ...], source: str) -> None:
+        preference = self.actions.information
+        if preference == "stop":
+            raise self._stop_preference("Information", str(data))
+        if preference == "ignore":
+            return
+        record = _information(data, tags, source)
+        call = (HostMethodId.WriteLine2, (str(record),))
+        await self._send_information(record, call if preference != "silentlycontinue" else None)
+
+    async def _send_information(
+        self, record: InformationRecord, call: tuple[HostMethodId, tuple[Any, ...]] | None
+    ) -> None:
+        if self._around is not None:
+            await self._around._send_information(record, call)
+            return
+        merge = self._merges.get("Information", _NONE)
+        if merge == _OUTPUT:
+            await self.put(record.to_object())
+        elif merge != _NULL:
+            message = e.InformationRecordMessage(pipeline_id=self.pipeline.id, record=record)
+            await self.pipeline.say(message)
+            if call is not None:
+                await self.pipeline.tell_host(*call)
+
+    async def write_host(
+        self,
+        text: str,
+        foreground: ConsoleColor | None,
+        background: ConsoleColor | None,
+        no_newline: bool,
+    ) -> None:
+        colors = [-1 if color is None else int(color) for color in (foreground, background)]
+        names = ["-1" if color is None else color.name for color in (foreground, background)]
+        data = PSObject(
+            ("System.Management.Automation.HostInformationMessage", "System.Object"),
+            {
+                "Message": text,
+                "NoNewLine": no_newline,
+                "ForegroundColor": names[0],
+                "BackgroundColor": names[1],
+            },
+            to_string=text,
+        )
+        if self.actions.information == "ignore":
+            return
+        record = _information(data, ("PSHOST",), "Write-Host")
+        method = HostMethodId.Write2 if no_newline else HostMethodId.WriteLine3
+        await self._send_information(record, (method, (*colors, text)))
+
+    async def progress(self, record: ProgressRecord) -> None:
+        if self.actions.progress in ("silentlycontinue", "ignore"):
+            return
+        await self.pipeline.say(
+            e.ProgressRecordMessage(pipeline_id=self.pipeline.id, record=record)
+        )
+        await self.pipeline.tell_host(HostMethodId.WriteProgress, (0, record))
+
+
+_INFORMS: dict[str, tuple[Any, HostMethodId]] = {
+    "Warning": (e.WarningRecordMessage, HostMethodId.WriteWarningLine),
+    "Verbose": (e.VerboseRecordMessage, HostMethodId.WriteVerboseLine),
+    "Debug": (e.DebugRecordMessage, HostMethodId.WriteDebugLine),
+}
+
+
+@cache
+def _whoami() -> tuple[str, str]:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid()) if hasattr(os, "getuid") else ""
+    return user, platform.node()
+
+
+def _information(data: Any, tags: tuple[str, ...], source: str) -> InformationRecord:
+    user, computer = _whoami()
+    return InformationRecord(
+        message_data=data,
+        source=source,
+        time_generated=DateTime.from_datetime(datetime.now().astimezone()),
+        tags=tags,
+        user=user,
+        computer=computer,
+        process_id=os.getpid(),
+        native_thread_id=threading.get_native_id() & 0xFFFFFFFF,
+        managed_thread_id=1,
+    )
