@@ -99,6 +99,7 @@ class PoolDriver:
         self.closed = trio.Event()
         """Nothing more will come."""
         self.nursery: trio.Nursery | None = None
+        self.on_user_event: Callable[[e.UserEvent], None] = lambda _: None
         self._on_notice = on_notice
         self._running: dict[UUID, _Running] = {}
         self._answers: dict[int, tuple[trio.Event, list[Any]]] = {}
@@ -114,6 +115,7 @@ class PoolDriver:
             e.PipelineHostCall: self._host_call,
             e.RunspacePoolHostCall: self._host_call,
             e.Fault: self._fault,
+            e.UserEvent: lambda event: self.on_user_event(event),
             **dict.fromkeys(RECORD_STREAMS, self._record),
         }
 
@@ -153,7 +155,7 @@ class PoolDriver:
 
     def start(
         self,
-        event: e.CreatePipeline,
+        event: e.CreatePipeline | e.GetCommandMetadata,
         *,
         input: Input | None = None,
         host: Host | None = None,

@@ -210,6 +210,15 @@ class PSSession:
         """Records that belong to no command; some endpoints warn this way."""
         return self._driver.streams
 
+    def on_user_event(self, deal: Callable[[e.UserEvent], None]) -> None:
+        """Have ``deal`` called for every event that is forwarded from over there. It must not
+        raise, and not wait: it runs in the reader of the session."""
+        self._driver.on_user_event = deal
+
+    async def ended(self) -> None:
+        """Wait until nothing more can come: the session was closed, or has broken."""
+        await self._driver.until(self._driver.closed)
+
     @property
     def version(self) -> str | None:
         """The protocol version that both sides speak."""
@@ -268,6 +277,23 @@ class PSSession:
             on_record=on_record,
             tag=tag,
         )
+
+    async def start(
+        self,
+        event: e.CreatePipeline | e.GetCommandMetadata,
+        *,
+        input: Input | None = None,
+        host: Host | None = None,
+        on_record: OnRecord | None = None,
+    ) -> Invocation:
+        """Start exactly this, with nothing said beside it; for who builds the message himself.
+
+        Raises SessionNotOpen, and LocalProtocolError for what cannot be sent.
+        """
+        self._check_opened()
+        await self._driver.room()
+        self._check_opened()
+        return self._driver.start(event, input=input, host=host, on_record=on_record)
 
     async def run(self, what: str | Command | PowerShell, **more: Any) -> Result:
         """Start a command as `invoke` does, and wait for its end.
