@@ -241,77 +241,87 @@ class Reader(Contents):
         return obj, after
 
     def _parts(self, obj: PSObject, ends: str, pos: int) -> int:
-        text = self.text
+        """Fill the object; the offset behind its end tag ``ends``."""
+        text, parsers, types = self.text, self._parse, self._types
         while True:
             found = SCAN(text, pos)
             if found is not None:
-                kind = found.lastindex
+                kind, tag = found.lastindex, found[1]
                 if kind == END and found[7] == ends:
                     return found.end()
-                if kind == EMPTY:
-                    if found[1] == "TNRef" and found[3] in self._types:
-                        obj.type_names = self._types[found[3]]
-                        pos = found.end()
-                        continue
-                elif kind == OPEN and found[1] == "MS" and not found[5].strip(SPACE):
-                    pos = self._extended(obj, "MS", found.end())
-                    continue
-                elif kind == SCALAR and found[1] in self._parse:
-                    try:
-                        obj.value = self._parse[found[1]](found[5])
-                    except ValueError as error:
-                        obj.value = self._again(found[1], found[5], pos, error)
+                if kind == EMPTY and tag == "TNRef" and found[3] in types:
+                    obj.type_names = types[found[3]]
                     pos = found.end()
                     continue
-            listed = TYPE_NAMES(text, pos)
-            if listed is not None and self._parse is PARSE:
-                refid, names = listed.groups()
-                try:
-                    obj.type_names = self._types[refid] = types_of(names)
-                except ValueError as error:
-                    fail(text, pos, f"TN: {error}")
-                pos = listed.end()
-                continue
+                if kind == OPEN and tag == "MS" and not found[5].strip(SPACE):
+                    pos = self._extended(obj, "MS", found.end())
+                    continue
+                if kind == OPEN and tag == "TN" and parsers is PARSE:
+                    listed = TYPE_NAMES(text, pos)
+                    if listed is not None:
+                        obj.type_names = types[listed[1]] = self._listed(listed[2], pos)
+                        pos = listed.end()
+                        continue
             token = self._token(pos)
-            tag, kind = token.tag, token.kind
-            if kind == END:
+            if token.kind == END:
                 self._check_end(token, ends, pos)
                 return token.after
-            if tag == "TNRef":
-                names = self._types.get(token.refid or "")
-                if names is None or token.refid is None or kind == OPEN:
-                    fail(self.text, pos, f"no type names have the RefId {token.refid}")
-                obj.type_names = names
-                pos = token.after
-            elif tag == "MS":
-                pos = self._begin(token, pos)
-                if kind == OPEN:
-                    pos = self._extended(obj, token.qualified, pos)
-                else:
-                    obj.extended = {}
-            elif tag == "Props":
-                pos = self._begin(token, pos)
-                obj.adapted = {}
-                if kind == OPEN:
-                    pos = self._members(token.qualified, pos, obj.adapted, None)
-            elif tag == "TN":
-                obj.type_names, pos = self._type_names(token, pos)
-            elif tag == "ToString":
-                obj.to_string, pos = self._string(token, pos)
-            elif tag in _SEQUENCES:
-                obj.value = sequence = _SEQUENCES[tag]((), ())
-                pos = self._items(token, pos, sequence)
-                if tag == "STK":
-                    sequence.reverse()
-            elif tag == "DCT":
-                obj.value = dictionary = Dictionary((), ())
-                pos = self._entries(token, pos, dictionary)
-            elif tag in self._parse or tag in _SPECIAL:
+            part = _PARTS.get(token.tag)
+            if part is not None:
+                pos = part(self, obj, token, pos)
+            elif token.tag in parsers or token.tag in _SPECIAL:
                 obj.value, pos = self._value(token, pos)
             elif self._minor > 1:
                 pos = self._skip(token, pos)
             else:
-                fail(self.text, pos, f"unknown element {tag}")
+                fail(text, pos, f"unknown element {token.tag}")
+
+    def _listed(self, markup: str, pos: int) -> TypeNames:
+        try:
+            return types_of(markup)
+        except ValueError as error:
+            fail(self.text, pos, f"TN: {error}")
+
+    # -- parts of an object: each fills it and gives the offset behind
+
+    def _part_type_names_again(self, obj: PSObject, token: Token, pos: int) -> int:
+        if token.refid is None or token.refid not in self._types or token.kind == OPEN:
+            fail(self.text, pos, f"no type names have the RefId {token.refid}")
+        obj.type_names = self._types[token.refid]
+        return token.after
+
+    def _part_type_names(self, obj: PSObject, token: Token, pos: int) -> int:
+        obj.type_names, after = self._type_names(token, pos)
+        return after
+
+    def _part_to_string(self, obj: PSObject, token: Token, pos: int) -> int:
+        obj.to_string, after = self._string(token, pos)
+        return after
+
+    def _part_extended(self, obj: PSObject, token: Token, pos: int) -> int:
+        after = self._begin(token, pos)
+        if token.kind == OPEN:
+            return self._extended(obj, token.qualified, after)
+        obj.extended = {}
+        return after
+
+    def _part_adapted(self, obj: PSObject, token: Token, pos: int) -> int:
+        after = self._begin(token, pos)
+        obj.adapted = {}
+        if token.kind == OPEN:
+            after = self._members(token.qualified, after, obj.adapted, None)
+        return after
+
+    def _part_sequence(self, obj: PSObject, token: Token, pos: int) -> int:
+        obj.value = sequence = _SEQUENCES[token.tag]((), ())
+        after = self._items(token, pos, sequence)
+        if token.tag == "STK":
+            sequence.reverse()
+        return after
+
+    def _part_dictionary(self, obj: PSObject, token: Token, pos: int) -> int:
+        obj.value = dictionary = Dictionary((), ())
+        return self._entries(token, pos, dictionary)
 
     def _extended(self, obj: PSObject, ends: str, pos: int) -> int:
         obj.extended = {}
@@ -349,6 +359,16 @@ _SPECIAL: dict[str, Callable[[Reader, Token, int], tuple[Any, int]]] = {
     "Ref": Reader._ref,
     "SS": Reader._secure_string,
     "PR": Reader._progress,
+}
+
+_PARTS: dict[str, Callable[[Reader, PSObject, Token, int], int]] = {
+    "TNRef": Reader._part_type_names_again,
+    "TN": Reader._part_type_names,
+    "ToString": Reader._part_to_string,
+    "MS": Reader._part_extended,
+    "Props": Reader._part_adapted,
+    "DCT": Reader._part_dictionary,
+    **dict.fromkeys(_SEQUENCES, Reader._part_sequence),
 }
 
 _PROGRESS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
