@@ -16,7 +16,7 @@ from psrp.host import VOID_CALL_ID
 from psrp.sansio import Side
 from psrp.states import PIPELINE, POOL, Pipeline, PoolState, annotate, follow
 from psrp.strategies import parts
-from psrp.strategies.messages import host_calls, host_responses
+from psrp.strategies.messages import host_calls, host_responses, messages_of
 from psrp.versions import number
 
 __all__ = ["Step", "conversations"]
@@ -88,6 +88,9 @@ class _Talk:
     def those(self, *states: Pipeline) -> SearchStrategy[UUID]:
         return st.sampled_from([id for id, state in self.pipelines.items() if state in states])
 
+    def fresh(self) -> UUID:
+        return self.draw(_ID.filter(lambda id: id not in self.pipelines))
+
     def next_question(self) -> int:
         self.asked += 1
         return self.asked
@@ -97,7 +100,7 @@ class _Talk:
     def create(self) -> None:
         draw = self.draw
         event = e.CreatePipeline(
-            pipeline_id=draw(st.uuids(version=4).filter(lambda id: id not in self.pipelines)),
+            pipeline_id=self.fresh(),
             powershell=draw(parts.power_shells(self.version)),
             no_input=draw(st.booleans()),
             host_info=draw(parts.host_infos()),
@@ -105,11 +108,10 @@ class _Talk:
         self.say(C, event)
 
     def metadata(self) -> None:
-        fresh = st.uuids(version=4).filter(lambda id: id not in self.pipelines)
-        self.say(C, e.GetCommandMetadata(pipeline_id=self.draw(fresh), names=("*",)))
+        self.say(C, e.GetCommandMetadata(pipeline_id=self.fresh(), names=("*",)))
 
     def bring(self) -> None:
-        target, data = self.draw(self.those(Pipeline.READING)), self.draw(values(max_leaves=4))
+        target, data = self.draw(self.those(Pipeline.READING)), self.draw(_DATA)
         self.say(C, e.PipelineInput(pipeline_id=target, data=data))
 
     def bring_no_more(self) -> None:
@@ -117,7 +119,7 @@ class _Talk:
         self.say(C, e.EndOfPipelineInput(pipeline_id=target))
 
     def output(self) -> None:
-        target, data = self.draw(self.those(*_RUNS)), self.draw(values(max_leaves=4))
+        target, data = self.draw(self.those(*_RUNS)), self.draw(_DATA)
         self.say(S, e.PipelineOutput(pipeline_id=target, data=data))
 
     def record(self) -> None:
@@ -170,15 +172,7 @@ class _Talk:
         self.say(S, e.RunspaceAvailability(call_id=question, answer=done))
 
     def user_event(self) -> None:
-        drawn = st.builds(
-            e.UserEvent,
-            event_id=parts.int32(),
-            source_id=parts.TEXT,
-            time_generated=parts.TIME,
-            message_data=parts.SCALAR,
-            runspace_id=st.uuids(),
-        )
-        self.say(S, self.draw(drawn))
+        self.say(S, self.draw(messages_of(e.UserEvent)))
 
     def leave(self) -> None:
         for side, kind in (
@@ -236,6 +230,8 @@ class _Talk:
         return found
 
 
+_ID = st.uuids(version=4)
+_DATA = values(max_leaves=4)
 _NOTE = parts.informational_records()
 _RECORDS: list[tuple[Any, SearchStrategy[Any]]] = [
     (e.WarningRecordMessage, _NOTE),

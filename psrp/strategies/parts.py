@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -48,11 +49,13 @@ TEXT = strings(max_size=20)
 TIME = st.integers(0, 3 * 10**18).map(lambda ticks: DateTime(ticks, DateTimeKind.UTC))
 
 
+@cache
 def int32() -> SearchStrategy[int]:
     """Any I32."""
     return st.integers(-(2**31), 2**31 - 1)
 
 
+@cache
 def error_records(*, bare: bool = False) -> SearchStrategy[ErrorRecord]:
     """What ERROR_RECORD carries; ``bare``: as in a host response, which leaves the text out."""
     maybe = st.none() | TEXT
@@ -74,6 +77,7 @@ def error_records(*, bare: bool = False) -> SearchStrategy[ErrorRecord]:
     )
 
 
+@cache
 def progress_records() -> SearchStrategy[ProgressRecord]:
     """What PROGRESS_RECORD carries; its texts are never empty."""
     shown = strings(min_size=1, max_size=20)
@@ -90,6 +94,7 @@ def progress_records() -> SearchStrategy[ProgressRecord]:
     )
 
 
+@cache
 def information_records() -> SearchStrategy[InformationRecord]:
     """What INFORMATION_RECORD carries."""
     number = st.integers(0, 2**32 - 1)
@@ -107,6 +112,7 @@ def information_records() -> SearchStrategy[InformationRecord]:
     )
 
 
+@cache
 def host_infos() -> SearchStrategy[HostInfo]:
     """What a client says about its host."""
     size = st.none() | st.builds(Size, int32(), int32())
@@ -136,6 +142,7 @@ def host_infos() -> SearchStrategy[HostInfo]:
     )
 
 
+@cache
 def power_shells(version: tuple[int, int]) -> SearchStrategy[PowerShell]:
     """What a pipeline runs, as far as a peer of ``version`` is told."""
     merge = st.sampled_from(PipelineResultTypes)
@@ -168,6 +175,7 @@ def power_shells(version: tuple[int, int]) -> SearchStrategy[PowerShell]:
     )
 
 
+@cache
 def primitive_dictionaries() -> SearchStrategy[dict[str, Any]]:
     """Application arguments and private data."""
     leaf = st.one_of(st.none(), st.booleans(), int32(), TEXT, st.binary(max_size=9), TIME)
@@ -179,6 +187,7 @@ def primitive_dictionaries() -> SearchStrategy[dict[str, Any]]:
     return st.dictionaries(TEXT, inner, max_size=3)
 
 
+@cache
 def informational_records() -> SearchStrategy[InformationalRecord]:
     """What DEBUG_RECORD, VERBOSE_RECORD and WARNING_RECORD carry."""
     return st.builds(InformationalRecord, message=TEXT)
@@ -246,11 +255,13 @@ _KINDS: dict[Kind, SearchStrategy[Any]] = {
 }
 
 
+@cache
 def host_arguments(method: int) -> SearchStrategy[tuple[Any, ...]]:
     """The arguments of a call of one of the 56 methods."""
     return st.tuples(*(_KINDS[kind] for kind in METHODS[method].parameters))
 
 
+@cache
 def host_results(method: int) -> SearchStrategy[Any]:
     """The result of one of them; None for a void one, and where it would be secret."""
     result = METHODS[method].result
