@@ -1,9 +1,9 @@
 """CLIXML, the XML form of PowerShell values: usable alone. [MS-PSRP] 2.2.5
 
-    >>> loads(b'<Obj RefId="0"><LST><I32>1</I32><S>two</S></LST></Obj>')
-    List([1, 'two'])
-    >>> dumps({"a": 1.5})[-59:]
-    b'<En><S N="Key">a</S><Db N="Value">1.5</Db></En></DCT></Obj>'
+>>> loads(b'<Obj RefId="0"><LST><I32>1</I32><S>two</S></LST></Obj>')
+List([1, 'two'])
+>>> dumps({"a": 1.5})[-59:]
+b'<En><S N="Key">a</S><Db N="Value">1.5</Db></En></DCT></Obj>'
 """
 
 from __future__ import annotations

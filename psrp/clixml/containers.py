@@ -30,9 +30,7 @@ class _Sequence(list[Any]):
 
     type_names: TypeNames
 
-    def __init__(
-        self, items: Iterable[Any] = (), type_names: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, items: Iterable[Any] = (), type_names: Iterable[str] | None = None) -> None:
         super().__init__(items)
         self.type_names = self.DEFAULT if type_names is None else tuple(type_names)
 

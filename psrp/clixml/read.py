@@ -28,7 +28,8 @@ def loads(
 ) -> Any:
     """The value of a bare element, or of an ``<Objs>`` document that holds exactly one.
 
-    unseal: opens the text of an ``<SS>``; without it SecureStrings stay sealed.
+    unseal: opens the text of an ``<SS>``; without it SecureStrings stay sealed. What it raises
+        goes through.
     max_depth: how many Obj may stand in each other, up to 100.
     Raises ClixmlError for everything that PowerShell would not read either.
     """

@@ -390,5 +390,3 @@ def _last_of_each(members: dict[str, Any]) -> dict[str, Any]:
         return members
     last = {name.lower(): name for name in members}
     return {name: value for name, value in members.items() if last[name.lower()] == name}
-
-

@@ -6,7 +6,9 @@ PowerShell writes.
 
 from __future__ import annotations
 
+import math
 import re
+import struct
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
@@ -43,6 +45,7 @@ _NOT_FINITE = {"INF": "inf", "-INF": "-inf"}
 _NOT_FINITE_ANY_CASE = {"infinity": "inf", "+infinity": "inf", "-infinity": "-inf"}
 _NAN = {"nan", "+nan", "-nan"}
 _WIDE = Context(prec=200, rounding=ROUND_HALF_EVEN, Emax=10_000, Emin=-10_000)
+_BITS = struct.Struct("<Q")
 _DECIMAL_MAX = 2**96 - 1
 
 
@@ -118,6 +121,17 @@ def _parse_double(text: str) -> float:
     if text.lower() in _NAN:
         return float("nan")
     raise ValueError("not a number")
+
+
+def _parse_single(text: str) -> Single:
+    wide = _parse_double(text)
+    (bits,) = _BITS.unpack(struct.pack("<d", wide))
+    if not bits & 0xFFFFFFF and wide and math.isfinite(wide):
+        # Perhaps rounded to half way between two Singles: then the text decides which.
+        exact, rounded = Decimal(text.strip(_SPACE)), Decimal(wide)
+        if exact != rounded:
+            wide = math.nextafter(wide, math.inf if exact > rounded else -math.inf)
+    return Single(wide)
 
 
 def _parse_decimal(text: str) -> Decimal:
@@ -267,7 +281,7 @@ PARSE: dict[str, Callable[[str], Any]] = {
     "U16": _integers(UInt16, UInt16.MIN, UInt16.MAX),
     "U32": _integers(UInt32, UInt32.MIN, UInt32.MAX),
     "U64": _integers(UInt64, UInt64.MIN, UInt64.MAX),
-    "Sg": lambda text: Single(_parse_double(text)),
+    "Sg": _parse_single,
     "URI": lambda text: Uri(parse_text(text)),
     "Version": lambda text: Version(parse_text(text).strip(_SPACE)),
     "SBK": lambda text: ScriptBlock(parse_text(text)),

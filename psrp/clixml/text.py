@@ -39,10 +39,8 @@ def needs_escape(text: str) -> bool:
     # A search for one byte is so fast that forty of them beat one regular expression.
     return (
         any(byte in data for byte in _BYTES)
-        or ((b"_" in data or not text.isascii())
-        and _CONTROL.search(data) is not None)
-        or (not text.isascii()
-        and (b"\xef\xbf\xbe" in data or b"\xef\xbf\xbf" in data))
+        or ((b"_" in data or not text.isascii()) and _CONTROL.search(data) is not None)
+        or (not text.isascii() and (b"\xef\xbf\xbe" in data or b"\xef\xbf\xbf" in data))
     )
 
 

@@ -145,6 +145,24 @@ def test_a_single_has_the_shortest_form_of_its_own(number: float, text: str) -> 
     assert identical(loads(dumps(Single(number))), Single(number))
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.000000059604644775390625", 1.0),
+        ("1.000000059604644775390625000001", 1.0000001),
+        ("1.000000178813934326171875", 1.0000002),
+        ("1.000000178813934326171874999999", 1.0000001),
+        ("-1.000000059604644775390625000001", -1.0000001),
+        ("7.006492321624085354618e-46", 0.0),
+        ("7.006492321624085354619e-46", 1e-45),
+        (" 1024 ", 1024.0),
+        ("INF", math.inf),
+    ],
+)
+def test_a_single_is_rounded_once_not_twice(text: str, number: float) -> None:
+    assert identical(loads(f"<Sg>{text}</Sg>"), Single(number))
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_every_single_comes_back(bits: int) -> None:
     number = Single(struct.unpack(">f", struct.pack(">I", bits))[0])
