@@ -135,4 +135,9 @@ def growing(clock: Clock, *, quick: bool) -> list[str]:
             points[WRITE].append((f"{size / 1e3:.0f} kB", written, size))
             points[READ].append((f"{size / 1e3:.0f} kB", read, size))
         found += [(f"{name}, {case}", points[case]) for case in (WRITE, READ)]
+    sources = [bytearray(bodies.MIB // 2 * factor) for factor in scale]
+    copied = [
+        (f"{len(s) / 1e3:.0f} kB", clock.simple(lambda s=s: bytes(s)), len(s)) for s in sources
+    ]
+    found.append(("memcpy", copied))
     return growth("CLIXML: nanoseconds per byte of document", found)
