@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from psrp.sansio import RemoteProtocolError
 
 __all__ = [
+    "JOB_FAILURE",
     "OPEN_FAILED",
     "STATE_BROKEN",
     "CancelTimeout",
@@ -104,12 +105,14 @@ class PSRemotingTransportError(PSRemotingError):
     def told_by(self, error_id: str) -> PSRemotingTransportError:
         """The same failure with the id of another command: `STATE_BROKEN` for Invoke-Command."""
         code = self.error_id.rpartition(",")[0]
+        under_way = error_id == JOB_FAILURE
         made = PSRemotingTransportError(
             self.message,
             error_id=f"{code},{error_id}" if code else error_id,
-            category=self.category,
+            category=ErrorCategory.OperationStopped if under_way else self.category,
             computer=self.computer,
         )
+        made.__cause__ = self.__cause__
         made.notices = self.notices
         return made
 

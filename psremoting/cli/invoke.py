@@ -1,0 +1,171 @@
+"""`psrp invoke`: run a command on one target or many, as Invoke-Command does."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from psremoting.cli.connecting import Connecting, connection_options
+from psremoting.cli.display import Display
+from psremoting.cli.piping import INPUT_FORMATS, argument, input_objects, typed
+from psremoting.cli.prompting import console_host, quiet_host
+from psremoting.cli.running import EXIT_CODES, Job, run_job
+from psremoting.errors import PSRemotingError
+from psremoting.formatting import ERROR_VIEWS, error_text
+from psremoting.targets import Target
+from psrp.commands import Command
+
+__all__ = ["invoke"]
+
+_EPILOG = (
+    """
+\b
+Targets:
+  user@host:port        over ssh, to the subsystem "powershell"
+  ssh://user@host:port  the same
+  process:COMMAND       a local command that speaks the protocol: process:pwsh -s -NoLogo
+  unix:PATH             a unix socket
+  pid:NUMBER            a PowerShell process on this machine
+  local                 the endpoint of this package
+
+\b
+Examples:
+  psrp invoke server 'Get-Process | Select-Object -First 3'
+  psrp invoke me@a me@b 'hostname' --throttle 2
+  psrp invoke server --command Get-ChildItem -a Path=/tmp -a Recurse
+  psrp invoke server 'param($n) 1..$n' -- :=5
+  psrp invoke server '$using:who' --using who=me --json
+  jq -c '.[]' people.json | psrp invoke server '$input | % Name' --input-format json
+
+\b
+Exit codes:
+"""
+    + "\n".join(f"  {code:<4} {text}" for code, text in EXIT_CODES.items())
+    + """
+  Where the remote side says "exit N" and the server tells it, N is the exit code.
+"""
+)
+
+
+class _WithArguments(click.Command):
+    """What stands behind ``--`` is for the remote command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["arguments"] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command(cls=_WithArguments, epilog=_EPILOG, short_help="Run a command on targets.")
+@click.argument("words", nargs=-1, required=True, metavar="TARGET... SCRIPT [-- ARGUMENT...]")
+@click.option(
+    "-a",
+    "--argument",
+    "named",
+    metavar="NAME[=TEXT|:=JSON]",
+    multiple=True,
+    help="A named argument; NAME alone is a switch. May be repeated.",
+)
+@click.option(
+    "--using", metavar="NAME=TEXT|NAME:=JSON", multiple=True, help="The value of $using:NAME."
+)
+@click.option("--command", "as_command", is_flag=True, help="SCRIPT is the name of a command.")
+@click.option(
+    "--file-path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A script file of this machine to run there; then all words are targets.",
+)
+@click.option(
+    "--input-format",
+    type=click.Choice(INPUT_FORMATS),
+    help="Pipe standard input in: JSON or text by the line, or CLIXML. Else it is not read.",
+)
+@click.option(
+    "--throttle",
+    "--throttle-limit",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="How many targets at a time.",
+)
+@click.option("--timeout", type=float, metavar="S", help="Stop each command after so long.")
+@click.option("--json", "form", flag_value="json", help="One JSON value a line; types are lost.")
+@click.option("--clixml", "form", flag_value="clixml", help="One CLIXML document, types and all.")
+@click.option(
+    "--error-view",
+    type=click.Choice(ERROR_VIEWS),
+    default="normal",
+    show_default=True,
+    help="How errors are shown.",
+)
+@click.option("--hide-computer-name", is_flag=True, help="Do not say where output came from.")
+@click.option("--progress/--no-progress", default=None, help="Bars; else on a terminal.")
+@click.option("--interactive", is_flag=True, help="Let the script ask at this terminal.")
+@click.option("--like-powershell", is_flag=True, hidden=True)
+@connection_options
+def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None:
+    """Run SCRIPT on every TARGET, side by side.
+
+    Output goes to standard output, everything else to standard error. Texts stand as they are,
+    objects as lists of their properties; --json and --clixml are for programs. With several
+    targets every object says where it came from.
+    """
+    ctx = click.get_current_context()
+    targets, what = _split(words, given["as_command"], given["file_path"])
+    job = Job(
+        targets=_targets(connecting, targets),
+        what=what,
+        arguments=[argument(text) for text in ctx.meta["arguments"]],
+        parameters=dict(typed(text, "--argument") for text in given["named"]),
+        using=dict(typed(text, "--using") for text in given["using"]),
+        options=connecting.session,
+        host=console_host() if given["interactive"] else quiet_host(),
+        throttle=given["throttle"],
+        timeout=_time(given["timeout"]),
+        like_powershell=given["like_powershell"],
+    )
+    display = Display(
+        given["form"] or "text",
+        many=len(job.targets) > 1,
+        hide_computer_name=given["hide_computer_name"],
+        error_view=given["error_view"],
+        progress=given["progress"],
+    )
+    ctx.exit(trio.run(partial(_run, job, display, given["input_format"])))
+
+
+async def _run(job: Job, display: Display, input_format: str | None) -> int:
+    job.input = await input_objects(input_format, at_once=len(job.targets) > 1)
+    return await run_job(job, display)
+
+
+def _split(
+    words: tuple[str, ...], as_command: bool, file_path: Path | None
+) -> tuple[tuple[str, ...], str | Command]:
+    if file_path is not None:
+        if as_command:
+            raise click.UsageError("--command and --file-path: one of them")
+        return words, file_path.read_text(encoding="utf-8-sig")
+    *targets, text = words
+    if not targets:
+        raise click.UsageError("a target and a script: one of them is missing")
+    return tuple(targets), Command(text) if as_command else text
+
+
+def _targets(connecting: Connecting, texts: tuple[str, ...]) -> list[Target]:
+    try:
+        return [connecting.target(text) for text in texts]
+    except PSRemotingError as error:
+        click.secho(error_text(error.to_record("psrp invoke")), err=True, fg="red")
+        raise click.exceptions.Exit(2) from None
+
+
+def _time(seconds: float | None) -> float | None:
+    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        raise click.BadParameter("must be more than 0", param_hint="--timeout")
+    return seconds

@@ -1,0 +1,185 @@
+"""`psrp invoke` from the outside: output, streams, exit codes and signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from psremoting.cli.main import main
+from psremoting.cli.piping import argument, typed
+from psrp.clixml import PSObject, dump_all, load_all
+from tests.recordings import ROOT
+
+PROGRAM = ROOT / "tests" / "session" / "psrpcore_program.py"
+SERVER = f"process:{shlex.quote(sys.executable)} {PROGRAM}"
+DEAD = "process:/bin/sh -c 'echo Welcome to the lab; exit 1'"
+
+
+def psrp(*words: str, input: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(main, ["invoke", *words], input=input)
+
+
+def test_output_stands_as_it_is() -> None:
+    ran = psrp(SERVER, "count 3")
+    assert (ran.stdout, ran.stderr, ran.exit_code) == ("0\n1\n2\n", "", 0)
+
+
+def test_errors_go_beside_with_their_id_and_where_they_came_from() -> None:
+    ran = psrp(SERVER, "error it is bad")
+    assert (ran.stdout, ran.exit_code) == ("", 1)
+    first, *more = ran.stderr.splitlines()
+    assert first.endswith(": [localhost] it is bad")
+    assert "    + FullyQualifiedErrorId : Bad,Test" in more
+    assert "    + PSComputerName        : localhost" in more
+
+
+def test_warnings_are_marked_and_stay_out_of_the_output() -> None:
+    ran = psrp(SERVER, "warn mind the gap", "--json")
+    assert (ran.stdout, ran.stderr) == ("", "WARNING: mind the gap\n")
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_a_remote_exit_is_our_exit_code(code: int) -> None:
+    assert psrp(SERVER, f"exit {code}").exit_code == code
+
+
+def test_a_banner_that_is_no_server_is_quoted() -> None:
+    ran = psrp(DEAD, "count 3")
+    assert ran.exit_code == 3
+    assert "Error reported: Welcome to the lab." in ran.stderr
+    assert "FullyQualifiedErrorId : 2102,PSSessionStateBroken" in ran.stderr
+
+
+def test_a_missing_program_is_no_traceback() -> None:
+    ran = psrp("process:no-such-program", "count 3")
+    assert ran.exit_code == 3
+    assert "The term 'no-such-program' is not recognized" in ran.stderr
+
+
+def test_a_target_that_fails_disturbs_no_other() -> None:
+    ran = psrp(SERVER, DEAD, SERVER, "count 2", "--json")
+    assert ran.exit_code == 3
+    values = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert sorted(value["value"] for value in values) == [0, 0, 1, 1]
+    assert {value["PSComputerName"] for value in values} == {"localhost"}
+    assert len({value["RunspaceId"] for value in values}) == 2
+
+
+def test_several_targets_say_where_text_came_from() -> None:
+    ran = psrp(SERVER, SERVER, "count 1")
+    assert ran.stdout == "[localhost] 0\n" * 2
+    ran = psrp(SERVER, SERVER, "count 1", "--hide-computer-name")
+    assert ran.stdout == "0\n" * 2
+
+
+PEOPLE = '{"Name": "ann", "Age": 3}\n{"Name": "bob", "Tags": ["x", "y"]}\n'
+
+
+def test_json_lines_go_in_and_come_out() -> None:
+    ran = psrp(SERVER, "echo", "--input-format", "json", "--json", input=PEOPLE)
+    assert [json.loads(line) for line in ran.stdout.splitlines()] == [
+        json.loads(line) for line in PEOPLE.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("form", ["auto", "json"])
+def test_objects_are_shown_as_lists_of_their_properties(form: str) -> None:
+    ran = psrp(SERVER, "echo", "--input-format", form, input=PEOPLE)
+    assert ran.stdout == "\nName : ann\nAge  : 3\n\n\nName : bob\nTags : {x, y}\n\n"
+
+
+@pytest.mark.parametrize("form", ["auto", "clixml"])
+def test_clixml_goes_in_and_comes_out(form: str) -> None:
+    values: list[Any] = [1, "two", PSObject.custom(a=1)]
+    ran = psrp(SERVER, "echo", "--input-format", form, "--clixml", input=dump_all(values))
+    assert load_all(ran.stdout_bytes) == values
+
+
+def test_text_lines_go_in() -> None:
+    ran = psrp(SERVER, "echo", "--input-format", "text", input="one\n\ntwo\n")
+    assert ran.stdout == "one\n\ntwo\n"
+
+
+def test_a_time_out_stops_the_command() -> None:
+    ran = psrp(SERVER, "sleep", "--timeout", "0.2")
+    assert ran.exit_code == 124
+    assert "FullyQualifiedErrorId : OperationTimeout" in ran.stderr
+
+
+def test_a_script_file_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "script.ps1"
+    file.write_text("count 2", encoding="utf-8-sig")
+    assert psrp(SERVER, "--file-path", str(file)).stdout == "0\n1\n"
+
+
+BAD = [
+    ("only-a-target",),
+    ("pid:x", "1"),
+    ("a b", "1"),
+    ("-oProxyCommand=x", "1"),
+    (SERVER, "count 1", "--timeout", "-1"),
+    (SERVER, "count 1", "--options", "nothing"),
+    (SERVER, "count 1", "-a", "x:=nonsense"),
+    (SERVER, "count 1", "--close-timeout", "-1"),
+    ("server", "1", "--configuration-name", "x"),
+]
+
+
+@pytest.mark.parametrize("words", BAD, ids=lambda words: " ".join(words)[-30:])
+def test_a_command_line_that_is_wrong_is_told(words: tuple[str, ...]) -> None:
+    ran = psrp(*words)
+    assert ran.exit_code == 2
+    assert ran.stderr
+
+
+def test_arguments_are_texts_or_json() -> None:
+    assert typed("Path=/tmp", "-a") == ("Path", "/tmp")
+    assert typed("Count:=3", "-a") == ("Count", 3)
+    assert typed("Recurse", "-a") == ("Recurse", True)
+    assert typed("Text=a=b", "-a") == ("Text", "a=b")
+    assert argument("5") == "5"
+    assert argument(":=5") == 5
+    assert argument(':={"a": 1}') == PSObject.custom(a=1)
+
+
+def started(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from psremoting.cli.main import main; main()", "invoke"]
+    return subprocess.Popen(
+        [*command, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_stops_the_command_and_leaves_no_process(times: int, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    mark.write_text("")
+    # Says a word on stderr once it is there, so that the signal does not come too early.
+    script = f"echo $$ > {mark}; echo here >&2; exec {sys.executable} {PROGRAM}"
+    if times == 2:
+        script = f"echo $$ > {mark}; echo here >&2; exec sleep 100"
+    running = started(f"process:/bin/sh -c {shlex.quote(script)}", "sleep")
+    assert running.stderr is not None
+    assert running.stderr.readline() == "here\n"
+    for _ in range(times):
+        running.send_signal(signal.SIGINT)
+        if times == 2:
+            assert running.stderr.readline() in ("\n", "")
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
