@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -39,9 +40,16 @@ FROM_PIPELINE = Param(from_pipeline=True)
 """Short for a parameter that takes each object of the pipeline."""
 
 
-class Input:
-    """Annotates the parameter that gets all pipeline input at once: an async iterable for an
-    ``async def``, a plain iterable for another function."""
+class Input(ABC):
+    """Annotates the parameter that gets all pipeline input at once, as a parameter with the
+    name ``input`` does: an ``async def`` iterates with ``async for``, another function with
+    ``for``."""
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +73,14 @@ class ParameterInfo:
     choices: tuple[str, ...] = ()
     secret: bool = False
     help: str = ""
+    shown_type: str = ""
+    """A .NET type to show instead of the annotation's."""
 
     @property
     def type_name(self) -> str:
         """The .NET type that a client is shown."""
+        if self.shown_type:
+            return self.shown_type
         if self.switch:
             return "System.Management.Automation.SwitchParameter"
         return type_name(self.annotation) + ("[]" if self.remaining else "")
@@ -82,6 +94,8 @@ class Signature:
     parameters: tuple[ParameterInfo, ...]
     context: str | None = None
     input: str | None = None
+    by_position: tuple[tuple[str, Any], ...] = ()
+    """What Python takes by position alone, with defaults: all before ``*args``, or ``/``."""
 
 
 def wire_name(argument: str) -> str:
@@ -102,13 +116,29 @@ def describe(function: Callable[..., Any]) -> Signature:
         annotation = hints.get(name, Any)
         if _is_context(name, annotation):
             context = name
-        elif annotation is Input or (name == "input" and annotation is Any):
+        elif annotation is Input or name == "input":
             whole_input = name
         else:
             info = _parameter(name, parameter, annotation, position)
             position += info.position is not None
             found.append(info)
-    return Signature(parameters=tuple(found), context=context, input=whole_input)
+    return Signature(
+        parameters=tuple(found),
+        context=context,
+        input=whole_input,
+        by_position=_by_position(function),
+    )
+
+
+def _by_position(function: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
+    parameters = list(inspect.signature(function).parameters.values())
+    has_rest = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    return tuple(
+        (each.name, each.default)
+        for each in parameters
+        if each.kind is each.POSITIONAL_ONLY
+        or (has_rest and each.kind is each.POSITIONAL_OR_KEYWORD)
+    )
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -163,24 +193,28 @@ def _parameter(
     )
 
 
-def _common(name: str, alias: str, kind: Any = str, *, switch: bool = False) -> ParameterInfo:
+def _common(name: str, alias: str, shown_type: str, *, switch: bool = False) -> ParameterInfo:
     return ParameterInfo(
-        name=name, argument="", annotation=kind, aliases=(alias,), switch=switch
+        name=name, argument="", aliases=(alias,), switch=switch, shown_type=shown_type
     )
 
 
+_SWITCH = "System.Management.Automation.SwitchParameter"
+_ACTION = "System.Management.Automation.ActionPreference"
+_TEXT = "System.String"
+
 #: What every command of PowerShell takes. [ref] outofproc/sessions/enter-interactive
 COMMON: tuple[ParameterInfo, ...] = (
-    _common("Verbose", "vb", bool, switch=True),
-    _common("Debug", "db", bool, switch=True),
-    _common("ErrorAction", "ea"),
-    _common("WarningAction", "wa"),
-    _common("InformationAction", "infa"),
-    _common("ProgressAction", "proga"),
-    _common("ErrorVariable", "ev"),
-    _common("WarningVariable", "wv"),
-    _common("InformationVariable", "iv"),
-    _common("OutVariable", "ov"),
-    _common("OutBuffer", "ob", int),
-    _common("PipelineVariable", "pv"),
+    _common("Verbose", "vb", _SWITCH, switch=True),
+    _common("Debug", "db", _SWITCH, switch=True),
+    _common("ErrorAction", "ea", _ACTION),
+    _common("WarningAction", "wa", _ACTION),
+    _common("InformationAction", "infa", _ACTION),
+    _common("ProgressAction", "proga", _ACTION),
+    _common("ErrorVariable", "ev", _TEXT),
+    _common("WarningVariable", "wv", _TEXT),
+    _common("InformationVariable", "iv", _TEXT),
+    _common("OutVariable", "ov", _TEXT),
+    _common("OutBuffer", "ob", "System.Int32"),
+    _common("PipelineVariable", "pv", _TEXT),
 )

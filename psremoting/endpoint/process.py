@@ -124,12 +124,11 @@ class ProcessSession:
                 cwd=self._engine.cwd,
                 env=self._engine.env,
                 patience=self._engine.patience,
-            ) as wire:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write, wire)
-                    nursery.start_soon(self._wait_for_client, wire, nursery.cancel_scope)
-                    await self._read(wire)
-                    nursery.cancel_scope.cancel()
+            ) as wire, trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, wire)
+                nursery.start_soon(self._wait_for_client, wire, nursery.cancel_scope)
+                await self._read(wire)
+                nursery.cancel_scope.cancel()
         except (LocalProtocolError, OSError) as error:
             self._fail(f"The server process could not be started: {error}")
 

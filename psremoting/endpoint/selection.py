@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections import deque
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -67,9 +67,8 @@ async def select_object(
     seen: set[bytes] = set()
     tail: deque[Any] = deque()
     given = 0
-    source: AsyncIterable[Any] = input  # type: ignore[assignment]
     at = -1
-    async for item in source:
+    async for item in input:
         at += 1
         if at < skip and last < 0:
             continue
@@ -196,8 +195,7 @@ async def measure_object(
     """Counts objects, and measures their values."""
     numeric = sum or average or standard_deviation or all_stats
     tallies = {name: _Tally() for name in property or [""]}
-    source: AsyncIterable[Any] = input  # type: ignore[assignment]
-    async for item in source:
+    async for item in input:
         for name, tally in tallies.items():
             found, value = member(item, name) if name else (True, item)
             value = unwrap(value)

@@ -8,6 +8,7 @@ told so at their next object, and end without an error.
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -207,12 +208,12 @@ class Stage(Streams):
             fixed[signature.input] = self.items()
         if not self._by_object:
             self._refuse_missing()
-            await self._emit(self.found.function(*self.bound.rest, **fixed))
+            await self._emit(self._call(fixed))
             return
         async for item in self.items():
             arguments = await self._for_object(item)
             if arguments is not None:
-                await self._emit(self.found.function(*self.bound.rest, **fixed, **arguments))
+                await self._emit(self._call(fixed | arguments))
 
     async def _emit(self, result: Any) -> None:
         if inspect.isawaitable(result):
@@ -262,15 +263,20 @@ class Stage(Streams):
         fixed = self._arguments(SyncContext(Context(self), side))
         if signature.input is not None:
             fixed[signature.input] = side.input()
-        call = self.found.function
         if not self._by_object:
             self._refuse_missing()
-            side.put_result(call(*self.bound.rest, **fixed))
+            side.put_result(self._call(fixed))
             return
         for item in side.input():
             arguments = side.ask(self._for_object, item)
             if arguments is not None:
-                side.put_result(call(*self.bound.rest, **fixed, **arguments))
+                side.put_result(self._call(fixed | arguments))
+
+    def _call(self, arguments: dict[str, Any]) -> Any:
+        assert self.found is not None
+        named = dict(arguments)
+        first = [named.pop(name, value) for name, value in self.found.signature.by_position]
+        return self.found.function(*first, *self.bound.rest, **named)
 
     def _arguments(self, context: Any) -> dict[str, Any]:
         assert self.found is not None
@@ -308,11 +314,9 @@ class Stage(Streams):
             return None
         return values
 
-    async def items(self) -> AsyncIterator[Any]:
+    def items(self) -> AsyncIterator[Any]:
         """All input, object by object; what was merged into it comes as record objects."""
-        while batch := await self.next_batch():
-            for item in batch:
-                yield item.record.to_object() if type(item) is Merged else item
+        return _Items(self)
 
     async def next_batch(self, *, plain: bool = True) -> list[Any]:
         """The objects that are there, at least one; empty at the end of the input."""
@@ -358,6 +362,24 @@ class Stage(Streams):
             await self.script.put_merged(record)
         else:
             await self.pipeline.output(record.to_object())
+
+
+class _Items:
+    """A command's input. Not a generator: a command may leave it where it is."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._batch: deque[Any] = deque()
+
+    def __aiter__(self) -> _Items:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self._batch:
+            self._batch.extend(await self._stage.next_batch())
+            if not self._batch:
+                raise StopAsyncIteration
+        return self._batch.popleft()
 
 
 class Script(Stage):
