@@ -1,0 +1,338 @@
+"""The sessions of one user, by number, name and instance id: what Get-PSSession lists.
+
+    async with SessionTable.open() as table:
+        entry = await table.add("user@server", name="lab")
+        assert table.find(name="lab") is entry
+
+A session stays open until it is removed or the table is closed, whoever enters it meanwhile.
+Numbers count on over the life of a table and are not given twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import trio
+
+from psremoting.errors import PSRemotingError
+from psremoting.groups import lone_exception
+from psremoting.session import PSSession
+from psrp.records import ErrorCategory
+
+if TYPE_CHECKING:
+    from psremoting.carrier import Carrier
+    from psremoting.targets import Target
+
+__all__ = [
+    "PROPERTIES",
+    "MultipleMatches",
+    "NotAvailable",
+    "SessionEntry",
+    "SessionTable",
+    "has_wildcards",
+    "wildcard",
+]
+
+COMPUTER_TYPE = "RemoteMachine"
+DEFAULT_CONFIGURATION = "DefaultShell"
+"""What the ConfigurationName column says where no configuration was asked for."""
+
+Opener = Callable[..., Any]
+"""Called as `PSSession.connect` is; gives an asynchronous context manager."""
+
+
+class _Lookup(PSRemotingError):
+    category = ErrorCategory.InvalidArgument
+    exception_type = "System.ArgumentException"
+
+    def __init__(self, kind: str, value: object) -> None:
+        id_part, text = self._texts[kind]
+        super().__init__(
+            text.format(value), error_id=f"RemoteRunspace{self._problem}ForSpecified{id_part}"
+        )
+        self.value = value
+
+    _problem = ""
+    _texts: dict[str, tuple[str, str]]
+
+
+class NotAvailable(_Lookup):
+    """No session is called that. ``value`` is what was looked for."""
+
+    _problem = "NotAvailable"
+    _texts = {  # noqa: RUF012
+        "id": ("SessionId", "The remote session with the session ID {} is not available."),
+        "instance_id": ("RunspaceId", "Remote session is not available for {}."),
+        "name": ("Name", "The remote session with the name {}  is not available."),
+        "computer_name": ("Computer", "Remote session is not available for ComputerName {}."),
+    }
+
+
+class MultipleMatches(_Lookup):
+    """Several sessions are called that, and one is wanted."""
+
+    _problem = "HasMultipleMatches"
+    _texts = {  # noqa: RUF012
+        "id": ("SessionId", "Multiple matches found for session ID {}."),
+        "instance_id": ("RunspaceId", "Multiple matches found for session ID {}."),
+        "name": ("Name", "Multiple matches found for name {}."),
+    }
+
+
+def has_wildcards(text: str) -> bool:
+    """Whether ``text`` has an unescaped ``*``, ``?`` or ``[``."""
+    return re.search(r"[*?\[]", re.sub(r"`.", "", text)) is not None
+
+
+@lru_cache(maxsize=256)
+def wildcard(pattern: str) -> re.Pattern[str]:
+    """PowerShell's wildcards, without regard to case: ``*``, ``?``, ``[a-c]``; ````` escapes."""
+    parts = re.findall(r"`.|\[[^\]]+\]|.", pattern, re.DOTALL)
+    return re.compile("".join(_piece(part) for part in parts) + r"\Z", re.IGNORECASE | re.DOTALL)
+
+
+def _piece(part: str) -> str:
+    if part in _ANY:
+        return _ANY[part]
+    if len(part) > 2 and part.startswith("["):
+        inside = re.sub(r"[\\^\[\]&|~]", r"\\\g<0>", part[1:-1])
+        try:
+            re.compile(f"[{inside}]")
+        except re.error:
+            return re.escape(part)
+        return f"[{inside}]"
+    return re.escape(part.removeprefix("`") or part)
+
+
+_ANY = {"*": ".*", "?": "."}
+
+
+class SessionEntry:
+    """One row: a session with the number and the name that its user knows it by."""
+
+    def __init__(self, session: PSSession, *, id: int, name: str, configuration_name: str) -> None:
+        self.session = session
+        self.id = id
+        self.name = name
+        self.configuration_name = configuration_name
+        self.computer_type = COMPUTER_TYPE
+
+    def __repr__(self) -> str:
+        return f"<SessionEntry {self.id} {self.name!r}: {self.session!r}>"
+
+    def __str__(self) -> str:
+        return f"[PSSession]{self.name}"
+
+    @property
+    def instance_id(self) -> UUID:
+        return self.session.id
+
+    @property
+    def computer_name(self) -> str:
+        return self.session.computer
+
+    @property
+    def transport(self) -> str:
+        return self.session.transport
+
+    @property
+    def state(self) -> str:
+        return self.session.state
+
+    @property
+    def availability(self) -> str:
+        return self.session.availability
+
+
+class _Held:
+    """Keeps a session open, in one task of the table's nursery."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._wanted = trio.Event()
+        self._opened = trio.Event()
+        self._over = trio.Event()
+        self._scope = trio.CancelScope()
+        self._session: PSSession | None = None
+        self._error: Exception | None = None
+
+    async def open(self, nursery: trio.Nursery) -> PSSession:
+        nursery.start_soon(self._hold)
+        try:
+            await self._opened.wait()
+        except BaseException:
+            self._scope.cancel()
+            raise
+        if self._session is None:
+            assert self._error is not None
+            raise self._error
+        return self._session
+
+    async def _hold(self) -> None:
+        """Never raises but what ends everything."""
+        try:
+            with self._scope:
+                async with self._connect() as session:
+                    self._session = session
+                    self._opened.set()
+                    await self._wanted.wait()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._opened.set()
+            self._over.set()
+
+    async def close(self) -> None:
+        self._wanted.set()
+        await self._over.wait()
+
+
+class SessionTable:
+    """Made by `SessionTable.open`, which closes what is still open at the end of its block."""
+
+    def __init__(self, nursery: trio.Nursery, connect: Opener) -> None:
+        self._nursery = nursery
+        self._connect = connect
+        self._last_id = 0
+        self._rows: dict[int, tuple[SessionEntry, _Held]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, *, connect: Opener = PSSession.connect) -> AsyncIterator[SessionTable]:
+        """A table with nothing in it. ``connect`` opens its sessions."""
+        try:
+            async with trio.open_nursery() as nursery:
+                table = cls(nursery, connect)
+                yield table
+                await table.clear()
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            error = lone_exception(group)
+            if error is group:
+                raise
+            raise error from error.__cause__
+
+    # -- what is there
+
+    def __iter__(self) -> Iterator[SessionEntry]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def entries(self) -> list[SessionEntry]:
+        """All of them, the first opened first."""
+        return [entry for entry, _ in self._rows.values()]
+
+    def find(
+        self, *, id: int | None = None, instance_id: UUID | None = None, name: str | None = None
+    ) -> SessionEntry:
+        """The one session with this number, instance id or name (without wildcards).
+
+        Raises NotAvailable and MultipleMatches; TypeError unless one of the three is given.
+        """
+        given = {"id": id, "instance_id": instance_id, "name": name}
+        asked = [(kind, value) for kind, value in given.items() if value is not None]
+        if len(asked) != 1:
+            raise TypeError("give one of id, instance_id and name")
+        kind, value = asked[0]
+        found = [entry for entry in self.entries if _is(entry, kind, value)]
+        if not found:
+            raise NotAvailable(kind, value)
+        if len(found) > 1:
+            raise MultipleMatches(kind, value)
+        return found[0]
+
+    def match(
+        self, kind: str, values: Iterable[object]
+    ) -> tuple[list[SessionEntry], list[NotAvailable]]:
+        """The sessions that any of ``values`` names, each once, and what names none.
+
+        ``kind`` is id, instance_id, name or computer_name; the latter two take wildcards, and a
+        pattern that nothing fits is no error.
+        """
+        found: list[SessionEntry] = []
+        missing: list[NotAvailable] = []
+        for value in values:
+            fitting = [entry for entry in self.entries if _fits(entry, kind, value)]
+            found += [entry for entry in fitting if entry not in found]
+            if not fitting and not (isinstance(value, str) and has_wildcards(value)):
+                missing.append(NotAvailable(kind, value))
+        return found, missing
+
+    # -- opening and closing
+
+    def new_id(self) -> int:
+        """The next number; a session that is not kept here takes one, too."""
+        self._last_id += 1
+        return self._last_id
+
+    async def add(
+        self,
+        target: str | Target | Carrier,
+        *,
+        name: str | None = None,
+        configuration_name: str | None = None,
+        **more: Any,
+    ) -> SessionEntry:
+        """Open a session and keep it. ``more`` is for `PSSession.connect`.
+
+        Its name is Runspace and its number unless one is given. Raises PSRemotingError; a
+        number is used up then as well.
+        """
+        number = self.new_id()
+        held = _Held(lambda: self._connect(target, **more))
+        session = await held.open(self._nursery)
+        entry = SessionEntry(
+            session,
+            id=number,
+            name=name or f"Runspace{number}",
+            configuration_name=configuration_name or DEFAULT_CONFIGURATION,
+        )
+        self._rows[number] = entry, held
+        return entry
+
+    async def remove(self, entry: SessionEntry) -> None:
+        """Close a session and forget it; one that is not here (any more) is left alone."""
+        row = self._rows.pop(entry.id, None)
+        if row is not None:
+            await row[1].close()
+
+    async def clear(self) -> None:
+        """Close and forget all, side by side."""
+        async with trio.open_nursery() as nursery:
+            for entry in self.entries:
+                nursery.start_soon(self.remove, entry)
+
+
+def _is(entry: SessionEntry, kind: str, value: object) -> bool:
+    own = getattr(entry, kind)
+    if isinstance(own, str):
+        return own.casefold() == str(value).casefold()
+    return bool(own == value)
+
+
+def _fits(entry: SessionEntry, kind: str, value: object) -> bool:
+    if isinstance(value, str):
+        return wildcard(value).match(str(getattr(entry, kind))) is not None
+    return _is(entry, kind, value)
+
+
+PROPERTIES = {
+    "Id": "id",
+    "Name": "name",
+    "InstanceId": "instance_id",
+    "Transport": "transport",
+    "ComputerName": "computer_name",
+    "ComputerType": "computer_type",
+    "State": "state",
+    "ConfigurationName": "configuration_name",
+    "Availability": "availability",
+}
+"""The properties of a session as PowerShell names them, and the attributes that have them."""
