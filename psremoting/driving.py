@@ -349,11 +349,15 @@ class PoolDriver:
     def _deal_with_events(self) -> None:
         running = self._running
         output = StreamKind.OUTPUT
+        known: _Running | None = None
+        last: UUID | None = None
         try:
             while (event := self.pool.next_event()) is not None:
                 kind = type(event)
                 if kind is e.PipelineOutput:
-                    known = running.get(event.pipeline_id)  # type: ignore[attr-defined]
+                    if event.pipeline_id is not last:  # type: ignore[attr-defined]
+                        last = event.pipeline_id  # type: ignore[attr-defined]
+                        known = running.get(last)
                     if known is not None:
                         value = event.data  # type: ignore[attr-defined]
                         if known.tag:

@@ -81,6 +81,7 @@ class Invocation:
         self._items: deque[tuple[StreamKind, Any]] = deque()
         self._more = trio.Event()
         self._ended = trio.Event()
+        self._over = False
         self._stop_wanted = False
         self._given = 0
         self.heard = False
@@ -91,7 +92,7 @@ class Invocation:
 
     @property
     def ended(self) -> bool:
-        return self._ended.is_set()
+        return self._over
 
     @property
     def waiting(self) -> int:
@@ -185,6 +186,8 @@ class Invocation:
     # -- for its session; nothing here waits
 
     def take_in(self, kind: StreamKind, item: Any) -> None:
+        if self._over:
+            return
         self.heard = True
         if kind is not _OUTPUT and self._on_record is not None:
             try:
@@ -199,9 +202,9 @@ class Invocation:
             self._more.set()
 
     def end(self, state: InvocationState, error: Exception | None) -> None:
-        if self.ended:
+        if self._over:
             return
-        self.heard = True
+        self._over = self.heard = True
         self.state = state
         self.error = error
         self._ended.set()

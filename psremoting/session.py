@@ -125,10 +125,10 @@ class PSSession:
         if waiting.cancelled_caught:
             ssh = driver.carrier.transport == "SSH"
             driver.broken(errors.connecting_timed_out(self.computer, limit, ssh=ssh))
+        if self._like_powershell and driver.error is None:
+            await self._say_like_powershell(mimicry.debug_mode(), nested=False)
         if driver.error is not None:
             raise driver.error
-        if self._like_powershell:
-            await self._say_like_powershell(mimicry.debug_mode(), nested=False)
 
     def _application_arguments(self) -> Any:
         given = self._driver.options.application_arguments
@@ -254,13 +254,16 @@ class PSSession:
         streams at once instead of `Invocation.streams`. ``tag`` adds PSComputerName and
         RunspaceId to every object, as Invoke-Command does.
 
-        Raises SessionNotOpen, and LocalProtocolError for what cannot be sent.
+        Raises SessionNotOpen, PSRemotingTransportError when the session breaks meanwhile, and
+        LocalProtocolError for what cannot be sent.
         """
         self._check_opened()
         powershell = as_powershell(what, arguments, parameters, using)
         if self._like_powershell:
             await self._say_like_powershell(mimicry.breakpoint_mode(), nested=True)
         await self._driver.room()
+        if self.error is not None:
+            raise self.error.told_by(errors.JOB_FAILURE)
         self._check_opened()
         return self._driver.start(
             e.CreatePipeline(
@@ -288,10 +291,13 @@ class PSSession:
     ) -> Invocation:
         """Start exactly this, with nothing said beside it; for who builds the message himself.
 
-        Raises SessionNotOpen, and LocalProtocolError for what cannot be sent.
+        Raises SessionNotOpen, PSRemotingTransportError when the session breaks meanwhile, and
+        LocalProtocolError for what cannot be sent.
         """
         self._check_opened()
         await self._driver.room()
+        if self.error is not None:
+            raise self.error.told_by(errors.JOB_FAILURE)
         self._check_opened()
         return self._driver.start(event, input=input, host=host, on_record=on_record)
 

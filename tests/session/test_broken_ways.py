@@ -74,20 +74,21 @@ async def talk_until_cut(limit: int) -> tuple[list[object], PSRemotingError | No
     return got, None
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(4))
 async def test_cut_after_any_byte_it_ends_with_a_reason_and_no_output_is_lost_or_doubled(
     part: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     whole = await recorded_exchange()
     size = len(whole)
-    for limit in range(part * size // 8, (part + 1) * size // 8):
+    # Every byte is cut in test_recorded_server.py; this server also has values of ours.
+    for limit in range(part, size, 17):
         got, error = await talk_until_cut(limit)
         assert got == list(range(len(got)))
         if error is None:
             assert len(got) == FEW
         else:
             assert "ended" in str(error)
-    assert trio.current_time() < 10 * size
+    assert trio.current_time() < size
 
 
 @pytest.mark.parametrize("word", ["count 3", "sleep"])

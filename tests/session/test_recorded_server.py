@@ -1,0 +1,66 @@
+"""Our client with the recorded PowerShell server: whole, and cut after every byte."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from psremoting.errors import PSRemotingError, PSRemotingTransportError
+from psremoting.hosts import TableHost
+from psremoting.session import PSSession
+from psrp.host import HostInfo
+from tests.recordings import needs_collection
+from tests.session.replay import RecordedServer
+from tests.session.servers import carrier_over
+
+PARTS = 6
+
+
+async def talk(limit: int | None) -> tuple[list[object], PSRemotingError | None, int]:
+    """Open, run the recorded script, close; what came out, why it ended, the server's bytes."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = RecordedServer(theirs, "hello", limit)
+    host = TableHost(info=HostInfo.full())
+    got: list[object] = []
+    error: PSRemotingError | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve)
+        try:
+            carrier = carrier_over(ours, "SSH")
+            async with PSSession.connect(carrier, host=host, like_powershell=True) as session:
+                async for value in await session.invoke(" 'hello'; 1 + 1 "):
+                    got.append(value)
+        except PSRemotingError as caught:
+            error = caught
+        nursery.cancel_scope.cancel()
+    return got, error, server.size
+
+
+@needs_collection
+async def test_the_recorded_server_serves_our_client() -> None:
+    got, error, size = await talk(None)
+    assert got == ["hello", 2]
+    assert error is None
+    assert size > 3000
+
+
+@needs_collection
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_cut_after_every_byte_it_ends_clearly(
+    part: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """No hang, no lost or doubled output, and the words of the real client."""
+    _, _, size = await talk(None)
+    began = trio.current_time()
+    for limit in range(part * size // PARTS, (part + 1) * size // PARTS):
+        got, error, _ = await talk(limit)
+        assert got == ["hello", 2][: len(got)]
+        if error is None:
+            assert got == ["hello", 2]
+        else:
+            assert isinstance(error, PSRemotingTransportError)
+            assert "SSH transport process has abruptly terminated" in str(error)
+            expected = "PSSessionOpenFailed" if not got else "JobFailure"
+            assert error.error_id in (expected, "JobFailure")
+    assert trio.current_time() == began
