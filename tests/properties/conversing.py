@@ -1,0 +1,36 @@
+"""A conversation that hypothesis drew, held by two machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psrp import events as e
+from psrp.sansio import Side
+from psrp.strategies import Step
+from tests.psrp.pairs import Cut, Pair, whole
+
+__all__ = ["held", "pair_for", "said_by_callers"]
+
+#: What a machine may say by itself, beside what its caller says.
+OF_ITSELF = (e.SessionCapability, e.RunspaceAvailability)
+
+
+def pair_for(steps: list[Step], *, cut: Cut = whole, room: int = 32768) -> Pair:
+    """Two machines that can hold it: the client speaks the version that it announces."""
+    first = steps[0].event
+    assert isinstance(first, e.SessionCapability)
+    return Pair(
+        cut=cut, room=room, client={"version": first.protocol_version}, server={"version": "2.4"}
+    )
+
+
+def held(pair: Pair, steps: list[Step]) -> Iterator[Step]:
+    """Take step by step; each is given back when everything under way has arrived."""
+    for step in steps:
+        (pair.client if step.side is Side.CLIENT else pair.server).send(step.event)
+        pair.move()
+        yield step
+
+
+def said_by_callers(events: list[e.Event]) -> list[e.Event]:
+    return [event for event in events if not isinstance(event, OF_ITSELF)]
