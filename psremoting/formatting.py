@@ -30,8 +30,8 @@ _MARKED = {
     StreamKind.VERBOSE: "VERBOSE: ",
     StreamKind.DEBUG: "DEBUG: ",
 }
-#: What would move the cursor or repaint the screen: a server must not.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+#: What would move the cursor or repaint the screen: a record must not. Colours may stand.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*m)")
 
 
 def value_text(value: Any, *, hide_computer_name: bool = False) -> str:

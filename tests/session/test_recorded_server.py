@@ -39,6 +39,7 @@ async def talk(limit: int | None) -> tuple[list[object], PSRemotingError | None,
 
 @needs_collection
 async def test_the_recorded_server_serves_our_client() -> None:
+    """Statement J106: its last line is an error line, and the end is an orderly one."""
     got, error, size = await talk(None)
     assert got == ["hello", 2]
     assert error is None
