@@ -1,0 +1,1 @@
+"""The local prompt: PowerShell's commands for sessions, and the little language around them."""
