@@ -388,7 +388,7 @@ class _Reader:
         )
 
 
-_OPENERS = {
+_OPENERS: dict[str, Callable[[_Reader], n.Expression]] = {
     "@{": _Reader.hash,
     "@(": _Reader.collect,
     "$(": _Reader.group,
