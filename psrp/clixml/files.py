@@ -18,7 +18,7 @@ from psrp.clixml.read import read_document
 from psrp.clixml.reader import MAX_DEPTH, NAMESPACE, Reader
 from psrp.clixml.text import escape_attribute, unescape
 from psrp.clixml.tokens import prepare
-from psrp.clixml.write import Writer, _indent
+from psrp.clixml.write import Writer, indent
 from psrp.sansio import ClixmlError, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -198,11 +198,14 @@ def load_all(
     `decode_text`. Raises ClixmlError, also when the last document is cut off.
     """
     text = data if isinstance(data, str) else decode_text(bytes(data), encoding)
-    if not _OUTSIDE.search(text) and _MARKER.sub("", text).strip("\ufeff \t\r\n"):
-        return [value for _, value in read_document(text, unseal=unseal, max_depth=max_depth)]
+    if _OUTSIDE.search(text) or not _MARKER.sub("", text).strip("\ufeff \t\r\n"):
+        items = list(iter_streams(text, unseal=unseal, max_depth=max_depth))
+    else:
+        bare = read_document(text, unseal=unseal, max_depth=max_depth)
+        items = [StreamItem(stream, value) for stream, value in bare]
     return [
         item.value if item.stream is None else item
-        for item in iter_streams(text, unseal=unseal, max_depth=max_depth)
+        for item in items
         if not isinstance(item.value, RawText)
     ]
 
@@ -281,7 +284,7 @@ def dump_all(
         else:
             writer.value(value, "")
     writer.pieces.append("</Objs>")
-    return _indent("".join(writer.pieces)).encode()
+    return indent("".join(writer.pieces)).encode()
 
 
 def dump_streams(

@@ -135,6 +135,7 @@ def test_the_offset_of_an_error_counts_from_the_beginning_of_the_stream() -> Non
         pytest.param("", None, id="empty"),
         pytest.param("#< CLIXML\r\n", None, id="nothing but the marker"),
         pytest.param("<S>bare</S>", ["bare"], id="a bare element"),
+        pytest.param('<S S="Error">x</S>', [StreamItem("Error", "x")], id="one of a stream"),
         pytest.param(f"<Objs {NS} />", [], id="an empty document"),
     ],
 )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.fuzz_toy_defragmenter import FixedToy, Toy, fuzz
+from psrp.fragments import split
+from psrp.strategies import FragmentSequence
+from tests.examples.fuzz_toy_defragmenter import FixedToy, Toy, check
 
 HERE = Path(__file__).parent
 NOTE = HERE.parent.parent / "spec-notes" / "fuzzing.md"
@@ -36,10 +38,12 @@ def test_the_corrected_toy_passes() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_the_example_can_be_called_from_a_test_suite() -> None:
+def test_the_bug_is_where_the_note_says() -> None:
+    stream = FragmentSequence(split(1, b"x", 22), [b"x"])
+    check(Toy, stream, [stream.data])
+    check(FixedToy, stream, [stream.data[:21], stream.data[21:]])
     with pytest.raises(AssertionError, match="received"):
-        fuzz(Toy)
-    fuzz(FixedToy)
+        check(Toy, stream, [stream.data[:21], stream.data[21:]])
 
 
 def test_the_note_shows_the_example_as_it_is() -> None:
