@@ -15,7 +15,7 @@ import click
 
 from psremoting.errors import PSRemotingError
 from psremoting.options import SessionOption
-from psremoting.targets import SSHTarget, Target, local_target, parse_target
+from psremoting.targets import SSHTarget, Target, parse_target
 
 __all__ = ["Connecting", "connection_options", "named_value", "named_values"]
 
@@ -33,15 +33,13 @@ class Connecting:
     def target(self, text: str) -> Target:
         """The target that a word on the command line names. Raises PSRemotingError."""
         made = parse_target(text, self.ssh)
-        if self.configuration_name is None:
-            return made
-        if text == "local":
-            return local_target("--configuration-name", self.configuration_name)
-        raise PSRemotingError(
-            f"{text}: a session configuration is chosen over WS-Man; over ssh the subsystem "
-            "chooses it (--subsystem).",
-            error_id="AmbiguousParameterSet",
-        )
+        if self.configuration_name is not None:
+            raise PSRemotingError(
+                f"{text}: a session configuration is chosen over WS-Man; over ssh the subsystem "
+                "chooses it (--subsystem), and a local command its own options.",
+                error_id="AmbiguousParameterSet",
+            )
+        return made
 
 
 def named_value(text: str, *, option: str) -> tuple[str, str]:
@@ -71,7 +69,7 @@ _OPTIONS = (
         help="Milliseconds until the server says something; negative is no limit.",
     ),
     click.option(
-        "--configuration-name", metavar="NAME", help="The session configuration (local only)."
+        "--configuration-name", metavar="NAME", help="The session configuration (WS-Man only)."
     ),
     click.option("--open-timeout", type=float, metavar="S", help="For opening; else 180."),
     click.option("--operation-timeout", type=float, metavar="S", help="For one answer; else 180."),

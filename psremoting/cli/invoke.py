@@ -14,7 +14,7 @@ from psremoting.cli.connecting import Connecting, connection_options
 from psremoting.cli.display import Display
 from psremoting.cli.piping import INPUT_FORMATS, argument, input_objects, typed
 from psremoting.cli.prompting import console_host, quiet_host
-from psremoting.cli.running import EXIT_CODES, Job, run_job
+from psremoting.cli.running import EXIT_CODES, INTERRUPTED, Job, run_job
 from psremoting.errors import PSRemotingError
 from psremoting.formatting import ERROR_VIEWS, error_text
 from psremoting.targets import Target
@@ -136,7 +136,11 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
         error_view=given["error_view"],
         progress=given["progress"],
     )
-    ctx.exit(trio.run(partial(_run, job, display, given["input_format"])))
+    try:
+        code = trio.run(partial(_run, job, display, given["input_format"]))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    ctx.exit(code)
 
 
 async def _run(job: Job, display: Display, input_format: str | None) -> int:

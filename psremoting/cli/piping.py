@@ -60,12 +60,12 @@ async def input_objects(form: str | None, *, at_once: bool) -> Input | None:
     if form is None:
         return None
     if form in ("auto", "clixml"):
-        data = await trio.to_thread.run_sync(sys.stdin.buffer.read)
+        data = await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
         if form == "clixml" or looks_like_clixml(data):
             return _clixml(data)
         return [_line(line, "json" if looks_like_json(data) else "text") for line in _lines(data)]
     if at_once:
-        data = await trio.to_thread.run_sync(sys.stdin.buffer.read)
+        data = await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
         return [_line(line, form) for line in _lines(data)]
     return _as_they_come(form)
 

@@ -27,6 +27,7 @@ from psremoting.errors import (
     PSRemotingTransportError,
 )
 from psremoting.fanout import fan_out
+from psremoting.groups import lone_exception
 from psremoting.hosts import Host
 from psremoting.invocation import Invocation
 from psremoting.options import SessionOption
@@ -36,7 +37,7 @@ from psremoting.targets import Target
 from psrp.commands import Command
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["EXIT_CODES", "Job", "run_job"]
+__all__ = ["EXIT_CODES", "INTERRUPTED", "Job", "run_job"]
 
 COMPLETED, REMOTE_ERROR, USAGE, CONNECTION, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 124, 130
 EXIT_CODES = {
@@ -197,6 +198,9 @@ async def run_job(job: Job, display: Display) -> int:
                 nursery.start_soon(_obey, interrupted, running, nursery)
                 await fan_out(job.targets, running.one, throttle=job.throttle)
                 nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # Nothing but what this side did wrong comes here: a full disk, a closed pipe, bad input.
+        raise lone_exception(group) from None
     finally:
         display.finish()
     if running.stopping:

@@ -141,6 +141,25 @@ def test_a_command_line_that_is_wrong_is_told(words: tuple[str, ...]) -> None:
     assert ran.stderr
 
 
+@pytest.mark.parametrize("form", ["json", "clixml"])
+@pytest.mark.parametrize("servers", [1, 2])
+def test_input_that_cannot_be_read_is_told(form: str, servers: int) -> None:
+    ran = psrp(*[SERVER] * servers, "echo", "--input-format", form, input='{"a": 1}\n{"a"\n')
+    assert ran.exit_code == 2
+    assert "standard input" in ran.stderr
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_traceback() -> None:
+    running = started(SERVER, "count 20000")
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert running.stdout.readline() == "0\n"
+    running.stdout.close()
+    assert running.stderr.read() == ""
+    running.stderr.close()
+    assert running.wait(timeout=60) == 1
+
+
 def test_arguments_are_texts_or_json() -> None:
     assert typed("Path=/tmp", "-a") == ("Path", "/tmp")
     assert typed("Count:=3", "-a") == ("Count", 3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
 import pytest
 import trio
 
@@ -9,6 +12,7 @@ from psremoting.errors import PipelineFailed, SessionNotOpen
 from psremoting.session import PSSession
 from psremoting.streams import StreamKind
 from psrp import events as e
+from psrp.clixml import SecureString
 from psrp.commands import command
 from tests.session.servers import FakeServer, fake_server
 
@@ -61,6 +65,25 @@ async def test_arguments_and_using_values_reach_the_last_command() -> None:
         (name, flag), (marker, table) = result.output
         assert (name, flag, marker) == ("Force", True, "--%")
         assert table.values() == [5]
+
+
+async def test_a_secret_travels_sealed_both_ways() -> None:
+    """Statement J113."""
+    wire: list[bytes] = []
+
+    def keep(data: bytes) -> bytes:
+        wire.append(data)
+        return data
+
+    async with fake_server(spoil=keep) as (carrier, server), PSSession.connect(carrier) as session:
+        result = await session.run("arguments", parameters={"Pin": SecureString("pssst")})
+        ((name, secret),) = result.output
+        assert (name, secret.reveal()) == ("Pin", "pssst")
+        kinds = [type(event) for event in server.seen]
+        assert kinds.index(e.PublicKey) < kinds.index(e.CreatePipeline)
+    said = b"".join(base64.b64decode(x) for x in re.findall(rb">([^<]+)<", b"".join(wire)))
+    assert b"<SS" in said
+    assert b"pssst" not in said
 
 
 async def slowly(count: int) -> object:

@@ -12,6 +12,7 @@ import pytest
 from psremoting.errors import PSRemotingTransportError
 from psremoting.session import PSSession
 from psremoting.targets import SSHTarget
+from psrp.commands import Command, command
 from tests.recordings import ROOT
 from tests.sshsub import sshd
 
@@ -29,6 +30,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
     folder = tmp_path_factory.mktemp("sshd")
     with sshd.running(folder, f"{sys.executable} {program}") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
+    """The endpoint of this package as the subsystem."""
+    folder = tmp_path_factory.mktemp("sshd")
+    program = folder / "serve.py"
+    program.write_text("from psremoting.cli.serve import serve\nserve()\n")
+    with sshd.running(folder, f"{sys.executable} {program} --stdio") as running:
+        yield running
+
+
+async def test_our_client_and_our_endpoint_meet_over_a_real_ssh(endpoint: sshd.Server) -> None:
+    async with PSSession.connect(target(endpoint)) as session:
+        assert session.application_private_data["PSVersionTable"]["PSVersion"]
+        names = [item["Name"] for item in (await session.run("Get-Command")).output]
+        assert {"Get-Command", "Out-Default", "Exit-PSSession"} <= set(names)
+        result = await session.run(command("Get-Command", Name="Out-Default") | measure())
+        assert [item["Count"] for item in result.output] == [1]
+        failed = await session.run("Get-Nothing")
+        told = failed.streams.error or [failed.error]
+        assert "Get-Nothing" in str(told[0])
+    assert session.state == "Closed"
+
+
+def measure() -> Command:
+    return command("Measure-Object")
 
 
 def target(server: sshd.Server) -> SSHTarget:
