@@ -1,14 +1,14 @@
 """An engine behind packet lines: over a program's stdio, a socket, or a stream of a test.
 
-Two tasks. The reader alone feeds the machines: it gives the engine's session what came, moves
-the answers into the packets, and only then acknowledges. The writer alone writes, so that
-nothing is cut by whoever is cancelled. What cannot be written yet holds the reader up as well.
+Three tasks. The reader feeds the packets' machine. What that makes of it goes to the engine's
+session, whose answers are moved into packets before the acknowledgement is. The writer alone
+writes, so that nothing is cut by whoever is cancelled; what it cannot write yet holds the reader
+up as well.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -62,11 +62,12 @@ class _Server:
         self._engine = engine
         self._link = Subsystem(Side.SERVER, error_prefix=error_prefix)
         self._session: Session | None = None
-        self._reading = trio.CancelScope()
+        self._serving = trio.CancelScope()
         self._session_scope = trio.CancelScope()
         self._session_done = trio.Event()
         self._reason = ""
         self._held: list[DataReceived] = []
+        self._arrived = trio.Event()
         self._something = trio.Event()
         self._written = trio.Event()
         self._nursery: trio.Nursery
@@ -82,7 +83,7 @@ class _Server:
 
     def fail(self, text: str) -> None:
         self._reason = text
-        self._reading.cancel()
+        self._serving.cancel()
 
     # -- life
 
@@ -90,8 +91,9 @@ class _Server:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._write)
-            with self._reading, suppress(*_BROKEN):
-                await self._read()
+            nursery.start_soon(self._read)
+            with self._serving:
+                await self._react()
             with trio.move_on_after(_LAST_WORDS):
                 await self._end()
             nursery.cancel_scope.cancel()
@@ -109,17 +111,28 @@ class _Server:
 
     async def _until_written(self) -> None:
         """Wait until all that there is to say is out."""
-        self._written = trio.Event()
+        if self._written.is_set():
+            self._written = trio.Event()
         self._something.set()
         await self._written.wait()
 
     # -- in
 
     async def _read(self) -> None:
-        while True:
+        data = b" "
+        while data:
             while self._link.pending > _HOLD:
                 await self._until_written()
-            self._link.receive_data(await self._wire.receive_some())
+            try:
+                data = await self._wire.receive_some()
+            except _BROKEN:
+                data = b""
+            self._link.receive_data(data)
+            self._arrived.set()
+
+    async def _react(self) -> None:
+        """Deal with what the client sent, until nothing more can come."""
+        while True:
             try:
                 while (event := self._link.next_event()) is not None:
                     if isinstance(event, Ended):
@@ -130,6 +143,8 @@ class _Server:
                 # The machine has put its error line out.
                 return
             self._something.set()
+            await self._arrived.wait()
+            self._arrived = trio.Event()
 
     async def _take(self, event: Event) -> None:
         if isinstance(event, ActReceived):
@@ -183,6 +198,9 @@ class _Server:
             if out is None:
                 return
             self._link.send(out)
+            if out.act is not None:
+                # The answer to a close may let the next packet through.
+                self._arrived.set()
 
     async def _write(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,11 +19,13 @@ from psrp.commands import Command, PowerShell, command, script
 from psrp.host import HostInfo
 from psrp.pool import Pool
 from psrp.sansio import Side
+from psrp.states import Pipeline, PoolState
 from sshsub.events import ActReceived, DataReceived, Ended, PeerError
 from sshsub.subsystem import Subsystem
 
 POOL_ID = UUID("11111111-2222-3333-4444-555555555555")
 _OVER = (e.InvocationState.COMPLETED, e.InvocationState.FAILED, e.InvocationState.STOPPED)
+_ENDED = (Pipeline.ENDED, Pipeline.READING, Pipeline.RUNNING)
 Answer = Callable[[e.PipelineHostCall], Any]
 
 
@@ -92,13 +94,18 @@ class Client:
             await self._read()
             nursery.cancel_scope.cancel()
 
+    async def run_in(self, scope: trio.CancelScope) -> None:
+        with scope:
+            await self.run()
+
     async def _write(self) -> None:
         while True:
             while (out := self.pool.data_to_send(32768)) is not None:
                 self.link.send(out)
             data = self.link.data_to_send()
             if data:
-                await self.stream.send_all(data)
+                with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+                    await self.stream.send_all(data)
                 continue
             await self._wake.wait()
             self._wake = trio.Event()
@@ -137,7 +144,8 @@ class Client:
                 if self.answer is not None:
                     self._respond(event)
             elif isinstance(event, e.PipelineState) and event.state in _OVER:
-                self.pool.send(e.ClosePipeline(pipeline_id=id))
+                if self.pool.state is PoolState.OPENED and self.pool.pipelines.get(id) in _ENDED:
+                    self.pool.send(e.ClosePipeline(pipeline_id=id))
             elif isinstance(event, e.ClosePipeline):
                 result.done.set()
 
