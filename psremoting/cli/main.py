@@ -12,6 +12,7 @@ __all__ = ["main"]
 _COMMANDS: dict[str, tuple[str, str]] = {
     "clixml": ("psremoting.cli.clixml:clixml", "CLIXML files to JSON and back, and tidied up."),
     "decode": ("psremoting.cli.decode:decode", "Recorded traffic as a readable timeline."),
+    "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
 }
 """Name to the command object, and its line in the list of commands."""

@@ -1,0 +1,61 @@
+"""``psrp enter``: an interactive session, as Enter-PSSession opens it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from psremoting.cli.connecting import Connecting, connection_options
+
+__all__ = ["enter"]
+
+_EPILOG = """\b
+Examples:
+  psrp enter
+  psrp enter UserA@LinuxServer01
+  psrp enter LinuxServer01 --port 2222 --key-file-path ~/.ssh/lab
+  psrp enter 'process:docker exec -i web pwsh -s -NoLogo -NoProfile'
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("target", required=False, default="local")
+@connection_options
+def enter(target: str, connecting: Connecting) -> None:
+    """Work at another computer: what you type runs there, what it says is shown here.
+
+    TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER.
+    Without one, the endpoint of this package is started on this machine, to try things out.
+
+    Leave with exit, Exit-PSSession or Ctrl+D. Ctrl+C stops what runs and keeps the session; a
+    second one, when it does not stop, offers to close. Tab completes where the other side can,
+    and typed lines are kept in $XDG_STATE_HOME/psremoting/history. Input that is no terminal is
+    read line by line; NO_COLOR turns colours off.
+
+    The exit code is 0 when the session was left, 1 when it could not be entered or was lost.
+    """
+    sys.exit(_enter(target, connecting))
+
+
+def _enter(target: str, connecting: Connecting) -> int:
+    import trio
+
+    from psremoting.errors import PSRemotingError
+    from psremoting.formatting import error_text
+    from psremoting.shell.entering import enter as enter_session
+    from psremoting.shell.entering import enter_error, open_console, terminal_restored
+    from psremoting.shell.loop import Leaving
+
+    async def live() -> Leaving:
+        console = open_console(sys.stdin, sys.stdout)
+        return await enter_session(connecting.target(target), console, options=connecting.session)
+
+    try:
+        with terminal_restored(sys.stdin):
+            return 1 if trio.run(live) is Leaving.LOST else 0
+    except PSRemotingError as error:
+        record = enter_error(error)
+        click.echo(error_text(record, view="concise"), err=True)
+        click.echo(f"    + FullyQualifiedErrorId : {record.fully_qualified_error_id}", err=True)
+        return 1

@@ -1,0 +1,293 @@
+"""The life of an entered session: prompt, line, what it runs, how it failed, the next prompt.
+``ConsoleHost.cs``, InputLoop; spec-notes/interactive.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TypeVar
+from uuid import uuid4
+
+import trio
+
+from psremoting import errors
+from psremoting.formatting import error_text, value_text
+from psremoting.invocation import Invocation
+from psremoting.session import PSSession
+from psremoting.shell import lines
+from psremoting.shell.host import TerminalHost
+from psremoting.shell.prompts import CONTINUATION, DEFAULT_PROMPT, remote_prompt
+from psremoting.shell.reading import EndOfInput, Interrupted, Reader
+from psremoting.shell.screen import Screen
+from psremoting.streams import StreamKind
+from psrp import events as e
+from psrp.records import ErrorCategory, ErrorRecord
+
+__all__ = ["Leaving", "Shell"]
+
+T = TypeVar("T")
+_NOT_PROVIDED = (
+    "Enter-PSSession failed because the remote session does not provide required commands."
+)
+_NOT_RUN = (
+    "Command '{}' was not run as the session in which it was intended to run was either closed "
+    "or broken"
+)
+_HANGS = "The command has not stopped yet. Close the session? [y/N]: "
+
+
+class Leaving(Enum):
+    """Why a session was left."""
+
+    EXIT = "exit"
+    """The user wanted it, or the other side did: Exit-PSSession."""
+    LOST = "lost"
+    """The session is closed or broken."""
+    HUNG = "hung"
+    """A command would not stop, and the user had enough."""
+
+
+class Shell:
+    """An interactive session on ``host``, which has to be the session's own host.
+
+    ``user`` is who was asked for over ssh. Ctrl+C is told with `interrupt`.
+    """
+
+    def __init__(self, session: PSSession, host: TerminalHost, *, user: str = "") -> None:
+        self._session = session
+        self._screen: Screen = host.screen
+        self._reader: Reader = host.reader
+        self._user = user
+        self._popped = False
+        self._interrupts_out, self._interrupts = trio.open_memory_channel[None](math.inf)
+        self._running: Invocation | None = None
+        self._hung = False
+        host.on_interrupt = self.interrupt
+        host.on_pop = lambda: None
+        self._host = host
+
+    def interrupt(self) -> None:
+        """Ctrl+C: stops what runs, or asks for patience to end when it is stopping already."""
+        if self._running is not None and not self._reader.interrupt():
+            self._interrupts_out.send_nowait(None)
+        elif self._running is None:
+            self._reader.interrupt()
+
+    # -- the loop
+
+    async def run(self) -> Leaving:
+        """Until it is left. Raises PSRemotingError when it cannot be entered at all."""
+        await self._validate()
+        self._host.on_pop = self._pop
+        try:
+            while (leaving := self._left()) is None:
+                try:
+                    line = await self._next_line()
+                except Interrupted:
+                    continue
+                except EndOfInput:
+                    self._screen.start_line()
+                    return self._left() or Leaving.EXIT
+                if line is not None:
+                    await self._run(line)
+            return leaving
+        finally:
+            self._host.on_pop = lambda: None
+
+    def _left(self) -> Leaving | None:
+        if self._hung:
+            return Leaving.HUNG
+        if self._popped:
+            return Leaving.EXIT
+        return None if self._session.state == "Opened" else Leaving.LOST
+
+    def _pop(self) -> None:
+        self._popped = True
+
+    async def _validate(self) -> None:
+        """Refuse what could not be left again. ``PushRunspaceCommand.cs``"""
+        invocation = await self._session.start(lines.required_commands(uuid4()))
+        result = await self._attend(invocation, invocation.result)
+        if result is None or result.error is not None or len(result.output) < 3:
+            raise errors.PSRemotingError(
+                _NOT_PROVIDED,
+                error_id="PushedRunspaceMustBeOpen"
+                if self._session.state != "Opened"
+                else "System.Management.Automation.Remoting.PSRemotingDataStructureException",
+                computer="",
+            ) from self._session.error
+
+    # -- lines
+
+    async def _next_line(self) -> str | None:
+        """What to run, several lines where the other side wants more; None for nothing."""
+        prompt = await self._prompt()
+        if self._left() is not None:
+            return None
+        line = await self._read(prompt)
+        if line is None or not line.strip():
+            return None
+        return line
+
+    async def _continued(self, block: str) -> str:
+        """More lines behind an incomplete one, up to an empty one."""
+        while True:
+            line = await self._read(CONTINUATION)
+            if line is None or not line.strip():
+                return block
+            block += "\n" + line
+
+    async def _read(self, prompt: str) -> str | None:
+        """A typed line; None when the session ended meanwhile."""
+        line: str | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                await self._session.ended()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            interrupted = ended = False
+            try:
+                line = await self._reader.read_command(prompt)
+            except Interrupted:
+                interrupted = True
+            except EndOfInput:
+                ended = True
+            nursery.cancel_scope.cancel()
+        if interrupted:
+            raise Interrupted
+        if ended:
+            raise EndOfInput
+        if line is None:
+            self._screen.start_line()
+        return line
+
+    async def _prompt(self) -> str:
+        self._screen.start_line()
+        text = ""
+        try:
+            invocation = await self._session.start(lines.prompt_pipeline(uuid4()))
+            result = await self._attend(invocation, invocation.result)
+        except errors.SessionNotOpen:
+            return ""
+        if result is not None and result.error is None and result.output:
+            text = value_text(result.output[0])
+        return remote_prompt(
+            text or DEFAULT_PROMPT,
+            computer=self._session.computer,
+            transport=self._session.transport,
+            user=self._user,
+        )
+
+    # -- what a line does
+
+    async def _run(self, line: str) -> None:
+        record = await self._run_once(line)
+        while lines.is_incomplete(record):
+            try:
+                line = await self._continued(line)
+            except (Interrupted, EndOfInput):
+                return
+            if self._left() is not None:
+                return
+            record = await self._run_once(line)
+        if record is not None:
+            await self._show_error(record)
+
+    async def _run_once(self, line: str) -> ErrorRecord | None:
+        """Run it, with its output shown as it comes. How it failed, if it did."""
+        try:
+            invocation = await self._session.start(lines.line_pipeline(uuid4(), line))
+        except errors.SessionNotOpen:
+            self._screen.error(_NOT_RUN.format(line))
+            return None
+        await self._attend(invocation, lambda: self._show(invocation))
+        self._screen.end_progress()
+        if self._session.state != "Opened" or self._hung:
+            return None
+        if isinstance(invocation.error, errors.PSRemotingError):
+            return invocation.error.to_record()
+        if invocation.state is e.InvocationState.STOPPED:
+            return _stopped()
+        return None
+
+    async def _show(self, invocation: Invocation) -> None:
+        """What did not go through Out-Default; nothing, as a rule."""
+        try:
+            async for kind, item in invocation.merged():
+                if kind is StreamKind.OUTPUT:
+                    self._screen.write_line(value_text(item))
+                elif kind is StreamKind.ERROR:
+                    self._screen.error(error_text(item, view="concise"))
+        except errors.PSRemotingError:
+            # It is told by the invocation, and shown at its end.
+            return
+
+    async def _show_error(self, record: ErrorRecord) -> None:
+        """Have the other side make lines of an error; do it here when it cannot."""
+        try:
+            invocation = await self._session.start(
+                lines.error_pipeline(uuid4()), input=[record.to_object()]
+            )
+        except errors.SessionNotOpen:
+            return
+        await self._attend(invocation, lambda: self._show(invocation))
+        if invocation.error is not None and self._session.state == "Opened":
+            self._screen.error(error_text(record, view="concise"))
+
+    # -- Ctrl+C
+
+    async def _attend(self, invocation: Invocation, wait: Callable[[], Awaitable[T]]) -> T | None:
+        """Wait for what runs. Ctrl+C stops it; None when the user has given up on it."""
+        self._running = invocation
+        result: T | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._stop_on_interrupt, invocation, nursery)
+                result = await wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._running = None
+            while True:
+                try:
+                    self._interrupts.receive_nowait()
+                except trio.WouldBlock:
+                    break
+        return result
+
+    async def _stop_on_interrupt(self, invocation: Invocation, nursery: trio.Nursery) -> None:
+        await self._interrupts.receive()
+        nursery.start_soon(self._stop, invocation)
+        while True:
+            await self._interrupts.receive()
+            if await self._wants_to_close():
+                self._hung = True
+                nursery.cancel_scope.cancel()
+
+    async def _stop(self, invocation: Invocation) -> None:
+        try:
+            await invocation.stop()
+        except errors.CancelTimeout as error:
+            self._screen.error(str(error))
+
+    async def _wants_to_close(self) -> bool:
+        self._screen.start_line()
+        try:
+            answer = await self._reader.read_line(_HANGS)
+        except Interrupted:
+            return False
+        except EndOfInput:
+            return True
+        return answer.strip().casefold() in ("y", "yes")
+
+
+def _stopped() -> ErrorRecord:
+    return ErrorRecord.create(
+        "The pipeline has been stopped.",
+        error_id="PipelineStopped",
+        category=ErrorCategory.OperationStopped,
+        exception_type="System.Management.Automation.PipelineStoppedException",
+    )

@@ -1,0 +1,152 @@
+"""Lines from a file, a pipe, or a terminal that can do nothing but lines."""
+
+from __future__ import annotations
+
+import math
+import os
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+import outcome
+import trio
+
+from psremoting.shell.keys import INTERRUPT, key_of, raw_key
+from psremoting.shell.reading import Complete, EndOfInput, Interrupted
+from psremoting.shell.screen import Screen
+from psrp.host_values import KeyInfo
+
+__all__ = ["PlainReader", "no_echo", "read_one_key"]
+
+
+class PlainReader:
+    """Reads ``source``. What is read from a file or a pipe is shown, as if it had been typed;
+    a secret as stars. Reads cannot be taken back, so a thread waits for lines, and a line that
+    nobody waits for any more is the next one's."""
+
+    def __init__(self, source: TextIO, screen: Screen) -> None:
+        self._source = source
+        self._screen = screen
+        self._terminal = source.isatty()
+        self._send, self._receive = trio.open_memory_channel[str](math.inf)
+        self._scope: trio.CancelScope | None = None
+        self._reading = False
+
+    async def read_command(self, prompt: str) -> str:
+        return await self.read_line(prompt)
+
+    async def read_line(self, prompt: str) -> str:
+        self._screen.write(prompt)
+        return self._shown(await self._next())
+
+    async def read_secret(self, prompt: str) -> str:
+        self._screen.write(prompt)
+        if not self._terminal:
+            text = await self._next()
+            self._shown("*" * len(text))
+            return text
+        with no_echo(self._source.fileno()):
+            text = await self._next()
+        self._screen.write("\n")
+        return text
+
+    async def read_key(self, *, echo: bool) -> KeyInfo:
+        if self._terminal:
+            return await read_one_key(self._source.fileno(), self._screen, echo=echo)
+        text = await self._next()
+        if echo:
+            self._shown(text[:1])
+        return key_of(text[:1] or "\r")
+
+    def completes_with(self, complete: Complete) -> None:
+        """Whole lines come; there is nothing to complete."""
+
+    def interrupt(self) -> bool:
+        if self._scope is None:
+            return False
+        self._scope.cancel()
+        return True
+
+    def _shown(self, text: str) -> str:
+        if self._terminal:
+            self._screen.typed()
+        else:
+            self._screen.write_line(text)
+        return text
+
+    async def _next(self) -> str:
+        with trio.CancelScope() as self._scope:
+            try:
+                line = await self._line()
+            finally:
+                self._scope = None
+            if not line:
+                raise EndOfInput
+            return line.rstrip("\r\n")
+        self._screen.write("\n")
+        raise Interrupted
+
+    async def _line(self) -> str:
+        if not self._reading:
+            self._reading = True
+            token = trio.lowlevel.current_trio_token()
+
+            def deliver(line: outcome.Outcome[str]) -> None:
+                # The program may have ended meanwhile: then nobody waits for the line.
+                with suppress(trio.RunFinishedError):
+                    token.run_sync_soon(self._come, line)
+
+            trio.lowlevel.start_thread_soon(self._source.readline, deliver)
+        return await self._receive.receive()
+
+    def _come(self, line: outcome.Outcome[str]) -> None:
+        self._reading = False
+        text = line.value if isinstance(line, outcome.Value) else ""
+        self._send.send_nowait(text)
+
+
+@contextmanager
+def no_echo(terminal: int) -> Iterator[None]:
+    """What is typed is not shown."""
+    before = termios.tcgetattr(terminal)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+async def read_one_key(terminal: int, screen: Screen, *, echo: bool) -> KeyInfo:
+    """One key of the terminal ``terminal``. Raises Interrupted for Ctrl+C, EndOfInput."""
+    ours, theirs = os.pipe()
+    try:
+        done = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+
+        def work() -> str | None:
+            try:
+                return raw_key(terminal, ours)
+            finally:
+                with suppress(trio.RunFinishedError):
+                    token.run_sync_soon(done.set)
+
+        try:
+            text = await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+        except trio.Cancelled:
+            os.write(theirs, b"x")
+            with trio.CancelScope(shield=True):
+                await done.wait()
+            raise
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    if text == INTERRUPT:
+        raise Interrupted
+    if not text:
+        raise EndOfInput
+    if echo:
+        screen.write(text)
+    return key_of(text)

@@ -1,0 +1,205 @@
+"""The questions of a host, asked the way PowerShell's console asks them.
+``ConsoleHostUserInterfacePrompt.cs``, ``ConsoleHostUserInterfacePromptForChoice.cs``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from psremoting.shell.reading import Reader
+from psremoting.shell.screen import Screen
+from psrp.clixml import Int64, SecureString
+from psrp.enums import ConsoleColor
+from psrp.host_values import ChoiceDescription, Credential, FieldDescription
+
+__all__ = ["Questions", "hot_key", "plain_label"]
+
+_HELP = "?"
+_FIELD_HELP = "!?"
+_NUMBERS: dict[str, tuple[Callable[[str], Any], int, int]] = {
+    "System.Int32": (int, -(2**31), 2**31 - 1),
+    "System.Int64": (Int64, -(2**63), 2**63 - 1),
+}
+_TRUTHS = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
+
+
+def hot_key(label: str) -> str:
+    """The character behind the ``&`` of a label, in upper case; empty without one."""
+    _, mark, rest = label.partition("&")
+    return rest[:1].upper() if mark else ""
+
+
+def plain_label(label: str) -> str:
+    """A label without its ``&``."""
+    before, _, after = label.partition("&")
+    return (before + after).strip()
+
+
+class Questions:
+    """Asks on ``screen``, reads with ``reader``."""
+
+    def __init__(self, screen: Screen, reader: Reader) -> None:
+        self._screen = screen
+        self._reader = reader
+
+    def _introduce(self, caption: str | None, message: str | None) -> None:
+        self._screen.start_line()
+        if caption:
+            self._screen.write_line()
+            self._screen.write_line(caption, ConsoleColor.White)
+        if message:
+            self._screen.write_line(message)
+
+    # -- fields
+
+    async def prompt(
+        self, caption: str | None, message: str | None, fields: Sequence[FieldDescription]
+    ) -> dict[str, Any]:
+        """The answer to each field, by its name."""
+        self._introduce(caption, message)
+        if any(field.help_message for field in fields):
+            self._screen.write_line(f"(Type {_FIELD_HELP} for Help.)")
+        return {field.name: await self._field(field) for field in fields}
+
+    async def _field(self, field: FieldDescription) -> Any:
+        label = plain_label(field.label or "") or field.name
+        kind = (field.parameter_assembly_full_name or "").split(",")[0].strip()
+        kind = kind or field.parameter_type_full_name or ""
+        if kind == "System.Management.Automation.PSCredential":
+            return await self.credential(None, label, "")
+        if kind.endswith("[]"):
+            return await self._list(field, label, kind[:-2])
+        return await self._value(field, label, kind)
+
+    async def _list(self, field: FieldDescription, label: str, kind: str) -> list[Any]:
+        """Items until an empty one."""
+        items: list[Any] = []
+        while True:
+            item = await self._value(field, f"{label}[{len(items)}]", kind, ends=True)
+            if item is None:
+                return items
+            items.append(item)
+
+    async def _value(
+        self, field: FieldDescription, label: str, kind: str, *, ends: bool = False
+    ) -> Any:
+        prompt = f"{label}: "
+        while True:
+            if kind == "System.Security.SecureString":
+                secret = await self._reader.read_secret(prompt)
+                return None if ends and not secret else SecureString(secret)
+            text = await self._reader.read_line(prompt)
+            if text == _FIELD_HELP and field.help_message is not None:
+                told = field.help_message or f"No help is available for {field.name}."
+                self._screen.write_line(told)
+                continue
+            if ends and not text:
+                return None
+            try:
+                return _converted(text, kind)
+            except ValueError as error:
+                self._screen.error(str(error))
+
+    async def credential(
+        self, caption: str | None, message: str | None, user_name: str | None
+    ) -> Credential:
+        """A name, unless there is one, and a password."""
+        self._introduce(caption, message)
+        while not user_name:
+            user_name = await self._reader.read_line("User: ")
+        password = await self._reader.read_secret(f"Password for user {user_name}: ")
+        return Credential(user_name, SecureString(password))
+
+    # -- choices
+
+    async def choice(
+        self,
+        caption: str | None,
+        message: str | None,
+        choices: Sequence[ChoiceDescription],
+        default: int,
+    ) -> int:
+        """The index of the one that was chosen; -1 for ``default`` is no default."""
+        self._introduce(caption, message)
+        defaults = [default] if 0 <= default < len(choices) else []
+        self._list_choices(choices, defaults)
+        told = f'(default is "{_name(choices[default])}"): ' if defaults else ": "
+        while True:
+            text = (await self._reader.read_line(f"[?] Help {told}")).strip()
+            if text == _HELP:
+                self._help(choices)
+            elif not text and defaults:
+                return default
+            elif (chosen := _chosen(text, choices)) is not None:
+                return chosen
+            if text != _HELP:
+                self._list_choices(choices, defaults)
+
+    async def choices(
+        self,
+        caption: str | None,
+        message: str | None,
+        choices: Sequence[ChoiceDescription],
+        defaults: Sequence[int] | None,
+    ) -> list[int]:
+        """The indexes of those that were chosen, until an empty answer."""
+        self._introduce(caption, message)
+        known = [index for index in defaults or () if 0 <= index < len(choices)]
+        self._list_choices(choices, known)
+        names = ",".join(_name(choices[index]) for index in known)
+        told = {0: "", 1: f'(default is "{names}")'}.get(
+            len(known), f"(default choices are {names})"
+        )
+        self._screen.write_line(f"[?] Help {told}".rstrip())
+        chosen: list[int] = []
+        while True:
+            text = (await self._reader.read_line(f"Choice[{len(chosen)}]: ")).strip()
+            if not text:
+                return chosen or known
+            if text == _HELP:
+                self._help(choices)
+            elif (found := _chosen(text, choices)) is not None:
+                chosen.append(found)
+
+    def _list_choices(self, choices: Sequence[ChoiceDescription], defaults: list[int]) -> None:
+        for index, each in enumerate(choices):
+            colour = ConsoleColor.Yellow if index in defaults else -1
+            self._screen.write(f"[{hot_key(each.label)}] {plain_label(each.label)}  ", colour)
+
+    def _help(self, choices: Sequence[ChoiceDescription]) -> None:
+        for each in choices:
+            self._screen.write_line(f"{_name(each)} - {each.help_message or ''}")
+
+
+def _name(choice: ChoiceDescription) -> str:
+    return hot_key(choice.label) or plain_label(choice.label)
+
+
+def _chosen(text: str, choices: Sequence[ChoiceDescription]) -> int | None:
+    wanted = text.casefold()
+    for index, each in enumerate(choices):
+        if wanted and wanted in (
+            hot_key(each.label).casefold(),
+            plain_label(each.label).casefold(),
+        ):
+            return index
+    return None
+
+
+def _converted(text: str, kind: str) -> Any:
+    """``text`` as what a field wants. Raises ValueError, in words for the user."""
+    if kind == "System.Boolean":
+        if text.strip().casefold() not in _TRUTHS:
+            raise ValueError(f'Cannot recognize "{text}" as a System.Boolean.')
+        return _TRUTHS[text.strip().casefold()]
+    if kind not in _NUMBERS:
+        return text
+    make, least, most = _NUMBERS[kind]
+    try:
+        value = int(text.strip())
+    except ValueError:
+        raise ValueError(f'Cannot recognize "{text}" as a {kind} due to a format error.') from None
+    if not least <= value <= most:
+        raise ValueError(f'Cannot recognize "{text}" as a {kind}: it is too large.')
+    return make(str(value))
