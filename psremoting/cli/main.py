@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -14,6 +13,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "decode": ("psremoting.cli.decode:decode", "Recorded traffic as a readable timeline."),
     "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
+    "serve": ("psremoting.cli.serve:serve", "An endpoint on stdin and stdout, or on a socket."),
 }
 """Name to the command object, and its line in the list of commands."""
 
@@ -40,6 +40,9 @@ class _LazyGroup(click.Group):
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
+    # Costs more than all else that is imported here, and only this needs it.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         number = version("psremoting")
     except PackageNotFoundError:
