@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from psrpcore import types
 from pypsrp.complex_objects import GenericComplexObject
 
+from bench.values import mixed, noise, our_mixed
 from psrp import clixml
 
 MIB = 1 << 20
@@ -18,8 +17,6 @@ DEPTH = 48
 """As deep as PowerShell reads; it writes 50, and cannot read them back."""
 TYPES = ["System.Management.Automation.PSCustomObject", "System.Object"]
 SENTENCE = "The quick brown fox jumps over the lazy dog. "
-START = 639_029_090_450_000_000
-"""2026-01-02T03:04:05 in ticks."""
 
 Maker = Callable[[dict[str, Any]], Any]
 
@@ -49,29 +46,6 @@ def pypsrp_object(members: dict[str, Any]) -> Any:
     return made
 
 
-def mixed(number: int, wide: Any, unsigned: Any, moment: Any) -> dict[str, Any]:
-    """Ten properties as a process list has them; the three types differ between libraries."""
-    return {
-        "Id": number,
-        "Name": f"process-{number}",
-        "Cpu": number * 1.25,
-        "Responding": number % 2 == 1,
-        "WorkingSet": wide(number * 4096),
-        "Path": rf"C:\Program Files\app\{number}.exe",
-        "Guid": uuid.UUID(int=number + 1),
-        "Handle": unsigned(number),
-        "StartTime": moment(number % 60),
-        "Note": None,
-    }
-
-
-def our_mixed(number: int) -> clixml.PSObject:
-    def moment(second: int) -> clixml.DateTime:
-        return clixml.DateTime(START + second * 10_000_000)
-
-    return our_object(mixed(number, clixml.Int64, clixml.UInt32, moment))
-
-
 def psrpcore_mixed(number: int) -> Any:
     def moment(second: int) -> Any:
         return types.PSDateTime(2026, 1, 2, 3, 4, second)
@@ -93,11 +67,6 @@ def nested(make: Maker) -> Any:
 
 def text(size: int) -> str:
     return (SENTENCE * (size // len(SENTENCE) + 1))[:size]
-
-
-def noise(size: int) -> bytes:
-    """Bytes without a pattern, the same ones in every run."""
-    return Random(size).randbytes(size)
 
 
 def integers(count: int) -> list[int]:

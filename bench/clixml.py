@@ -15,6 +15,7 @@ from pypsrp.serializer import Serializer
 
 from bench import bodies
 from bench.report import OURS, Clock, Row, Table, growth
+from bench.values import noise, our_mixed
 from psrp import clixml
 
 WRITE, READ = "write", "read"
@@ -119,9 +120,9 @@ def growing(clock: Clock, *, quick: bool) -> list[str]:
     cases: list[tuple[str, Callable[[int], Any], int]] = [
         ("ints", bodies.integers, 1000),
         ("short strings", bodies.strings, 1000),
-        ("objects", lambda count: [bodies.our_mixed(number) for number in range(count)], 100),
+        ("objects", lambda count: [our_mixed(number) for number in range(count)], 100),
         ("one string", bodies.text, bodies.MIB // 2),
-        ("bytes", bodies.noise, bodies.MIB // 2),
+        ("bytes", noise, bodies.MIB // 2),
     ]
     found = []
     for name, make, least in cases:

@@ -16,6 +16,7 @@ from pypsrp.serializer import Serializer
 
 from bench import bodies, peers
 from bench.report import OURS, Clock, Row, Table, growth
+from bench.values import noise
 from psrp import fragments
 
 KIB = 1024
@@ -94,7 +95,7 @@ def table(clock: Clock, *, quick: bool) -> Table:
     rows = [
         row
         for name, size in sizes.items()
-        for message in (bodies.noise(size),)
+        for message in (noise(size),)
         for cut_name, cut in CUTS.items()
         for row in measure(message, cut, f"{name} at {cut_name}", clock)
     ]

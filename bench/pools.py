@@ -8,6 +8,7 @@ from uuid import UUID
 from bench import bodies
 from bench.peers import ROOM, PsrpcorePair
 from bench.report import OURS, Clock, Row, Table
+from bench.values import our_mixed
 from psrp import Pool, Side
 from psrp import events as e
 from psrp.commands import script
@@ -71,7 +72,7 @@ def table(clock: Clock, *, quick: bool) -> Table:
     values = [
         ("int", 7, 7),
         ("string", text, text),
-        ("object of 10", bodies.our_mixed(5), bodies.psrpcore_mixed(5)),
+        ("object of 10", our_mixed(5), bodies.psrpcore_mixed(5)),
     ]
     rows = []
     for name, ours, theirs in values:

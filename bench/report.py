@@ -28,7 +28,8 @@ class Row:
     who: str
     seconds: float
     size: int
-    """Bytes moved: of the document, of the message, or of all that went over the wire."""
+    """Bytes moved: of the document, of the message, or of all that went over the wire; 0 where
+    they are not the point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,8 @@ def lines(table: Table) -> list[str]:
     for case in dict.fromkeys(row.case for row in table.rows):
         found = {row.who: row for row in table.rows if row.case == case}
         ours = found[OURS]
-        cells = [case, milliseconds(ours.seconds), f"{ours.size / ours.seconds / 1e6:.1f}"]
+        speed = f"{ours.size / ours.seconds / 1e6:.1f}" if ours.size else "-"
+        cells = [case, milliseconds(ours.seconds), speed]
         for who in table.others:
             cells.append(ratio(ours.seconds, found[who].seconds if who in found else None))
         cells += [table.aims.get(case, "")] if table.aims else []

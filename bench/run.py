@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import clixml, fragments, pools
+from bench import clixml, fragments, pools, sessions
 from bench.report import Clock, Table, as_json, lines
 
-SUBJECTS = ("clixml", "fragments", "pools")
+SUBJECTS = ("clixml", "fragments", "pools", "sessions")
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
 
@@ -56,8 +56,11 @@ def main() -> None:
         elif subject == "fragments":
             found = fragments.table(clock, quick=asked.quick)
             show(found, fragments.growing(found))
-        else:
+        elif subject == "pools":
             show(pools.table(clock, quick=asked.quick), [])
+        else:
+            for found in sessions.tables(clock, quick=asked.quick):
+                show(found, [])
     if asked.json is not None:
         report = {**machine(), "repeats": clock.repeats, "tables": [*map(as_json, tables)]}
         asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
