@@ -268,6 +268,8 @@ class _Parser:
                 self._refuse()
             elif self.here == "`":
                 if self.at + 1 < len(self.text):
+                    if parts and self.text[self.at + 1] in "\r\n":
+                        return "".join(parts)
                     self._refuse()
                 raise parse_error(
                     "Incomplete string token.", "IncompleteString", incomplete=True
