@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 
-__all__ = ["lone_exception"]
+__all__ = ["lone_exception", "unwrapped"]
 
 
 def lone_exception(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -24,3 +25,20 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise the lone exception of a group instead of the group, with the context it had."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error = lone_exception(group)
+        if error is group:
+            raise
+        context = error.__context__
+        try:
+            raise error
+        finally:
+            error.__context__ = context
+            del error, context

@@ -20,7 +20,7 @@ import trio
 from psremoting import errors, mimicry
 from psremoting.asking import as_powershell, system_name
 from psremoting.driving import PoolDriver
-from psremoting.groups import lone_exception
+from psremoting.groups import unwrapped
 from psremoting.hosts import NULL_HOST, Host
 from psremoting.invocation import Invocation, OnRecord, Result
 from psremoting.options import SessionOption
@@ -85,26 +85,20 @@ class PSSession:
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
-        try:
+        # The tasks of this nursery never raise, so a group holds nothing but the block's own.
+        with unwrapped():
             async with trio.open_nursery() as nursery:
                 try:
                     await session._open(nursery, min_runspaces, max_runspaces)
                     try:
                         yield session
-                    except (trio.Cancelled, KeyboardInterrupt, GeneratorExit):
-                        raise
-                    except BaseException:
+                    except Exception:
                         await session.close()
                         raise
                     await session.close()
                 finally:
                     await driver.release(gently=session.state == "Closed")
                     nursery.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            error = lone_exception(group)
-            if error is group:
-                raise
-            raise error from error.__cause__
 
     async def _open(self, nursery: trio.Nursery, min_runspaces: int, max_runspaces: int) -> None:
         driver, limit = self._driver, self._driver.options.open_timeout

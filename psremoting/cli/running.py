@@ -27,7 +27,7 @@ from psremoting.errors import (
     PSRemotingTransportError,
 )
 from psremoting.fanout import fan_out
-from psremoting.groups import lone_exception
+from psremoting.groups import unwrapped
 from psremoting.hosts import Host
 from psremoting.invocation import Invocation
 from psremoting.options import SessionOption
@@ -193,14 +193,13 @@ async def run_job(job: Job, display: Display) -> int:
     """Do it all; the exit code."""
     running = _Running(job, display)
     try:
-        async with trio.open_nursery() as nursery:
-            with _signals() as interrupted:
-                nursery.start_soon(_obey, interrupted, running, nursery)
-                await fan_out(job.targets, running.one, throttle=job.throttle)
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # Nothing but what this side did wrong comes here: a full disk, a closed pipe, bad input.
-        raise lone_exception(group) from None
+        # What comes out of here is this side's own: a full disk, a closed pipe, bad input.
+        with unwrapped():
+            async with trio.open_nursery() as nursery:
+                with _signals() as interrupted:
+                    nursery.start_soon(_obey, interrupted, running, nursery)
+                    await fan_out(job.targets, running.one, throttle=job.throttle)
+                    nursery.cancel_scope.cancel()
     finally:
         display.finish()
     if running.stopping:

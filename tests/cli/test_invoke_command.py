@@ -182,23 +182,35 @@ def started(*words: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_stops_the_command_and_leaves_no_process(times: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("word", "times"), [("sleep", 1), ("deaf", 2)])
+def test_ctrl_c_stops_the_command_and_leaves_no_process(
+    word: str, times: int, tmp_path: Path
+) -> None:
+    """The first stops it over there; a server that hears nothing is left with the second."""
     mark = tmp_path / "pid"
-    mark.write_text("")
-    # Says a word on stderr once it is there, so that the signal does not come too early.
-    script = f"echo $$ > {mark}; echo here >&2; exec {sys.executable} {PROGRAM}"
-    if times == 2:
-        script = f"echo $$ > {mark}; echo here >&2; exec sleep 100"
-    running = started(f"process:/bin/sh -c {shlex.quote(script)}", "sleep")
+    script = f"echo $$ > {mark}; exec {shlex.quote(sys.executable)} {PROGRAM}"
+    running = started(f"process:/bin/sh -c {shlex.quote(script)}", word)
+    assert running.stdout is not None
     assert running.stderr is not None
-    assert running.stderr.readline() == "here\n"
+    assert running.stdout.readline() in ("asleep\n", "deaf\n")
     for _ in range(times):
         running.send_signal(signal.SIGINT)
-        if times == 2:
-            assert running.stderr.readline() in ("\n", "")
+        line = running.stderr.readline()
+        assert line in ("\n", "")
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
+
+
+def test_ctrl_c_while_connecting_gives_up(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    running = started(f"process:/bin/sh -c 'echo $$ > {mark}; echo here >&2; exec sleep 99'", "x")
+    assert running.stderr is not None
+    assert running.stderr.readline() == "here\n"
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert (running.returncode, errors) == (130, "\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)

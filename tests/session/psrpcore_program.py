@@ -2,7 +2,7 @@
 
 Started as a child process by the tests. The words of a script say what it does: ``count 3``,
 ``echo`` (its input), ``warn``, ``error``, ``fail``, ``ask`` (a line from the host), ``sleep``,
-``die`` (in the middle of a packet), ``exit 3``.
+``deaf`` (sleeps and hears nothing), ``die`` (in the middle of a packet), ``exit 3``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import os
 import re
 import sys
+import time
 import uuid
 from typing import Any
 
@@ -104,7 +105,14 @@ class Server:
             sys.stdout.write(f"<Data Stream='Default' PSGuid='{guid}'>AAAA")
             sys.stdout.flush()
             os._exit(1)
-        elif word in ("sleep", "echo"):
+        elif word == "deaf":
+            pipeline.write_output("deaf")
+            self.flush()
+            time.sleep(1000)
+        elif word == "sleep":
+            pipeline.write_output("asleep")
+            return
+        elif word == "echo":
             return
         pipeline.complete()
 
