@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from psrp.clixml import List
 from psrp.events import InvocationState
 from psrp.host import HostDefaultData, HostInfo, HostMethodId
 from tests.recordings import ROOT
+from tests.session.servers import FakeServer, small_engine
 
 PROGRAM = str(Path(__file__).with_name("psrpcore_program.py"))
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -202,3 +205,55 @@ def test_a_script_gets_the_error_that_ends_a_command() -> None:
             list(session.invoke("die"))
         assert session.state == "Broken"
         assert not isinstance(session.state, PipelineFailed)
+
+
+def children() -> set[str]:
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= set((task / "children").read_text().split())
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 300])
+async def test_cancelled_at_any_step_no_process_is_left(steps: int) -> None:
+    before = children()
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+
+            async def cancel() -> None:
+                for _ in range(steps):
+                    await trio.lowlevel.checkpoint()
+                scope.cancel()
+
+            nursery.start_soon(cancel)
+            async with PSSession.connect(TARGET) as session:
+                await session.run("count 3")
+                await session.run("sleep")
+        nursery.cancel_scope.cancel()
+    assert children() == before
+
+
+async def test_a_unix_socket_and_a_process_id_lead_to_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "CoreFxPipe_PSHost.0123ABCD.4242.None.pwsh"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        accepting = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_socket, accepting)
+            for target in (f"unix:{path}", "pid:4242"):
+                async with PSSession.connect(target) as session:
+                    assert session.transport == "NamedPipe"
+                    assert (await session.run("count 3")).output == [0, 1, 2]
+            nursery.cancel_scope.cancel()
+
+
+async def serve_socket(listening: trio.SocketListener) -> None:
+    async def one(stream: trio.SocketStream) -> None:
+        await FakeServer(stream, small_engine).serve()
+
+    await trio.serve_listeners(one, [listening])
