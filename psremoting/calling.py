@@ -75,22 +75,27 @@ class HostCalls:
             line.scope.cancel()
 
     async def _answer_all(self, key: UUID | None, line: _Line) -> None:
-        while line.calls:
-            call = line.calls.popleft()
-            if call.call_id == VOID_CALL_ID:
-                await answer_call(line.host, call.method, call.arguments, self._computer)
-                continue
-            with trio.CancelScope() as line.scope:
-                if line.ended is not None:
-                    line.scope.cancel()
-                result, error = await answer_call(
-                    line.host, call.method, call.arguments, self._computer
-                )
-                self._respond(key, call, result, error)
-            line.scope = None
-        del self._lines[key]
-        if line.ended is not None:
-            line.ended()
+        try:
+            while line.calls:
+                await self._answer(key, line, line.calls.popleft())
+        finally:
+            # Also when the session is cancelled: somebody may wait for the pipeline's end.
+            del self._lines[key]
+            if line.ended is not None:
+                line.ended()
+
+    async def _answer(self, key: UUID | None, line: _Line, call: HostCall) -> None:
+        if call.call_id == VOID_CALL_ID:
+            await answer_call(line.host, call.method, call.arguments, self._computer)
+            return
+        with trio.CancelScope() as line.scope:
+            if line.ended is not None:
+                line.scope.cancel()
+            result, error = await answer_call(
+                line.host, call.method, call.arguments, self._computer
+            )
+            self._respond(key, call, result, error)
+        line.scope = None
 
     def _respond(
         self, key: UUID | None, call: HostCall, result: Any, error: ErrorRecord | None
