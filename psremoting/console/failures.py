@@ -64,6 +64,8 @@ class BindingError(CommandFailure):
         "AmbiguousParameterSet": "Parameter set cannot be resolved using the specified named "
         "parameters. One or more parameters issued cannot be used together or an insufficient "
         "number of parameters were provided.",
+        "CannotConvertArgument": "Cannot convert '{0}' to the type '{1}' required by parameter "
+        "'{2}'. {3}",
         "CannotConvertArgumentNoMessage": "Cannot bind parameter '{0}'. {1}",
         "InputObjectNotBound": "The input object cannot be bound to any parameters for the "
         "command either because the command does not take pipeline input or the input and its "

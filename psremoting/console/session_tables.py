@@ -1,0 +1,367 @@
+# table: the parameters of the commands for sessions, one row for each.
+"""The commands for sessions, declared as PowerShell 7 declares them.
+
+The flags of a role are those of `psremoting.console.parameters.parameter`: position, ``!`` for
+mandatory, ``v`` from the pipeline by value, ``n`` by property name.
+"""
+
+from __future__ import annotations
+
+from psremoting.console.parameters import CommandTable, Parameter, parameter
+
+__all__ = ["ENTER", "EXIT", "GET", "NEW", "REMOVE", "TARGET_SET", "common_parameters"]
+
+TARGET_SET = "Target"
+"""A set of this program's own: whatever `psremoting.targets` can name."""
+_PORTS = (1, 65535)
+_CN, _URI, _SSH, _HASH = "ComputerName", "Uri", "SSHHost", "SSHHostHashParam"
+_VMS = ("VMId", "VMName")
+_WSMAN = (_CN, _URI)
+
+
+def common_parameters() -> tuple[Parameter, ...]:
+    """What every command takes."""
+    actions = "SilentlyContinue Stop Continue Ignore"
+    return (
+        parameter(
+            "ErrorAction", "string", alias="ea", values=actions, common=True,
+            help="What an error does: Continue (the default), Stop, SilentlyContinue or Ignore.",
+        ),
+        parameter(
+            "ErrorVariable", "string", alias="ev", common=True,
+            help="A variable that gets the errors of this command.",
+        ),
+        parameter(
+            "OutVariable", "string", alias="ov", common=True,
+            help="A variable that gets the output of this command, too.",
+        ),
+    )  # fmt: skip
+
+
+def _ssh(hosts: str, host_role: str, sets: tuple[str, ...] = (_SSH,)) -> tuple[Parameter, ...]:
+    return (
+        parameter(
+            "HostName", hosts, dict.fromkeys(sets, host_role),
+            help="The machine to reach over SSH: [user@]host[:port].",
+        ),
+        parameter(
+            "UserName", "string", sets,
+            help="The user to log in as, where the host name has none.",
+        ),
+        parameter(
+            "KeyFilePath", "string", sets, alias="IdentityFilePath",
+            help="A file with the private key for ssh.",
+        ),
+        parameter(
+            "Subsystem", "string", dict.fromkeys(sets, "n"), may_be_empty=True,
+            help="The subsystem of sshd to ask for; powershell unless given.",
+        ),
+        parameter(
+            "ConnectingTimeout", "int", sets,
+            help="Milliseconds until the server says something; no limit unless given.",
+        ),
+        parameter(
+            "SSHTransport", "switch", sets, values="true",
+            help="Says that SSH is meant, which a host name says already.",
+        ),
+        parameter(
+            "Options", "hashtable", sets,
+            help="Options for ssh -o, by name. A Host among them stands for the host name.",
+        ),
+    )  # fmt: skip
+
+
+def _wsman(computers: str, role: str) -> tuple[Parameter, ...]:
+    return (
+        parameter(
+            "ComputerName", computers, {_CN: role}, alias="Cn",
+            help="The machine to reach over WS-Man.",
+        ),
+        parameter(
+            "UseSSL", "switch", (_CN,), help="Reach it over HTTPS.",
+        ),
+        parameter(
+            "ApplicationName", "string", {_CN: "n"}, may_be_empty=True,
+            help="The path in the URI of its listener; wsman unless given.",
+        ),
+        parameter(
+            "AllowRedirection", "switch", (_URI,), help="Follow it to another URI.",
+        ),
+        parameter(
+            "SessionOption", "sessionoption", _WSMAN,
+            help="Times and limits: a hashtable of session options.",
+        ),
+        parameter(
+            "Authentication", "authentication", _WSMAN, help="How to log in.",
+        ),
+        parameter(
+            "CertificateThumbprint", "string", _WSMAN, may_be_empty=True,
+            help="The certificate to log in with.",
+        ),
+    )  # fmt: skip
+
+
+def _port(*sets: str) -> Parameter:
+    return parameter("Port", "int", sets, limits=_PORTS, help="The port, if it is not the usual.")
+
+
+def _target(kind: str) -> Parameter:
+    return parameter(
+        "Target", kind, {TARGET_SET: "!"},
+        help="An address of this program: local, unix:PATH, pid:NUMBER, process:COMMAND, or what "
+        "-HostName takes. PowerShell does not have it.",
+    )  # fmt: skip
+
+
+_CREDENTIAL = "The user, such as Domain01\\User01."
+_CONFIGURATION = "The session configuration to open."
+_RUN_AS = "Run as administrator in the container."
+
+ENTER = CommandTable(
+    name="Enter-PSSession",
+    class_name="Microsoft.PowerShell.Commands.EnterPSSessionCommand",
+    synopsis="Starts an interactive session with another machine.",
+    description="What is typed then runs over there, until exit, Exit-PSSession or Ctrl+D. A "
+    "session that was made before with New-PSSession stays open after that; one made by this "
+    "command closes. Without any parameter it enters the endpoint of this program on this "
+    "machine.",
+    default_set=_CN,
+    aliases=("etsn",),
+    parameters=(
+        *_wsman("string", "0!vn"),
+        parameter(
+            "Credential", "credential", {_CN: "n", _URI: "n", "VMId": "1!n", "VMName": "1!n"},
+            help=_CREDENTIAL,
+        ),
+        _port(_CN, _SSH),
+        parameter(
+            "ConfigurationName", "string",
+            dict.fromkeys((*_WSMAN, "ContainerId", *_VMS), "n"), may_be_empty=True,
+            help=_CONFIGURATION,
+        ),
+        parameter(
+            "EnableNetworkAccess", "switch", _WSMAN,
+            help="Let a session to this very machine reach further ones.",
+        ),
+        parameter(
+            "ConnectionUri", "uri", {_URI: "1n"}, alias="URI CU", help="The URI of its listener.",
+        ),
+        *_ssh("string", "0!v"),
+        parameter(
+            "Session", "pssession", {"Session": "0vn"},
+            help="A session that is open; it stays open afterwards.",
+        ),
+        parameter("Id", "int", {"Id": "0n"}, help="The number of an open session."),
+        parameter(
+            "InstanceId", "guid", {"InstanceId": "n"}, help="The instance id of an open session.",
+        ),
+        parameter(
+            "Name", "string", {"Name": "n"}, may_be_empty=True,
+            help="The name of an open session.",
+        ),
+        parameter("VMId", "guid", {"VMId": "0!vn"}, alias="VMGuid", help="A virtual machine."),
+        parameter("VMName", "string", {"VMName": "0!vn"}, help="A virtual machine, by name."),
+        parameter("ContainerId", "string", {"ContainerId": "0!vn"}, help="A container."),
+        parameter("RunAsAdministrator", "switch", ("ContainerId",), help=_RUN_AS),
+        _target("string"),
+        *common_parameters(),
+    ),
+    examples=(
+        ("Enter-PSSession", "Enter the endpoint on this machine."),
+        ("Enter-PSSession -HostName UserA@LinuxServer01", "Enter a machine over SSH."),
+        (
+            "Enter-PSSession -HostName UserA@LinuxServer02:22 -KeyFilePath ~/.ssh/userAKey_rsa",
+            "Log in with a key.",
+        ),
+        (
+            "$options = @{ Port = 22; User = 'UserA'; Host = 'LinuxServer02' }\n"
+            "Enter-PSSession -KeyFilePath ~/.ssh/userAKey_rsa -Options $options",
+            "Say it all with options of ssh.",
+        ),
+        (
+            "$s = New-PSSession -HostName UserA@LinuxServer01\nEnter-PSSession -Session $s",
+            "Enter a session that stays open afterwards.",
+        ),
+    ),
+)  # fmt: skip
+
+EXIT = CommandTable(
+    name="Exit-PSSession",
+    class_name="Microsoft.PowerShell.Commands.ExitPSSessionCommand",
+    synopsis="Leaves an interactive session.",
+    description="It is typed in the session. At the local prompt there is nothing to leave, and "
+    "it does nothing.",
+    aliases=("exsn",),
+    parameters=common_parameters(),
+    examples=(("Exit-PSSession", "Back to the local prompt."),),
+)
+
+_SESSION_LIST = "Open sessions."
+
+NEW = CommandTable(
+    name="New-PSSession",
+    class_name="Microsoft.PowerShell.Commands.NewPSSessionCommand",
+    synopsis="Opens a session that stays open.",
+    description="Several host names open several sessions, side by side. Enter-PSSession enters "
+    "one, Invoke-Command runs a command in it, Remove-PSSession closes it. Without any parameter "
+    "it opens the endpoint of this program on this machine.",
+    default_set=_CN,
+    aliases=("nsn",),
+    parameters=(
+        *_wsman("string[]", "0vn"),
+        parameter(
+            "Credential", "credential", {_CN: "n", _URI: "n", "VMId": "!n", "VMName": "!n"},
+            help=_CREDENTIAL,
+        ),
+        _port(_CN, _SSH),
+        parameter(
+            "ConfigurationName", "string",
+            dict.fromkeys((*_WSMAN, "ContainerId", *_VMS), "n"), may_be_empty=True,
+            help=_CONFIGURATION,
+        ),
+        parameter(
+            "EnableNetworkAccess", "switch", (_CN, "Session", _URI),
+            help="Let a session to this very machine reach further ones.",
+        ),
+        parameter(
+            "ConnectionUri", "uri[]", {_URI: "0!n"}, alias="URI CU",
+            help="The URI of its listener.",
+        ),
+        *_ssh("string[]", "0!"),
+        parameter(
+            "SSHConnection", "hashtable[]", {_HASH: "!"},
+            help="One hashtable for each machine: HostName, Port, UserName, KeyFilePath, "
+            "Subsystem, ConnectingTimeout, Options.",
+        ),
+        parameter(
+            "Session", "pssession[]", {"Session": "0vn"},
+            help="Sessions to open once more, each to the same machine.",
+        ),
+        parameter("Name", "string[]", help="Names for the sessions, in their order."),
+        parameter(
+            "ThrottleLimit", "int", (_CN, "Session", _URI, "ContainerId", *_VMS),
+            help="How many are opened at a time.",
+        ),
+        parameter(
+            "UseWindowsPowerShell", "switch", {"UseWindowsPowerShellParameterSet": "!"},
+            help="Windows PowerShell on this machine.",
+        ),
+        parameter("VMId", "guid[]", {"VMId": "0!n"}, alias="VMGuid", help="Virtual machines."),
+        parameter("VMName", "string[]", {"VMName": "!n"}, help="Virtual machines, by name."),
+        parameter("ContainerId", "string[]", {"ContainerId": "!n"}, help="Containers."),
+        parameter("RunAsAdministrator", "switch", ("ContainerId",), help=_RUN_AS),
+        _target("string[]"),
+        *common_parameters(),
+    ),
+    examples=(
+        ("$s = New-PSSession -HostName UserA@LinuxServer01", "One session, kept in a variable."),
+        ("New-PSSession -HostName web1,web2 -UserName admin -Name w1,w2", "Two, with names."),
+        (
+            "New-PSSession -SSHConnection @{ HostName = 'web1'; UserName = 'admin' }",
+            "Everything about a machine in one place.",
+        ),
+    ),
+)  # fmt: skip
+
+_GET_VM = ("ContainerId", *_VMS)
+_GET_BY_ID = ("ContainerIdInstanceId", "VMIdInstanceId", "VMNameInstanceId")
+_GET_CN = ("ComputerName", "ComputerInstanceId")
+_GET_URI = ("ConnectionUri", "ConnectionUriInstanceId")
+_GET_WSMAN = (*_GET_CN, *_GET_URI)
+_GET_REMOTE = (*_GET_WSMAN, *_GET_VM, *_GET_BY_ID)
+
+GET = CommandTable(
+    name="Get-PSSession",
+    class_name="Microsoft.PowerShell.Commands.GetPSSessionCommand",
+    synopsis="Lists the sessions that are open here.",
+    description="Without a parameter all of them.",
+    default_set="Name",
+    aliases=("gsn",),
+    parameters=(
+        parameter(
+            "Name", "string[]",
+            {"Name": "n", "ComputerName": "", "ConnectionUri": ""}
+            | dict.fromkeys(_GET_VM, ""),
+            help="Their names, with wildcards.",
+        ),
+        parameter(
+            "InstanceId", "guid[]",
+            {"InstanceId": "n"}
+            | dict.fromkeys(("ComputerInstanceId", "ConnectionUriInstanceId", *_GET_BY_ID), "!"),
+            help="Their instance ids.",
+        ),
+        parameter("Id", "int[]", {"Id": "0!n"}, help="Their numbers."),
+        parameter(
+            "ComputerName", "string[]", dict.fromkeys(_GET_CN, "0!n"), alias="Cn",
+            help="Machines that keep disconnected sessions.",
+        ),
+        parameter(
+            "ConnectionUri", "uri[]", dict.fromkeys(_GET_URI, "0!n"), alias="URI CU",
+            help="The same, by URI.",
+        ),
+        parameter(
+            "ApplicationName", "string", dict.fromkeys(_GET_CN, "n"), may_be_empty=True,
+            help="The path in the URI of its listener.",
+        ),
+        parameter(
+            "ConfigurationName", "string", dict.fromkeys(_GET_REMOTE, "n"), may_be_empty=True,
+            help=_CONFIGURATION,
+        ),
+        parameter("AllowRedirection", "switch", _GET_URI, help="Follow it to another URI."),
+        parameter("Credential", "credential", _GET_WSMAN, help=_CREDENTIAL),
+        parameter("Authentication", "authentication", _GET_WSMAN, help="How to log in."),
+        parameter("CertificateThumbprint", "string", _GET_WSMAN, help="How to log in."),
+        _port(*_GET_CN),
+        parameter("UseSSL", "switch", _GET_CN, help="Reach it over HTTPS."),
+        parameter("ThrottleLimit", "int", _GET_WSMAN, help="How many are asked at a time."),
+        parameter(
+            "State", "string", _GET_REMOTE, values="All Opened Disconnected Closed Broken",
+            help="Only those in this state.",
+        ),
+        parameter("SessionOption", "sessionoption", _GET_WSMAN, help="Times and limits."),
+        parameter(
+            "ContainerId", "string[]", dict.fromkeys(("ContainerId", _GET_BY_ID[0]), "!n"),
+            help="Containers.",
+        ),
+        parameter(
+            "VMId", "guid[]", dict.fromkeys(("VMId", _GET_BY_ID[1]), "!n"), alias="VMGuid",
+            help="Virtual machines.",
+        ),
+        parameter(
+            "VMName", "string[]", dict.fromkeys(("VMName", _GET_BY_ID[2]), "!n"),
+            help="Virtual machines, by name.",
+        ),
+        *common_parameters(),
+    ),
+    examples=(
+        ("Get-PSSession", "All sessions."),
+        ("Get-PSSession -Name web* | Remove-PSSession", "Close some of them."),
+    ),
+)  # fmt: skip
+
+REMOVE = CommandTable(
+    name="Remove-PSSession",
+    class_name="Microsoft.PowerShell.Commands.RemovePSSessionCommand",
+    synopsis="Closes sessions.",
+    default_set="Id",
+    aliases=("rsn",),
+    parameters=(
+        parameter("Id", "int[]", {"Id": "0!n"}, help="Their numbers."),
+        parameter("Session", "pssession[]", {"Session": "0!vn"}, help=_SESSION_LIST),
+        parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Their instance ids."),
+        parameter("Name", "string[]", {"Name": "!n"}, help="Their names, with wildcards."),
+        parameter(
+            "ComputerName", "string[]", {"ComputerName": "0!n"}, alias="Cn",
+            help="Their machines, with wildcards.",
+        ),
+        parameter("ContainerId", "string[]", {"ContainerId": "!n"}, help="Their containers."),
+        parameter("VMId", "guid[]", {"VMId": "!n"}, alias="VMGuid", help="Their machines."),
+        parameter("VMName", "string[]", {"VMName": "!n"}, help="Their machines, by name."),
+        parameter("WhatIf", "switch", alias="wi", common=True, help="Say what would be closed."),
+        *common_parameters(),
+    ),
+    examples=(
+        ("Remove-PSSession -Id 1, 2", "Close two sessions."),
+        ("Get-PSSession | Remove-PSSession", "Close all."),
+    ),
+)  # fmt: skip

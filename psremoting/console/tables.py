@@ -1,0 +1,257 @@
+"""All commands of the local prompt, and how a name finds its own."""
+
+from __future__ import annotations
+
+from psremoting.console.parameters import CommandTable, parameter
+from psremoting.console.session_tables import (
+    ENTER,
+    EXIT,
+    GET,
+    NEW,
+    REMOVE,
+    TARGET_SET,
+    common_parameters,
+)
+
+__all__ = [
+    "COMMANDS",
+    "ENTER",
+    "EXIT",
+    "FORMAT_LIST",
+    "FORMAT_TABLE",
+    "GET",
+    "GET_COMMAND",
+    "GET_HELP",
+    "INVOKE",
+    "NEW",
+    "REMOVE",
+    "TARGET_SET",
+    "WRITE_OUTPUT",
+    "find_command",
+]
+
+_HOSTS = ("SSHHost", "FilePathSSHHost")
+_SESSIONS = ("Session", "FilePathRunspace")
+_COMPUTERS = ("ComputerName", "FilePathComputerName")
+_URIS = ("Uri", "FilePathUri")
+_HASHES = ("SSHHostHashParam", "FilePathSSHHostHash")
+_VM_IDS = ("VMId", "FilePathVMId")
+_VM_NAMES = ("VMName", "FilePathVMName")
+_CONTAINERS = ("ContainerId", "FilePathContainerId")
+_TARGETS = (TARGET_SET, "FilePathTarget")
+_WSMAN = (*_COMPUTERS, *_URIS)
+_VMS = (*_VM_IDS, *_VM_NAMES)
+_BLOCKS = (
+    "Session", "ComputerName", "Uri", "VMId", "VMName", "ContainerId", "SSHHost",
+    "SSHHostHashParam", TARGET_SET,
+)  # fmt: skip
+_FILES = tuple(
+    each[1]
+    for each in (
+        _SESSIONS, _COMPUTERS, _URIS, _VM_IDS, _VM_NAMES, _CONTAINERS, _HOSTS, _HASHES, _TARGETS
+    )
+)  # fmt: skip
+_THROTTLED = (*_SESSIONS, *_WSMAN, *_VMS, *_CONTAINERS, *_TARGETS)
+_REMOTE = (*_BLOCKS, *_FILES)
+
+INVOKE = CommandTable(
+    name="Invoke-Command",
+    class_name="Microsoft.PowerShell.Commands.InvokeCommandCommand",
+    synopsis="Runs a script on other machines, or in open sessions.",
+    description="The script block runs over there, with the language of that side. $using:name "
+    "in it is a variable of this prompt. What is piped in is $input over there. Several machines "
+    "work side by side; each object of the output says where it came from.",
+    default_set="InProcess",
+    aliases=("icm",),
+    parameters=(
+        parameter(
+            "ScriptBlock", "scriptblock",
+            {"InProcess": "0!"} | dict.fromkeys(_BLOCKS, "1!"), alias="Command",
+            help="What to run, in braces.",
+        ),
+        parameter(
+            "FilePath", "string", dict.fromkeys(_FILES, "1!"), alias="PSPath",
+            help="A file of this machine with the script.",
+        ),
+        parameter(
+            "Session", "pssession[]", dict.fromkeys(_SESSIONS, "0"), help="Open sessions.",
+        ),
+        parameter(
+            "HostName", "string[]", dict.fromkeys(_HOSTS, "!"),
+            help="Machines to reach over SSH: [user@]host[:port].",
+        ),
+        parameter("UserName", "string", _HOSTS, help="The user to log in as."),
+        parameter(
+            "KeyFilePath", "string", _HOSTS, alias="IdentityFilePath", help="A private key.",
+        ),
+        parameter(
+            "Subsystem", "string", _HOSTS, may_be_empty=True, help="The subsystem of sshd.",
+        ),
+        parameter(
+            "ConnectingTimeout", "int", _HOSTS,
+            help="Milliseconds until the server says something.",
+        ),
+        parameter("SSHTransport", "switch", _HOSTS, values="true", help="Says that SSH is meant."),
+        parameter("Options", "hashtable", _HOSTS, help="Options for ssh -o, by name."),
+        parameter(
+            "SSHConnection", "hashtable[]", dict.fromkeys(_HASHES, "!"),
+            help="One hashtable for each machine.",
+        ),
+        parameter(
+            "ArgumentList", "object[]", alias="Args", help="Arguments of the script.",
+        ),
+        parameter(
+            "InputObject", "object", {"__AllParameterSets": "v"}, help="What is piped in.",
+        ),
+        parameter(
+            "HideComputerName", "switch", _REMOTE, alias="HCN",
+            help="Do not show where objects came from.",
+        ),
+        parameter(
+            "ThrottleLimit", "int", _THROTTLED, help="How many work at a time; else 32.",
+        ),
+        parameter("NoNewScope", "switch", ("InProcess",), help="Keep variables that it sets."),
+        parameter("AsJob", "switch", _REMOTE, help="Run in the background; not built."),
+        parameter("JobName", "string", _REMOTE, help="A name for the job; not built."),
+        parameter(
+            "InDisconnectedSession", "switch", _WSMAN, alias="Disconnected",
+            help="Leave it running over there; WS-Man only.",
+        ),
+        parameter(
+            "ComputerName", "string[]", dict.fromkeys(_COMPUTERS, "0"), alias="Cn",
+            help="Machines to reach over WS-Man.",
+        ),
+        parameter(
+            "ConnectionUri", "uri[]", dict.fromkeys(_URIS, "0"), alias="URI CU",
+            help="URIs of listeners.",
+        ),
+        parameter(
+            "Credential", "credential", dict.fromkeys(_WSMAN, "n") | dict.fromkeys(_VMS, "!n"),
+            help="The user.",
+        ),
+        parameter("Port", "int", (*_COMPUTERS, "SSHHost"), limits=(1, 65535), help="The port."),
+        parameter("UseSSL", "switch", _COMPUTERS, help="Reach it over HTTPS."),
+        parameter(
+            "ConfigurationName", "string",
+            dict.fromkeys((*_WSMAN, *_CONTAINERS, *_VMS), "n"), may_be_empty=True,
+            help="The session configuration.",
+        ),
+        parameter(
+            "ApplicationName", "string", dict.fromkeys(_COMPUTERS, "n"), may_be_empty=True,
+            help="The path in the URI of its listener.",
+        ),
+        parameter("AllowRedirection", "switch", _URIS, help="Follow it to another URI."),
+        parameter("SessionOption", "sessionoption", _WSMAN, help="Times and limits."),
+        parameter("Authentication", "authentication", _WSMAN, help="How to log in."),
+        parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="The same."),
+        parameter("EnableNetworkAccess", "switch", _WSMAN, help="Reach further machines."),
+        parameter(
+            "VMId", "guid[]", dict.fromkeys(_VM_IDS, "0!n"), alias="VMGuid",
+            help="Virtual machines.",
+        ),
+        parameter(
+            "VMName", "string[]", dict.fromkeys(_VM_NAMES, "!n"), help="Virtual machines.",
+        ),
+        parameter(
+            "ContainerId", "string[]", dict.fromkeys(_CONTAINERS, "!n"), help="Containers.",
+        ),
+        parameter("RunAsAdministrator", "switch", _CONTAINERS, help="As administrator."),
+        parameter(
+            "Target", "string[]", dict.fromkeys(_TARGETS, "!"),
+            help="Addresses of this program: local, unix:PATH, pid:NUMBER, process:COMMAND.",
+        ),
+        *common_parameters(),
+    ),
+    examples=(
+        ("Invoke-Command -Session $s -ScriptBlock { Get-Process }", "In an open session."),
+        (
+            "Invoke-Command -HostName web1,web2 -UserName admin { hostname }",
+            "On two machines, in sessions of their own.",
+        ),
+        (
+            "Invoke-Command -Session $s { param($n) 1..$n } -ArgumentList 3",
+            "With arguments.",
+        ),
+    ),
+)  # fmt: skip
+
+GET_HELP = CommandTable(
+    name="Get-Help",
+    class_name="Microsoft.PowerShell.Commands.GetHelpCommand",
+    synopsis="Shows what a command does and takes.",
+    default_set="AllUsersView",
+    aliases=("help", "man"),
+    parameters=(
+        parameter("Name", "string", {"__AllParameterSets": "0n"}, help="The command."),
+        parameter("Full", "switch", ("AllUsersView",), help="Everything, parameters too."),
+        parameter("Examples", "switch", {"Examples": "!"}, help="The examples alone."),
+        parameter("Parameter", "string", {"Parameters": "!"}, help="One parameter, or some."),
+        *common_parameters(),
+    ),
+    examples=(
+        ("Get-Help Enter-PSSession", "What Enter-PSSession does."),
+        ("Get-Help Enter-PSSession -Parameter Host*", "Some of its parameters."),
+    ),
+)
+
+GET_COMMAND = CommandTable(
+    name="Get-Command",
+    class_name="Microsoft.PowerShell.Commands.GetCommandCommand",
+    synopsis="Lists the commands of the local prompt.",
+    aliases=("gcm",),
+    parameters=(
+        parameter("Name", "string[]", {"__AllParameterSets": "0vn"}, help="Names, with wildcards."),
+        *common_parameters(),
+    ),
+    examples=(("Get-Command *-PSSession", "The commands for sessions."),),
+)
+
+FORMAT_TABLE = CommandTable(
+    name="Format-Table",
+    class_name="Microsoft.PowerShell.Commands.FormatTableCommand",
+    synopsis="Shows objects as a table.",
+    aliases=("ft",),
+    parameters=(
+        parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The columns."),
+        parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="What to show."),
+        *common_parameters(),
+    ),
+    examples=(("Get-PSSession | Format-Table Id, Name, State", "Three columns."),),
+)
+
+FORMAT_LIST = CommandTable(
+    name="Format-List",
+    class_name="Microsoft.PowerShell.Commands.FormatListCommand",
+    synopsis="Shows objects as lists of their properties.",
+    aliases=("fl",),
+    parameters=(
+        parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The properties."),
+        parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="What to show."),
+        *common_parameters(),
+    ),
+    examples=(("Get-PSSession | Format-List *", "All there is."),),
+)
+
+WRITE_OUTPUT = CommandTable(
+    name="Write-Output",
+    class_name="Microsoft.PowerShell.Commands.WriteOutputCommand",
+    synopsis="Passes objects on.",
+    aliases=("echo", "write"),
+    parameters=(
+        parameter("InputObject", "object", {"__AllParameterSets": "0!v"}, help="The objects."),
+        *common_parameters(),
+    ),
+    examples=(("Write-Output 'done'", "Show a text."),),
+)
+
+COMMANDS: tuple[CommandTable, ...] = (
+    ENTER, EXIT, NEW, GET, REMOVE, INVOKE, GET_HELP, GET_COMMAND, FORMAT_TABLE, FORMAT_LIST,
+    WRITE_OUTPUT,
+)  # fmt: skip
+
+_BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}
+
+
+def find_command(name: str) -> CommandTable | None:
+    """The command with this name or alias, without regard to case."""
+    return _BY_NAME.get(name.casefold())
