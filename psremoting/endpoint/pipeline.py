@@ -178,7 +178,8 @@ class Pipeline:
         self._said += 1
         if self._pending > _UNSENT:
             while self._pending > _UNSENT and not self.ended:
-                self._room = trio.Event()
+                if self._room.is_set():
+                    self._room = trio.Event()
                 await self._room.wait()
         elif self._said % _CHECKPOINT_EVERY == 0:
             await trio.lowlevel.checkpoint()
@@ -190,7 +191,7 @@ class Pipeline:
 
     def moved(self) -> None:
         """Something went out."""
-        if not self._room.is_set() and self._pending <= _UNSENT // 2:
+        if self._pending <= _UNSENT // 2:
             self._room.set()
 
     # -- the host

@@ -155,10 +155,9 @@ def test_a_wrong_line_is_an_error_at_once(text: str, error_id: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = parse(text)
-    except CommandError as error:
-        assert error.error_id
-    else:
-        assert all(statement for statement in found)
+    except CommandError:
+        return
+    assert all(statement for statement in found)
 
 
 @settings(max_examples=100, deadline=None)
