@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from psremoting.cli.spelling import hashtable
 from psremoting.errors import PSRemotingError
 from psremoting.options import SessionOption
 from psremoting.targets import SSHTarget, Target, parse_target
@@ -51,8 +52,11 @@ def named_value(text: str, *, option: str) -> tuple[str, str]:
 
 
 def named_values(texts: tuple[str, ...], *, option: str) -> dict[str, str]:
-    """Several; the last one of a name counts."""
-    return dict(named_value(text, option=option) for text in texts)
+    """Several, also as ``@{NAME='VALUE'}``; the last one of a name counts."""
+    pairs = [
+        pair for text in texts for pair in (hashtable(text) if text.startswith("@{") else [text])
+    ]
+    return dict(named_value(pair, option=option) for pair in pairs)
 
 
 _OPTIONS = (

@@ -15,6 +15,7 @@ from psremoting.cli.display import Display
 from psremoting.cli.piping import INPUT_FORMATS, argument, input_objects, typed
 from psremoting.cli.prompting import console_host, quiet_host
 from psremoting.cli.running import EXIT_CODES, INTERRUPTED, Job, run_job
+from psremoting.cli.spelling import PowerShellSpelled
 from psremoting.errors import PSRemotingError
 from psremoting.formatting import ERROR_VIEWS, error_text
 from psremoting.targets import Target
@@ -52,7 +53,7 @@ Exit codes:
 )
 
 
-class _WithArguments(click.Command):
+class _WithArguments(PowerShellSpelled):
     """What stands behind ``--`` is for the remote command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

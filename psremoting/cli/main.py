@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from psremoting.cli.spelling import CMDLETS
+
 __all__ = ["main"]
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -25,6 +27,7 @@ class _LazyGroup(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = CMDLETS.get(cmd_name.casefold(), cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")

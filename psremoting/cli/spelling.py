@@ -1,0 +1,127 @@
+"""PowerShell's own spelling of a command line, for those who have it in their fingers.
+
+    psrp Invoke-Command -HostName UserA@server -KeyFilePath key -ScriptBlock { hostname }
+
+A parameter is found as PowerShell finds it: without regard to case, by as much of its name as
+no other shares, with its value behind a colon or in the next word.
+"""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+__all__ = ["CMDLETS", "PowerShellSpelled", "hashtable", "respelled"]
+
+CMDLETS = {
+    "invoke-command": "invoke",
+    "icm": "invoke",
+    "enter-pssession": "enter",
+    "etsn": "enter",
+}
+"""What PowerShell calls our commands, in lower case."""
+
+_PARAMETER = re.compile(r"-([A-Za-z]{2,})(?::(.*))?", re.DOTALL)
+_TEXT = r"""\s*(?:'([^']*)'|"([^"]*)"|([^=;\s]*))\s*"""
+_PAIR = re.compile(f"{_TEXT}={_TEXT}(?:;|$)")
+#: Parameters that are no option here but words: where a target stands, and where the script.
+_TARGETS = ("HostName", "ComputerName")
+_SCRIPT = "ScriptBlock"
+
+
+class PowerShellSpelled(click.Command):
+    """A command that takes its options in PowerShell's spelling as well."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, respelled(args, self.get_params(ctx)))
+
+
+def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
+    """The same words as this command knows them; what stands behind ``--`` is left alone.
+
+    Raises click.UsageError for a parameter that could be two, or that lacks its value.
+    """
+    end = args.index("--") if "--" in args else len(args)
+    names = _names(known)
+    words = iter(args[:end])
+    targets: list[str] = []
+    script: list[str] = []
+    rest: list[str] = []
+    for word in words:
+        found = _PARAMETER.fullmatch(word)
+        parameter = _find(found[1], names) if found else None
+        if found is None or parameter is None:
+            rest.append(word)
+            continue
+        option, takes_value = names[parameter]
+        if not takes_value:
+            rest.append(option)
+            continue
+        value = found[2] if found[2] is not None else next(words, None)
+        if value is None:
+            raise click.UsageError(f"Missing an argument for parameter '{parameter}'.")
+        if parameter in _TARGETS:
+            while value.endswith(","):
+                value += next(words, "")
+            targets += [text.strip() for text in value.split(",")]
+        elif parameter == _SCRIPT:
+            script = [_block(value, words)]
+        else:
+            rest += [option, value]
+    return [*targets, *rest, *script, *args[end:]]
+
+
+def _names(known: list[click.Parameter]) -> dict[str, tuple[str, bool]]:
+    """PowerShell's name -> our option and whether it has a value."""
+    names: dict[str, tuple[str, bool]] = dict.fromkeys((*_TARGETS, _SCRIPT), ("", True))
+    for parameter in known:
+        if isinstance(parameter, click.Option):
+            for option in parameter.opts:
+                if option.startswith("--"):
+                    name = option[2:].replace("-", " ").title().replace(" ", "")
+                    names[name] = option, not (parameter.is_flag or parameter.count)
+    return names
+
+
+def _find(text: str, names: dict[str, tuple[str, bool]]) -> str | None:
+    folded = {name.casefold(): name for name in names}
+    wanted = text.casefold()
+    if wanted in folded:
+        return folded[wanted]
+    found = [name for name in folded if name.startswith(wanted)]
+    if len(found) > 1:
+        several = ", ".join(f"-{folded[name]}" for name in found)
+        raise click.UsageError(
+            f"Parameter cannot be processed because the parameter name '{text}' is ambiguous. "
+            f"Possible matches include: {several}."
+        )
+    return folded[found[0]] if found else None
+
+
+def _block(value: str, words: object) -> str:
+    """A script block: in one word with or without its braces, or over several words."""
+    if value.strip() == "{" and hasattr(words, "__next__"):
+        taken: list[str] = []
+        for word in words:  # type: ignore[attr-defined]
+            if word == "}":
+                break
+            taken.append(word)
+        return " ".join(taken)
+    text = value.strip()
+    return text[1:-1] if text.startswith("{") and text.endswith("}") else value
+
+
+def hashtable(text: str) -> list[str]:
+    """``@{Name='value'; Other=x}`` as ``NAME=VALUE`` texts. Raises click.BadParameter."""
+    inner = text.strip()[2:-1]
+    pairs, at = [], 0
+    while at < len(inner):
+        found = _PAIR.match(inner, at)
+        if found is None or found.end() == at:
+            raise click.BadParameter(f"{text!r} is not a hash table of names and texts")
+        key = next(part for part in found.group(1, 2, 3) if part is not None)
+        value = next(part for part in found.group(4, 5, 6) if part is not None)
+        pairs.append(f"{key}={value}")
+        at = found.end()
+    return pairs
