@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from psremoting.streams import StreamKind
-from psrp.clixml import DateTime, Dictionary, PSObject, SecureString
+from psrp.clixml import DateTime, Dictionary, PSObject, SecureString, TimeSpan
 from psrp.records import ErrorRecord, HostInformationMessage, InformationRecord
 
 __all__ = ["ERROR_VIEWS", "error_text", "record_text", "value_text"]
@@ -117,6 +117,17 @@ def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
+def _span(value: TimeSpan) -> str:
+    """As .NET's constant format: ``[-][d.]hh:mm:ss[.fffffff]``."""
+    seconds, fraction = divmod(abs(value.ticks), 10_000_000)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    text = f"{'-' if value.ticks < 0 else ''}{f'{days}.' if days else ''}"
+    text += f"{hour:02}:{minute:02}:{second:02}"
+    return text + (f".{fraction:07}" if fraction else "")
+
+
 _SHORT: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "",
     bool: lambda value: "True" if value else "False",
@@ -127,6 +138,7 @@ _SHORT: dict[type, Callable[[Any], str]] = {
     UUID: str,
     DateTime: lambda value: str(value).replace("T", " "),
     datetime: str,
+    TimeSpan: _span,
     bytes: lambda value: "{" + ", ".join(str(b) for b in value[:_MAX_ITEMS])
     + (", …" if len(value) > _MAX_ITEMS else "") + "}",
     SecureString: lambda _: "System.Security.SecureString",

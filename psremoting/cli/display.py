@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from psremoting.cli.plainjson import plain_json
 from psremoting.errors import PSRemotingError
@@ -19,6 +17,9 @@ from psrp.clixml import PSObject, dump_all
 from psrp.clixml.plain import to_plain
 from psrp.records import ErrorRecord, ProgressRecord, ProgressType
 from psrp.sansio import LocalProtocolError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["FORMS", "Display"]
 
@@ -154,6 +155,10 @@ class _Bars:
         )
 
     def _start(self) -> Progress:
+        # Costs more than all else here, and few commands report progress.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self._live = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -160,6 +160,14 @@ def test_a_reader_that_has_enough_ends_it_without_a_traceback() -> None:
     assert running.wait(timeout=60) == 1
 
 
+def test_local_is_our_own_endpoint() -> None:
+    ran = psrp("local", "--command", "Get-Command", "-a", "Name=Out-Default", "--json")
+    assert [json.loads(line)["Name"] for line in ran.stdout.splitlines()] == ["Out-Default"]
+    ran = psrp("local", "1 + 1")
+    assert ran.exit_code == 1
+    assert "no-language mode" in ran.stderr
+
+
 def test_arguments_are_texts_or_json() -> None:
     assert typed("Path=/tmp", "-a") == ("Path", "/tmp")
     assert typed("Count:=3", "-a") == ("Count", 3)

@@ -10,7 +10,7 @@ import pytest
 
 from psremoting.formatting import error_text, record_text, value_text
 from psremoting.streams import StreamKind, tagged
-from psrp.clixml import DateTime, Dictionary, List, PSObject, SecureString
+from psrp.clixml import DateTime, Dictionary, List, PSObject, SecureString, TimeSpan
 from psrp.records import ErrorCategory, ErrorRecord, InformationalRecord, InformationRecord
 
 ID = UUID(int=7)
@@ -27,6 +27,8 @@ SHOWN: list[tuple[Any, str]] = [
     (None, ""),
     (ENUM, "Friday"),
     (DateTime(0), "0001-01-01 00:00:00"),
+    (TimeSpan(453650), "00:00:00.0453650"),
+    (TimeSpan(-864_000_000_000 - 10_000_000), "-1.00:00:01"),
     (SecureString("secret"), "System.Security.SecureString"),
     (List([1, List([2, 3])]), "1\n2\n3"),
     (PSObject(to_string="shown"), "shown"),
