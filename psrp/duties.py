@@ -403,8 +403,7 @@ def _ended(pool: Pool, line: Line, event: e.PipelineState) -> e.Event:
 
 
 def _stopped(pool: Pool, line: Line, event: e.Event) -> e.Event:
-    if pool.side is Side.SERVER or line.state is Pipeline.ENDED:
-        line.calls.clear()
+    line.calls.clear()
     return event
 
 

@@ -35,7 +35,7 @@ _PLAIN_SINCE = (2, 4)
 _UNASKED_SINCE = (2, 2)
 
 
-class KeyMissing(Exception):  # noqa: N818 - never leaves the machine; it parks a message
+class KeyMissing(Exception):
     """A secure string cannot be written or read before the key exchange."""
 
 

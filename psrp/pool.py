@@ -447,10 +447,8 @@ class Pool:
             for event in waiting:
                 self.say(event, line)
             waited, line.parked_in = line.parked_in, deque()
-            for stream, message in waited:
-                taken = self._take(line, stream, message)
-                if taken is not None:
-                    self.tell(taken)
+            taken = (self._take(line, stream, message) for stream, message in waited)
+            self._events.extend(event for event in taken if event is not None)
 
     # -- what psrp.duties turns
 

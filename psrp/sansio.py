@@ -1,5 +1,5 @@
-"""What every machine of this project shares: whose fault an error is, the side we play,
-the value that leaves a machine, and a receive buffer.
+"""What every machine of this project shares: whose fault an error is, the side we play, and
+the value that leaves a machine.
 
 Two rules hold everywhere. A mistake of our own caller is a `LocalProtocolError`, raised
 before anything has changed. A mistake of the peer is a `RemoteProtocolError`; no other
@@ -24,7 +24,6 @@ __all__ = [
     "MessageError",
     "Outgoing",
     "ProtocolError",
-    "ReceiveBuffer",
     "RemoteProtocolError",
     "Side",
     "Stream",
@@ -158,28 +157,3 @@ class Outgoing:
     stream: Stream = Stream.DEFAULT
     data: bytes = b""
     act: Act | None = None
-
-
-class ReceiveBuffer:
-    """Bytes that came and were not used yet. Consuming is linear over the whole stream."""
-
-    def __init__(self, limit: int) -> None:
-        self._data = bytearray()
-        self._limit = limit
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def append(self, data: bytes | bytearray | memoryview) -> None:
-        """Raises LimitExceeded, and takes nothing, when the buffer would grow over its limit."""
-        if len(self._data) + len(data) > self._limit:
-            raise LimitExceeded("receive buffer", len(self._data) + len(data), self._limit)
-        self._data += data
-
-    def find(self, what: bytes, start: int = 0) -> int:
-        return self._data.find(what, start)
-
-    def take(self, count: int) -> bytes:
-        taken = bytes(memoryview(self._data)[:count])
-        del self._data[:count]
-        return taken

@@ -74,8 +74,8 @@ class Targets:
 
     def forget(self, line: Line) -> None:
         """The pipeline is closed; what it still has to say goes out."""
-        if line.id is not None:
-            self.pipelines.pop(line.id, None)
+        assert line.id is not None
+        self.pipelines.pop(line.id, None)
 
     def end_all(self) -> list[UUID]:
         """End what has not ended; the ids of those."""

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from psrp.events import SessionCapability
 
-__all__ = ["KNOWN", "PS_VERSION", "SERIALIZATION_VERSION", "client_accepts", "number", "server_answer"]
+__all__ = [
+    "KNOWN",
+    "PS_VERSION",
+    "SERIALIZATION_VERSION",
+    "client_accepts",
+    "number",
+    "server_answer",
+]
 
 PS_VERSION = "2.0"
 SERIALIZATION_VERSION = "1.1.0.1"

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from psrp import events as e
 from psrp.clixml import SecureString
 from psrp.commands import PowerShell, command
+from psrp.exchange import KeyExchange
 from psrp.host import HostInfo
 from psrp.keys import SessionKey
-from psrp.sansio import LimitExceeded, LocalProtocolError, MessageError, RemoteProtocolError
+from psrp.sansio import LimitExceeded, LocalProtocolError, MessageError, RemoteProtocolError, Side
 from psrp.states import Pipeline, PoolState
 from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, SESSION_KEY, Pair, deliver, drain, sent
 
@@ -290,3 +291,35 @@ def test_what_waits_for_a_key_that_never_comes_is_bounded() -> None:
     faults = drain(both.server)
     assert len(faults) > 50
     assert {type(fault.error) for fault in faults} == {LimitExceeded}  # type: ignore[attr-defined]
+
+
+def test_an_exchange_that_was_never_possible_is_a_mistake_of_the_caller() -> None:
+    for side in Side:
+        exchange = KeyExchange(side)
+        with pytest.raises(LocalProtocolError, match="there is no"):
+            exchange.public_key() if side is Side.CLIENT else exchange.seal("x")
+    keyless = KeyExchange(Side.SERVER, session_key=lambda: None)  # type: ignore[arg-type, return-value]
+    keyless.version = (2, 3)
+    with pytest.raises(LocalProtocolError, match="session key"):
+        keyless.seal("x")
+
+
+def test_a_record_with_a_secret_waits_and_the_pools_own_messages_too() -> None:
+    both = pair("2.1")
+    both.server.send(e.UserEvent(event_id=1, source_id="s", message_data=SECRET))
+    both.server.send(e.UserEvent(event_id=2, source_id="behind"))
+    both.move()
+    assert kinds(both.at_client[-4:]) == [
+        e.PublicKeyRequest,
+        e.EncryptedSessionKey,
+        e.UserEvent,
+        e.UserEvent,
+    ]
+
+
+def test_a_request_that_a_client_cannot_answer_is_only_shown() -> None:
+    both = pair(private_key=None)
+    both.server.send(e.PublicKeyRequest())
+    both.move()
+    assert both.at_client[-1] == e.PublicKeyRequest()
+    assert sent(both.client) == []

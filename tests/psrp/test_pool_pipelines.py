@@ -487,3 +487,40 @@ def test_no_pipeline_before_the_pool_is_open() -> None:
     with pytest.raises(LocalProtocolError, match="CreatePipeline while the pool is before open"):
         pair.create()
     assert pair.client.pipelines == {}
+
+
+def test_another_rpid_ends_the_clients_pipeline() -> None:
+    pair = Pair().open()
+    pair.create()
+    line = pair.server.targets.pipelines[PIPELINE_ID]
+    message = line.bulk_out[:8] + OTHER_ID.bytes_le + line.bulk_out[24:] + b"<I32>1</I32>"
+    pair.server.targets.add(line, message)
+    pair.move()
+    fault = pair.at_client[-1]
+    assert isinstance(fault, e.Fault)
+    assert "RPID" in str(fault.error)
+    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.state is PoolState.OPENED
+
+
+def test_a_server_takes_a_pipelines_host_response_on_the_pools_stream() -> None:
+    """pypsrp sends all of them there."""
+    pair = Pair().open()
+    pair.create()
+    call = pair.server.new_host_call_id(PIPELINE_ID)
+    read = HostMethodId.ReadLine
+    pair.server.send(e.PipelineHostCall(pipeline_id=PIPELINE_ID, call_id=call, method=read))
+    pair.move()
+    response = e.PipelineHostResponse(
+        pipeline_id=PIPELINE_ID, call_id=call, method=read, result="x"
+    )
+    pair.client.send(response)
+    (out,) = sent(pair.client)
+    pair.server.receive_data(out.data, None, Stream.PROMPT_RESPONSE)
+    assert drain(pair.server) == [response]
+
+
+def test_output_of_a_pipeline_that_is_not_there_is_refused() -> None:
+    pair = Pair().open()
+    with pytest.raises(LocalProtocolError, match="there is no pipeline"):
+        pair.server.send(output(1))

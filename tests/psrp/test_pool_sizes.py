@@ -8,9 +8,9 @@ import pytest
 
 from psrp import events as e
 from psrp.commands import script
-from psrp.host import HostInfo
+from psrp.host import HostInfo, HostMethodId
 from psrp.pool import Pool
-from psrp.sansio import LimitExceeded, LocalProtocolError, Side
+from psrp.sansio import Act, LimitExceeded, LocalProtocolError, Side
 from psrp.states import PoolState
 from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, POOL_ID, Pair, deliver, drain, sent
 
@@ -169,3 +169,35 @@ def test_an_unknown_message_is_shown_and_breaks_a_client_only_in_the_session_cla
     pair.move()
     assert isinstance(pair.at_server[-1], e.UnknownMessage)
     assert pair.server.state is PoolState.OPENED
+
+
+def test_an_act_and_its_target_belong_together() -> None:
+    pair = Pair().open()
+    for act, target in (
+        (Act.STOP_PIPELINE, None),
+        (Act.CLOSE_POOL, PIPELINE_ID),
+        (Act.CREATE_PIPELINE, None),
+    ):
+        with pytest.raises(LocalProtocolError, match=act.value):
+            pair.server.receive_act(act, target)
+    pair.server.receive_act(Act.STOP_PIPELINE, UUID(int=12))
+    assert drain(pair.server) == []
+
+
+def test_a_host_call_id_is_used_once_while_it_is_open() -> None:
+    pair = Pair().open()
+    call = e.RunspacePoolHostCall(call_id=1, method=HostMethodId.ReadLine)
+    pair.server.send(call)
+    with pytest.raises(LocalProtocolError, match="open already"):
+        pair.server.send(call)
+    void = e.RunspacePoolHostCall(
+        call_id=-100, method=HostMethodId.WriteLine2, arguments=("twice",)
+    )
+    pair.server.send(void)
+    pair.server.send(void)
+    pair.move()
+    assert pair.at_client[-2:] == [void, void]
+    answer = e.RunspacePoolHostResponse(call_id=1, method=HostMethodId.ReadLine, result="x")
+    pair.client.send(answer)
+    pair.move()
+    assert pair.at_server[-1] == answer

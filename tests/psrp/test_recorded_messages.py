@@ -52,7 +52,8 @@ def test_what_a_real_server_sent_is_written_again_byte_for_byte() -> None:
             if encode(event, header.rpid, sender=sender) != message:
                 different.append(message[40:])
     # PowerShell writes these two as references that no XML parser takes.
-    assert different == [BOM + b"<S>&#xFFFE;</S>", BOM + b"<S>&#xFFFF;</S>"]
+    references = [BOM + b"<S>&#xFFFE;</S>", BOM + b"<S>&#xFFFF;</S>"]
+    assert different == (references if "strings.jsonl" in files else [])
 
 
 def test_every_event_of_every_recording_survives_the_round_trip() -> None:
