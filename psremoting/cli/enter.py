@@ -33,7 +33,8 @@ def enter(target: str, connecting: Connecting) -> None:
     and typed lines are kept in $XDG_STATE_HOME/psremoting/history. Input that is no terminal is
     read line by line; NO_COLOR turns colours off.
 
-    The exit code is 0 when the session was left, 1 when it could not be entered or was lost.
+    The exit code is 0 when the session was left, 1 when it could not be entered, was lost, or
+    was given up while a command hung.
     """
     sys.exit(_enter(target, connecting))
 
@@ -53,7 +54,7 @@ def _enter(target: str, connecting: Connecting) -> int:
 
     try:
         with terminal_restored(sys.stdin):
-            return 1 if trio.run(live) is Leaving.LOST else 0
+            return 0 if trio.run(live) is Leaving.EXIT else 1
     except PSRemotingError as error:
         record = enter_error(error)
         click.echo(error_text(record, view="concise"), err=True)

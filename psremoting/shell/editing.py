@@ -56,7 +56,7 @@ class LineEditor:
             completer=ThreadedCompleter(_Remote(self._matches)),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
-            prompt_continuation=CONTINUATION,
+            prompt_continuation=_continuation,
             **more,
         )
         self._answers: PromptSession[str] = PromptSession(history=InMemoryHistory(), **more)
@@ -118,7 +118,7 @@ class _Typing:
         self._token = trio.lowlevel.current_trio_token()
 
     async def read(self, prompt: str) -> str:
-        self._screen.above = self._write_above
+        self._screen.typing(self._write_above)
         try:
             return await trio.to_thread.run_sync(self._work, prompt, abandon_on_cancel=True)
         except trio.Cancelled:
@@ -126,8 +126,6 @@ class _Typing:
             with trio.CancelScope(shield=True), trio.move_on_after(_LAST_WORDS):
                 await self._done.wait()
             raise
-        finally:
-            self._screen.above = None
 
     def _work(self, prompt: str) -> str:
         """In the thread."""
@@ -164,6 +162,11 @@ class _Typing:
 
         with suppress(RuntimeError):
             app.loop.call_soon_threadsafe(lambda: app.create_background_task(write()))
+
+
+def _continuation(_width: int, _line: int, wrapped: int) -> str:
+    """In front of the further lines of a paste; not where one line is only too long."""
+    return "" if wrapped else CONTINUATION
 
 
 def _end(app: Application[str]) -> None:

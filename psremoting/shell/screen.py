@@ -29,8 +29,7 @@ class Screen:
         self.terminal = terminal
         self.colours = colours
         self.on_gone: Callable[[], None] = lambda: None
-        self.above: Callable[[str], None] | None = None
-        """While a line is being typed: writes above it."""
+        self._above: Callable[[str], None] | None = None
         self.at_line_start = True
         self._stream = stream
         self._progress = ProgressArea()
@@ -58,8 +57,8 @@ class Screen:
         if self.colours:
             body, end = (text[:-1], "\n") if text.endswith("\n") else (text, "")
             shown = paint(body, foreground, background) + end if body else text
-        if self.above is not None:
-            self.above(shown)
+        if self._above is not None:
+            self._above(shown)
             return
         self._put(self._progress.erase() + shown)
         self.at_line_start = text.endswith("\n")
@@ -79,15 +78,22 @@ class Screen:
         if not self.at_line_start:
             self.write("\n")
 
+    def typing(self, above: Callable[[str], None]) -> None:
+        """A line is being typed from here on: ``above`` writes above it. Progress waits."""
+        self._put(self._progress.erase())
+        self._above = above
+
     def typed(self) -> None:
         """A line was typed, and its end too: the cursor is at the start of the next."""
+        self._above = None
         self.at_line_start = True
+        self._show_progress()
 
     # -- what only a terminal has
 
     def progress(self, source: int, record: ProgressRecord) -> None:
         self._progress.update(source, record)
-        if self.terminal and self.above is None:
+        if self.terminal and self._above is None:
             self._put(self._progress.erase())
             self._show_progress()
 
@@ -96,7 +102,7 @@ class Screen:
         self._put(self._progress.erase())
 
     def _show_progress(self) -> None:
-        if self.terminal and self.at_line_start and self.above is None:
+        if self.terminal and self.at_line_start and self._above is None:
             self._put(self._progress.draw(self.size.width))
 
     def set_title(self, title: str) -> None:

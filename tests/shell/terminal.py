@@ -1,0 +1,151 @@
+"""The program in a pseudo-terminal, and what stands on its screen."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pyte
+
+from tests.recordings import ROOT
+
+_PROGRAM = "from psremoting.cli.main import main; main(prog_name='psrp')"
+_SERVE = "from psremoting.cli.serve import serve; serve()"
+PROMPT = "[localhost]: PS>"
+CTRL_C, CTRL_D = "\x03", "\x04"
+_PATIENCE = 30.0
+"""Seconds after which a screen that does not come is a failed test."""
+
+
+def serving() -> str:
+    """The target of an endpoint with the commands of `tests.shell.commands`."""
+    words = [
+        sys.executable,
+        "-c",
+        _SERVE,
+        "--stdio",
+        "--functions",
+        "tests.shell.commands:COMMANDS",
+    ]
+    return "process:" + shlex.join(words)
+
+
+def program(target: str) -> list[str]:
+    return [sys.executable, "-c", _PROGRAM, "enter", target]
+
+
+def environment(state: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return {
+        **kept,
+        "LC_ALL": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "XDG_STATE_HOME": str(state),
+        **more,
+    }
+
+
+class Terminal:
+    """A running program and its screen."""
+
+    def __init__(self, child: pexpect.spawn, columns: int, lines: int) -> None:
+        self.child = child
+        self.screen = pyte.Screen(columns, lines)
+        self.written = ""
+        """All that came, with its sequences."""
+        self._stream = pyte.Stream(self.screen)
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen, without what is empty at its end."""
+        return "\n".join(self.lines).rstrip()
+
+    @property
+    def last(self) -> str:
+        return self.text.rpartition("\n")[2]
+
+    def type(self, text: str) -> None:
+        self.child.send(text)
+
+    def resize(self, columns: int, lines: int) -> None:
+        self.child.setwinsize(lines, columns)
+        self.screen.resize(lines, columns)
+
+    def enter(self, text: str) -> None:
+        self.type(text + "\r")
+
+    def see(self, pattern: str) -> re.Match[str]:
+        """Wait until ``pattern`` stands on the screen."""
+        found = None
+        remaining = int(_PATIENCE / 0.05)
+        while (found := re.search(pattern, self.text)) is None and remaining and self._take():
+            remaining -= 1
+        found = found or re.search(pattern, self.text)
+        assert found is not None, f"{pattern!r} did not come:\n{self.text}"
+        return found
+
+    def see_prompt(self, prompt: str = PROMPT) -> None:
+        """Wait until the last line is a prompt, and nothing behind it."""
+        remaining = int(_PATIENCE / 0.05)
+        while self.last != prompt and remaining and self._take():
+            remaining -= 1
+        assert self.last == prompt, f"no prompt:\n{self.text}"
+
+    def end(self) -> int | None:
+        """Wait for the end of the program; its exit code, or None when a signal ended it."""
+        while self._take():
+            pass
+        self.child.wait()
+        code: int | None = self.child.exitstatus
+        return code
+
+    def _take(self) -> bool:
+        try:
+            text = self.child.read_nonblocking(65536, timeout=0.05)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.written += text
+        self._stream.feed(text)
+        return True
+
+
+@contextmanager
+def entered(
+    state: Path,
+    *,
+    columns: int = 80,
+    lines: int = 24,
+    command: list[str] | None = None,
+    **more: str,
+) -> Iterator[Terminal]:
+    """`psrp enter` in a terminal of its own, killed at the end if it is still there."""
+    first, *arguments = command or program(serving())
+    child = pexpect.spawn(
+        first,
+        arguments,
+        cwd=str(ROOT),
+        env=environment(state, **more),
+        dimensions=(lines, columns),
+        encoding="utf-8",
+        timeout=_PATIENCE,
+        echo=True,
+    )
+    try:
+        yield Terminal(child, columns, lines)
+    finally:
+        if child.isalive():
+            child.kill(signal.SIGKILL)
+        child.close(force=True)
