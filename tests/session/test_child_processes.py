@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,11 +235,16 @@ async def test_cancelled_at_any_step_no_process_is_left(steps: int) -> None:
     assert children() == before
 
 
-async def test_a_unix_socket_and_a_process_id_lead_to_a_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    path = tmp_path / "CoreFxPipe_PSHost.0123ABCD.4242.None.pwsh"
+@pytest.fixture
+def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The name of a socket has a hundred bytes, which pytest's own folders use up."""
+    with tempfile.TemporaryDirectory(prefix="ps") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+async def test_a_unix_socket_and_a_process_id_lead_to_a_server(short_folder: Path) -> None:
+    path = short_folder / "CoreFxPipe_PSHost.0123ABCD.4242.None.pwsh"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
