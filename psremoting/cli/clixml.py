@@ -127,10 +127,7 @@ def format_command(file: str, output: str, encoding: str | None) -> None:
     file breaks off, what came before is still printed.
     """
     items, error = _load(file, encoding)
-    try:
-        _write(output, _dump(items))
-    except LocalProtocolError as refused:
-        _fail(file, str(refused))
+    _write(output, _dump(items))
     if error is not None:
         _fail(file, str(error))
 

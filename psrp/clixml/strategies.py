@@ -290,5 +290,5 @@ def _put(holder: Any, held: Any) -> None:
         holder.append(held)
     elif isinstance(holder, Dictionary):
         holder.add("again", held)
-    elif isinstance(holder, PSObject):
+    else:
         holder.extended["again"] = held

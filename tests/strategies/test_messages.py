@@ -26,6 +26,8 @@ from psrp.strategies import (
 )
 from psrp.strategies.messages import messages_of
 
+#: Shrinking takes seconds.
+deep = pytest.mark.skipif(settings.default.max_examples < 1_000, reason="make test-deep only")
 SEARCH = settings(max_examples=1_000, database=None, derandomize=True)
 RPID = UUID(int=9)
 
@@ -91,20 +93,26 @@ def test_an_argument_without_sense_raises_at_once(made: Callable[[], object]) ->
         made()
 
 
-def test_what_they_shrink_to() -> None:
-    def anything(_: object) -> bool:
-        return True
+def _anything(_: object) -> bool:
+    return True
 
-    assert find(scalars(), anything, settings=SEARCH) is None
-    assert find(values(), anything, settings=SEARCH) is None
-    assert find(strings(), anything, settings=SEARCH) == ""
-    assert find(strings(min_size=2), anything, settings=SEARCH) == "00"
-    assert find(containers(), anything, settings=SEARCH) == []
-    assert find(objects(), anything, settings=SEARCH).to_string == "Sunday"
+
+@deep
+def test_what_the_small_ones_shrink_to() -> None:
+    assert find(scalars(), _anything, settings=SEARCH) is None
+    assert find(strings(), _anything, settings=SEARCH) == ""
+    assert find(strings(min_size=2), _anything, settings=SEARCH) == "00"
+    assert find(containers(), _anything, settings=SEARCH) == []
+    assert find(objects(), _anything, settings=SEARCH).to_string == "Sunday"
+
+
+@deep
+def test_what_the_large_ones_shrink_to() -> None:
     bag = find(objects(), lambda thing: thing.value is None, settings=SEARCH)
     assert (bag.type_names, list(bag)) == ((), [])
-    assert find(messages(), anything, settings=SEARCH) == e.PublicKeyRequest()
-    steps = find(conversations(max_moves=1), anything, settings=SEARCH)
+    assert find(values(), _anything, settings=SEARCH) is None
+    assert find(messages(), _anything, settings=SEARCH) == e.PublicKeyRequest()
+    steps = find(conversations(max_moves=1), _anything, settings=SEARCH)
     assert [type(step.event) for step in steps] == [
         e.SessionCapability,
         e.InitRunspacePool,

@@ -12,7 +12,9 @@ from psrp.fragments import Defragmenter
 from psrp.sansio import RemoteProtocolError
 from psrp.strategies import FragmentSequence, cuttings, fragments, mutations
 
-SEARCH = settings(max_examples=1_000, database=None, derandomize=True)
+#: Shrinking takes seconds.
+deep = pytest.mark.skipif(settings.default.max_examples < 1_000, reason="make test-deep only")
+SEARCH = settings(max_examples=500, database=None, derandomize=True)
 
 
 def _received(pieces: list[bytes]) -> tuple[bytes, ...]:
@@ -84,6 +86,7 @@ def test_an_argument_without_sense_raises_at_once(made: Callable[[], object]) ->
         made()
 
 
+@deep
 def test_what_they_shrink_to() -> None:
     smallest = find(fragments(), lambda stream: True, settings=SEARCH)
     assert smallest.messages == (b"\0",)
