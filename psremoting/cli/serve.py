@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
+    from sshsub.trio_stream import Wire
 
 __all__ = ["serve"]
 
@@ -54,12 +57,15 @@ def serve(
     Get-Help, Select-Object, Measure-Object, and what an interactive session needs. Nothing that
     a command prints or reads can reach the protocol.
 
-    The exit code is 160 when the client has gone, as PowerShell's is.
+    With --stdio the exit code is 160 when the client has gone, as PowerShell's is; --unix
+    serves until SIGINT or SIGTERM.
     """
     if stdio is (unix is not None):
         raise click.UsageError("Say where to serve: --stdio or --unix PATH.")
     if functions is not None and process is not None:
         raise click.UsageError("--functions and --process exclude each other.")
+    # Everything that is made while we start lives as long as the process.
+    gc.disable()
     try:
         engine = _engine(functions, process)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
@@ -102,15 +108,37 @@ def _run(engine: Engine, unix: str | None) -> int:
     import trio
 
     from psremoting.endpoint.driver import serve_wire
-    from sshsub.trio_server import serve_stdio, serve_unix
+    from sshsub.trio_server import serve_stdio
 
+    gc.freeze()
+    gc.enable()
     one = partial(serve_wire, engine=engine)
     if unix is None:
         return trio.run(serve_stdio, one)
-    try:
-        trio.run(serve_unix, unix, one)
-    except KeyboardInterrupt:
-        return 0
-    except OSError as error:
-        raise click.ClickException(str(error)) from None
+    if (failed := trio.run(_serve_socket, unix, one)) is not None:
+        raise click.ClickException(failed)
     return 0
+
+
+async def _serve_socket(path: str, one: Callable[[Wire], Awaitable[int]]) -> str | None:
+    """Serve until a signal ends it; why it could not, or None."""
+    import trio
+
+    from psrp.sansio import LocalProtocolError
+    from sshsub.trio_server import serve_unix
+
+    failed: str | None = None
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def end() -> None:
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end)
+            try:
+                await serve_unix(path, one)
+            except (OSError, LocalProtocolError) as error:
+                failed = str(error)
+            nursery.cancel_scope.cancel()
+    return failed

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from psremoting import __version__
 from psrp.clixml import List, Version
 
 __all__ = ["PS_VERSION", "application_private_data"]
@@ -22,10 +22,6 @@ _COMPATIBLE = ("1.0", "2.0", "3.0", "4.0", "5.0", "5.1")
 
 def application_private_data(protocol_version: str) -> dict[str, Any]:
     """The private data of a pool that speaks ``protocol_version``."""
-    try:
-        own = version("psremoting")
-    except PackageNotFoundError:
-        own = "0"
     table: dict[str, Any] = {
         "PSVersion": Version(PS_VERSION),
         "PSEdition": "Core",
@@ -37,9 +33,9 @@ def application_private_data(protocol_version: str) -> dict[str, Any]:
         "SerializationVersion": Version("1.1.0.1"),
         "WSManStackVersion": Version("3.0"),
         "PSSemanticVersion": f"{PS_VERSION}.0",
-        "OS": platform.platform(),
+        "OS": f"{platform.system()} {platform.release()}",
         "Platform": "Win32NT" if os.name == "nt" else "Unix",
         "Implementation": "psremoting",
-        "ImplementationVersion": own,
+        "ImplementationVersion": __version__,
     }
     return {"PSVersionTable": table}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -227,8 +227,6 @@ class Client:
 
 
 def merged(last: Command) -> Command:
-    from dataclasses import replace
-
     return replace(last, merge_previous_results=3)
 
 

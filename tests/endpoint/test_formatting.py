@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import trio
 
 from psremoting.endpoint import FunctionsEngine
 from psremoting.endpoint.formatting import Formatter, error_lines, show
@@ -135,8 +136,6 @@ async def test_merged_errors_go_to_the_error_line_and_input_errors_to_the_output
 
 
 async def test_rows_do_not_wait_for_the_end_of_a_slow_command() -> None:
-    import trio
-
     release = trio.Event()
 
     async def slow() -> Any:

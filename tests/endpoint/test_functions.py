@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -99,7 +99,7 @@ COMMANDS: dict[str, Any] = {
 }
 
 
-async def invoke(what: Any, input: list[Any] | None = None, **more: Any) -> Result:
+async def invoke(what: Any, input: Any = None, **more: Any) -> Result:
     async with connected(FunctionsEngine({**COMMANDS, **more})) as client:
         return await client.invoke(what, input)
 
@@ -141,8 +141,6 @@ async def test_a_real_clients_arguments_are_names_with_dashes_and_values_apart()
     parameters = (Parameter("-B"), Parameter(None, 4), Parameter("-Twice"), Parameter(None, 1))
     what = PowerShell.of(command("Add-Number"))
     (first,) = what.statements[0]
-    from dataclasses import replace
-
     result = await invoke(PowerShell.of(replace(first, parameters=parameters)))
     assert result.output == [10]
 
@@ -305,8 +303,6 @@ async def test_preferences_are_obeyed() -> None:
 
 
 async def test_merged_records_come_as_output() -> None:
-    from dataclasses import replace
-
     merged = replace(command("Show-Stream"), merge_error=1, merge_warning=1, merge_information=8)
     result = await invoke(merged, **{"Show-Stream": streams})
     kinds = [each.type_names[0] for each in result.output if isinstance(each, PSObject)]

@@ -18,7 +18,7 @@ from psrp.commands import command
 from psrp.fragments import split
 from psrp.host import HostInfo
 from psrp.sansio import Outgoing
-from sshsub.events import EXIT_CODE
+from sshsub.events import EXIT_CODE, ActReceived, DataReceived
 from tests.endpoint.clients import POOL_ID, Client, connected
 
 
@@ -79,7 +79,7 @@ async def test_no_more_pipelines_run_than_there_are_runspaces(runspaces: int) ->
 
 async def test_a_nested_pipeline_overtakes_the_one_that_runs() -> None:
     gate = Gate()
-    commands = {"Wait-Gate": gate.wait, "Get-Count": numbers}
+    commands: dict[str, Any] = {"Wait-Gate": gate.wait, "Get-Count": numbers}
     async with connected(FunctionsEngine(commands)) as client:
         slow = client.start(command("Wait-Gate"))
         await gate.entered.wait()
@@ -216,10 +216,9 @@ async def _read_a_little(client: Client) -> None:
         while not any(result.output for result in client.results.values()):
             client.link.receive_data(bytes(await client.stream.receive_some()))
             while (event := client.link.next_event()) is not None:
-                data = getattr(event, "data", None)
-                if data is not None:
-                    client.pool.receive_data(data, event.target)  # type: ignore[union-attr]
-                elif hasattr(event, "act"):
+                if isinstance(event, DataReceived):
+                    client.pool.receive_data(event.data, event.target)
+                elif isinstance(event, ActReceived):
                     client.pool.receive_act(event.act, event.target)
                 client._events()
             client._wake.set()

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVE = [sys.executable, "-c", "from psremoting.cli.serve import serve; serve()"]
 OWN = "tests.endpoint.own_commands:commands"
 _PACKET = re.compile(rb"<(\w+)(?: Stream='\w+')? PSGuid='([^']+)'(?: />|>([^<]+)</Data>)")
+_DEFAULT = psrpcore.StreamType.default
 _POOL = "00000000-0000-0000-0000-000000000000"
 
 
@@ -51,7 +52,7 @@ class Peer:
             stderr=subprocess.PIPE,
             cwd=ROOT,
         )
-        self.waiting: list[psrpcore.PSRPEvent] = []
+        self.waiting: list[Any] = []
 
     def write(self, kind: str, target: str = _POOL, data: bytes = b"") -> None:
         assert self.process.stdin is not None
@@ -72,7 +73,7 @@ class Peer:
                 continue
             kind, target, data = found.groups()
             if data is not None:
-                self.pool.receive_data(psrpcore.PSRPPayload(base64.b64decode(data), 0, None))
+                self.pool.receive_data(psrpcore.PSRPPayload(base64.b64decode(data), _DEFAULT, None))
                 while (event := self.pool.next_event()) is not None:
                     self.waiting.append(event)
             return kind.decode(), target.decode()
@@ -111,7 +112,7 @@ class Peer:
         self.flush()
         return shell
 
-    def finish(self, shell: psrpcore.ClientPowerShell) -> list[psrpcore.PSRPEvent]:
+    def finish(self, shell: psrpcore.ClientPowerShell) -> list[Any]:
         """All events of a pipeline; it is closed behind the last."""
         while not any(isinstance(each, psrpcore.PipelineStateEvent) for each in self.waiting):
             self.read()
@@ -141,7 +142,7 @@ def peer() -> Iterator[Peer]:
             stream.close()
 
 
-def outputs(events: list[psrpcore.PSRPEvent]) -> list[Any]:
+def outputs(events: list[Any]) -> list[Any]:
     return [each.data for each in events if isinstance(each, psrpcore.PipelineOutputEvent)]
 
 
@@ -151,7 +152,7 @@ def test_a_session_of_psrpcore_from_open_to_close(peer: Peer) -> None:
     assert str(table["PSVersion"]) == "5.1"
     events = peer.finish(peer.start("Get-Count", N=3))
     assert outputs(events) == [0, 1, 2]
-    assert events[-1].state == types.PSInvocationState.Completed  # type: ignore[attr-defined]
+    assert events[-1].state == types.PSInvocationState.Completed
     events = peer.finish(peer.start("Show-Stream"))
     kinds = [type(each).__name__ for each in events]
     assert kinds == [
@@ -161,10 +162,10 @@ def test_a_session_of_psrpcore_from_open_to_close(peer: Peer) -> None:
         "PipelineOutputEvent",
         "PipelineStateEvent",
     ]
-    assert str(events[2].record) == "error"  # type: ignore[attr-defined]
+    assert str(events[2].record) == "error"
     events = peer.finish(peer.start("Get-Nothing"))
     (state,) = events
-    assert state.state == types.PSInvocationState.Failed  # type: ignore[attr-defined]
+    assert state.state == types.PSInvocationState.Failed
     assert peer.end() == 160
     assert peer.lines == []
 
@@ -204,7 +205,7 @@ def test_a_stop_of_psrpcore_is_confirmed(peer: Peer) -> None:
         peer.write("Signal", str(shell.pipeline_id))
         peer.until("SignalAck", str(shell.pipeline_id))
         events = peer.finish(shell)
-        assert events[-1].state == types.PSInvocationState.Stopped  # type: ignore[attr-defined]
+        assert events[-1].state == types.PSInvocationState.Stopped
     assert peer.end() == 160
 
 
