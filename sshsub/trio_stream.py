@@ -13,13 +13,15 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import trio
 
 from psrp.sansio import LocalProtocolError
-from sshsub.hyperv import AF_HYPERV, Handshake
+
+if TYPE_CHECKING:
+    from sshsub.hyperv import Handshake
 
 __all__ = [
     "Ending",
@@ -244,6 +246,8 @@ async def connect_hyperv(vm_id: UUID, service_id: UUID) -> StreamWire:
     """AF_HYPERV (Windows). Raises LocalProtocolError where Python has none, OSError otherwise."""
     if not hasattr(socket, "AF_HYPERV"):
         raise LocalProtocolError("AF_HYPERV needs Windows and Python 3.12 or newer")
+    from sshsub.hyperv import AF_HYPERV
+
     sock = trio.socket.socket(AF_HYPERV, socket.SOCK_STREAM, _HV_PROTOCOL_RAW)
     return await _connect(sock, (str(vm_id), str(service_id)))
 

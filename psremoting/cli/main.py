@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from psremoting import __version__
 from psremoting.cli.spelling import CMDLETS
 
 __all__ = ["main"]
@@ -43,14 +44,7 @@ class _LazyGroup(click.Group):
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    # Costs more than all else that is imported here, and only this needs it.
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("psremoting")
-    except PackageNotFoundError:
-        number = "(not installed)"
-    click.echo(f"psrp {number}")
+    click.echo(f"psrp {__version__}")
     ctx.exit()
 
 
