@@ -191,6 +191,8 @@ def _convert_list(plain: Any, kind: Any) -> Any:
 
 
 _PASSED = (SecureString,)
+_SECRETS = (_NAMES[SecureString], _NAMES[Credential])
+"""What was meant to be one of these is not repeated in an error."""
 _EMPTY: dict[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -205,6 +207,8 @@ def _refuse(value: Any, kind: Any) -> Any:
 
 def _words(value: Any, kind: Any, error: Exception | None) -> str:
     name = type_name(kind)
+    if name in _SECRETS:
+        return f'Cannot convert the value of type "{type(value).__name__}" to type "{name}".'
     if isinstance(value, str) and not isinstance(value, SecureString):
         text = str(value)[:100]
         if name in ("System.Int64", "System.Double", "System.Decimal"):

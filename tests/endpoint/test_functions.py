@@ -388,8 +388,11 @@ async def test_secrets_and_credentials_are_arguments_too() -> None:
             command("Test-Secret", Secret=SecureString("s"), Who=credential)
         )
         assert result.output == ["s u p"]
-        result = await client.invoke(command("Test-Secret", "plain", credential))
-        assert "plain" not in result.end.error.message or result.state == "FAILED"
+        for wrong in (("hunter2", credential), (SecureString("s"), "hunter2")):
+            result = await client.invoke(command("Test-Secret", *wrong))
+            assert result.state == "FAILED"
+            assert "hunter2" not in repr(result.end.error.to_object().items())
+            assert "hunter2" not in result.end.error.message
 
 
 async def test_a_value_that_clixml_cannot_hold_is_an_error_of_its_command() -> None:
