@@ -21,7 +21,6 @@ __all__ = [
     "is_exit",
     "is_incomplete",
     "line_pipeline",
-    "nested_pipeline",
     "prompt_pipeline",
     "required_commands",
 ]
@@ -62,14 +61,12 @@ def _pipeline(
         no_input=no_input,
         host_info=HostInfo.null(),
         add_to_history=history,
-        is_nested=shell.is_nested,
     )
 
 
-def prompt_pipeline(id: UUID, *, nested: bool = False) -> e.CreatePipeline:
+def prompt_pipeline(id: UUID) -> e.CreatePipeline:
     """Asks for the text in front of the next line."""
-    command = Command("prompt")
-    return _pipeline(id, PowerShell(statements=((command,),), history="prompt", is_nested=nested))
+    return _pipeline(id, PowerShell(statements=((Command("prompt"),),), history="prompt"))
 
 
 def line_pipeline(id: UUID, line: str) -> e.CreatePipeline:
@@ -95,10 +92,3 @@ def _merging(command: Command) -> Command:
 def error_pipeline(id: UUID) -> e.CreatePipeline:
     """Has an ErrorRecord shown that is piped in: how a line failed."""
     return _pipeline(id, PowerShell.of(_OUT_DEFAULT), no_input=False)
-
-
-def nested_pipeline(id: UUID, line: str) -> e.CreatePipeline:
-    """Runs ``line`` while another pipeline has stopped in the debugger."""
-    command = _merging(Command(line, is_script=True))
-    shell = PowerShell(statements=((command, _OUT_DEFAULT),), history=line, is_nested=True)
-    return _pipeline(id, shell)

@@ -17,12 +17,23 @@ from psremoting.formatting import error_text, value_text
 from psremoting.invocation import Invocation
 from psremoting.session import PSSession
 from psremoting.shell import lines
+from psremoting.shell.debugger import (
+    DEBUG_PROMPT,
+    Results,
+    ResumeAction,
+    Stop,
+    action_pipeline,
+    debugger_pipeline,
+    read_results,
+    read_stop,
+)
 from psremoting.shell.host import TerminalHost
 from psremoting.shell.prompts import CONTINUATION, DEFAULT_PROMPT, remote_prompt
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
 from psremoting.streams import StreamKind
 from psrp import events as e
+from psrp.enums import ConsoleColor
 from psrp.records import ErrorCategory, ErrorRecord
 
 __all__ = ["Leaving", "Shell"]
@@ -35,6 +46,7 @@ _NOT_RUN = (
     "Command '{}' was not run as the session in which it was intended to run was either closed "
     "or broken"
 )
+_DEBUGGER_BANNER = "Entering debug mode. Use h or ? for help."
 _HANGS = "The command has not stopped yet. Close the session? [y/N]: "
 
 
@@ -61,8 +73,11 @@ class Shell:
         self._reader: Reader = host.reader
         self._user = user
         self._popped = False
-        self._interrupts_out, self._interrupts = trio.open_memory_channel[None](math.inf)
-        self._running: Invocation | None = None
+        self._attended: list[trio.MemorySendChannel[None]] = []
+        """Who takes Ctrl+C: what runs, and the last of it what runs in the debugger."""
+        self._stops_out, self._stops = trio.open_memory_channel[Stop](math.inf)
+        self._banner_shown = False
+        session.on_user_event(self._user_event)
         self._hung = False
         host.on_interrupt = self.interrupt
         host.on_pop = lambda: None
@@ -70,10 +85,13 @@ class Shell:
 
     def interrupt(self) -> None:
         """Ctrl+C: stops what runs, or asks for patience to end when it is stopping already."""
-        if self._running is not None and not self._reader.interrupt():
-            self._interrupts_out.send_nowait(None)
-        elif self._running is None:
-            self._reader.interrupt()
+        if not self._reader.interrupt() and self._attended:
+            self._attended[-1].send_nowait(None)
+
+    def _user_event(self, event: e.UserEvent) -> None:
+        stop = read_stop(event)
+        if stop is not None:
+            self._stops_out.send_nowait(stop)
 
     # -- the loop
 
@@ -175,8 +193,11 @@ class Shell:
             return ""
         if result is not None and result.error is None and result.output:
             text = value_text(result.output[0])
+        return self._remote_prompt(text or DEFAULT_PROMPT)
+
+    def _remote_prompt(self, text: str) -> str:
         return remote_prompt(
-            text or DEFAULT_PROMPT,
+            text,
             computer=self._session.computer,
             transport=self._session.transport,
             user=self._user,
@@ -204,7 +225,7 @@ class Shell:
         except errors.SessionNotOpen:
             self._screen.error(_NOT_RUN.format(line))
             return None
-        await self._attend(invocation, lambda: self._show(invocation))
+        await self._attend(invocation, lambda: self._show(invocation), debugs=True)
         self._screen.end_progress()
         if self._session.state != "Opened" or self._hung:
             return None
@@ -214,11 +235,15 @@ class Shell:
             return _stopped()
         return None
 
-    async def _show(self, invocation: Invocation) -> None:
-        """What did not go through Out-Default; nothing, as a rule."""
+    async def _show(self, invocation: Invocation, results: list[Results] | None = None) -> None:
+        """What did not go through Out-Default; nothing, as a rule. ``results`` gets what the
+        debugger has to say."""
         try:
             async for kind, item in invocation.merged():
-                if kind is StreamKind.OUTPUT:
+                told = None if results is None else read_results(item)
+                if results is not None and told is not None:
+                    results.append(told)
+                elif kind is StreamKind.OUTPUT:
                     self._screen.write_line(value_text(item))
                 elif kind is StreamKind.ERROR:
                     self._screen.error(error_text(item, view="concise"))
@@ -238,31 +263,101 @@ class Shell:
         if invocation.error is not None and self._session.state == "Opened":
             self._screen.error(error_text(record, view="concise"))
 
+    # -- the debugger
+
+    async def _debug_on_stop(self) -> None:
+        """As long as a line runs: it may stop at a breakpoint, again and again."""
+        while True:
+            stop = await self._stops.receive()
+            self._announce(stop)
+            try:
+                action = await self._debug()
+                invocation = await self._session.start(action_pipeline(uuid4(), action))
+            except errors.SessionNotOpen:
+                # The line that has stopped ends with the session, and tells.
+                return
+            await self._attend(invocation, invocation.wait)
+
+    def _announce(self, stop: Stop) -> None:
+        self._screen.start_line()
+        said = [f"Hit {each}" for each in stop.breakpoints]
+        said += ["", stop.position] if stop.position else []
+        if not self._banner_shown:
+            said = [_DEBUGGER_BANNER, "", *said]
+            self._banner_shown = True
+        for line in said:
+            self._screen.write_line(line, ConsoleColor.Yellow)
+
+    async def _debug(self) -> ResumeAction:
+        """Lines for the debugger, until one says how the script goes on."""
+        while self._left() is None:
+            prompt = await self._debugger_prompt()
+            try:
+                line = await self._read(prompt)
+                action = None if line is None else await self._debugger_line(line)
+            except Interrupted:
+                continue
+            except EndOfInput:
+                return ResumeAction.Stop
+            if action is not None:
+                return action
+        return ResumeAction.Continue
+
+    async def _debugger_prompt(self) -> str:
+        self._screen.start_line()
+        event = debugger_pipeline(uuid4(), "prompt", is_script=False)
+        invocation = await self._session.start(event)
+        result = await self._attend(invocation, invocation.result)
+        told = [item for item in (result.output if result else []) if read_results(item) is None]
+        return self._remote_prompt(value_text(told[0]) if told else DEBUG_PROMPT)
+
+    async def _debugger_line(self, line: str) -> ResumeAction | None:
+        while True:
+            invocation = await self._session.start(debugger_pipeline(uuid4(), line))
+            results: list[Results] = []
+            await self._attend(invocation, lambda: self._show(invocation, results))  # noqa: B023
+            record = (
+                invocation.error.to_record()
+                if isinstance(invocation.error, errors.PSRemotingError)
+                else None
+            )
+            if not lines.is_incomplete(record):
+                break
+            line = await self._continued(line)
+        if record is not None:
+            self._screen.error(error_text(record, view="concise"))
+        return results[-1].action if results else None
+
     # -- Ctrl+C
 
-    async def _attend(self, invocation: Invocation, wait: Callable[[], Awaitable[T]]) -> T | None:
+    async def _attend(
+        self, invocation: Invocation, wait: Callable[[], Awaitable[T]], *, debugs: bool = False
+    ) -> T | None:
         """Wait for what runs. Ctrl+C stops it; None when the user has given up on it."""
-        self._running = invocation
+        interrupts_out, interrupts = trio.open_memory_channel[None](math.inf)
+        self._attended.append(interrupts_out)
         result: T | None = None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._stop_on_interrupt, invocation, nursery)
+                nursery.start_soon(self._stop_on_interrupt, invocation, interrupts, nursery)
+                if debugs:
+                    nursery.start_soon(self._debug_on_stop)
                 result = await wait()
                 nursery.cancel_scope.cancel()
         finally:
-            self._running = None
-            while True:
-                try:
-                    self._interrupts.receive_nowait()
-                except trio.WouldBlock:
-                    break
+            self._attended.remove(interrupts_out)
         return result
 
-    async def _stop_on_interrupt(self, invocation: Invocation, nursery: trio.Nursery) -> None:
-        await self._interrupts.receive()
+    async def _stop_on_interrupt(
+        self,
+        invocation: Invocation,
+        interrupts: trio.MemoryReceiveChannel[None],
+        nursery: trio.Nursery,
+    ) -> None:
+        await interrupts.receive()
         nursery.start_soon(self._stop, invocation)
         while True:
-            await self._interrupts.receive()
+            await interrupts.receive()
             if await self._wants_to_close():
                 self._hung = True
                 nursery.cancel_scope.cancel()
