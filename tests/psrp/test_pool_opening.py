@@ -419,3 +419,11 @@ def test_the_repr_tells_the_state_and_no_secret() -> None:
     text = repr(server) + repr(server.exchange)
     assert "before open" in text
     assert SESSION_KEY.hex() not in text
+
+
+def test_opened_once_more_changes_nothing() -> None:
+    pair = Pair().open()
+    pair.server.send(OPENED)
+    pair.move()
+    assert pair.at_client[-1] == OPENED
+    assert pair.client.state is PoolState.OPENED
