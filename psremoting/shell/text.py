@@ -20,7 +20,7 @@ _SEQUENCE = re.compile(
     "[PX^_][^\x1b\x07]*(?:\x1b\\\\|\x07|$)"  # DCS, SOS, PM, APC with their text
     "|](?P<osc>[^\x1b\x07]*)(?:\x1b\\\\|\x07|$)"
     "|\\[(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~]|$)"
-    "|[ -/]*(?:[0-~]|$)"
+    "|[ -/]*[0-~]?"
     ")"
 )
 _MOVES = frozenset("ABCDEFGHJKSTXdfsu")
@@ -60,5 +60,5 @@ def paint(text: str, foreground: int, background: int = -1) -> str:
 
 def title_sequence(title: str) -> str:
     """What makes ``title`` the window's."""
-    clean = _CONTROL.sub("", title.replace("\x1b", "").replace("\n", " "))
+    clean = _CONTROL.sub("", re.sub("[\x07-\x0d\x1b]", "", title))
     return f"\x1b]0;{clean[:256]}\x07"

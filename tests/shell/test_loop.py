@@ -1,0 +1,156 @@
+"""The life of an entered session, over servers that behave in one way each."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from psremoting.errors import PSRemotingError
+from psremoting.shell.loop import Leaving
+from psremoting.shell.reading import EndOfInput, Interrupted
+from psrp import events as e
+from psrp.host import HostMethodId
+from psrp.records import ErrorCategory, ErrorRecord
+from tests.session.servers import FakeServer, text_of
+from tests.shell.scripted import ShellServer, scene
+
+
+async def quiet(server: FakeServer, event: e.CreatePipeline) -> None:
+    return
+
+
+async def failing(server: FakeServer, event: e.CreatePipeline) -> None:
+    """Every line fails, and so does the attempt to have that shown."""
+    record = ErrorRecord.create("no", error_id="No", category=ErrorCategory.NotSpecified)
+    await server.end(event.pipeline_id, e.InvocationState.FAILED, record)
+
+
+async def test_a_session_without_the_needed_commands_is_not_entered() -> None:
+    class Poor(ShellServer):
+        provided = ("Out-Default",)
+
+    async with scene(quiet, kind=Poor) as stage:
+        with pytest.raises(PSRemotingError, match="does not provide required commands"):
+            await stage.shell.run()
+
+
+async def test_blank_lines_are_not_sent() -> None:
+    async with scene(quiet, "", "  ", EndOfInput()) as stage:
+        assert await stage.shell.run() is Leaving.EXIT
+        births = [each for each in stage.server.seen if isinstance(each, e.CreatePipeline)]
+    assert {text_of(each) for each in births} == {"prompt"}
+
+
+async def test_a_server_without_a_prompt_gets_powershells() -> None:
+    class Promptless(ShellServer):
+        async def output(self, id: object, *values: object) -> None:
+            if values != ("PS> ",):
+                await super().output(id, *values)
+
+    async with scene(quiet, EndOfInput(), kind=Promptless) as stage:
+        await stage.shell.run()
+    assert stage.keyboard.asked == ["[lab]: PS>"]
+
+
+async def test_an_error_that_the_server_cannot_show_is_shown_here() -> None:
+    async with scene(failing, "line", EndOfInput()) as stage:
+        await stage.shell.run()
+    assert stage.lines[1] == "Exception: no"
+
+
+async def test_output_that_did_not_go_through_out_default_is_shown() -> None:
+    async def plain(server: FakeServer, event: e.CreatePipeline) -> None:
+        await server.output(event.pipeline_id, "text", 5)
+
+    async with scene(plain, "line", EndOfInput()) as stage:
+        await stage.shell.run()
+    assert stage.lines[1:3] == ["text", "5"]
+
+
+async def test_errors_that_came_as_records_are_shown() -> None:
+    async def errors(server: FakeServer, event: e.CreatePipeline) -> None:
+        record = ErrorRecord.create("bad", error_id="Bad", activity="Get-Item")
+        server.say(e.ErrorRecordMessage(pipeline_id=event.pipeline_id, record=record))
+
+    async with scene(errors, "line", EndOfInput()) as stage:
+        await stage.shell.run()
+    assert stage.lines[1] == "Get-Item: bad"
+
+
+async def test_the_other_side_can_end_the_stay() -> None:
+    async def pop(server: FakeServer, event: e.CreatePipeline) -> None:
+        server.say(
+            e.PipelineHostCall(
+                pipeline_id=event.pipeline_id,
+                call_id=-100,
+                method=HostMethodId.PopRunspace,
+                arguments=(),
+            )
+        )
+
+    async with scene(pop, "anything", "never typed") as stage:
+        assert await stage.shell.run() is Leaving.EXIT
+    assert stage.keyboard.lines == ["never typed"]
+
+
+async def test_setshouldexit_does_not_end_an_entered_session() -> None:
+    async def leave(server: FakeServer, event: e.CreatePipeline) -> None:
+        server.say(
+            e.PipelineHostCall(
+                pipeline_id=event.pipeline_id,
+                call_id=-100,
+                method=HostMethodId.SetShouldExit,
+                arguments=(3,),
+            )
+        )
+
+    async with scene(leave, "exit 3", "", EndOfInput()) as stage:
+        assert await stage.shell.run() is Leaving.EXIT
+    assert stage.keyboard.lines == []
+
+
+async def test_a_session_that_ends_while_a_line_is_typed_is_left() -> None:
+    async with scene(quiet) as stage:
+
+        async def never(prompt: str) -> str:
+            await stage.server.stream.aclose()
+            await trio.sleep_forever()
+            return ""
+
+        stage.keyboard.read_command = never  # type: ignore[method-assign]
+        assert await stage.shell.run() is Leaving.LOST
+        assert stage.session.error is not None
+
+
+async def test_ctrl_c_while_more_is_asked_for_drops_the_block() -> None:
+    async def incomplete(server: FakeServer, event: e.CreatePipeline) -> None:
+        record = ErrorRecord.create(
+            "more", error_id="More",
+            exception_type="System.Management.Automation.IncompleteParseException",
+        )  # fmt: skip
+        await server.end(event.pipeline_id, e.InvocationState.FAILED, record)
+
+    async with scene(incomplete, "if (", "$true", Interrupted(), EndOfInput()) as stage:
+        assert await stage.shell.run() is Leaving.EXIT
+    assert stage.keyboard.asked == ["[lab]: PS> ", ">> ", ">> ", "[lab]: PS> "]
+
+
+async def test_ctrl_c_stops_a_prompt_that_never_comes() -> None:
+    class Slow(ShellServer):
+        async def output(self, id: object, *values: object) -> None:
+            stage.shell.interrupt()
+            await trio.sleep_forever()
+
+    async with scene(quiet, EndOfInput(), kind=_Metadata) as stage:
+        stage.server.output = Slow.output.__get__(stage.server)  # type: ignore[method-assign]
+        assert await stage.shell.run() is Leaving.EXIT
+    assert stage.keyboard.asked == ["[lab]: PS>"]
+
+
+class _Metadata(ShellServer):
+    """Says which commands it has by itself, whatever becomes of its output."""
+
+    async def _metadata(self, id: object) -> None:
+        for each in range(3):
+            self.say(e.PipelineOutput(pipeline_id=id, data=each))  # type: ignore[arg-type]
+        await self.end(id)

@@ -1,0 +1,125 @@
+"""What of a remote text reaches the terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from psremoting.shell.keys import key_of
+from psremoting.shell.progress import ProgressArea, progress_line
+from psremoting.shell.prompts import remote_prompt, ssh_user
+from psremoting.shell.text import displayable, paint, title_sequence
+from psremoting.targets import CommandTarget, SSHTarget
+from psrp.enums import ProgressType
+from psrp.records import ProgressRecord
+
+KEPT = ["\x1b[32;1mgreen\x1b[0m", "\x1b[2J\x1b[H", "a\tb\n", "\x1b]8;;http://x\x1b\\link"]
+DROPPED = {
+    "\x1b]52;c;aGk=\x07": "",
+    "\x1b]0;title\x07x": "x",
+    "\x1b[6n": "",
+    "\x1b[c": "",
+    "\x1b[?1049h": "",
+    "\x1bP$q\x1b\\x": "x",
+    "\x1b[>0m": "",
+    "\x1bc": "",
+    "\x9b6n": "6n",
+    "\x00\x0e": "",
+    "\x1b[31": "",
+    "\x1b": "",
+    "\ud800": "?",
+}
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_colours_and_cursor_movements_come_through(text: str) -> None:
+    assert displayable(text, colours=True, moves=True) == text
+
+
+@pytest.mark.parametrize("text", DROPPED)
+def test_what_could_make_the_terminal_act_does_not(text: str) -> None:
+    assert displayable(text, colours=True, moves=True) == DROPPED[text]
+
+
+@given(st.text(alphabet="\x1b[]0;mKc\x07\\ab\x9b\x00P", max_size=40))
+def test_without_colours_and_movements_nothing_but_text_is_left(text: str) -> None:
+    shown = displayable(text, colours=False, moves=False)
+    assert not set(shown) & set("\x1b\x9b\x00")
+
+
+def test_console_colours_are_the_terminals() -> None:
+    assert paint("x", 12) == "\x1b[91mx\x1b[0m"
+    assert paint("x", 1, 6) == "\x1b[34;43mx\x1b[0m"
+    assert paint("x", -1, -1) == paint("x", 99) == "x"
+
+
+def test_a_title_cannot_end_its_own_sequence() -> None:
+    assert title_sequence("a\x07\x1b\\b") == "\x1b]0;a\\b\x07"
+
+
+@pytest.mark.parametrize(
+    ("transport", "user", "prompt"),
+    [
+        ("SSH", "", "[server]: PS> "),
+        ("SSH", "me", "[server]: PS> "),
+        ("SSH", "Me", "[Me@server]: PS> "),
+        ("Process", "other", "[server]: PS> "),
+        ("NamedPipe", "", "PS> "),
+        ("VMBus", "", "PS> "),
+        ("Container", "", "PS> "),
+    ],
+)
+def test_the_prompt_says_where_one_is(transport: str, user: str, prompt: str) -> None:
+    made = remote_prompt(
+        "PS> ", computer="server", transport=transport, user=user, local_user=lambda: "me"
+    )
+    assert made == prompt
+
+
+def test_the_user_of_a_target_is_the_one_before_the_at() -> None:
+    assert ssh_user(SSHTarget(host_name="a@host", user_name="b")) == "a"
+    assert ssh_user(SSHTarget(host_name="host", user_name="b")) == "b"
+    assert ssh_user(CommandTarget(argv=("true",))) == ""
+
+
+def test_a_progress_line_fits_its_window() -> None:
+    record = ProgressRecord(activity="日本語" * 20, status="x", percent_complete=30)
+    assert progress_line(record, 20) == "日本語日本語日本語…"
+    assert progress_line(record, 1) == ""
+
+
+def test_progress_shows_what_goes_on_and_forgets_what_is_done() -> None:
+    area = ProgressArea()
+    area.update(1, ProgressRecord(activity="one", percent_complete=50, seconds_remaining=65))
+    area.update(1, ProgressRecord(activity="two", activity_id=1, parent_activity_id=0))
+    assert area.draw(80).splitlines() == [
+        "one  [############            ]  50%  01:05 left",
+        "  two",
+    ]
+    assert area.erase() == "\r\x1b[K\x1b[1A\r\x1b[K"
+    assert area.erase() == ""
+    area.update(1, ProgressRecord(activity="one", type=ProgressType.Completed))
+    assert area.draw(80) == "  two"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "character", "state"),
+    [
+        ("q", 81, "q", 0),
+        ("Q", 81, "Q", 16),
+        ("5", 53, "5", 0),
+        ("\r", 13, "\r", 0),
+        ("\x7f", 8, "\x08", 0),
+        ("\x1b", 27, "\x1b", 0),
+        ("\x1b[A", 38, "\0", 0),
+        ("\x01", 65, "\x01", 8),
+        ("é", 0, "é", 0),
+        ("🙂", 0, "\0", 0),
+    ],
+)
+def test_keys_are_those_of_powershell(sent: str, code: int, character: str, state: int) -> None:
+    key = key_of(sent)
+    assert (key.virtual_key_code, key.character, key.control_key_state, key.key_down) == (
+        code, character, state, True,
+    )  # fmt: skip
