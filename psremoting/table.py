@@ -115,8 +115,18 @@ _ANY = {"*": ".*", "?": "."}
 class SessionEntry:
     """One row: a session with the number and the name that its user knows it by."""
 
-    def __init__(self, session: PSSession, *, id: int, name: str, configuration_name: str) -> None:
+    def __init__(
+        self,
+        session: PSSession,
+        *,
+        id: int,
+        name: str,
+        configuration_name: str,
+        target: str | Target | Carrier = "",
+    ) -> None:
         self.session = session
+        self.target = target
+        """What was asked for; the same again opens another session there."""
         self.id = id
         self.name = name
         self.configuration_name = configuration_name
@@ -227,8 +237,8 @@ class SessionTable:
 
     @property
     def entries(self) -> list[SessionEntry]:
-        """All of them, the first opened first."""
-        return [entry for entry, _ in self._rows.values()]
+        """All of them, in the order of their numbers."""
+        return [self._rows[number][0] for number in sorted(self._rows)]
 
     def find(
         self, *, id: int | None = None, instance_id: UUID | None = None, name: str | None = None
@@ -277,16 +287,18 @@ class SessionTable:
         self,
         target: str | Target | Carrier,
         *,
+        id: int | None = None,
         name: str | None = None,
         configuration_name: str | None = None,
         **more: Any,
     ) -> SessionEntry:
         """Open a session and keep it. ``more`` is for `PSSession.connect`.
 
-        Its name is Runspace and its number unless one is given. Raises PSRemotingError; a
-        number is used up then as well.
+        ``id`` is a number that `new_id` gave, for those who open several at a time and want
+        them in order. Its name is Runspace and its number unless one is given. Raises
+        PSRemotingError; a number is used up then as well.
         """
-        number = self.new_id()
+        number = self.new_id() if id is None else id
         held = _Held(lambda: self._connect(target, **more))
         session = await held.open(self._nursery)
         entry = SessionEntry(
@@ -294,6 +306,7 @@ class SessionTable:
             id=number,
             name=name or f"Runspace{number}",
             configuration_name=configuration_name or DEFAULT_CONFIGURATION,
+            target=target,
         )
         self._rows[number] = entry, held
         return entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psremoting.errors import PSRemotingError
+from psremoting.errors import PSRemotingError, PSRemotingTransportError
 from psrp.records import ErrorCategory
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "MissingMandatory",
     "NotBuilt",
     "ParseError",
+    "SSHConnectionError",
+    "WSManMissing",
 ]
 
 
@@ -111,7 +113,7 @@ class MissingMandatory(BindingError):
 
 
 class NotBuilt(CommandFailure):
-    """The parameters ask for a carrier that this program does not have."""
+    """The parameters ask for something that this program does not have."""
 
     category = ErrorCategory.NotImplemented
     exception_type = "System.NotImplementedException"
@@ -121,3 +123,26 @@ class NotBuilt(CommandFailure):
             f"{what} is not available in this program. Use -HostName to connect over SSH.",
             error_id="CarrierNotAvailable",
         )
+
+
+class WSManMissing(PSRemotingTransportError):
+    """What PowerShell says where it has no WS-Man client, as on Linux and macOS."""
+
+    error_id = "CreateRemoteRunspaceFailed"
+    category = ErrorCategory.InvalidArgument
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This parameter set requires WSMan, and no supported WSMan client library was found. "
+            "WSMan is either not installed or unavailable for this system.",
+            error_id=self.error_id,
+            category=self.category,
+        )
+
+
+class SSHConnectionError(CommandFailure):
+    """A hashtable of -SSHConnection that is none."""
+
+    error_id = "Argument"
+    category = ErrorCategory.InvalidArgument
+    exception_type = "System.Management.Automation.PSArgumentException"

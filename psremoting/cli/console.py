@@ -1,0 +1,174 @@
+"""`psrp` with no command, `psrp -c TEXT`, and PowerShell's commands by their own names."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from psremoting.console.binder import Given
+from psremoting.console.nodes import Block, Constant, WrittenNumber
+from psremoting.console.parameters import CommandTable
+from psremoting.console.parser import parse
+from psremoting.console.tables import COMMANDS, find_command
+
+if TYPE_CHECKING:
+    from psremoting.console.workspace import Workspace
+
+__all__ = ["Cmdlet", "cmdlet", "given_of", "open_console", "run_text"]
+
+_KEBAB = re.compile(r"--([A-Za-z][A-Za-z-]*)(?:=(.*))?", re.DOTALL)
+_NAMED = re.compile(r"-([A-Za-z][A-Za-z]*)(?::(.*))?", re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+def open_console() -> int:
+    """The local prompt; the exit code."""
+    from psremoting.console.prompt import open_prompt
+
+    return _run(open_prompt)
+
+
+def run_text(text: str) -> int:
+    """Run a text of the local prompt; the exit code."""
+
+    async def work(workspace: Workspace) -> None:
+        from psremoting.console.failures import ParseError
+        from psremoting.console.running import run_text as run
+
+        try:
+            await run(workspace, text)
+        except ParseError as error:
+            workspace.write_error(error.to_record("ParserError"))
+
+    return _once(work)
+
+
+def _once(work: Callable[[Workspace], Awaitable[None]]) -> int:
+    async def live() -> int:
+        from psremoting.console.prompt import run_once
+
+        async def told(workspace: Workspace) -> None:
+            workspace.set_variable("ErrorView", "NormalView")
+            await work(workspace)
+
+        return await run_once(told)
+
+    return _run(live)
+
+
+def _run(work: Callable[[], Awaitable[int]]) -> int:
+    import trio
+
+    from psremoting.shell.entering import terminal_restored
+
+    with terminal_restored(sys.stdin):
+        return trio.run(work)
+
+
+class Cmdlet(click.Command):
+    """One command of the local prompt on psrp's own command line. Its parameters are spelled as
+    in PowerShell or in kebab-case: -HostName, -HostName:x, --host-name, --host-name=x."""
+
+    def __init__(self, table: CommandTable) -> None:
+        super().__init__(table.name, callback=None, help=table.synopsis, add_help_option=False)
+        self.table = table
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = list(args)
+        return []
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if {"-h", "--help", "-?"} & set(ctx.args):
+            click.echo(self.get_help(ctx))
+            ctx.exit(0)
+
+        async def work(workspace: Workspace) -> None:
+            from psremoting.console.running import run_command
+
+            await run_command(workspace, self.table, given_of(self.table, ctx.args))
+
+        ctx.exit(_once(work))
+
+    def get_help(self, ctx: click.Context) -> str:
+        from psremoting.console.helptext import help_text
+
+        width = ctx.max_content_width or 80
+        return help_text(self.table, width, full=True)
+
+
+def cmdlet(name: str) -> Cmdlet | None:
+    """The command with this name of PowerShell's, in any case; None if it is none."""
+    table = find_command(name)
+    if table is None or name.casefold() not in {each.name.casefold() for each in COMMANDS}:
+        return None
+    return Cmdlet(table)
+
+
+def given_of(table: CommandTable, words: list[str]) -> list[Given]:
+    """The words of a command line as arguments. Hashtables and script blocks are read; a value
+    with commas is several where the parameter takes several."""
+    given: list[Given] = []
+    several = False
+    for word in words:
+        kebab = _KEBAB.fullmatch(word)
+        named = kebab or _NAMED.fullmatch(word)
+        if named is None:
+            given.append(Given(None, _value(word, several=several)))
+            several = False
+            continue
+        name = named[1].replace("-", "")
+        found = [table.find(name)] if table.find(name) else table.beginning(name)
+        several = len(found) == 1 and found[0] is not None and found[0].many
+        if named[2] is None:
+            given.append(Given(name))
+        else:
+            given.append(Given(name, _switch_or_value(named[2], several=several)))
+    return given
+
+
+def _switch_or_value(word: str, *, several: bool) -> Any:
+    plain = word.casefold().removeprefix("$")
+    return plain == "true" if plain in ("true", "false") else _value(word, several=several)
+
+
+def _value(word: str, *, several: bool) -> Any:
+    if word.startswith(("@{", "{")):
+        return _literal(word)
+    pieces = [piece.strip() for piece in word.split(",")]
+    numbers = all(_NUMBER.fullmatch(piece) for piece in pieces)
+    if len(pieces) > 1 and (several or numbers):
+        return [_plain(piece) for piece in pieces]
+    return _plain(word)
+
+
+def _plain(word: str) -> Any:
+    return WrittenNumber(word) if _NUMBER.fullmatch(word) else word
+
+
+def _literal(word: str) -> Any:
+    """A hashtable or a script block. Raises ParseError."""
+    (statement,) = parse(f"$x = {word}").statements
+    (element,) = statement.value.elements  # type: ignore[union-attr]
+    return _constant(element)
+
+
+def _constant(node: Any) -> Any:
+    if isinstance(node, Constant):
+        return node.value
+    if isinstance(node, Block):
+        return node.block
+    if hasattr(node, "pairs"):
+        made = {}
+        for key, statement in node.pairs:
+            (element,) = statement.elements
+            if hasattr(element, "name") and hasattr(element, "arguments"):
+                # A bare word behind = is a command at the prompt; a shell has no quotes left.
+                made[_constant(key)] = element.name
+            else:
+                made[_constant(key)] = _constant(element)
+        return made
+    raise click.UsageError("A value on the command line has only texts, numbers and tables.")

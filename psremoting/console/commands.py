@@ -1,0 +1,33 @@
+"""Which function does what a command says. The modules are imported when they are asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from psremoting.console.calls import Implementation
+from psremoting.console.parameters import CommandTable
+
+__all__ = ["implementation"]
+
+_SESSIONS = "psremoting.console.session_commands"
+_REMOTE = "psremoting.console.remote_commands"
+_SHOWING = "psremoting.console.display_commands"
+_WHERE = {
+    "Enter-PSSession": (_SESSIONS, "enter_pssession"),
+    "Exit-PSSession": (_SESSIONS, "exit_pssession"),
+    "New-PSSession": (_SESSIONS, "new_pssession"),
+    "Get-PSSession": (_SESSIONS, "get_pssession"),
+    "Remove-PSSession": (_SESSIONS, "remove_pssession"),
+    "Invoke-Command": (_REMOTE, "invoke_command"),
+    "Get-Help": (_SHOWING, "get_help"),
+    "Get-Command": (_SHOWING, "get_command"),
+    "Format-Table": (_SHOWING, "format_table"),
+    "Format-List": (_SHOWING, "format_list"),
+    "Write-Output": (_SHOWING, "write_output"),
+}
+
+
+def implementation(table: CommandTable) -> Implementation:
+    module, name = _WHERE[table.name]
+    found: Implementation = getattr(import_module(module), name)
+    return found

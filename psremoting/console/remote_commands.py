@@ -1,0 +1,157 @@
+"""Invoke-Command: a script on other machines, or in sessions that are open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from psremoting.console.binder import Binding
+from psremoting.console.calls import Call
+from psremoting.console.coercion import as_text
+from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
+from psremoting.console.failures import CommandFailure, NotBuilt
+from psremoting.errors import (
+    STATE_BROKEN,
+    PipelineFailed,
+    PSRemotingError,
+    PSRemotingTransportError,
+)
+from psremoting.fanout import THROTTLE, fan_out
+from psremoting.formatting import record_text
+from psremoting.session import PSSession
+from psremoting.streams import StreamKind
+from psremoting.table import SessionEntry
+from psremoting.targets import Target
+from psrp.clixml import Dictionary, PSObject
+from psrp.records import ErrorCategory
+
+__all__ = ["invoke_command"]
+
+_USING = re.compile(r"\$using:(\w+)", re.IGNORECASE)
+_UNBUILT = {"AsJob": "-AsJob", "JobName": "-JobName"}
+
+
+class _NoFile(CommandFailure):
+    error_id = "PathNotFound"
+    category = ErrorCategory.ObjectNotFound
+    exception_type = "System.Management.Automation.ItemNotFoundException"
+
+
+async def invoke_command(call: Call) -> None:
+    await call.bind(host_from_options)
+    inputs: list[Any] | None = None
+    binding = call.binding
+    if call.inputs is not None:
+        inputs = []
+        for each in call.each():
+            binding = each
+            inputs.append(each["InputObject"])
+        if not inputs:
+            # An empty pipe has no say in the parameter set; there is only one left by now.
+            binding.sets = frozenset(sorted(binding.sets)[:1])
+    elif "InputObject" in binding:
+        value = binding["InputObject"]
+        inputs = value if isinstance(value, list) else [value]
+    refuse(binding)
+    for name, shown in _UNBUILT.items():
+        if binding[name]:
+            raise NotBuilt(f"A background job ({shown})")
+    if binding.set_name == "InProcess":
+        await call.run_block(binding["ScriptBlock"].text, call.emit)
+        return
+    work = _Work(call, binding, inputs)
+    targets = (
+        binding["Session"]
+        if binding.set_name in ("Session", "FilePathRunspace")
+        else targets_of(binding)
+    )
+    throttle = throttle_limit(binding["ThrottleLimit"], THROTTLE)
+    for outcome in await fan_out(targets or [], work.one, throttle=throttle):
+        if outcome.error is not None:
+            work.failed(outcome.error)
+
+
+class _Work:
+    """One script for many sessions."""
+
+    def __init__(self, call: Call, binding: Binding, inputs: list[Any] | None) -> None:
+        self.call = call
+        self.script = _script(binding)
+        self.arguments = [_sendable(value) for value in binding["ArgumentList"] or []]
+        self.inputs = None if inputs is None else [_sendable(value) for value in inputs]
+        self.hide = bool(binding["HideComputerName"])
+        names = dict.fromkeys(name.casefold() for name in _USING.findall(self.script))
+        self.using = {name: _sendable(call.workspace.variable(name)) for name in names}
+
+    async def one(self, target: SessionEntry | Target) -> None:
+        async with self.session(target) as session:
+            invocation = await session.invoke(
+                self.script,
+                arguments=self.arguments,
+                using=self.using,
+                input=self.inputs,
+                tag=True,
+            )
+            async with invocation:
+                async for kind, item in invocation.merged():
+                    self.show(session.computer, kind, item)
+
+    @asynccontextmanager
+    async def session(self, target: SessionEntry | Target) -> AsyncIterator[PSSession]:
+        """An open session as it is, or one that lives as long as the command."""
+        if isinstance(target, SessionEntry):
+            yield target.session
+            return
+        surface = self.call.workspace.surface
+        async with self.call.workspace.connect(
+            target, host=surface.host, like_powershell=True, on_notice=surface.notice
+        ) as session:
+            yield session
+
+    def show(self, computer: str, kind: StreamKind, item: Any) -> None:
+        surface = self.call.workspace.surface
+        if kind is StreamKind.OUTPUT:
+            if self.hide and isinstance(item, PSObject) and "PSShowComputerName" in item:
+                item.extended["PSShowComputerName"] = False
+            self.call.emit(item)
+        elif kind is StreamKind.ERROR:
+            self.call.write_error(item, computer)
+        elif kind is StreamKind.WARNING:
+            surface.warning(str(item))
+        else:
+            text = record_text(kind, item)
+            if text is not None:
+                self.call.workspace.printer.end()
+                surface.output(text)
+
+    def failed(self, error: PSRemotingError) -> None:
+        if isinstance(error, PipelineFailed):
+            self.call.write_error(error.record, error.computer)
+        elif isinstance(error, PSRemotingTransportError) and "Open" in error.error_id:
+            self.call.fail(error.told_by(STATE_BROKEN))
+        else:
+            self.call.fail(error)
+
+
+def _script(binding: Binding) -> str:
+    if "ScriptBlock" in binding:
+        return str(binding["ScriptBlock"].text)
+    path = binding["FilePath"]
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise _NoFile(f"Cannot find path '{path}' because it does not exist.") from None
+
+
+def _sendable(value: Any) -> Any:
+    """A value of the language as one of the protocol."""
+    if isinstance(value, dict):
+        return Dictionary({_sendable(key): _sendable(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return [_sendable(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return as_text(value) if isinstance(value, SessionEntry) else value

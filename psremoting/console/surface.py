@@ -1,0 +1,43 @@
+"""What the local prompt needs of the place where it stands: a terminal, a pipe, or a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from psremoting.hosts import Host
+    from psremoting.session import PSSession
+
+__all__ = ["Surface"]
+
+
+class Surface(Protocol):
+    @property
+    def width(self) -> int:
+        """Columns for a table."""
+
+    @property
+    def host(self) -> Host:
+        """Who answers the host calls of the sessions that are opened here."""
+
+    def output(self, text: str) -> None:
+        """One or more lines of output, without the last line end."""
+
+    def error(self, text: str) -> None:
+        """An error, in the same form."""
+
+    def warning(self, text: str) -> None:
+        """A warning, without the word in front."""
+
+    def notice(self, text: str) -> None:
+        """A line that stood beside the protocol, such as ssh's own."""
+
+    async def enter(self, session: PSSession, *, user: str) -> bool:
+        """Let the user work in ``session`` until it is left; it is not closed here. ``user`` is
+        who was asked for over ssh. False: it hangs, and an orderly close would hang, too.
+
+        Raises PSRemotingError when it cannot be entered.
+        """
+
+    async def ask(self, question: str) -> str | None:
+        """An answer of the user; None where nobody can be asked."""

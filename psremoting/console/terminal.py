@@ -1,0 +1,106 @@
+"""The local prompt on a terminal or a pipe: where its text goes, and how a session is entered.
+
+Everything that this package needs of `psremoting.shell` is here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+from uuid import uuid4
+
+import trio
+
+from psremoting.hosts import Host
+from psremoting.session import PSSession
+from psremoting.shell.completion import RemoteCompletion
+from psremoting.shell.entering import Console
+from psremoting.shell.host import TerminalHost
+from psremoting.shell.loop import Leaving, Shell
+from psremoting.shell.reading import EndOfInput, Interrupted
+
+__all__ = ["TerminalSurface"]
+
+
+class TerminalSurface:
+    """Text on ``console``; errors on ``errors`` where one is given, for commands of a script."""
+
+    def __init__(self, console: Console, *, errors: TextIO | None = None) -> None:
+        self._screen = console.screen
+        self._reader = console.reader
+        self._errors = errors
+        self._host = TerminalHost(console.screen, console.reader, instance_id=uuid4())
+        self._shell: Shell | None = None
+        self._scope: trio.CancelScope | None = None
+        self.on_return: Callable[[], None] = lambda: None
+        """Called when a session was left, to take the keyboard back."""
+
+    @property
+    def width(self) -> int:
+        return self._screen.size.width
+
+    @property
+    def host(self) -> Host:
+        return self._host
+
+    def output(self, text: str) -> None:
+        self._screen.write_line(text)
+
+    def error(self, text: str) -> None:
+        if self._errors is None:
+            self._screen.error(text)
+        else:
+            print(text, file=self._errors, flush=True)
+
+    def warning(self, text: str) -> None:
+        self._screen.warning(text)
+
+    def notice(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    # -- Ctrl+C
+
+    @contextmanager
+    def statement(self) -> Iterator[None]:
+        """Around what Ctrl+C ends when nobody else has use for it."""
+        outer = self._scope
+        try:
+            with trio.CancelScope() as self._scope:
+                yield
+        finally:
+            self._scope = outer
+
+    def interrupt(self) -> None:
+        """Ctrl+C: for the session that is entered, for a question, or for what runs."""
+        if self._shell is not None:
+            self._shell.interrupt()
+        elif not self._reader.interrupt() and self._scope is not None:
+            self._scope.cancel()
+
+    # -- sessions
+
+    async def enter(self, session: PSSession, *, user: str) -> bool:
+        self._shell = shell = Shell(session, self._host, user=user)
+        self._reader.completes_with(RemoteCompletion(session).matches)
+        try:
+            leaving = await shell.run()
+        finally:
+            self._shell = None
+            self.on_return()
+        if leaving is Leaving.LOST and session.error is not None:
+            self._screen.start_line()
+            self._screen.error(f"Enter-PSSession: {session.error.message}")
+        return leaving is not Leaving.HUNG
+
+    async def ask(self, question: str) -> str | None:
+        if self._errors is not None:
+            return None
+        *head, last = question.split("\n")
+        for line in head:
+            self._screen.write_line(line)
+        try:
+            return await self._reader.read_line(last)
+        except (Interrupted, EndOfInput):
+            return None

@@ -1,0 +1,113 @@
+"""The state of one local prompt: its sessions, its variables, its errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from psremoting.console.printing import Printer
+from psremoting.console.surface import Surface
+from psremoting.errors import PipelineFailed, PSRemotingError, PSRemotingTransportError
+from psremoting.formatting import ERROR_VIEWS, error_text
+from psremoting.session import PSSession
+from psremoting.table import Opener, SessionTable
+from psrp.records import ErrorCategory, ErrorRecord
+
+__all__ = ["Workspace"]
+
+_CONSTANTS = {"true": True, "false": False, "null": None}
+_READ_ONLY = {*_CONSTANTS, "error", "?", "pid", "home"}
+_MOST_ERRORS = 256
+"""PowerShell's $MaximumErrorCount."""
+
+
+class Workspace:
+    """Made by `Workspace.open`, which closes its sessions at the end of the block."""
+
+    def __init__(self, surface: Surface, table: SessionTable, connect: Opener) -> None:
+        self.surface = surface
+        self.table = table
+        self.connect = connect
+        """Opens the sessions that the table does not keep."""
+        self.printer = Printer(surface)
+        self.errors: list[ErrorRecord] = []
+        """The last ones, the newest first: $Error."""
+        self.succeeded = True
+        """$?"""
+        self.exit_code: int | None = None
+        """Set once ``exit`` was said."""
+        self._variables: dict[str, Any] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, surface: Surface, *, connect: Opener = PSSession.connect
+    ) -> AsyncIterator[Workspace]:
+        async with SessionTable.open(connect=connect) as table:
+            yield cls(surface, table, connect)
+
+    # -- variables
+
+    def variable(self, name: str) -> Any:
+        """Its value; None when it was never set."""
+        folded = name.casefold()
+        if folded in _CONSTANTS:
+            return _CONSTANTS[folded]
+        if folded.startswith("env:"):
+            return os.environ.get(name[4:])
+        if folded in self._variables:
+            return self._variables[folded]
+        automatic = {
+            "error": self.errors,
+            "?": self.succeeded,
+            "home": str(Path.home()),
+            "pwd": str(Path.cwd()),
+            "pid": os.getpid(),
+        }
+        return automatic.get(folded)
+
+    def set_variable(self, name: str, value: Any) -> None:
+        """Raises PSRemotingError for one that cannot be set."""
+        folded = name.casefold()
+        if folded in _READ_ONLY:
+            raise PSRemotingError(
+                f"Cannot overwrite variable {name} because it is read-only or constant.",
+                error_id="VariableNotWritable",
+                category=ErrorCategory.WriteError,
+            )
+        self._variables[folded] = value
+
+    @property
+    def variable_names(self) -> list[str]:
+        return sorted({*self._variables, *_READ_ONLY, "pwd"} - {"?"})
+
+    # -- errors
+
+    def record_of(
+        self, error: PSRemotingError, activity: str = "", class_name: str = ""
+    ) -> ErrorRecord:
+        """As the command ``activity`` writes it: with its class behind the id, but for what
+        went wrong on the way to another machine or over there."""
+        record = error.to_record(activity)
+        if not class_name or isinstance(error, PSRemotingTransportError | PipelineFailed):
+            return record
+        return replace(record, fully_qualified_error_id=f"{error.error_id},{class_name}")
+
+    def write_error(self, record: ErrorRecord, computer: str = "") -> None:
+        """Show an error, and keep it."""
+        self.keep_error(record)
+        self.printer.end()
+        self.surface.error(error_text(record, computer, self._view()))
+
+    def keep_error(self, record: ErrorRecord) -> None:
+        self.succeeded = False
+        self.errors.insert(0, record)
+        del self.errors[_MOST_ERRORS:]
+
+    def _view(self) -> str:
+        view = str(self._variables.get("errorview", "concise")).casefold().removesuffix("view")
+        return view if view in ERROR_VIEWS else "concise"

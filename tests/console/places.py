@@ -1,0 +1,110 @@
+"""A place for the local prompt that is no terminal, and machines that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psremoting.console.failures import ParseError
+from psremoting.console.running import run_text
+from psremoting.console.workspace import Workspace
+from psremoting.errors import PSRemotingTransportError, process_ended
+from psremoting.hosts import NULL_HOST, Host
+from psremoting.session import PSSession
+from tests.session.servers import fake_server
+
+
+class Place:
+    """Keeps what is shown. Entering a session runs the lines of ``typed`` in it."""
+
+    width = 120
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self.errors: list[str] = []
+        self.notices: list[str] = []
+        self.entered: list[tuple[PSSession, str]] = []
+        self.answers: list[str] = []
+        self.questions: list[str] = []
+        self.typed: list[str] = []
+
+    @property
+    def host(self) -> Host:
+        return NULL_HOST
+
+    def output(self, text: str) -> None:
+        self.out.append(text)
+
+    def error(self, text: str) -> None:
+        self.errors.append(text)
+
+    def warning(self, text: str) -> None:
+        self.out.append(f"WARNING: {text}")
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+    async def enter(self, session: PSSession, *, user: str) -> bool:
+        assert session.state == "Opened"
+        self.entered.append((session, user))
+        for line in self.typed:
+            result = await session.run(line)
+            self.out += [str(value) for value in result.output]
+        return True
+
+    async def ask(self, question: str) -> str | None:
+        self.questions.append(question)
+        return self.answers.pop(0) if self.answers else None
+
+
+class Machines:
+    """Opens sessions to fake servers, whatever is asked for, and keeps what was."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    @asynccontextmanager
+    async def connect(self, target: Any, **more: Any) -> AsyncIterator[PSSession]:
+        self.asked.append(target)
+        name = getattr(target, "computer", "")
+        if name.startswith("dead"):
+            raise process_ended(name, ssh=True)
+        if name.startswith("broken"):
+            raise PSRemotingTransportError("It broke.", error_id="2102,PSSessionOpenFailed")
+        more.pop("on_notice", None)
+        async with fake_server() as (carrier, _):
+            carrier.transport = "SSH"
+            carrier.computer = name
+            more["like_powershell"] = False
+            async with PSSession.connect(carrier, **more) as session:
+                yield session
+
+
+class Prompt:
+    """A workspace with a place and machines of its own."""
+
+    def __init__(self, workspace: Workspace, place: Place, machines: Machines) -> None:
+        self.workspace = workspace
+        self.place = place
+        self.machines = machines
+
+    async def __call__(self, text: str) -> str:
+        """Run ``text``; what was shown by it, output and then errors."""
+        out, errors = len(self.place.out), len(self.place.errors)
+        try:
+            await run_text(self.workspace, text)
+        except ParseError as error:
+            return f"{error} ..."
+        return "\n".join(self.place.out[out:] + self.place.errors[errors:])
+
+    def error_ids(self) -> list[str]:
+        """Those of $Error, the oldest first."""
+        return [each.fully_qualified_error_id for each in reversed(self.workspace.errors)]
+
+
+@asynccontextmanager
+async def prompt(connect: Any = None) -> AsyncIterator[Prompt]:
+    place, machines = Place(), Machines()
+    async with Workspace.open(place, connect=connect or machines.connect) as workspace:
+        yield Prompt(workspace, place, machines)

@@ -1,0 +1,136 @@
+"""Values, variables, pipes and errors of the local prompt."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console.places import prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("'a', 'b'", "a\nb"),
+        ("$x = 'a', 'b'; $x.Count; $x[-1]; $x[5]", "2\nb"),
+        ("$h = @{ Port = 22; Name = 'n' }; $h.port; $h['NAME']", "22\nn"),
+        ('$n = 3; "n is $n, $($n), `$n"', "n is 3, 3, $n"),
+        ('"$(Write-Output a b)"', "Write-Output: A positional parameter cannot be found that "
+         "accepts argument 'b'."),
+        ("Write-Output a | Write-Output", "a"),
+        ("(1, 2, 3) | Write-Output", "1\n2\n3"),
+        ("@(1).Count", "1"),
+        ("$nothing", ""),
+        ("$true", "True"),
+        ("$NULL", ""),
+        ("$a = 'x'; $A", "x"),
+        ("$p = @{ InputObject = 'splatted' }; Write-Output @p", "splatted"),
+        ("$p = , 'x'", "Unexpected token ',' in expression or statement."),
+        ("{ Get-Date }", " Get-Date "),
+        ("'abc'.Length", "3"),
+        ("echo 1 -OutVariable kept; $kept", "1\n1"),
+    ],
+)  # fmt: skip
+async def test_values_are_what_they_are_in_powershell(text: str, shown: str) -> None:
+    async with prompt() as run:
+        if shown.startswith("Unexpected"):
+            assert shown in await run(text)
+        else:
+            assert (await run(text)).strip("\n") == shown
+
+
+async def test_environment_and_automatic_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PSRP_TEST", "value")
+    monkeypatch.setenv("HOME", "/home/me")
+    async with prompt() as run:
+        assert await run('$env:PSRP_TEST; $HOME; "$env:psrp_none|"') == "value\n/home/me\n|"
+        assert "read-only or constant" in await run("$true = 1")
+        assert run.error_ids() == ["VariableNotWritable"]
+
+
+async def test_an_unknown_command_is_told_and_the_next_one_runs() -> None:
+    async with prompt() as run:
+        shown = await run("Get-Nothing -x; 'after'")
+        assert shown.splitlines()[0] == "after"
+        assert "Get-Nothing: The term 'Get-Nothing' is not recognized as a name of a" in shown
+        assert run.error_ids() == ["CommandNotFoundException"]
+        assert await run("$?") == "True"
+
+
+async def test_errors_are_kept_the_newest_first() -> None:
+    async with prompt() as run:
+        await run("Enter-PSSession -Id 9")
+        await run("Enter-PSSession -Bogus")
+        assert await run("$Error[0].FullyQualifiedErrorId") == (
+            "NamedParameterNotFound,Microsoft.PowerShell.Commands.EnterPSSessionCommand"
+        )
+        assert await run("$Error[1].CategoryInfo.Category; $Error.Count") == "InvalidArgument\n2"
+        assert await run("$Error[1].Exception.Message") == (
+            "The remote session with the session ID 9 is not available."
+        )
+
+
+async def test_error_action_and_error_variable() -> None:
+    async with prompt() as run:
+        assert await run("Get-PSSession -Id 9 -ErrorAction SilentlyContinue -ev e; $e.Count") == "1"
+        assert await run("Get-PSSession -Id 9 -ea Ignore") == ""
+        assert len(run.workspace.errors) == 1
+        shown = await run("Get-PSSession -Id 9 -ErrorAction Stop; 'not reached'")
+        assert "not reached" not in shown
+        assert await run("Get-PSSession -Id 8, 9; 'reached'") != ""
+        assert len(run.workspace.errors) == 4
+
+
+async def test_the_view_of_errors_can_be_chosen() -> None:
+    async with prompt() as run:
+        await run("$ErrorView = 'NormalView'")
+        assert await run("Enter-PSSession -Id 9") == (
+            "Enter-PSSession: The remote session with the session ID 9 is not available.\n"
+            "    + CategoryInfo          : InvalidArgument: (:) [Enter-PSSession], "
+            "ArgumentException\n"
+            "    + FullyQualifiedErrorId : RemoteRunspaceNotAvailableForSpecifiedSessionId,"
+            "Microsoft.PowerShell.Commands.EnterPSSessionCommand"
+        )
+
+
+async def test_a_table_has_the_columns_that_are_asked_for() -> None:
+    async with prompt() as run:
+        await run("$s = New-PSSession -HostName 127.0.0.1 -Name lab")
+        shown = await run(
+            "Get-PSSession | Format-Table Id, Name, Transport, ComputerName, ComputerType, State, "
+            "ConfigurationName, Availability"
+        )
+        assert shown.split("\n") == [
+            "",
+            "Id Name Transport ComputerName  ComputerType  State ConfigurationName Availability",
+            "-- ---- --------- ------------  ------------  ----- ----------------- ------------",
+            " 1 lab  SSH       127.0.0.1    RemoteMachine Opened DefaultShell         Available",
+            "",
+        ]
+        listed = await run("$s | Format-List Name, state")
+        assert listed.split("\n") == ["", "Name  : lab", "State : Opened", ""]
+        assert "InstanceId" in await run("$s | fl *")
+
+
+async def test_help_tells_all_about_a_command() -> None:
+    async with prompt() as run:
+        shown = await run("Get-Help Enter-PSSession")
+        assert "SYNTAX" in shown
+        assert "Enter-PSSession [-HostName] <String>" in shown
+        assert "UserA@LinuxServer01" in shown
+        full = await run("Get-Help etsn -Full")
+        assert "-KeyFilePath <String>" in full
+        some = await run("Get-Help Enter-PSSession -Parameter Key*")
+        assert "IdentityFilePath" in some
+        assert "SYNTAX" not in some
+        assert "Remove-PSSession" in await run("Get-Help")
+        assert "Example 2" in await run("help New-PSSession -Examples")
+        await run("Get-Help Nothing")
+        assert run.error_ids() == ["HelpNotFound,Microsoft.PowerShell.Commands.GetHelpCommand"]
+
+
+async def test_commands_are_listed() -> None:
+    async with prompt() as run:
+        assert (await run("(Get-Command *-PSSession).Name")).split() == [
+            "Enter-PSSession", "Exit-PSSession", "New-PSSession", "Get-PSSession",
+            "Remove-PSSession",
+        ]  # fmt: skip
