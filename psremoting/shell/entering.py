@@ -21,6 +21,7 @@ from psremoting.shell.host import TerminalHost
 from psremoting.shell.loop import Leaving, Shell
 from psremoting.shell.plain import PlainReader
 from psremoting.shell.prompts import ssh_user
+from psremoting.shell.reading import LateEditor
 from psremoting.shell.screen import Screen
 from psremoting.targets import parse_target
 from psrp.records import ErrorCategory, ErrorRecord
@@ -57,10 +58,7 @@ def open_console(stdin: TextIO, stdout: TextIO) -> Console:
     screen = Screen(stdout, terminal=terminal, colours=colours)
     if not (terminal and stdin.isatty()):
         return Console(screen, PlainReader(stdin, screen))
-    from psremoting.shell.editing import LineEditor
-    from psremoting.shell.history import open_history
-
-    return Console(screen, LineEditor(screen, open_history()))
+    return Console(screen, LateEditor(screen))
 
 
 @contextmanager

@@ -7,9 +7,8 @@ import os
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
-import outcome
 import trio
 
 from psremoting.shell.keys import INTERRUPT, key_of, raw_key
@@ -92,18 +91,24 @@ class PlainReader:
             self._reading = True
             token = trio.lowlevel.current_trio_token()
 
-            def deliver(line: outcome.Outcome[str]) -> None:
+            def deliver(line: Any) -> None:
                 # The program may have ended meanwhile: then nobody waits for the line.
                 with suppress(trio.RunFinishedError):
-                    token.run_sync_soon(self._come, line)
+                    token.run_sync_soon(self._come, line.unwrap())
 
-            trio.lowlevel.start_thread_soon(self._source.readline, deliver)
+            trio.lowlevel.start_thread_soon(self._read, deliver)
         return await self._receive.receive()
 
-    def _come(self, line: outcome.Outcome[str]) -> None:
+    def _read(self) -> str:
+        """In a thread. A source that cannot be read has ended."""
+        try:
+            return self._source.readline()
+        except (OSError, ValueError):
+            return ""
+
+    def _come(self, line: str) -> None:
         self._reading = False
-        text = line.value if isinstance(line, outcome.Value) else ""
-        self._send.send_nowait(text)
+        self._send.send_nowait(line)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wcwidth import wcswidth, wcwidth
+import unicodedata
 
 from psrp.enums import ProgressType
 from psrp.records import ProgressRecord
@@ -13,16 +13,22 @@ _MAX_LINES = 5
 _BAR = 24
 
 
+def _cells(character: str) -> int:
+    """How many cells a terminal gives a character."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
 def _fit(text: str, width: int) -> str:
     """``text`` in at most ``width`` cells."""
-    if wcswidth(text) <= width and wcswidth(text) >= 0:
+    if sum(map(_cells, text)) <= width:
         return text
     taken, room = [], width - 1
     for character in text:
-        cells = max(wcwidth(character), 0)
-        if cells > room:
+        room -= _cells(character)
+        if room < 0:
             break
-        room -= cells
         taken.append(character)
     return "".join(taken) + "…"
 
@@ -45,7 +51,8 @@ def progress_line(record: ProgressRecord, width: int) -> str:
     if record.current_operation:
         parts.append(" ".join(record.current_operation.split()))
     indent = "" if record.parent_activity_id < 0 else "  "
-    return _fit(indent + "  ".join(parts), width)
+    line = "".join(each for each in "  ".join(parts) if each.isprintable())
+    return _fit(indent + line, width)
 
 
 class ProgressArea:

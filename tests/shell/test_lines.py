@@ -92,6 +92,7 @@ def test_one_command_merges_its_errors_and_several_do_not() -> None:
 
 @pytest.mark.parametrize("line", ["exit", " Exit\t", "EXIT"])
 def test_exit_becomes_the_command_that_leaves(line: str) -> None:
+    """Statement I94."""
     assert is_exit(line)
     powershell = line_pipeline(ID, line).powershell
     assert powershell.statements[0][0].text == "Exit-PSSession"

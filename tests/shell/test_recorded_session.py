@@ -70,6 +70,7 @@ OURS = {
 
 
 async def test_the_screen_is_that_of_the_real_client() -> None:
+    """Statement J108."""
     async with played() as (_, shown, leaving):
         lines = shown.splitlines()
     assert leaving is Leaving.EXIT

@@ -71,6 +71,7 @@ def test_a_title_cannot_end_its_own_sequence() -> None:
     ],
 )
 def test_the_prompt_says_where_one_is(transport: str, user: str, prompt: str) -> None:
+    """Statement I95."""
     made = remote_prompt(
         "PS> ", computer="server", transport=transport, user=user, local_user=lambda: "me"
     )
