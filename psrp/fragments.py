@@ -46,6 +46,8 @@ _WHOLE = _START | _END
 _MAX_LENGTH = (1 << 31) - 1
 _SMALL = 512
 """Below this a piece is copied at once; above, a view of the received bytes is kept."""
+_GROWN = 1 << 16
+"""So long small pieces are gathered in one."""
 
 _HEADER = Struct(">QQBI")
 _pack = _HEADER.pack
@@ -198,6 +200,7 @@ class Defragmenter:
         "_last",
         "_max_message",
         "_more",
+        "_more_size",
         "_parts",
         "_received",
         "_spoiled",
@@ -224,7 +227,8 @@ class Defragmenter:
         self._at = 0
         self._end = 0
         self._base = 0
-        self._more = bytearray()
+        self._more: deque[bytes | bytearray] = deque()
+        self._more_size = 0
         self._spoiled = False
         self._current = 0
         self._last = 0
@@ -235,7 +239,7 @@ class Defragmenter:
     @property
     def pending(self) -> int:
         """Bytes that came and were not used: an incomplete fragment, or a spoiled stream's."""
-        return self._end - self._at + len(self._more)
+        return self._end - self._at + self._more_size
 
     @property
     def spoiled(self) -> bool:
@@ -262,7 +266,7 @@ class Defragmenter:
             self._at = 0
             self._end = len(self._data)
         else:
-            self._more += data
+            self._keep(data)
 
     def next_message(self) -> bytes | None:
         """One message, or None until more bytes have come.
@@ -333,13 +337,31 @@ class Defragmenter:
             return True
         if self.pending < need:
             return False
-        # What is left of the old piece is shorter than one fragment, so this is linear.
-        self._data = b"".join((memoryview(self._data)[self._at :], self._more))
+        # What is left of the old piece is shorter than one fragment, so this is linear. A piece
+        # that begins where the old one ends, as most do, is not copied.
+        parts = [memoryview(self._data)[self._at :]] if self._at < self._end else []
+        size = self._end - self._at
+        while size < need:
+            piece = self._more.popleft()
+            size += len(piece)
+            parts.append(memoryview(piece))
+        self._more_size -= size - (self._end - self._at)
         self._base += self._at
+        whole = parts[0].obj if len(parts) == 1 else None
+        self._data = whole if isinstance(whole, bytes) else b"".join(parts)
         self._at = 0
-        self._end = len(self._data)
-        self._more = bytearray()
+        self._end = size
         return True
+
+    def _keep(self, data: bytes | bytearray | memoryview) -> None:
+        """Put what came behind what waits; small pieces grow together."""
+        self._more_size += len(data)
+        if len(data) > _SMALL:
+            self._more.append(data if type(data) is bytes else bytes(data))
+        elif self._more and type(self._more[-1]) is bytearray and len(self._more[-1]) < _GROWN:
+            self._more[-1] += data
+        else:
+            self._more.append(bytearray(data))
 
     def _finish(self) -> bytes:
         message = b"".join(self._parts)
@@ -369,6 +391,7 @@ class Defragmenter:
         """The header stays where it is, so nothing behind it can ever be read."""
         self._spoiled = True
         self._more.clear()
+        self._more_size = 0
         self.dropped_fragments += len(self._parts)
         self._parts.clear()
         offset = self._base + self._at
