@@ -97,7 +97,7 @@ def enter_error(error: errors.PSRemotingError) -> ErrorRecord:
 async def enter(
     target: str | Target | Carrier, console: Console, *, options: SessionOption | None = None
 ) -> Leaving:
-    """Enter a session of its own, which ends with it.
+    """Enter a session of its own, which ends with it. Ctrl+C while it opens gives it up.
 
     Raises PSRemotingError when it cannot be opened or entered.
     """
@@ -105,45 +105,56 @@ async def enter(
     if isinstance(target, str):
         target = parse_target(target)
     host = TerminalHost(screen, console.reader, instance_id=uuid4())
-    leaving = Leaving.LOST
+    leaving = Leaving.HUNG
     broken: errors.PSRemotingTransportError | None = None
-    with trio.CancelScope() as everything:
-        screen.on_gone = everything.cancel
-        async with PSSession.connect(
-            target, options=options, host=host, like_powershell=True, on_notice=_notice
-        ) as session:
-            shell = Shell(session, host, user=ssh_user(target))
-            console.reader.completes_with(RemoteCompletion(session).matches)
-            async with trio.open_nursery() as nursery:
-                await nursery.start(_on_signals, shell, everything)
+    failure: errors.PSRemotingError | None = None
+    async with trio.open_nursery() as everything:
+        screen.on_gone = everything.cancel_scope.cancel
+        signals = _Signals(console.reader, everything.cancel_scope)
+        await everything.start(signals.watch)
+        try:
+            async with PSSession.connect(
+                target, options=options, host=host, like_powershell=True, on_notice=_notice
+            ) as session:
+                signals.shell = shell = Shell(session, host, user=ssh_user(target))
+                console.reader.completes_with(RemoteCompletion(session).matches)
                 leaving = await shell.run()
                 broken = session.error
-                nursery.cancel_scope.cancel()
-            if leaving is Leaving.HUNG:
-                # No orderly close: it would wait for the command that does not stop.
-                everything.cancel()
-                await trio.lowlevel.checkpoint()
+                if leaving is Leaving.HUNG:
+                    # No orderly close: it would wait for the command that does not stop.
+                    everything.cancel_scope.cancel()
+                    await trio.lowlevel.checkpoint()
+        except errors.PSRemotingError as error:
+            failure = error
+        everything.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
     if leaving is Leaving.LOST and broken is not None:
         screen.start_line()
         screen.error(f"Enter-PSSession: {broken.message}")
     return leaving
 
 
+class _Signals:
+    """SIGINT is Ctrl+C; a closed window or a polite kill ends everything in order."""
+
+    def __init__(self, reader: Reader, everything: trio.CancelScope) -> None:
+        self.shell: Shell | None = None
+        self._reader = reader
+        self._everything = everything
+
+    async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGHUP, signal.SIGTERM) as signals:
+            task_status.started()
+            async for each in signals:
+                if each != signal.SIGINT:
+                    self._everything.cancel()
+                elif self.shell is not None:
+                    self.shell.interrupt()
+                elif not self._reader.interrupt():
+                    self._everything.cancel()
+
+
 def _notice(line: str) -> None:
     """ssh's own words, and what else stands beside the protocol."""
     print(line, file=sys.stderr, flush=True)
-
-
-async def _on_signals(
-    shell: Shell,
-    everything: trio.CancelScope,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """SIGINT is Ctrl+C; a closed window or a polite kill ends everything in order."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGHUP, signal.SIGTERM) as signals:
-        task_status.started()
-        async for each in signals:
-            if each == signal.SIGINT:
-                shell.interrupt()
-            else:
-                everything.cancel()

@@ -58,7 +58,7 @@ class Leaving(Enum):
     LOST = "lost"
     """The session is closed or broken."""
     HUNG = "hung"
-    """A command would not stop, and the user had enough."""
+    """It was given up: it did not open in time for the user, or a command would not stop."""
 
 
 class Shell:

@@ -91,3 +91,5 @@ class LateEditor:
 
     def completes_with(self, complete: Complete) -> None:
         self._complete = complete
+        if self._editor is not None:
+            self._editor.completes_with(complete)

@@ -41,6 +41,11 @@ async def wait_forever(context: Context) -> None:
     await trio.sleep_forever()
 
 
+async def write_forever(context: Context) -> None:
+    while True:
+        await context.write_host("flood")
+
+
 async def show_progress(context: Context) -> str:
     await context.write_progress("Working", "first half", percent=50)
     await context.ask("Go on")
@@ -85,6 +90,7 @@ COMMANDS: dict[str, Any] = {
     "Read-Key": read_key,
     "Read-Credential": read_credential,
     "Wait-Forever": wait_forever,
+    "Write-Forever": write_forever,
     "Show-Progress": show_progress,
     "Show-Colour": show_colours,
     "Write-Wide": write_wide,

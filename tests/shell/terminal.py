@@ -37,8 +37,8 @@ def serving() -> str:
     return "process:" + shlex.join(words)
 
 
-def program(target: str) -> list[str]:
-    return [sys.executable, "-c", _PROGRAM, "enter", target]
+def program(*target: str) -> list[str]:
+    return [sys.executable, "-c", _PROGRAM, "enter", *target]
 
 
 def environment(state: Path, **more: str) -> dict[str, str]:

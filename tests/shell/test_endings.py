@@ -223,3 +223,45 @@ def test_what_cannot_be_entered_says_why(
     assert "FullyQualifiedErrorId" in last
     assert identifier in last
     assert last.endswith(",Microsoft.PowerShell.Commands.EnterPSSessionCommand")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_session_that_never_opens_can_be_given_up(tmp_path: Path, how: signal.Signals) -> None:
+    process = subprocess.Popen(
+        program("process:sh -c 'echo $$ >&2; exec sleep 600'"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment(tmp_path),
+    )
+    assert process.stderr is not None
+    server = int(process.stderr.readline())
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert wait_gone(server)
+
+
+def test_ctrl_c_in_a_flood_of_output_is_heard(tmp_path: Path) -> None:
+    with entered(tmp_path) as terminal:
+        terminal.see_prompt()
+        terminal.enter("Write-Forever")
+        terminal.see("\nflood")
+        terminal.type(CTRL_C)
+        terminal.see("pipeline has been stopped")
+        terminal.see_prompt()
+        terminal.type(CTRL_D)
+        assert terminal.end() == 0
+
+
+def test_without_a_target_the_endpoint_of_this_package_is_entered(tmp_path: Path) -> None:
+    with entered(tmp_path, command=program()) as terminal:
+        terminal.see_prompt()
+        terminal.enter("Write-Output hello")
+        terminal.see("Output hello\nhello\n")
+        terminal.see_prompt()
+        terminal.enter("exit")
+        assert terminal.end() == 0

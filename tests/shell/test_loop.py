@@ -27,6 +27,7 @@ async def failing(server: FakeServer, event: e.CreatePipeline) -> None:
 
 async def test_a_session_without_the_needed_commands_is_not_entered() -> None:
     """Statement I93."""
+
     class Poor(ShellServer):
         provided = ("Out-Default",)
 
