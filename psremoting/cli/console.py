@@ -13,7 +13,7 @@ from psremoting.console.binder import Given
 from psremoting.console.nodes import Block, Constant, WrittenNumber
 from psremoting.console.parameters import CommandTable
 from psremoting.console.parser import parse
-from psremoting.console.tables import COMMANDS, find_command
+from psremoting.console.tables import find_command
 
 if TYPE_CHECKING:
     from psremoting.console.workspace import Workspace
@@ -101,11 +101,9 @@ class Cmdlet(click.Command):
 
 
 def cmdlet(name: str) -> Cmdlet | None:
-    """The command with this name of PowerShell's, in any case; None if it is none."""
+    """The command with this name or alias of PowerShell's, in any case."""
     table = find_command(name)
-    if table is None or name.casefold() not in {each.name.casefold() for each in COMMANDS}:
-        return None
-    return Cmdlet(table)
+    return None if table is None else Cmdlet(table)
 
 
 def given_of(table: CommandTable, words: list[str]) -> list[Given]:

@@ -19,6 +19,16 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("psremoting.cli.serve:serve", "An endpoint on stdin and stdout, or on a socket."),
 }
 """Name to the command object, and its line in the list of commands."""
+_CMDLETS = {
+    "enter-pssession": "etsn",
+    "exit-pssession": "exsn",
+    "new-pssession": "nsn",
+    "get-pssession": "gsn",
+    "remove-pssession": "rsn",
+    "get-help": "",
+    "get-command": "gcm",
+}
+"""The commands of the local prompt that have PowerShell's names here, too, and their aliases."""
 
 
 class _LazyGroup(click.Group):
@@ -28,6 +38,10 @@ class _LazyGroup(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name.casefold() in (*_CMDLETS, *filter(None, _CMDLETS.values())):
+            from psremoting.cli.console import cmdlet
+
+            return cmdlet(cmd_name)
         cmd_name = CMDLETS.get(cmd_name.casefold(), cmd_name)
         if cmd_name not in _COMMANDS:
             return None
@@ -48,10 +62,33 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     ctx.exit()
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_EPILOG = """\b
+Without a command: the local prompt, where PowerShell's own commands work:
+  $s = New-PSSession -HostName UserA@LinuxServer01
+  Enter-PSSession -Session $s
+  Get-Help Enter-PSSession
+They work here as well: psrp Enter-PSSession -HostName UserA@LinuxServer01
+"""
+
+
+@click.group(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
     help="Show the version and exit.",
 )  # fmt: skip
-def main() -> None:
+@click.option("-c", "text", metavar="TEXT", help="Run a text of the local prompt and exit.")
+@click.pass_context
+def main(ctx: click.Context, text: str | None) -> None:
     """PowerShell remoting in Python."""
+    if ctx.invoked_subcommand is not None:
+        if text is not None:
+            raise click.UsageError("-c runs a text of the local prompt; it takes no command.")
+        return
+    from psremoting.cli.console import open_console, run_text
+
+    ctx.exit(open_console() if text is None else run_text(text))

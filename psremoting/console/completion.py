@@ -16,7 +16,7 @@ __all__ = ["LocalCompletion"]
 _WORD = re.compile(r"[^\s|;(){}=,]*$")
 _START = re.compile(r"(?:^|[|;({=\n])\s*$")
 _COMMAND = re.compile(r"(?:^|[|;({=\n])\s*([A-Za-z][\w-]*)\s(?=[^|;({=\n]*$)")
-_PREVIOUS = re.compile(r"-([A-Za-z]+)[\s:]+$")
+_PREVIOUS = re.compile(r"(?:^|\s)-([A-Za-z]+)[\s:]+$")
 _VALUES: dict[str, tuple[str, ...]] = {
     "authentication": (
         "Default", "Basic", "Negotiate", "NegotiateWithImplicitCredential", "Credssp", "Digest",

@@ -30,7 +30,7 @@ Work = Callable[[Workspace], Awaitable[None]]
 async def open_prompt(*, connect: Opener | None = None) -> int:
     """A prompt on standard input and output; the exit code."""
     console = open_console(sys.stdin, sys.stdout)
-    surface = TerminalSurface(console)
+    surface = TerminalSurface(console, asks=sys.stdin.isatty())
     return await _live(console, surface, lambda w: converse(w, console, surface), connect)
 
 

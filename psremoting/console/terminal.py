@@ -25,12 +25,16 @@ __all__ = ["TerminalSurface"]
 
 
 class TerminalSurface:
-    """Text on ``console``; errors on ``errors`` where one is given, for commands of a script."""
+    """Text on ``console``; errors on ``errors`` where one is given, for commands of a script.
+    ``asks`` says that there is a person to ask for parameters that are missing."""
 
-    def __init__(self, console: Console, *, errors: TextIO | None = None) -> None:
+    def __init__(
+        self, console: Console, *, asks: bool = False, errors: TextIO | None = None
+    ) -> None:
         self._screen = console.screen
         self._reader = console.reader
         self._errors = errors
+        self._asks = asks
         self._host = TerminalHost(console.screen, console.reader, instance_id=uuid4())
         self._shell: Shell | None = None
         self._scope: trio.CancelScope | None = None
@@ -95,7 +99,7 @@ class TerminalSurface:
         return leaving is not Leaving.HUNG
 
     async def ask(self, question: str) -> str | None:
-        if self._errors is not None:
+        if not self._asks:
             return None
         *head, last = question.split("\n")
         for line in head:
