@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = ["CommandNotFound", "ProcessWire", "find_program", "open_process"]
 
 KEPT_ERROR_TEXT = 65536
 _MAX_ERROR_LINE = 8192
+_PIPE_SIZE = 256 << 10
+"""Bytes that the child may be ahead of us; what Linux gives unasked makes the two take turns."""
 _LINGER = 0.5
 """Seconds between one way of ending a process and the next, ruder one."""
 
@@ -180,7 +183,7 @@ async def _start(
         command = [*_IGNORING_SIGINT, *command]
     else:
         flags["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    return await trio.lowlevel.open_process(
+    process = await trio.lowlevel.open_process(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -189,6 +192,18 @@ async def _start(
         env=env,
         **flags,
     )
+    _widen(process)
+    return process
+
+
+def _widen(process: trio.Process) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        assert isinstance(process.stdout, trio.lowlevel.FdStream)
+        with suppress(OSError):
+            # Users may have only so many bytes in pipes.
+            fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
 
 @asynccontextmanager

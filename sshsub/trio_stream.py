@@ -39,7 +39,8 @@ __all__ = [
     "vsock_port",
 ]
 
-RECEIVE_SIZE = 65536
+RECEIVE_SIZE = 256 << 10
+"""Bytes that are read at once: several packets, where they are there."""
 _HV_PROTOCOL_RAW = 1
 _LINUX_SERVICE = "-facb-11e6-bd58-64006a7986d3"
 
