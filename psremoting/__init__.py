@@ -1,6 +1,131 @@
-"""Remote sessions of PowerShell: the client, the endpoint, and the programs."""
+"""Remote sessions of PowerShell: the client, the endpoint, and the programs.
 
-__all__ = ["__version__"]
+    import trio
+    from psremoting import PSSession
+
+    async def main() -> None:
+        async with PSSession.connect("user@server") as session:
+            async for value in await session.invoke("Get-Process"):
+                print(value["Name"])
+
+    trio.run(main)
+
+`psremoting.sync` is the same for programs without trio, `psremoting.endpoint` the other side.
+A name is loaded when it is asked for: importing the package alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+# typing's own takes longer to load than everything else here; type checkers know the name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from psremoting import endpoint, sync
+    from psremoting.errors import (
+        CancelTimeout,
+        InvalidComputerName,
+        KeyFileNotFound,
+        OpenTimeout,
+        OperationTimeout,
+        PipelineFailed,
+        PipelineStopped,
+        ProgramNotFound,
+        PSRemotingError,
+        PSRemotingTransportError,
+        SessionNotOpen,
+    )
+    from psremoting.fanout import Outcome, fan_out, invoke_on
+    from psremoting.hosts import NULL_HOST, Host, HostRefusal, TableHost
+    from psremoting.invocation import Invocation, Result
+    from psremoting.options import SessionOption
+    from psremoting.session import PSSession
+    from psremoting.streams import StreamKind, Streams
+    from psremoting.table import SessionEntry, SessionTable
+    from psremoting.targets import (
+        CommandTarget,
+        ProcessTarget,
+        SocketTarget,
+        SSHTarget,
+        Target,
+        local_target,
+        parse_target,
+    )
+    from psrp.commands import Command, PowerShell, command, script
+
+__all__ = [
+    "NULL_HOST",
+    "CancelTimeout",
+    "Command",
+    "CommandTarget",
+    "Host",
+    "HostRefusal",
+    "InvalidComputerName",
+    "Invocation",
+    "KeyFileNotFound",
+    "OpenTimeout",
+    "OperationTimeout",
+    "Outcome",
+    "PSRemotingError",
+    "PSRemotingTransportError",
+    "PSSession",
+    "PipelineFailed",
+    "PipelineStopped",
+    "PowerShell",
+    "ProcessTarget",
+    "ProgramNotFound",
+    "Result",
+    "SSHTarget",
+    "SessionEntry",
+    "SessionNotOpen",
+    "SessionOption",
+    "SessionTable",
+    "SocketTarget",
+    "StreamKind",
+    "Streams",
+    "TableHost",
+    "Target",
+    "__version__",
+    "command",
+    "endpoint",
+    "fan_out",
+    "invoke_on",
+    "local_target",
+    "parse_target",
+    "script",
+    "sync",
+]
 
 __version__ = "0.1.0.dev0"
 """As in pyproject.toml; asking the installed package's metadata takes as long as a login."""
+
+_FROM = {
+    "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "
+    "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
+    "ProgramNotFound SessionNotOpen",
+    "psremoting.fanout": "Outcome fan_out invoke_on",
+    "psremoting.hosts": "NULL_HOST Host HostRefusal TableHost",
+    "psremoting.invocation": "Invocation Result",
+    "psremoting.options": "SessionOption",
+    "psremoting.session": "PSSession",
+    "psremoting.streams": "StreamKind Streams",
+    "psremoting.table": "SessionEntry SessionTable",
+    "psremoting.targets": "CommandTarget ProcessTarget SSHTarget SocketTarget Target "
+    "local_target parse_target",
+    "psrp.commands": "Command PowerShell command script",
+}
+_WHERE = {name: module for module, names in _FROM.items() for name in names.split()}
+_MODULES = ("endpoint", "sync")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module(f"psremoting.{name}")
+        if name not in _WHERE:
+            raise AttributeError(f"module 'psremoting' has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_WHERE[name]), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
