@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -40,17 +41,26 @@ def enter(target: str, connecting: Connecting) -> None:
 
 
 def _enter(target: str, connecting: Connecting) -> int:
+    # Nothing of what is imported is garbage; looking for some costs a tenth of the start.
+    gc.disable()
     import trio
 
     from psremoting.errors import PSRemotingError
     from psremoting.formatting import error_text
+    from psremoting.shell.embedded import start_embedded
     from psremoting.shell.entering import enter as enter_session
     from psremoting.shell.entering import enter_error, open_console, terminal_restored
     from psremoting.shell.loop import Leaving
 
+    embedded = start_embedded() if target == "local" else None
+    gc.freeze()
+    gc.enable()
+
     async def live() -> Leaving:
         console = open_console(sys.stdin, sys.stdout)
-        return await enter_session(connecting.target(target), console, options=connecting.session)
+        options = connecting.session
+        where = connecting.target(target) if embedded is None else embedded.carrier(options)
+        return await enter_session(where, console, options=options)
 
     try:
         with terminal_restored(sys.stdin):

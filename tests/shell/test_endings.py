@@ -265,3 +265,49 @@ def test_without_a_target_the_endpoint_of_this_package_is_entered(tmp_path: Path
         terminal.see_prompt()
         terminal.enter("exit")
         assert terminal.end() == 0
+
+
+def child_of(pid: int) -> int:
+    """The process id of the only child of ``pid``."""
+    children = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid:
+            children.append(int(place.name))
+    (child,) = children
+    return child
+
+
+@pytest.mark.parametrize("how", ["exit", "hangup", "kill"])
+def test_the_embedded_endpoint_ends_with_its_session(tmp_path: Path, how: str) -> None:
+    with entered(tmp_path, command=program()) as terminal:
+        terminal.see_prompt()
+        server = child_of(terminal.child.pid)
+        if how == "exit":
+            terminal.enter("exit")
+            assert terminal.end() == 0
+        else:
+            os.kill(terminal.child.pid, signal.SIGHUP if how == "hangup" else signal.SIGKILL)
+            terminal.end()
+        assert wait_gone(server)
+
+
+def test_an_embedded_endpoint_that_dies_is_told(tmp_path: Path) -> None:
+    with entered(tmp_path, command=program()) as terminal:
+        terminal.see_prompt()
+        os.kill(child_of(terminal.child.pid), signal.SIGKILL)
+        assert terminal.end() == 1
+        assert LOST in terminal.text
+
+
+def test_ctrl_c_reaches_a_command_of_the_embedded_endpoint(tmp_path: Path) -> None:
+    with entered(tmp_path, command=program()) as terminal:
+        terminal.see_prompt()
+        terminal.enter("Start-Countdown 1000")
+        terminal.see("Start-Countdown 1000\n[^\n]+")
+        terminal.type(CTRL_C)
+        terminal.see("pipeline has been stopped")
+        terminal.see_prompt()

@@ -1,0 +1,119 @@
+"""The endpoint of this package for `psrp enter` without a target: a child that is forked before
+anything runs, over the real protocol.
+
+A program of its own (`psremoting.targets.local_target`) would import once more what is here
+already, and a person would wait twice as long for the first prompt.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import trio
+
+from psremoting.options import SessionOption
+from psremoting.streamed import StreamCarrier
+from psrp.sansio import Act
+from sshsub.trio_stream import StreamWire
+
+__all__ = ["Embedded", "start_embedded"]
+
+_PATIENCE = 2.0
+"""Seconds in which a child whose client has gone ends by itself."""
+_STEP = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The child, and our end of the line to it."""
+
+    pid: int
+    line: socket.socket
+
+    def carrier(self, options: SessionOption) -> StreamCarrier:
+        """The way to it, for one session; it ends with it."""
+
+        @asynccontextmanager
+        async def connect(_: Callable[[str], None]) -> AsyncIterator[StreamWire]:
+            wire = StreamWire(trio.SocketStream(trio.socket.from_stdlib_socket(self.line)))
+            try:
+                yield wire
+            finally:
+                with trio.CancelScope(shield=True):
+                    await wire.aclose()
+                    await _end(self.pid)
+
+        give_up = {
+            Act.CREATE_PIPELINE: options.operation_timeout,
+            Act.STOP_PIPELINE: options.cancel_timeout,
+            Act.CLOSE_PIPELINE: options.operation_timeout,
+            Act.CLOSE_POOL: options.close_timeout,
+        }
+        return StreamCarrier(connect, transport="Process", computer="localhost", give_up=give_up)
+
+
+def start_embedded() -> Embedded | None:
+    """Fork the endpoint, before any thread or loop of this process; None where there is no fork."""
+    if not hasattr(os, "fork"):
+        return None
+    ours, theirs = socket.socketpair()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Embedded(pid, ours)
+    code = 1
+    try:
+        ours.close()
+        code = _serve(theirs)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        # Nothing of the parent's may run in here: no handler, no flush of what it has buffered.
+        os._exit(code)
+
+
+def _serve(line: socket.socket) -> int:
+    """In the child: serve one client. Ctrl+C and the terminal are the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    from psremoting.endpoint.demo import DEMO
+    from psremoting.endpoint.driver import serve_stream
+    from psremoting.endpoint.functions import FunctionsEngine
+
+    async def serve() -> int:
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(line))
+        return await serve_stream(stream, FunctionsEngine(DEMO))
+
+    gc.enable()
+    return trio.run(serve)
+
+
+async def _end(pid: int) -> None:
+    """Wait for the child; end it when it does not end by itself."""
+    with trio.move_on_after(_PATIENCE):
+        while not _reaped(pid):
+            await trio.sleep(_STEP)
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    while not _reaped(pid):
+        await trio.sleep(_STEP)
+
+
+def _reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
