@@ -43,7 +43,7 @@ def refuse(binding: Binding) -> None:
 
 def is_local(binding: Binding, *, ignoring: tuple[str, ...] = ()) -> bool:
     """Whether nothing says where to go: then it is the endpoint of this program."""
-    common = {each.name for each in binding.table.parameters if each.common}
+    common = {each.name for each in binding.table.parameters if each.common and each.in_all_sets}
     return binding.values.keys() <= {*common, *ignoring}
 
 

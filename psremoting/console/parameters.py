@@ -39,7 +39,7 @@ class Parameter:
     values: tuple[str, ...] = ()
     may_be_empty: bool = False
     common: bool = False
-    """One of those that every command has; an abbreviation means the command's own first."""
+    """None of the command's own in PowerShell: an abbreviation means those first."""
     help: str = ""
 
     @property

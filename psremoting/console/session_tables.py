@@ -107,7 +107,7 @@ def _port(*sets: str) -> Parameter:
 
 def _target(kind: str) -> Parameter:
     return parameter(
-        "Target", kind, {TARGET_SET: "!"},
+        "Target", kind, {TARGET_SET: "!"}, common=True,
         help="An address of this program: local, unix:PATH, pid:NUMBER, process:COMMAND, or what "
         "-HostName takes. PowerShell does not have it.",
     )  # fmt: skip

@@ -157,7 +157,7 @@ INVOKE = CommandTable(
         ),
         parameter("RunAsAdministrator", "switch", _CONTAINERS, help="As administrator."),
         parameter(
-            "Target", "string[]", dict.fromkeys(_TARGETS, "!"),
+            "Target", "string[]", dict.fromkeys(_TARGETS, "!"), common=True,
             help="Addresses of this program: local, unix:PATH, pid:NUMBER, process:COMMAND.",
         ),
         *common_parameters(),

@@ -237,6 +237,11 @@ def test_a_line_that_does_not_fit_is_told_as_powershell_tells_it(
         assert str(caught.value) == message
 
 
+def test_an_abbreviation_means_a_parameter_of_powershell_first() -> None:
+    bound = line("Invoke-Command ? ? -T 5", SESSION, ScriptBlock("1"))
+    assert bound["ThrottleLimit"] == 5
+
+
 def test_several_sessions_are_too_many_for_one() -> None:
     with pytest.raises(BindingError) as caught:
         line("Enter-PSSession -Session ?", [SESSION, SESSION])
@@ -313,10 +318,7 @@ def test_enter_has_every_parameter_of_its_page() -> None:
         HostName UserName KeyFilePath Subsystem ConnectingTimeout SSHTransport Options Session Id
         InstanceId Name VMId VMName ContainerId RunAsAdministrator
     """
-    assert {each.name for each in ENTER.parameters if not each.common} == {
-        *page.split(),
-        "Target",
-    }
+    assert {each.name for each in ENTER.parameters if not each.common} == {*page.split()}
     assert set(ENTER.sets) >= {
         "ComputerName", "SSHHost", "Session", "Uri", "InstanceId", "Id", "Name", "VMId",
         "VMName", "ContainerId",
