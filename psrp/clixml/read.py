@@ -42,7 +42,7 @@ def loads(
                     return PARSE[tag](text)
         except (ValueError, TypeError):
             pass  # what is wrong, and where, is found out below
-    elif isinstance(data, bytes) and data.startswith(b"<BA>") and data.endswith(b"</BA>"):
+    elif not isinstance(data, str) and data[:4] == b"<BA>" and data[-5:] == b"</BA>":
         try:
             return a2b_base64(memoryview(data)[4:-5], strict_mode=True)
         except ValueError:
