@@ -71,8 +71,12 @@ class TerminalSurface:
         """Around what Ctrl+C ends when nobody else has use for it."""
         outer = self._scope
         try:
-            with trio.CancelScope() as self._scope:
+            with trio.CancelScope() as scope:
+                self._scope = scope
                 yield
+            if scope.cancelled_caught and self._screen.terminal:
+                # The terminal has shown ^C where the line stood.
+                self._screen.write("\n")
         finally:
             self._scope = outer
 
