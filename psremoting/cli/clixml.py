@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from psremoting.cli.completion import complete_file
 from psremoting.cli.plainjson import plain_json
 from psrp.clixml.files import (
     RawText,
@@ -53,9 +54,14 @@ def clixml() -> None:
 def _io(command: Callable[..., None]) -> Callable[..., None]:
     """What the three commands have in common."""
     command = click.option(
-        "-o", "--output", metavar="FILE", default="-", help="Write there, not to standard output."
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="-",
+        shell_complete=complete_file,
+        help="Write there, not to standard output.",
     )(command)
-    return click.argument("file", metavar="FILE")(command)
+    return click.argument("file", metavar="FILE", shell_complete=complete_file)(command)
 
 
 _encoding = click.option(

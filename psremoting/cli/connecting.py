@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from psremoting.cli.completion import complete_file
 from psremoting.cli.spelling import hashtable
 from psremoting.errors import PSRemotingError
 from psremoting.options import SessionOption
@@ -62,7 +63,10 @@ def named_values(texts: tuple[str, ...], *, option: str) -> dict[str, str]:
 _OPTIONS = (
     click.option("--user-name", metavar="USER", help="The user to log in as."),
     click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port of ssh."),
-    click.option("--key-file-path", metavar="FILE", help="The private key for ssh."),
+    click.option(
+        "--key-file-path", metavar="FILE", shell_complete=complete_file,
+        help="The private key for ssh.",
+    ),
     click.option("--subsystem", metavar="NAME", help="The ssh subsystem; else powershell."),
     click.option(
         "--options", "ssh_options", metavar="NAME=VALUE", multiple=True,

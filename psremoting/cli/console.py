@@ -16,6 +16,8 @@ from psremoting.console.parser import parse
 from psremoting.console.tables import find_command
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from psremoting.console.workspace import Workspace
 
 __all__ = ["Cmdlet", "cmdlet", "given_of", "open_console", "run_text"]
@@ -92,6 +94,11 @@ class Cmdlet(click.Command):
             await run_command(workspace, self.table, given_of(self.table, ctx.args))
 
         ctx.exit(_once(work))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from psremoting.cli.completion import complete_parameter
+
+        return complete_parameter(self.table, incomplete)
 
     def get_help(self, ctx: click.Context) -> str:
         from psremoting.console.helptext import help_text

@@ -17,6 +17,7 @@ from psremoting.capture.jsonlines import line as json_line
 from psremoting.capture.keys import KeyRing
 from psremoting.capture.source import CaptureError
 from psremoting.capture.timeline import Filter, Timeline, summary_text
+from psremoting.cli.completion import complete_file
 
 __all__ = ["decode"]
 
@@ -39,7 +40,7 @@ Exit codes:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_file)
 @click.option(
     "--format", "form", type=click.Choice([form.value for form in Form]),
     help="Take the files as this form instead of looking at what stands in them.",
@@ -63,7 +64,7 @@ Exit codes:
     help="Only this stream.",
 )  # fmt: skip
 @click.option(
-    "--rsa-key", "keys", multiple=True, metavar="PEM",
+    "--rsa-key", "keys", multiple=True, metavar="PEM", shell_complete=complete_file,
     help="Open session keys with this private key of the client, and show what they sealed.",
 )  # fmt: skip
 @click.option(

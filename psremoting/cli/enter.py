@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from psremoting.cli.completion import complete_target
 from psremoting.cli.connecting import Connecting, connection_options
 
 __all__ = ["enter"]
@@ -21,7 +22,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("target", required=False, default="local")
+@click.argument("target", required=False, default="local", shell_complete=complete_target)
 @connection_options
 def enter(target: str, connecting: Connecting) -> None:
     """Work at another computer: what you type runs there, what it says is shown here.

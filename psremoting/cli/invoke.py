@@ -10,6 +10,7 @@ from typing import Any
 import click
 import trio
 
+from psremoting.cli.completion import complete_target
 from psremoting.cli.connecting import Connecting, connection_options
 from psremoting.cli.display import Display
 from psremoting.cli.piping import INPUT_FORMATS, argument, input_objects, typed
@@ -63,7 +64,13 @@ class _WithArguments(PowerShellSpelled):
 
 
 @click.command(cls=_WithArguments, epilog=_EPILOG, short_help="Run a command on targets.")
-@click.argument("words", nargs=-1, required=True, metavar="TARGET... SCRIPT [-- ARGUMENT...]")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TARGET... SCRIPT [-- ARGUMENT...]",
+    shell_complete=complete_target,
+)
 @click.option(
     "-a",
     "--argument",

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from psremoting import __version__
 from psremoting.cli.spelling import CMDLETS
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 __all__ = ["main"]
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "clixml": ("psremoting.cli.clixml:clixml", "CLIXML files to JSON and back, and tidied up."),
+    "completion": ("psremoting.cli.completion:completion", "The completion script of a shell."),
     "decode": ("psremoting.cli.decode:decode", "Recorded traffic as a readable timeline."),
     "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
@@ -49,6 +54,15 @@ class _LazyGroup(click.Group):
         found = getattr(import_module(module), attribute)
         assert isinstance(found, click.Command)
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, without loading every one of them."""
+        from psremoting.cli.completion import complete_command
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        texts = {name: text for name, (_, text) in _COMMANDS.items()}
+        return complete_command(texts, {*_CMDLETS, *CMDLETS}, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

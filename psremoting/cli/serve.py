@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from psremoting.cli.completion import complete_file
+
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
     from sshsub.trio_stream import Wire
@@ -36,6 +38,7 @@ As a subsystem of OpenSSH, in sshd_config:
 @click.option(
     "--unix",
     metavar="PATH",
+    shell_complete=complete_file,
     help="Serve the clients of a unix socket, one after the other, until stopped.",
 )
 @click.option(
@@ -48,9 +51,7 @@ As a subsystem of OpenSSH, in sshd_config:
 @click.option(
     "--process", metavar="COMMAND", help="Hand clients on to another server, started for each."
 )
-def serve(
-    stdio: bool, unix: str | None, functions: str | None, process: str | None
-) -> None:
+def serve(stdio: bool, unix: str | None, functions: str | None, process: str | None) -> None:
     """Serve a PowerShell remoting endpoint.
 
     A client gets a runspace without language: the commands that are offered, Get-Command,

@@ -1,0 +1,140 @@
+"""`psrp completion`, and what the shells are told to complete beyond the names of options."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from psremoting.console.parameters import CommandTable
+
+__all__ = [
+    "complete_command",
+    "complete_file",
+    "complete_parameter",
+    "complete_target",
+    "completion",
+    "known_hosts",
+]
+
+_VARIABLE = "_PSRP_COMPLETE"
+_PROGRAM = "psrp"
+_EPILOG = """\b
+Examples:
+  eval "$(psrp completion bash)"
+
+\b
+To have it in every new shell:
+  bash   psrp completion bash > ~/.local/share/bash-completion/completions/psrp
+  zsh    psrp completion zsh > "${fpath[1]}/_psrp"
+  fish   psrp completion fish > ~/.config/fish/completions/psrp.fish
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that makes SHELL complete psrp's command lines.
+
+    Commands, options and their values are completed, files where a file belongs, and for
+    targets the hosts of ~/.ssh/config and ~/.ssh/known_hosts. bash needs version 4.4.
+    """
+    from click.shell_completion import get_completion_class
+
+    from psremoting.cli.main import main
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    made = kind(main, {}, _PROGRAM, _VARIABLE)
+    # Not `source`: it asks the bash of this machine for its version, whoever the script is for.
+    click.echo((made.source_template % made.source_vars()).strip())
+
+
+def complete_command(
+    commands: Mapping[str, str], cmdlets: Collection[str], incomplete: str
+) -> list[CompletionItem]:
+    """psrp's own ``commands``, name to help. When none fits what is typed: those of PowerShell's
+    names that stand in ``cmdlets`` in lower case."""
+    from click.shell_completion import CompletionItem
+
+    found = {name: text for name, text in commands.items() if name.startswith(incomplete)}
+    if incomplete and not found:
+        from psremoting.console.tables import COMMANDS
+
+        begin = incomplete.casefold()
+        tables = [each for each in COMMANDS if each.name.casefold() in cmdlets]
+        found = {x.name: x.synopsis for x in tables if x.name.casefold().startswith(begin)}
+    return [CompletionItem(name, help=text) for name, text in found.items()]
+
+
+def complete_file(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """For parameters that are files without being checked by click."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_target(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Hosts that ssh knows, with the user that has been typed; and ``local``."""
+    from click.shell_completion import CompletionItem
+
+    user, at, host = incomplete.rpartition("@")
+    names = known_hosts(os.path.expanduser("~/.ssh"))
+    if not at:
+        names = ["local", *names]
+    return [CompletionItem(f"{user}{at}{name}") for name in names if name.startswith(host)]
+
+
+def complete_parameter(table: CommandTable, incomplete: str) -> list[CompletionItem]:
+    """Parameters of one of PowerShell's commands, in its spelling or in kebab-case."""
+    from click.shell_completion import CompletionItem
+
+    kebab = incomplete.startswith("--")
+    typed = incomplete.replace("-", "").casefold()
+    return [
+        CompletionItem(f"--{kebab_case(each.name)}" if kebab else f"-{each.name}", help=each.help)
+        for each in table.parameters
+        if each.name.casefold().startswith(typed)
+    ]
+
+
+def kebab_case(name: str) -> str:
+    """``KeyFilePath`` as ``key-file-path``, ``VMId`` as ``vm-id``, ``UseSSL`` as ``use-ssl``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
+
+
+def known_hosts(folder: str) -> list[str]:
+    """The hosts that stand by name in ssh's ``config`` and ``known_hosts`` in ``folder``."""
+    names: dict[str, None] = {}
+    for line in _lines(os.path.join(folder, "config")):
+        key, *patterns = line.replace("=", " ", 1).split()
+        if key.casefold() == "host":
+            names |= dict.fromkeys(pattern for pattern in patterns if _is_name(pattern))
+    for line in _lines(os.path.join(folder, "known_hosts")):
+        if not line.startswith("@"):
+            names |= dict.fromkeys(name for name in line.split()[0].split(",") if _is_name(name))
+    return sorted(names)
+
+
+def _is_name(text: str) -> bool:
+    """No pattern, no hash, no address with a port."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*", text) is not None
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in file]
+    except OSError:
+        return []
+    return [line for line in lines if line and line[0] != "#"]
