@@ -9,9 +9,9 @@ from psremoting.console.failures import CommandFailure, CommandNotFound
 from psremoting.console.helptext import examples_text, help_text, overview_text, parameters_text
 from psremoting.console.parameters import CommandTable
 from psremoting.console.printing import Formatted, list_text, table_text
+from psremoting.console.properties import CommandInfo
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.table import has_wildcards, wildcard
-from psrp.clixml import PSObject
 from psrp.records import ErrorCategory
 
 __all__ = ["format_list", "format_table", "get_command", "get_help", "write_output"]
@@ -73,7 +73,7 @@ async def get_command(call: Call) -> None:
             if not fitting and not has_wildcards(name):
                 call.fail(CommandNotFound(name))
     for table in found:
-        call.emit(PSObject.custom(CommandType="Cmdlet", Name=table.name, Synopsis=table.synopsis))
+        call.emit(CommandInfo(name=table.name, synopsis=table.synopsis))
 
 
 async def format_table(call: Call) -> None:

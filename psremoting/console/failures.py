@@ -118,9 +118,9 @@ class NotBuilt(CommandFailure):
     category = ErrorCategory.NotImplemented
     exception_type = "System.NotImplementedException"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, instead: str = "Use -HostName to connect over SSH.") -> None:
         super().__init__(
-            f"{what} is not available in this program. Use -HostName to connect over SSH.",
+            f"{what} is not available in this program. {instead}".rstrip(),
             error_id="CarrierNotAvailable",
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from psremoting.console.coercion import as_text
-from psremoting.console.properties import named_properties, property_of
+from psremoting.console.properties import CommandInfo, named_properties, property_of
 from psremoting.console.surface import Surface
 from psremoting.formatting import error_text, value_text
 from psremoting.table import SessionEntry
@@ -25,31 +25,37 @@ class Formatted:
     text: str
 
 
-_COLUMNS: tuple[tuple[str, int, bool], ...] = (
-    ("Id", 3, True),
-    ("Name", 15, False),
-    ("Transport", 9, False),
-    ("ComputerName", 15, False),
-    ("ComputerType", 15, False),
-    ("State", 13, False),
-    ("ConfigurationName", 20, False),
-    ("Availability", 13, True),
-)
-"""Name, width, and whether it stands to the right: PowerShell's view of a PSSession."""
+_Column = tuple[str, int, bool]
+"""Name, width, and whether it stands to the right."""
+_VIEWS: dict[type, tuple[_Column, ...]] = {
+    SessionEntry: (
+        ("Id", 3, True),
+        ("Name", 15, False),
+        ("Transport", 9, False),
+        ("ComputerName", 15, False),
+        ("ComputerType", 15, False),
+        ("State", 13, False),
+        ("ConfigurationName", 20, False),
+        ("Availability", 13, True),
+    ),
+    CommandInfo: (("CommandType", 15, False), ("Name", 20, False), ("Synopsis", 60, False)),
+}
+"""What is shown as a table without being asked for; a session as PowerShell's view has it."""
 _RIGHT = {"ComputerType", "State", "Availability"}
 """Enumerations, which stand to the right like numbers where no view says otherwise."""
 
 
 class Printer:
-    """Shows one object after the other; sessions that follow each other share a table."""
+    """Shows one object after the other; those of a kind that follow each other share a table."""
 
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
-        self._in_table = False
+        self._view: tuple[_Column, ...] = ()
 
     def show(self, value: Any) -> None:
-        if isinstance(value, SessionEntry):
-            self._session(value)
+        view = _VIEWS.get(type(value))
+        if view is not None:
+            self._row(value, view)
             return
         self.end()
         if value is None:
@@ -62,17 +68,18 @@ class Printer:
 
     def end(self) -> None:
         """Nothing more of the same kind comes."""
-        if self._in_table:
-            self._in_table = False
+        if self._view:
+            self._view = ()
             self._surface.output("")
 
-    def _session(self, entry: SessionEntry) -> None:
-        if not self._in_table:
-            self._in_table = True
-            self._surface.output("\n" + _heads([(n, w, r) for n, w, r in _COLUMNS]))
-        cells = named_properties(entry) or {}
+    def _row(self, value: Any, view: tuple[_Column, ...]) -> None:
+        if view is not self._view:
+            self.end()
+            self._view = view
+            self._surface.output("\n" + _heads(view))
+        cells = named_properties(value) or {}
         self._surface.output(
-            _row([(as_text(cells[name]), width, right) for name, width, right in _COLUMNS])
+            _row([(as_text(cells[name]), width, right) for name, width, right in view])
         )
 
 
@@ -87,7 +94,7 @@ def _row(cells: Sequence[tuple[str, int, bool]]) -> str:
     return " ".join(_cell(*cell) for cell in cells).rstrip()
 
 
-def _heads(columns: Sequence[tuple[str, int, bool]]) -> str:
+def _heads(columns: Sequence[_Column]) -> str:
     names = _row([(name, width, right) for name, width, right in columns])
     rules = _row([("-" * len(name), width, right) for name, width, right in columns])
     return f"{names}\n{rules}"
@@ -97,7 +104,7 @@ def table_text(values: Sequence[Any], names: Sequence[str], width: int) -> str:
     """Format-Table: columns as wide as they need, those that do not fit left out."""
     chosen = _chosen(values, names)
     rows = [[property_of(value, name) for name in chosen] for value in values]
-    columns: list[tuple[str, int, bool]] = []
+    columns: list[_Column] = []
     used = 0
     for at, name in enumerate(chosen):
         cells = [row[at] for row in rows]

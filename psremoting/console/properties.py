@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from psremoting.console.nodes import ScriptBlock
@@ -12,7 +13,19 @@ from psrp.clixml import Dictionary, PSObject
 from psrp.enums import ERROR_CATEGORIES
 from psrp.records import ErrorRecord
 
-__all__ = ["named_properties", "property_of"]
+__all__ = ["CommandInfo", "named_properties", "property_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandInfo:
+    """What Get-Command gives."""
+
+    name: str
+    synopsis: str
+    command_type: str = "Cmdlet"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _session(entry: SessionEntry) -> dict[str, Any]:
@@ -51,6 +64,11 @@ _MAKERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     Dictionary: lambda value: {str(name): item for name, item in value.items()},
     str: lambda value: {"Length": len(value)},
     ScriptBlock: lambda _: {},
+    CommandInfo: lambda value: {
+        "CommandType": value.command_type,
+        "Name": value.name,
+        "Synopsis": value.synopsis,
+    },
 }
 
 

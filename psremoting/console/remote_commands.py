@@ -58,7 +58,7 @@ async def invoke_command(call: Call) -> None:
     refuse(binding)
     for name, shown in _UNBUILT.items():
         if binding[name]:
-            raise NotBuilt(f"A background job ({shown})")
+            raise NotBuilt(f"A background job ({shown})", instead="")
     if binding.set_name == "InProcess":
         await call.run_block(binding["ScriptBlock"].text, call.emit)
         return

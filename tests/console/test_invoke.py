@@ -1,0 +1,123 @@
+"""Invoke-Command at the local prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from psremoting.console.remote_commands import _sendable
+from psrp.clixml import Dictionary
+from tests.console.places import Prompt, prompt
+
+INVOKE = "Microsoft.PowerShell.Commands.InvokeCommandCommand"
+
+
+async def with_session(run: Prompt) -> None:
+    await run("$s = New-PSSession -HostName lab")
+
+
+async def test_a_script_runs_in_a_session_that_stays_open() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        assert await run("Invoke-Command -Session $s -ScriptBlock {count 3}") == "0\n1\n2"
+        assert await run("icm $s {count 1}") == "0"
+        assert await run("$r = Invoke-Command $s {count 2}; $r.Count; $r[1].PSComputerName") == (
+            "2\nlab"
+        )
+        assert await run("$s.State") == "Opened"
+
+
+async def test_a_machine_gets_a_session_for_the_time_of_the_command() -> None:
+    async with prompt() as run:
+        shown = await run("Invoke-Command -HostName a, b -UserName u {count 1}")
+        assert shown == "0\n0"
+        assert {target.host_name for target in run.machines.asked} == {"a", "b"}
+        assert len(run.workspace.table) == 0
+
+
+async def test_arguments_and_using_values_arrive() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        shown = await run("Invoke-Command $s {arguments} -ArgumentList a, 5, $true")
+        assert shown.splitlines() == ["", "a", "", "5", "", "True"]
+        await run("$Word = 'x'")
+        assert "--%" in await run("Invoke-Command $s {arguments $using:word}")
+
+
+async def test_what_is_piped_in_is_the_input() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        assert await run("1, 'two' | Invoke-Command -Session $s {echo}") == "1\ntwo"
+        assert await run("Invoke-Command $s {echo} -InputObject 7") == "7"
+
+
+async def test_errors_and_warnings_of_the_other_side_are_shown() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        shown = await run(
+            "Invoke-Command $s {error Something is wrong}; Invoke-Command $s {warn x}"
+        )
+        assert "Write-Error: [lab] Something is wrong" in shown
+        assert "WARNING: x" in shown
+        failed = await run("Invoke-Command $s {fail Terribly}")
+        assert failed.splitlines() == ["before", "Get-Item: [lab] Terribly"]
+        assert run.error_ids() == ["Bad,Test", "Oops,Test"]
+
+
+async def test_a_machine_that_is_not_there_is_told_and_the_others_go_on() -> None:
+    async with prompt() as run:
+        shown = await run("Invoke-Command -HostName dead, a, broken {count 1}")
+        assert shown.splitlines()[0] == "0"
+        assert "Invoke-Command: [dead] The SSH client session has ended" in shown
+        assert run.error_ids() == ["PSSessionStateBroken", "2102,PSSessionStateBroken"]
+
+
+async def test_a_closed_session_is_told() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        await run("Remove-PSSession $s")
+        assert "the session state for session" in await run("Invoke-Command $s {count 1}")
+        assert run.error_ids() == [f"InvokeCommandCommandInvalidSessionState,{INVOKE}"]
+
+
+async def test_a_script_of_a_file(tmp_path: Path) -> None:
+    script = tmp_path / "script.ps1"
+    script.write_text("count 2", encoding="utf-8")
+    async with prompt() as run:
+        await with_session(run)
+        assert await run(f"Invoke-Command -Session $s -FilePath '{script}'") == "0\n1"
+        assert await run(f"Invoke-Command -HostName h -FilePath '{script}'") == "0\n1"
+        await run("Invoke-Command $s -FilePath /none")
+        assert run.error_ids() == [f"PathNotFound,{INVOKE}"]
+
+
+async def test_a_script_for_nobody_else_runs_here() -> None:
+    async with prompt() as run:
+        assert await run("Invoke-Command { 'here'; $x = 1 }") == "here"
+        assert "Unexpected token" in await run("Invoke-Command { 1 + 1 }")
+
+
+@pytest.mark.parametrize("more", ["-AsJob", "-JobName x"])
+async def test_background_jobs_are_refused(more: str) -> None:
+    async with prompt() as run:
+        await with_session(run)
+        shown = await run(f"Invoke-Command $s {{count 1}} {more}")
+        assert shown.endswith(
+            f"A background job ({more.split()[0]}) is not available in this program."
+        )
+        assert run.error_ids() == [f"CarrierNotAvailable,{INVOKE}"]
+
+
+async def test_nothing_piped_in_is_no_input_at_all() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        assert await run("Get-PSSession -Name no* | Invoke-Command -Session $s {echo}") == ""
+        assert run.workspace.errors == []
+
+
+def test_values_of_the_language_become_values_of_the_protocol() -> None:
+    sent = _sendable({"a": [1, {"b": None}]})
+    assert isinstance(sent, Dictionary)
+    assert sent["a"][0] == 1
+    assert isinstance(sent["a"][1], Dictionary)
