@@ -110,13 +110,13 @@ async def enter(
     failure: errors.PSRemotingError | None = None
     async with trio.open_nursery() as everything:
         screen.on_gone = everything.cancel_scope.cancel
-        signals = _Signals(console.reader, everything.cancel_scope)
-        await everything.start(signals.watch)
+        beside = _Beside(console, everything.cancel_scope)
+        await everything.start(beside.watch)
         try:
             async with PSSession.connect(
-                target, options=options, host=host, like_powershell=True, on_notice=_notice
+                target, options=options, host=host, like_powershell=True, on_notice=beside.notice
             ) as session:
-                signals.shell = shell = Shell(session, host, user=ssh_user(target))
+                beside.shell = shell = Shell(session, host, user=ssh_user(target))
                 console.reader.completes_with(RemoteCompletion(session).matches)
                 leaving = await shell.run()
                 broken = session.error
@@ -135,12 +135,14 @@ async def enter(
     return leaving
 
 
-class _Signals:
-    """SIGINT is Ctrl+C; a closed window or a polite kill ends everything in order."""
+class _Beside:
+    """What happens beside the conversation. SIGINT is Ctrl+C; a closed window or a polite kill
+    ends everything in order."""
 
-    def __init__(self, reader: Reader, everything: trio.CancelScope) -> None:
+    def __init__(self, console: Console, everything: trio.CancelScope) -> None:
         self.shell: Shell | None = None
-        self._reader = reader
+        self._reader = console.reader
+        self._screen = console.screen
         self._everything = everything
 
     async def watch(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -154,7 +156,9 @@ class _Signals:
                 elif not self._reader.interrupt():
                     self._everything.cancel()
 
-
-def _notice(line: str) -> None:
-    """ssh's own words, and what else stands beside the protocol."""
-    print(line, file=sys.stderr, flush=True)
+    def notice(self, line: str) -> None:
+        """ssh's own words, and what else stands beside the protocol."""
+        if self.shell is not None and self._screen.terminal:
+            self._screen.write_line(line)
+        else:
+            print(line, file=sys.stderr, flush=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from typing import Any
 
 import trio
 
 from psremoting.endpoint import Context
 from psrp.clixml import PSObject
-from psrp.host import HostMethodId
+from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
 
 
 async def read_name(context: Context) -> str:
@@ -58,6 +60,23 @@ async def show_colours(context: Context) -> None:
     await context.call_host(HostMethodId.WriteLine2, "\x1b]52;c;aGk=\x07\x1b[32mgreen\x1b[0m")
 
 
+def start_notice() -> str:
+    """Says something on stderr a little later."""
+    threading.Timer(0.5, lambda: print("from beside", file=sys.stderr, flush=True)).start()
+    return "started"
+
+
+async def clear_screen(context: Context) -> None:
+    await context.set_window_title("from remote")
+    await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
+    whole = Rectangle(-1, -1, -1, -1)
+    await context.call_host(HostMethodId.SetBufferContents1, whole, BufferCell(" ", -1, -1))
+
+
+def write_back(text: str) -> str:
+    return f"<{text}>"
+
+
 def write_wide() -> str:
     return "日本語 ünï 🙂"
 
@@ -91,6 +110,9 @@ COMMANDS: dict[str, Any] = {
     "Read-Credential": read_credential,
     "Wait-Forever": wait_forever,
     "Write-Forever": write_forever,
+    "Start-Notice": start_notice,
+    "Clear-Screen": clear_screen,
+    "Write-Back": write_back,
     "Show-Progress": show_progress,
     "Show-Colour": show_colours,
     "Write-Wide": write_wide,

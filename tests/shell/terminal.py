@@ -102,6 +102,10 @@ class Terminal:
             remaining -= 1
         assert self.last == prompt, f"no prompt:\n{self.text}"
 
+    def wait(self) -> None:
+        """Take in what comes within a moment."""
+        assert self._take(), f"the program has ended:\n{self.text}"
+
     def end(self) -> int | None:
         """Wait for the end of the program; its exit code, or None when a signal ended it."""
         while self._take():

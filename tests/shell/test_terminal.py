@@ -230,3 +230,66 @@ def test_a_window_that_changes_its_size_goes_on(tmp_path: Path) -> None:
         terminal.enter("Write-Wide")
         terminal.see("日 ?本 ?語")
         terminal.see_prompt()
+
+
+def test_what_comes_while_a_line_is_typed_stands_above_it(tmp_path: Path) -> None:
+    with entered(tmp_path) as terminal:
+        run(terminal, "Start-Notice")
+        terminal.see("\nstarted")
+        terminal.see_prompt()
+        terminal.type("Write-")
+        terminal.see("from beside\n")
+        terminal.see_prompt(f"{PROMPT} Write-")
+        terminal.enter("Wide")
+        terminal.see("日 ?本 ?語")
+        assert terminal.text.count("from beside") == 1
+
+
+def test_the_screen_is_cleared_and_the_title_set(tmp_path: Path) -> None:
+    with entered(tmp_path) as terminal:
+        run(terminal, "Get-Table")
+        terminal.see(r"two +3\n")
+        run(terminal, "Clear-Screen")
+        while terminal.text != PROMPT:
+            terminal.see("PS>")
+            terminal.wait()
+        assert terminal.screen.title == "from remote"
+
+
+def test_wide_characters_are_typed_and_taken_back(tmp_path: Path) -> None:
+    with entered(tmp_path) as terminal:
+        terminal.see_prompt()
+        terminal.type("Write-Back 'ünï日本語x\x7f\x7f語'\r")
+        terminal.see("<ünï日 ?本 ?語 ?>")
+
+
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [("Read-Secret", "Secret:"), ("Read-Choice", "Help"), ("Read-Credential", "bob:")],
+)
+def test_ctrl_c_in_any_question_stops_its_command(tmp_path: Path, line: str, question: str) -> None:
+    with entered(tmp_path) as terminal:
+        run(terminal, line)
+        terminal.see(question)
+        terminal.type(CTRL_C)
+        terminal.see("pipeline has been stopped")
+        run(terminal, "Get-Table")
+        terminal.see(r"two +3\n")
+
+
+def test_ctrl_c_where_a_key_is_read_stops_the_command(tmp_path: Path) -> None:
+    with entered(tmp_path) as terminal:
+        run(terminal, "Read-Key")
+        terminal.see("Read-Key\n?")
+        terminal.type(CTRL_C)
+        terminal.see("pipeline has been stopped")
+        terminal.see_prompt()
+
+
+def test_ctrl_d_in_a_question_is_an_error_of_the_command(tmp_path: Path) -> None:
+    with entered(tmp_path) as terminal:
+        run(terminal, "Read-Name")
+        terminal.see("Your name:")
+        terminal.type(CTRL_D)
+        terminal.see("no more input")
+        terminal.see_prompt()
