@@ -23,7 +23,7 @@ from psremoting.shell.plain import PlainReader
 from psremoting.shell.prompts import ssh_user
 from psremoting.shell.reading import LateEditor
 from psremoting.shell.screen import Screen
-from psremoting.targets import parse_target
+from psremoting.targets import ProcessTarget, parse_target
 from psrp.records import ErrorCategory, ErrorRecord
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ async def enter(
             ) as session:
                 beside.shell = shell = Shell(session, host, user=ssh_user(target))
                 console.reader.completes_with(RemoteCompletion(session).matches)
+                if isinstance(target, ProcessTarget):
+                    await shell.name_process()
                 leaving = await shell.run()
                 broken = session.error
                 if leaving is Leaving.HUNG:

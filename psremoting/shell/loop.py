@@ -124,6 +124,12 @@ class Shell:
     def _pop(self) -> None:
         self._popped = True
 
+    async def name_process(self) -> None:
+        """Before `run`, for a process of this machine: give it a prompt with its number. One
+        that has no language for it keeps its own."""
+        invocation = await self._session.start(lines.process_prompt_pipeline(uuid4()))
+        await self._attend(invocation, invocation.wait)
+
     async def _validate(self) -> None:
         """Refuse what could not be left again. ``PushRunspaceCommand.cs``"""
         invocation = await self._session.start(lines.required_commands(uuid4()))

@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -30,10 +31,18 @@ pytestmark = pytest.mark.skipif(not RECORDING.exists(), reason="the recording is
 
 
 @asynccontextmanager
-async def played() -> AsyncIterator[tuple[RecordedServer, str, Leaving]]:
-    """The whole session; the server, the screen and why it was left."""
+async def played(
+    recording: Path = RECORDING, transport: str = "SSH"
+) -> AsyncIterator[tuple[RecordedServer, str, Leaving]]:
+    """The whole session, entered as often as it was; the server, the screen and why it was left
+    the last time."""
     ours, theirs = trio.testing.memory_stream_pair()
-    server = RecordedServer(theirs, RECORDING)
+    server = RecordedServer(theirs, recording)
+    if transport == "NamedPipe":
+        # Enter-PSHostProcess tells its debug mode twice.
+        first, second, *more = server.recorded
+        assert told(first.said[0][1]) == told(second.said[0][1])
+        server.recorded = [second, *more]
     shown = io.StringIO()
     screen = Screen(shown, terminal=False, colours=False)
     keyboard = io.StringIO("".join(line + "\n" for line in typed(server.recorded)))
@@ -41,18 +50,26 @@ async def played() -> AsyncIterator[tuple[RecordedServer, str, Leaving]]:
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve)
-            carrier = carrier_over(ours, transport="SSH")
+            carrier = carrier_over(ours, transport=transport)
             async with PSSession.connect(carrier, host=host, like_powershell=True) as session:
-                shell = Shell(session, host)
-
-                async def press_ctrl_c() -> None:
-                    await server.waits_for_stop.wait()
-                    shell.interrupt()
-
-                nursery.start_soon(press_ctrl_c)
-                leaving = await shell.run()
+                for _ in range(entries(server)):
+                    shell = Shell(session, host)
+                    nursery.start_soon(press_ctrl_c, server, shell)
+                    if transport == "NamedPipe":
+                        await shell.name_process()
+                    leaving = await shell.run()
             nursery.cancel_scope.cancel()
     yield server, shown.getvalue(), leaving
+
+
+async def press_ctrl_c(server: RecordedServer, shell: Shell) -> None:
+    await server.waits_for_stop.wait()
+    shell.interrupt()
+
+
+def entries(server: RecordedServer) -> int:
+    births = [each.said[0][1] for each in server.recorded]
+    return sum(isinstance(birth, e.GetCommandMetadata) for birth in births)
 
 
 def recorded_screen() -> list[str]:
@@ -102,10 +119,20 @@ def told(event: e.Event) -> object:
     return event
 
 
-async def test_every_message_is_that_of_the_real_client() -> None:
-    async with played() as (server, _, __):
-        pass
-    assert len(server.sent) == len(server.recorded) > 40
+@pytest.mark.parametrize(
+    ("name", "transport", "count"),
+    [
+        ("enter-interactive", "SSH", 48),
+        ("enter-by-name", "SSH", 11),
+        ("host-process", "NamedPipe", 11),
+    ],
+)
+async def test_every_message_is_that_of_the_real_client(
+    name: str, transport: str, count: int
+) -> None:
+    async with played(SESSIONS / f"{name}.jsonl", transport) as (server, _, leaving):
+        assert leaving is Leaving.EXIT
+    assert len(server.sent) == len(server.recorded) == count
     for ours, theirs in zip(server.sent, server.recorded, strict=True):
         assert [told(event) for event in ours.by(Side.CLIENT)] == [
             told(event) for event in theirs.by(Side.CLIENT)
