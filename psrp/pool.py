@@ -189,7 +189,7 @@ class Pool:
         ):
             return False
         try:
-            message = line.bulk_out + dumps(event.data, seal=self._seal)
+            message = dumps(event.data, seal=self._seal, head=line.bulk_out)
         except KeyMissing:
             return False
         self.targets.add(line, message)

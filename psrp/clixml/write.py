@@ -42,6 +42,7 @@ def dumps(
     seal: Seal | None = None,
     depth: int | None = None,
     max_depth: int = MAX_DEPTH,
+    head: bytes = b"",
 ) -> bytes:
     """The value as one bare element, UTF-8, as in the body of a PSRP message.
 
@@ -51,18 +52,19 @@ def dumps(
         and containers cost nothing.
     max_depth: how many Obj may stand in each other, up to 100; more than 48 are more than
         PowerShell reads.
+    head: what stands before the element; added here, it costs no second copy of all.
     Raises LocalProtocolError, naming the place, for a value that has no CLIXML form.
     """
     kind = type(value)
     if kind is str and not needs_escape(value):
-        return f"<S>{value}</S>".encode()
+        return head + f"<S>{value}</S>".encode()
     if kind is int and -0x80000000 <= value <= 0x7FFFFFFF:
-        return b"<I32>%d</I32>" % value
+        return b"%b<I32>%d</I32>" % (head, value)
     if kind is bytes and value:
-        return b"".join((b"<BA>", b2a_base64(value, newline=False), b"</BA>"))
+        return b"".join((head, b"<BA>", b2a_base64(value, newline=False), b"</BA>"))
     writer = Writer(seal, max_depth, depth)
     writer.value(value, "")
-    return "".join(writer.pieces).encode()
+    return head + "".join(writer.pieces).encode()
 
 
 class Writer:
