@@ -44,10 +44,17 @@ _MAX_DEPTH = 100
 def parse(text: str) -> n.Script:
     """Raises ParseError; one that is ``incomplete`` may become right when more lines follow."""
     reader = _Reader(text)
-    script = reader.script("")
+    try:
+        script = reader.script("")
+    except RecursionError:
+        raise _too_deep(reader.at) from None
     if reader.at < len(text):
         raise reader.unexpected()
     return script
+
+
+def _too_deep(at: int) -> ParseError:
+    return ParseError("It is nested too deeply.", "ScriptTooComplicated", at=at)
 
 
 class _Reader:
@@ -62,7 +69,7 @@ class _Reader:
         """Statements up to ``closer``, which is left alone."""
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise ParseError("It is nested too deeply.", "ScriptTooComplicated", at=self.at)
+            raise _too_deep(self.at)
         statements: list[n.Statement] = []
         while True:
             self.space(lines=True, marks=";")

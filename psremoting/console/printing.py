@@ -24,6 +24,9 @@ class Formatted:
 
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 _Column = tuple[str, int, bool]
 """Name, width, and whether it stands to the right."""

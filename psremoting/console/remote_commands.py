@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from psremoting.console.binder import Binding
 from psremoting.console.calls import Call
 from psremoting.console.coercion import as_text
 from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
 from psremoting.console.failures import CommandFailure, NotBuilt
+from psremoting.console.nodes import ScriptBlock
 from psremoting.errors import (
     STATE_BROKEN,
     PipelineFailed,
@@ -21,12 +23,15 @@ from psremoting.errors import (
 )
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.formatting import record_text
+from psremoting.groups import lone_exception
 from psremoting.session import PSSession
 from psremoting.streams import StreamKind
 from psremoting.table import SessionEntry
 from psremoting.targets import Target
+from psrp import clixml
 from psrp.clixml import Dictionary, PSObject
-from psrp.records import ErrorCategory
+from psrp.records import ErrorCategory, ErrorRecord
+from psrp.sansio import LocalProtocolError
 
 __all__ = ["invoke_command"]
 
@@ -69,7 +74,12 @@ async def invoke_command(call: Call) -> None:
         else targets_of(binding)
     )
     throttle = throttle_limit(binding["ThrottleLimit"], THROTTLE)
-    for outcome in await fan_out(targets or [], work.one, throttle=throttle):
+    try:
+        outcomes = await fan_out(targets or [], work.one, throttle=throttle)
+    except BaseExceptionGroup as group:
+        # -ErrorAction Stop, while others are still at work.
+        raise lone_exception(group) from None
+    for outcome in outcomes:
         if outcome.error is not None:
             work.failed(outcome.error)
 
@@ -88,16 +98,21 @@ class _Work:
 
     async def one(self, target: SessionEntry | Target) -> None:
         async with self.session(target) as session:
-            invocation = await session.invoke(
-                self.script,
-                arguments=self.arguments,
-                using=self.using,
-                input=self.inputs,
-                tag=True,
-            )
-            async with invocation:
-                async for kind, item in invocation.merged():
-                    self.show(session.computer, kind, item)
+            try:
+                invocation = await session.invoke(
+                    self.script,
+                    arguments=self.arguments,
+                    using=self.using,
+                    input=self.inputs,
+                    tag=True,
+                )
+                async with invocation:
+                    async for kind, item in invocation.merged():
+                        self.show(session.computer, kind, item)
+            except LocalProtocolError as error:
+                raise PSRemotingError(
+                    f"It cannot be sent: {error}", error_id="CannotSerialize"
+                ) from None
 
     @asynccontextmanager
     async def session(self, target: SessionEntry | Target) -> AsyncIterator[PSSession]:
@@ -147,11 +162,17 @@ def _script(binding: Binding) -> str:
 
 
 def _sendable(value: Any) -> Any:
-    """A value of the language as one of the protocol."""
+    """A value of the language as one of the protocol; what only lives here goes as its text."""
     if isinstance(value, dict):
         return Dictionary({_sendable(key): _sendable(item) for key, item in value.items()})
     if isinstance(value, list):
         return [_sendable(item) for item in value]
+    if isinstance(value, ErrorRecord):
+        return value.to_object()
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
-    return as_text(value) if isinstance(value, SessionEntry) else value
+    if value is None or isinstance(
+        value, bool | float | str | bytes | UUID | PSObject | Dictionary
+    ):
+        return value
+    return clixml.ScriptBlock(value.text) if isinstance(value, ScriptBlock) else as_text(value)

@@ -65,6 +65,11 @@ class _Runner:
                 await self.statement(statement, emit)
             except PSRemotingError as error:
                 self.workspace.write_error(error.to_record())
+            except RecursionError:
+                deep = PSRemotingError(
+                    "The script failed due to call depth overflow.", error_id="CallDepthOverflow"
+                )
+                self.workspace.write_error(deep.to_record())
 
     async def statement(self, statement: n.Statement, emit: Emit) -> None:
         match statement:

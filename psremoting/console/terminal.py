@@ -62,7 +62,11 @@ class TerminalSurface:
         self._screen.warning(text)
 
     def notice(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        # At a terminal it stands above the line that is being typed.
+        if self._screen.terminal and (self._shell is not None or self._errors is None):
+            self._screen.write_line(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
     # -- Ctrl+C
 

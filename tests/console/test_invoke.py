@@ -109,6 +109,32 @@ async def test_background_jobs_are_refused(more: str) -> None:
         assert run.error_ids() == [f"CarrierNotAvailable,{INVOKE}"]
 
 
+async def test_what_only_lives_here_is_sent_as_its_text() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        assert await run("$s, { a }, (Get-Command gsn) | Invoke-Command -Session $s {echo}") == (
+            "[PSSession]Runspace1\n a \nGet-PSSession"
+        )
+        assert "SYNTAX" in await run("Get-Help gsn | Invoke-Command -Session $s {echo}")
+
+
+async def test_the_first_error_can_end_it_all() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        shown = await run("icm $s {error first} -ErrorAction Stop; 'not reached'")
+        assert shown == "Write-Error: [lab] first"
+        shown = await run("icm -HostName a, dead {count 1} -ea Stop; 'not reached'")
+        assert "not reached" not in shown
+
+
+async def test_blocks_within_blocks_end_somewhere() -> None:
+    async with prompt() as run:
+        deep = "Invoke-Command { " * 400 + "'x'" + " }" * 400
+        await run(deep)
+        assert set(run.error_ids()) <= {"CallDepthOverflow", "ScriptTooComplicated"}
+        assert await run("'still here'") == "still here"
+
+
 async def test_nothing_piped_in_is_no_input_at_all() -> None:
     async with prompt() as run:
         await with_session(run)

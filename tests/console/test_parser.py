@@ -190,6 +190,9 @@ def test_what_may_go_on_is_incomplete(text: str, error_id: str) -> None:
         ("$s.Close()", "MethodCallNotSupported"),
         ("x a,;", "MissingExpression"),
         ("(" * 200, "ScriptTooComplicated"),
+        ('"$(' * 2000, "ScriptTooComplicated"),
+        ("$x[" * 2000, "ScriptTooComplicated"),
+        ("@{a=" * 2000, "ScriptTooComplicated"),
     ],
 )
 def test_what_is_not_of_the_language_is_refused(text: str, error_id: str) -> None:
