@@ -119,6 +119,10 @@ _PLAIN_DATA = re.compile(
     rb"PSGuid='([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'>"
 )
 _DATA_END = b"</Data>"
+_PLAIN_SIGN = re.compile(
+    rb"<((?:Data|Command|Signal|Close)Ack|Command|Signal|Close) "
+    rb"PSGuid='([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})' />"
+)
 _GUID = re.compile(
     r"([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32})"
     r"|\{([0-9a-fA-F-]{36})\}|\(([0-9a-fA-F-]{36})\)"
@@ -127,7 +131,7 @@ _GUID = re.compile(
 
 def read_line(line: bytes) -> Iterator[Packet]:
     """The packets of one line without its end. Raises PacketError after the last good one."""
-    plain = _plain_data(line)
+    plain = _plain(line)
     if plain is not None:
         yield plain
         return
@@ -140,8 +144,12 @@ def read_line(line: bytes) -> Iterator[Packet]:
     yield from reader.packets
 
 
-def _plain_data(line: bytes) -> Packet | None:
-    """A Data as PowerShell writes it, without the XML reader; None for anything else."""
+def _plain(line: bytes) -> Packet | None:
+    """A packet as PowerShell writes it, without the XML reader; None for anything else."""
+    sign = _PLAIN_SIGN.fullmatch(line)
+    if sign is not None:
+        guid = UUID(sign[2].decode())
+        return Packet(kind=_KINDS[sign[1].decode()], target=guid if guid.int else None)
     found = _PLAIN_DATA.match(line)
     if found is None or not line.endswith(_DATA_END):
         return None
