@@ -26,15 +26,26 @@ from psrp.sansio import ClixmlError, LocalProtocolError, ProtocolError
 
 __all__ = ["clixml"]
 
-_EPILOG = """
-\b
-Examples:
+_TO_JSON = """\
   psrp clixml to-json services.xml | jq '.[] | .adapted.Name'
   psrp clixml to-json --plain services.xml
   powershell.exe -File x.ps1 2>&1 | psrp clixml to-json --encoding cp437 -
+"""
+_FROM_JSON = """\
   psrp clixml from-json edited.json -o services.xml
+  psrp clixml to-json a.xml | jq '.[0]' | psrp clixml from-json -
+"""
+_FORMAT = """\
   psrp clixml format body.xml
+  diff <(psrp clixml format a.xml) <(psrp clixml format b.xml)
+"""
 
+
+def _epilog(*examples: str) -> str:
+    return f"""
+\b
+Examples:
+{"".join(examples)}
 \b
 Exit codes:
   0  done
@@ -42,7 +53,7 @@ Exit codes:
 """
 
 
-@click.group(epilog=_EPILOG)
+@click.group(epilog=_epilog(_TO_JSON, _FROM_JSON, _FORMAT))
 def clixml() -> None:
     """CLIXML files to JSON and back, and tidied up.
 
@@ -70,7 +81,7 @@ _encoding = click.option(
 )  # fmt: skip
 
 
-@clixml.command("to-json", epilog=_EPILOG)
+@clixml.command("to-json", epilog=_epilog(_TO_JSON))
 @_io
 @_encoding
 @click.option("--plain", is_flag=True, help="Just the data, as people read it; types are lost.")
@@ -100,7 +111,7 @@ def to_json_command(
         _fail(file, str(error))
 
 
-@clixml.command("from-json", epilog=_EPILOG)
+@clixml.command("from-json", epilog=_epilog(_FROM_JSON))
 @_io
 def from_json_command(file: str, output: str) -> None:
     """JSON, as to-json prints it, to a CLIXML document.
@@ -123,7 +134,7 @@ def from_json_command(file: str, output: str) -> None:
     _write(output, written)
 
 
-@clixml.command("format", epilog=_EPILOG, short_help="Any CLIXML, indented and tidied up.")
+@clixml.command("format", epilog=_epilog(_FORMAT), short_help="Any CLIXML, indented and tidied up.")
 @_io
 @_encoding
 def format_command(file: str, output: str, encoding: str | None) -> None:

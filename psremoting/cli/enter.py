@@ -18,6 +18,25 @@ Examples:
   psrp enter UserA@LinuxServer01
   psrp enter LinuxServer01 --port 2222 --key-file-path ~/.ssh/lab
   psrp enter 'process:docker exec -i web pwsh -s -NoLogo -NoProfile'
+  printf 'Get-Date\\nexit\\n' | psrp enter
+
+\b
+Keys:
+  Tab        completes, where the other side can
+  Ctrl+C     stops what runs and keeps the session; pressed again while nothing
+             stops, it offers to close
+  Ctrl+D     leaves, as exit and Exit-PSSession do
+
+\b
+Exit codes:
+  0  the session was left
+  1  it could not be entered, was lost, or was given up while a command hung
+  2  the command line is wrong
+
+\b
+Files:
+  $XDG_STATE_HOME/psremoting/history, else ~/.local/state/psremoting/history
+      typed lines; those that look like secrets are not kept
 """
 
 
@@ -30,13 +49,9 @@ def enter(target: str, connecting: Connecting) -> None:
     TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER.
     Without one, the endpoint of this package is started on this machine, to try things out.
 
-    Leave with exit, Exit-PSSession or Ctrl+D. Ctrl+C stops what runs and keeps the session; a
-    second one, when it does not stop, offers to close. Tab completes where the other side can,
-    and typed lines are kept in $XDG_STATE_HOME/psremoting/history. Input that is no terminal is
-    read line by line; NO_COLOR turns colours off.
-
-    The exit code is 0 when the session was left, 1 when it could not be entered, was lost, or
-    was given up while a command hung.
+    The prompt, colours, questions and progress bars are those of the other side. A line that is
+    not complete goes on behind >>. Input that is no terminal is read line by line and shown as
+    if it had been typed; NO_COLOR turns colours off.
     """
     sys.exit(_enter(target, connecting))
 

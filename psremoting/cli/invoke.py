@@ -37,6 +37,7 @@ Targets:
 
 \b
 Examples:
+  psrp invoke local 'Get-Date'
   psrp invoke server 'Get-Process | Select-Object -First 3'
   psrp invoke me@a me@b 'hostname' --throttle 2
   psrp invoke server --command Get-ChildItem -a Path=/tmp -a Recurse
@@ -119,9 +120,15 @@ class _WithArguments(PowerShellSpelled):
 def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None:
     """Run SCRIPT on every TARGET, side by side.
 
+    The last word is the script, the words before it are targets; what stands behind -- becomes
+    $args of the script. A value NAME=TEXT is a text, NAME:=JSON is what the JSON says.
+
     Output goes to standard output, everything else to standard error. Texts stand as they are,
     objects as lists of their properties; --json and --clixml are for programs. With several
-    targets every object says where it came from.
+    targets every object says where it came from, and one that fails does not disturb the others.
+
+    Ctrl+C stops the remote commands. Standard input is read with --input-format only, so that
+    a loop in a shell keeps its own.
     """
     ctx = click.get_current_context()
     targets, what = _split(words, given["as_command"], given["file_path"])

@@ -77,11 +77,32 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 
 
 _EPILOG = """\b
-Without a command: the local prompt, where PowerShell's own commands work:
+Examples:
+  psrp enter
+  psrp enter UserA@LinuxServer01
+  psrp invoke web1 web2 'Get-Process | Select-Object -First 3'
+  psrp decode recording.jsonl
+  psrp -c '$s = New-PSSession -HostName web1; Invoke-Command -Session $s { hostname }'
+
+\b
+The local prompt:
   $s = New-PSSession -HostName UserA@LinuxServer01
   Enter-PSSession -Session $s
+  Get-PSSession | Remove-PSSession
   Get-Help Enter-PSSession
-They work here as well: psrp Enter-PSSession -HostName UserA@LinuxServer01
+
+\b
+PowerShell's spelling:
+  psrp Enter-PSSession -HostName UserA@LinuxServer01 -KeyFilePath ~/.ssh/lab
+  psrp enter-pssession --host-name UserA@LinuxServer01 --key-file-path ~/.ssh/lab
+
+\b
+Environment:
+  NO_COLOR        when it is not empty, nothing is coloured
+  TERM            dumb, or none: lines only, no editing and no colours
+  XDG_STATE_HOME  where psremoting/history is kept; else ~/.local/state
+
+"psrp COMMAND --help" says more of each command.
 """
 
 
@@ -98,7 +119,15 @@ They work here as well: psrp Enter-PSSession -HostName UserA@LinuxServer01
 @click.option("-c", "text", metavar="TEXT", help="Run a text of the local prompt and exit.")
 @click.pass_context
 def main(ctx: click.Context, text: str | None) -> None:
-    """PowerShell remoting in Python."""
+    """PowerShell remoting: work at other computers, run commands on many, offer commands of
+    your own, and look into recorded traffic.
+
+    Other computers are reached through the system's ssh, which knows your keys, passwords and
+    hosts; PowerShell processes of this machine and containers through a pipe or a socket.
+
+    Without a COMMAND there is a local prompt, in which PowerShell's commands for sessions work
+    as they are documented. They work as a COMMAND, too.
+    """
     if ctx.invoked_subcommand is not None:
         if text is not None:
             raise click.UsageError("-c runs a text of the local prompt; it takes no command.")

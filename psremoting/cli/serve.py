@@ -27,9 +27,26 @@ Examples:
   psrp serve --stdio
   psrp serve --stdio --functions mytools.remote:commands
   psrp serve --stdio --process "pwsh -s -NoLogo"
+  psrp serve --unix /run/user/1000/tools.sock --functions mytools.remote:commands
+
 \b
-As a subsystem of OpenSSH, in sshd_config:
-  Subsystem powershell /usr/bin/psrp serve --stdio
+As a subsystem of OpenSSH, in sshd_config (the path is absolute; then reload sshd):
+  Subsystem powershell /usr/local/bin/psrp serve --stdio
+
+\b
+A module for --functions:
+  import os
+  def get_load(minutes: int = 1) -> float:
+      "Gets the load average."
+      return os.getloadavg()[{1: 0, 5: 1, 15: 2}[minutes]]
+  commands = {"Get-Load": get_load}
+
+\b
+Exit codes:
+  0    --unix: stopped by a signal
+  1    the functions cannot be loaded, or the socket cannot be made
+  2    the command line is wrong
+  160  --stdio: the client has gone, as PowerShell's own server says it
 """
 
 
@@ -56,10 +73,11 @@ def serve(stdio: bool, unix: str | None, functions: str | None, process: str | N
 
     A client gets a runspace without language: the commands that are offered, Get-Command,
     Get-Help, Select-Object, Measure-Object, and what an interactive session needs. Nothing that
-    a command prints or reads can reach the protocol.
+    a command prints or reads can reach the protocol. Parameters come from the signature of each
+    function, help from its docstring.
 
-    With --stdio the exit code is 160 when the client has gone, as PowerShell's is; --unix
-    serves until SIGINT or SIGTERM.
+    --stdio serves the one client that started it; --unix whoever connects, until SIGINT or
+    SIGTERM. With --process everything is handed on as it comes.
     """
     if stdio is (unix is not None):
         raise click.UsageError("Say where to serve: --stdio or --unix PATH.")
