@@ -1,4 +1,4 @@
-# make demo | test | test-deep | lint | bench | coverage | clean
+# make demo | test | test-deep | lint | bench | coverage | man | clean
 # Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
 
 SHELL := /bin/bash
@@ -18,7 +18,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
-.PHONY: help venv demo test test-deep lint bench coverage clean
+.PHONY: help venv demo test test-deep lint bench coverage man clean
 
 help:
 	@grep -m1 '^# make' Makefile
@@ -32,8 +32,10 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
 
+# A recorded session, then live ones.
 demo: $(STAMP)
 	$(BIN)/psrp decode $(DEMO)
+	@$(BIN)/python -m tests.examples.demo
 
 test: $(STAMP)
 	$(PYTEST)
@@ -51,6 +53,9 @@ bench: $(STAMP)
 
 coverage: $(STAMP)
 	$(PYTEST) --cov --cov-report=term-missing
+
+man: $(STAMP)
+	$(BIN)/python -m psremoting.cli.manual build/man
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
