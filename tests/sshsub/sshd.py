@@ -18,6 +18,7 @@ from tests.recordings import ROOT
 
 SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 
+# HOME: what the user's shell does at its start is nobody's business here.
 CONFIG = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -29,7 +30,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-SetEnv PYTHONPATH={root}
+SetEnv PYTHONPATH={root} HOME={folder}
 Subsystem powershell {program}
 """
 
