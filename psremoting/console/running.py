@@ -10,8 +10,10 @@ from psremoting.console.calls import Call, Emit, StopScript
 from psremoting.console.coercion import as_text
 from psremoting.console.commands import implementation
 from psremoting.console.failures import CommandNotFound, ParseError
+from psremoting.console.helptext import help_text
 from psremoting.console.parameters import CommandTable
 from psremoting.console.parser import parse
+from psremoting.console.printing import Formatted
 from psremoting.console.properties import property_of
 from psremoting.console.tables import find_command
 from psremoting.console.workspace import Workspace
@@ -134,6 +136,9 @@ class _Runner:
         emit: Emit,
         position: int,
     ) -> None:
+        if any(each.name == "?" for each in given):
+            emit(Formatted(help_text(table, self.workspace.surface.width, full=False)))
+            return
         call = Call(self.workspace, table, given, inputs, emit, position, self.block)
         try:
             await implementation(table)(call)

@@ -36,7 +36,7 @@ class Surface(Protocol):
         """Let the user work in ``session`` until it is left; it is not closed here. ``user`` is
         who was asked for over ssh. False: it hangs, and an orderly close would hang, too.
 
-        Raises PSRemotingError when it cannot be entered.
+        Raises PSRemotingError when it cannot be entered, and when it breaks meanwhile.
         """
 
     async def ask(self, question: str) -> str | None:

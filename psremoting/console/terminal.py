@@ -103,7 +103,7 @@ class TerminalSurface:
             self.on_return()
         if leaving is Leaving.LOST and session.error is not None:
             self._screen.start_line()
-            self._screen.error(f"Enter-PSSession: {session.error.message}")
+            raise session.error
         return leaving is not Leaving.HUNG
 
     async def ask(self, question: str) -> str | None:

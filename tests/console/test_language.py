@@ -124,6 +124,8 @@ async def test_help_tells_all_about_a_command() -> None:
         assert "SYNTAX" not in some
         assert "Remove-PSSession" in await run("Get-Help")
         assert "Example 2" in await run("help New-PSSession -Examples")
+        assert await run("Enter-PSSession -?") == shown
+        assert run.place.entered == []
         await run("Get-Help Nothing")
         assert run.error_ids() == ["HelpNotFound,Microsoft.PowerShell.Commands.GetHelpCommand"]
 

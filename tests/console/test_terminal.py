@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.shell.terminal import CTRL_C, CTRL_D, Terminal, entered
+from tests.shell.terminal import CTRL_C, CTRL_D, Terminal, entered, serving
 
 _START = "from psremoting.cli.main import main; main(prog_name='psrp')"
 PROMPT = "psrp>"
@@ -104,3 +106,39 @@ def test_ctrl_c_at_the_prompt_starts_a_new_line_and_ctrl_d_leaves(tmp_path: Path
         terminal.see_prompt(PROMPT)
         terminal.type(CTRL_D)
         assert terminal.end() == 0
+
+
+def test_a_server_that_dies_gives_the_local_prompt_back(tmp_path: Path) -> None:
+    with console(tmp_path) as terminal:
+        target = serving().replace("'", "''")
+        terminal.enter(f"$s = New-PSSession -Target '{target}' -Name lab")
+        terminal.see_prompt(PROMPT)
+        terminal.enter("Enter-PSSession -Name lab")
+        terminal.see_prompt("[localhost]: PS>")
+        terminal.enter("Get-ServerId")
+        number = terminal.see(r"\npid (\d+)\.\n")[1]
+        terminal.see_prompt("[localhost]: PS>")
+        os.kill(int(number), signal.SIGKILL)
+        terminal.see("Enter-PSSession: The background process closed or ended abnormally")
+        terminal.see_prompt(PROMPT)
+        terminal.enter("$s.State; $Error.Count")
+        terminal.see(r"\nBroken\n1\n")
+        terminal.see_prompt(PROMPT)
+        terminal.enter("Enter-PSSession $s")
+        terminal.see("Cannot enter session lab because it is not in the disconnected state")
+        terminal.see_prompt(PROMPT)
+        terminal.enter("Get-PSSession | Remove-PSSession; exit")
+        assert terminal.end() == 0
+
+
+def test_ctrl_c_in_a_session_stops_its_command_and_keeps_it(tmp_path: Path) -> None:
+    with console(tmp_path) as terminal:
+        target = serving().replace("'", "''")
+        terminal.enter(f"Enter-PSSession -Target '{target}'")
+        terminal.see_prompt("[localhost]: PS>")
+        terminal.enter("Wait-Forever")
+        terminal.see("waiting")
+        terminal.type(CTRL_C)
+        terminal.see_prompt("[localhost]: PS>")
+        terminal.enter("exit")
+        terminal.see_prompt(PROMPT)
