@@ -23,6 +23,7 @@ _WHERE = {
     "Get-Command": (_SHOWING, "get_command"),
     "Format-Table": (_SHOWING, "format_table"),
     "Format-List": (_SHOWING, "format_list"),
+    "Clear-Host": (_SHOWING, "clear_host"),
     "Write-Output": (_SHOWING, "write_output"),
 }
 

@@ -1,4 +1,4 @@
-"""Get-Help, Get-Command, Format-Table, Format-List and Write-Output."""
+"""Get-Help, Get-Command, Format-Table, Format-List, Write-Output and Clear-Host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psremoting.console.tables import COMMANDS, find_command
 from psremoting.table import has_wildcards, wildcard
 from psrp.records import ErrorCategory
 
-__all__ = ["format_list", "format_table", "get_command", "get_help", "write_output"]
+__all__ = ["clear_host", "format_list", "format_table", "get_command", "get_help", "write_output"]
 
 
 class _NoHelp(CommandFailure):
@@ -97,6 +97,11 @@ async def _to_format(call: Call) -> tuple[list[Any], list[str]]:
         names = binding["Property"] or []
         values += value if isinstance(value, list) else [value]
     return [value for value in values if value is not None], names
+
+
+async def clear_host(call: Call) -> None:
+    await call.bind()
+    call.workspace.surface.clear()
 
 
 async def write_output(call: Call) -> None:

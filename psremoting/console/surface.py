@@ -32,6 +32,9 @@ class Surface(Protocol):
     def notice(self, text: str) -> None:
         """A line that stood beside the protocol, such as ssh's own."""
 
+    def clear(self) -> None:
+        """Empty the screen, if there is one."""
+
     async def enter(self, session: PSSession, *, user: str) -> bool:
         """Let the user work in ``session`` until it is left; it is not closed here. ``user`` is
         who was asked for over ssh. False: it hangs, and an orderly close would hang, too.

@@ -14,6 +14,7 @@ from psremoting.console.session_tables import (
 )
 
 __all__ = [
+    "CLEAR_HOST",
     "COMMANDS",
     "ENTER",
     "EXIT",
@@ -244,9 +245,18 @@ WRITE_OUTPUT = CommandTable(
     examples=(("Write-Output 'done'", "Show a text."),),
 )
 
+CLEAR_HOST = CommandTable(
+    name="Clear-Host",
+    class_name="Clear-Host",
+    synopsis="Clears the screen.",
+    aliases=("clear", "cls"),
+    parameters=common_parameters(),
+    examples=(("Clear-Host", "An empty screen."),),
+)
+
 COMMANDS: tuple[CommandTable, ...] = (
     ENTER, EXIT, NEW, GET, REMOVE, INVOKE, GET_HELP, GET_COMMAND, FORMAT_TABLE, FORMAT_LIST,
-    WRITE_OUTPUT,
+    WRITE_OUTPUT, CLEAR_HOST,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

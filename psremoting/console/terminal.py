@@ -68,6 +68,9 @@ class TerminalSurface:
         else:
             print(text, file=sys.stderr, flush=True)
 
+    def clear(self) -> None:
+        self._screen.clear()
+
     # -- Ctrl+C
 
     @contextmanager

@@ -45,6 +45,9 @@ class Place:
     def notice(self, text: str) -> None:
         self.notices.append(text)
 
+    def clear(self) -> None:
+        self.out.append("(an empty screen)")
+
     async def enter(self, session: PSSession, *, user: str) -> bool:
         assert session.state == "Opened"
         self.entered.append((session, user))

@@ -130,6 +130,11 @@ async def test_help_tells_all_about_a_command() -> None:
         assert run.error_ids() == ["HelpNotFound,Microsoft.PowerShell.Commands.GetHelpCommand"]
 
 
+async def test_the_screen_is_cleared() -> None:
+    async with prompt() as run:
+        assert await run("cls") == "(an empty screen)"
+
+
 async def test_commands_are_listed() -> None:
     async with prompt() as run:
         assert (await run("(Get-Command *-PSSession).Name")).split() == [
