@@ -1,9 +1,10 @@
 """What the pages say is true: code runs, commands print what is shown, links lead somewhere.
 
 In a `console` block every `$ psrp ...` line is run; what stands under it must come out, where a
-line `...` stands for any lines. `$ make ...` lines must name a target. Other commands are not
-run. All `python` blocks of one page run in order, in one namespace; one that says to be taken
-`# from the example` is held against that file by its own test.
+line `...` stands for any lines. What stands there behind a prompt or a question is typed.
+`$ make ...` lines must name a target. Other commands are not run. All `python` blocks of one page
+run in order, in one namespace; one that says to be taken `# from the example` is held against
+that file by its own test.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import pytest
 from tests.house.source import ROOT, pages
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: A prompt, or a question: what a person types stands behind it.
+TYPED = re.compile(r"^(?:\[[\w.]+\]: PS> |[^:]*\(default is \"\w\"\): |Your name: )(.+)$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BIN = Path(sys.executable).parent
 
@@ -78,7 +81,7 @@ def test_a_command_of_a_page_prints_what_the_page_shows(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=ROOT,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        input="".join(f"{typed[1]}\n" for line in expected if (typed := TYPED.match(line))),
         capture_output=True,
         text=True,
         check=False,
@@ -91,6 +94,7 @@ def test_the_readme_shows_what_is_promised() -> None:
     shown = [command for command, _ in commands(Path("README.md"))]
     assert {"make demo", "make test"} <= set(shown)
     assert any(command.startswith("psrp decode fixtures/") for command in shown)
+    assert next(command for command in shown if command.startswith("psrp ")) == "psrp enter"
     assert blocks(Path("README.md"), "python")
 
 
