@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -20,14 +19,12 @@ from typing import Any
 import trio
 
 from psrp.sansio import LocalProtocolError
-from sshsub.trio_stream import RECEIVE_SIZE, Ending
+from sshsub.trio_stream import RECEIVE_SIZE, Ending, widen_pipe
 
 __all__ = ["CommandNotFound", "ProcessWire", "find_program", "open_process"]
 
 KEPT_ERROR_TEXT = 65536
 _MAX_ERROR_LINE = 8192
-_PIPE_SIZE = 256 << 10
-"""Bytes that the child may be ahead of us; what Linux gives unasked makes the two take turns."""
 _LINGER = 0.5
 """Seconds between one way of ending a process and the next, ruder one."""
 
@@ -192,18 +189,9 @@ async def _start(
         env=env,
         **flags,
     )
-    _widen(process)
+    if isinstance(process.stdout, trio.lowlevel.FdStream):
+        widen_pipe(process.stdout.fileno())
     return process
-
-
-def _widen(process: trio.Process) -> None:
-    if sys.platform == "linux":
-        import fcntl
-
-        assert isinstance(process.stdout, trio.lowlevel.FdStream)
-        with suppress(OSError):
-            # Users may have only so many bytes in pipes.
-            fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
 
 @asynccontextmanager

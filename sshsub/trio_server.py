@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 
 from psrp.sansio import LocalProtocolError
-from sshsub.trio_stream import RECEIVE_SIZE, Ending, StreamWire, Wire
+from sshsub.trio_stream import RECEIVE_SIZE, Ending, StreamWire, Wire, widen_pipe
 
 __all__ = ["StdioWire", "isolate_stdio", "serve_stdio", "serve_unix"]
 
@@ -42,6 +42,7 @@ class StdioWire:
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self._blocking = [(fd, os.get_blocking(fd)) for fd in (read_fd, write_fd)]
+        widen_pipe(write_fd)
         self._in = trio.lowlevel.FdStream(read_fd)
         self._out = trio.lowlevel.FdStream(write_fd)
         self._ended: Ending | None = None
