@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
     Mapping,
     Sequence,
 )
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -64,18 +65,19 @@ async def feed(
     Raises what the source raises, and LocalProtocolError for an object that cannot be sent.
     """
     count = 0
-    async for item in _each(source):
-        if not send(e.PipelineInput(pipeline_id=pipeline_id, data=item)):
-            return
-        count += 1
-        # What comes slowly goes out at once; what comes at once goes out together.
-        if count % _BATCH == 0 or not isinstance(source, Iterable):
-            await room()
+    async with aclosing(_each(source)) as items:
+        async for item in items:
+            if not send(e.PipelineInput(pipeline_id=pipeline_id, data=item)):
+                return
+            count += 1
+            # What comes slowly goes out at once; what comes at once goes out together.
+            if count % _BATCH == 0 or not isinstance(source, Iterable):
+                await room()
     send(e.EndOfPipelineInput(pipeline_id=pipeline_id))
     await room()
 
 
-async def _each(source: Input) -> AsyncIterator[Any]:
+async def _each(source: Input) -> AsyncGenerator[Any, None]:
     if isinstance(source, AsyncIterable):
         async for item in source:
             yield item

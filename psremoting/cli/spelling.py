@@ -17,8 +17,6 @@ __all__ = ["CMDLETS", "PowerShellSpelled", "hashtable", "respelled"]
 CMDLETS = {
     "invoke-command": "invoke",
     "icm": "invoke",
-    "enter-pssession": "enter",
-    "etsn": "enter",
 }
 """What PowerShell calls our commands, in lower case."""
 
