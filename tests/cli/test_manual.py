@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -69,6 +71,38 @@ def test_the_examples_are_complete_commands(page: str) -> None:
     assert examples
     assert all("psrp" in line for line in examples)
     assert any(name in line for line in examples)
+
+
+def examples(epilog: str) -> list[list[str]]:
+    """What stands behind each `psrp` of the lines that are set off, up to the shell's own."""
+    found = []
+    for line in epilog.splitlines():
+        if not (line.startswith("  ") and "psrp " in line):
+            continue
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|()<>")
+        lexer.commenters = ""
+        lexer.wordchars += ":@$%,*{}[]"
+        words = list(lexer)
+        starts = [at + 1 for at, word in enumerate(words) if word == "psrp"]
+        found += [list(takewhile(lambda word: word[0] not in "|()<>", words[at:])) for at in starts]
+    return found
+
+
+@EVERY
+def test_the_command_lines_of_the_help_are_right(page: str) -> None:
+    found = examples(commands()[page].epilog or "")
+    assert found
+    for words in found:
+        context = main.make_context("psrp", list(words))
+        if words[:1] == ["-c"]:
+            continue
+        command: click.Command = main
+        rest = words
+        while isinstance(command, click.Group) and rest:
+            below = command.get_command(context, rest[0])
+            assert below is not None, words
+            context = below.make_context(rest[0], rest[1:], parent=context)
+            command, rest = below, rest[1:]
 
 
 @EVERY

@@ -125,6 +125,8 @@ async def test_a_session_that_ends_while_a_line_is_typed_is_left() -> None:
 
 
 async def test_ctrl_c_while_more_is_asked_for_drops_the_block() -> None:
+    """Statement I96."""
+
     async def incomplete(server: FakeServer, event: e.CreatePipeline) -> None:
         record = ErrorRecord.create(
             "more", error_id="More",

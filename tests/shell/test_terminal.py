@@ -129,6 +129,7 @@ def test_ctrl_c_at_the_prompt_drops_the_line(tmp_path: Path) -> None:
 
 
 def test_an_incomplete_line_goes_on_until_an_empty_one(tmp_path: Path) -> None:
+    """Statement I96."""
     with entered(tmp_path) as terminal:
         run(terminal, "Get-Table |")
         terminal.see_prompt(">>")
