@@ -111,8 +111,9 @@ def _load(where: str) -> Mapping[str, Callable[..., Any]]:
     module, _, name = where.partition(":")
     if not module or not name:
         raise ValueError(f"{where!r} is not of the form module:name")
+    # Behind what is installed: under sshd this is a folder that the client may write to.
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        sys.path.append(os.getcwd())
     found: Any = import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
