@@ -204,10 +204,11 @@ def test_a_code_page_can_be_named(file: Path) -> None:
 
 
 def test_help_has_examples() -> None:
-    for arguments in (["--help"], ["to-json", "--help"], ["format", "--help"]):
-        shown = run(*arguments)
-        assert shown.exit_code == 0
-        assert "psrp clixml to-json services.xml" in shown.stdout
+    examples = {"to-json": "services.xml", "from-json": "edited.json", "format": "body.xml"}
+    for command, file in examples.items():
+        for shown in (run("--help"), run(command, "--help")):
+            assert shown.exit_code == 0
+            assert f"psrp clixml {command} {file}" in shown.stdout
 
 
 @needs_collection
