@@ -86,9 +86,10 @@ def milliseconds(seconds: float) -> str:
 
 def ratio(ours: float, other: float | None) -> str:
     """How many times as long the other took."""
-    return (
-        "-" if other is None else f"{other / ours:.2f}x" if other < ours else f"{other / ours:.1f}x"
-    )
+    if other is None:
+        return "-"
+    times = other / ours
+    return f"{times:.3f}x" if times < 0.1 else f"{times:.2f}x" if times < 1 else f"{times:.1f}x"
 
 
 def lines(table: Table) -> list[str]:
