@@ -165,9 +165,7 @@ class Context:
         """A line that is not shown, as ``Read-Host PROMPT -AsSecureString`` asks for it."""
         return _secret(await self._prompt("", "", prompt, _SECRET))
 
-    async def _prompt(
-        self, caption: str, message: str, name: str, kind: tuple[str, str]
-    ) -> Any:
+    async def _prompt(self, caption: str, message: str, name: str, kind: tuple[str, str]) -> Any:
         field = FieldDescription(
             name=name,
             parameter_type_name=kind[0],

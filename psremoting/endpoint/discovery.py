@@ -237,9 +237,7 @@ def _help(command: EndpointCommand, parameter: str) -> PSObject:
     ]
     if parameter:
         parts = parts[-1:]
-    text = "\n\n".join(
-        f"{title}\n{textwrap.indent(body, '    ')}" for title, body in parts if body
-    )
+    text = "\n\n".join(f"{title}\n{textwrap.indent(body, '    ')}" for title, body in parts if body)
     return PSObject(
         ("HelpInfo", "System.Object"),
         {

@@ -139,9 +139,7 @@ def _fixed_columns(view: tuple[tuple[str, int], ...], width: int) -> list[_Colum
         at = widths.index(max(widths))
         widths[at] = max(10, widths[at] - over)
     rest = max(1, width - sum(widths) - len(widths) + 1)
-    return [
-        _Column(name, its or rest, False) for (name, _), its in zip(view, widths, strict=True)
-    ]
+    return [_Column(name, its or rest, False) for (name, _), its in zip(view, widths, strict=True)]
 
 
 def _fitting_columns(rows: list[dict[str, Any]], width: int) -> list[_Column]:

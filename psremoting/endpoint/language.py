@@ -271,9 +271,7 @@ class _Parser:
                     if parts and self.text[self.at + 1] in "\r\n":
                         return "".join(parts)
                     self._refuse()
-                raise parse_error(
-                    "Incomplete string token.", "IncompleteString", incomplete=True
-                )
+                raise parse_error("Incomplete string token.", "IncompleteString", incomplete=True)
             else:
                 return "".join(parts) if parts else None
 

@@ -113,18 +113,19 @@ class ProcessSession:
 
     # -- the child's side
 
-    async def run(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         task_status.started()
         try:
-            async with open_process(
-                self._engine.argv,
-                on_stderr=self._show,
-                cwd=self._engine.cwd,
-                env=self._engine.env,
-                patience=self._engine.patience,
-            ) as wire, trio.open_nursery() as nursery:
+            async with (
+                open_process(
+                    self._engine.argv,
+                    on_stderr=self._show,
+                    cwd=self._engine.cwd,
+                    env=self._engine.env,
+                    patience=self._engine.patience,
+                ) as wire,
+                trio.open_nursery() as nursery,
+            ):
                 nursery.start_soon(self._write, wire)
                 nursery.start_soon(self._wait_for_client, wire, nursery.cancel_scope)
                 await self._read(wire)
@@ -206,5 +207,3 @@ class ProcessSession:
     def _answer_for_the_dead(self, item: Outgoing) -> None:
         if item.act is not None and item.act is not Act.CREATE_PIPELINE:
             self._put(Outgoing(target=item.target, act=item.act))
-
-

@@ -98,9 +98,7 @@ def _stage(
     return kind(pipeline, part, at, script, takes_input)
 
 
-async def _run_beside(
-    stage: Stage, failed: list[BaseException], scope: trio.CancelScope
-) -> None:
+async def _run_beside(stage: Stage, failed: list[BaseException], scope: trio.CancelScope) -> None:
     try:
         await stage.run()
     except Exception as error:
@@ -292,8 +290,7 @@ class Stage(Streams):
         """Whether the function is called for each object of the pipeline."""
         assert self.found is not None
         return self._has_input and any(
-            (each.from_pipeline or each.by_property_name)
-            and each.argument not in self.bound.values
+            (each.from_pipeline or each.by_property_name) and each.argument not in self.bound.values
             for each in self.found.parameters
         )
 

@@ -142,9 +142,7 @@ class Streams:
             return
         if self.pipeline.adds_invocation(1):
             record = replace(record, **self._invocation())
-        await self.pipeline.say(
-            e.ErrorRecordMessage(pipeline_id=self.pipeline.id, record=record)
-        )
+        await self.pipeline.say(e.ErrorRecordMessage(pipeline_id=self.pipeline.id, record=record))
 
     def _invocation(self) -> dict[str, Any]:
         info = {

@@ -146,9 +146,7 @@ class SyncContext:
     def application_arguments(self) -> Any:
         return self._context.application_arguments
 
-    def _named(
-        self, function: Callable[..., Awaitable[T]], *arguments: Any, **named: Any
-    ) -> T:
+    def _named(self, function: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
         async def run() -> T:
             return await function(*arguments, **named)
 
@@ -166,9 +164,7 @@ class SyncContext:
         target: Any = None,
     ) -> None:
         named = {} if category is None else {"category": category}
-        self._named(
-            self._context.write_error, error, error_id=error_id, target=target, **named
-        )
+        self._named(self._context.write_error, error, error_id=error_id, target=target, **named)
 
     def write_warning(self, text: str) -> None:
         self._side.ask(self._context.write_warning, text)

@@ -248,5 +248,3 @@ async def connected(
             yield client
             await ours.send_eof()
             await client.ended.wait()
-
-

@@ -184,9 +184,7 @@ async def test_a_client_that_enters_finds_the_commands_that_it_needs() -> None:
 async def test_an_unknown_command_fails_in_the_same_words() -> None:
     player = await play("enter-interactive")
     (target,) = [id for id, name in started(player).items() if name == "Get-NoSuchThing"]
-    (ours,), (theirs,) = (
-        each.of(target, PIPELINE_STATE) for each in (player.said, player.truth)
-    )
+    (ours,), (theirs,) = (each.of(target, PIPELINE_STATE) for each in (player.said, player.truth))
     assert state(ours)[0] == state(theirs)[0] == 5
     assert words(state(ours)[1]) == words(state(theirs)[1])
 
