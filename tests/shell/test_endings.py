@@ -147,6 +147,7 @@ def test_a_dumb_terminal_gets_lines_only(tmp_path: Path) -> None:
         terminal.see("Secret:")
         terminal.enter("hunter2")
         terminal.see("7 characters")
+        terminal.see_prompt()
         terminal.enter("Wait-Forever")
         terminal.see("\nwaiting")
         terminal.type(CTRL_C)
