@@ -28,7 +28,7 @@ ANY_STDLIB = set(sys.stdlib_module_names)
 LAYERS = {
     "psrp": PURE | {"psrp", "lxml", "cryptography"},
     "wsman": PURE | {"wsman", "psrp.sansio", "lxml", "spnego", "h11"},
-    "sshsub": PURE | {"sshsub", "psrp.sansio"},
+    "sshsub": PURE | {"sshsub", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
     | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego"}
     | {"click", "rich", "prompt_toolkit", "yaml"},

@@ -106,5 +106,6 @@ def test_the_command_and_the_extras_are_declared() -> None:
     assert {"kerberos", "testing", "dev"} <= set(project.get_all("Provides-Extra") or ())
     assert project["Requires-Python"] == ">=3.11"
     assert not any("hypothesis" in line for line in requires("psremoting") or () if ";" not in line)
-    assert 'psrp = "psremoting.cli.main:main"' in Path(ROOT, "pyproject.toml").read_text("utf-8")
+    assert 'psrp = "psremoting.cli.entry:main"' in Path(ROOT, "pyproject.toml").read_text("utf-8")
+    assert callable(importlib.import_module("psremoting.cli.entry").main)
     assert callable(importlib.import_module("psremoting.cli.main").main)

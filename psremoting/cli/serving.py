@@ -1,0 +1,108 @@
+"""What `psrp serve` does, without a command line: an sshd starts it for every client, and what
+only reads options would cost each of them a twentieth of a second.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.engine import Engine
+    from sshsub.trio_stream import Wire
+
+__all__ = ["CannotServe", "run"]
+
+
+class CannotServe(Exception):
+    """The functions cannot be loaded, or the socket cannot be made."""
+
+
+def run(unix: str | None = None, functions: str | None = None, process: str | None = None) -> int:
+    """Serve stdin and stdout, or a socket; the exit code. Raises CannotServe."""
+    # Everything that is made while we start lives as long as the process.
+    gc.disable()
+    try:
+        engine = _engine(functions, process)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise CannotServe(str(error)) from None
+    return _run(engine, unix)
+
+
+def _engine(functions: str | None, process: str | None) -> Engine:
+    if process is not None:
+        from psremoting.endpoint.process import ProcessEngine
+
+        return ProcessEngine(shlex.split(process))
+    from psremoting.endpoint.functions import FunctionsEngine
+
+    if functions is None:
+        from psremoting.endpoint.demo import DEMO
+
+        return FunctionsEngine(DEMO)
+    return FunctionsEngine(_load(functions))
+
+
+def _load(where: str) -> Mapping[str, Callable[..., Any]]:
+    """The functions that ``module:name`` leads to. Raises what click shows."""
+    module, _, name = where.partition(":")
+    if not module or not name:
+        raise ValueError(f"{where!r} is not of the form module:name")
+    # Behind what is installed: under sshd this is a folder that the client may write to.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, Mapping) and callable(found):
+        found = found()
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{where} is no mapping of command names to functions")
+    return found
+
+
+def _run(engine: Engine, unix: str | None) -> int:
+    import trio
+
+    from psremoting.endpoint.driver import serve_wire
+    from sshsub.trio_server import serve_stdio
+
+    gc.freeze()
+    gc.enable()
+    one = partial(serve_wire, engine=engine)
+    if unix is None:
+        return trio.run(serve_stdio, one)
+    if (failed := trio.run(_serve_socket, unix, one)) is not None:
+        raise CannotServe(failed)
+    return 0
+
+
+async def _serve_socket(path: str, one: Callable[[Wire], Awaitable[int]]) -> str | None:
+    """Serve until a signal ends it; why it could not, or None."""
+    import trio
+
+    from psrp.sansio import LocalProtocolError
+    from sshsub.trio_server import serve_unix
+
+    failed: str | None = None
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def end() -> None:
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end)
+            try:
+                await serve_unix(path, one)
+            except (OSError, LocalProtocolError) as error:
+                failed = str(error)
+            nursery.cancel_scope.cancel()
+    return failed
