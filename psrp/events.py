@@ -8,7 +8,7 @@ the wire: it tells the caller what the machine met (`UnknownMessage`, `Ignored`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -73,12 +73,32 @@ class ApartmentState(IntEnum):
     UNKNOWN = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Event:
-    """Anything that a machine takes or gives."""
+    """Anything that a machine takes or gives. Equal are events of one class with equal fields.
+
+    One comparison and one repr serve all: made for each class, as a dataclass does by itself,
+    they would cost every program that starts a tenth of its start.
+    """
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, each.name) for each in fields(self))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        shown = (each.name for each in fields(self) if each.repr)
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+        return f"{type(self).__name__}({values})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PipelineEvent(Event):
     """An event of one pipeline."""
 
@@ -88,7 +108,7 @@ class PipelineEvent(Event):
 # -- session and pool messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SessionCapability(Event):
     """SESSION_CAPABILITY, [MS-PSRP] 2.2.2.1."""
 
@@ -100,7 +120,7 @@ class SessionCapability(Event):
     """An opaque .NET BinaryFormatter blob of old clients; never unpacked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class InitRunspacePool(Event):
     """INIT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.2."""
 
@@ -112,26 +132,26 @@ class InitRunspacePool(Event):
     host_info: HostInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PublicKey(Event):
     """PUBLIC_KEY, [MS-PSRP] 2.2.2.3: base64 of a CAPI PUBLICKEYBLOB."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class EncryptedSessionKey(Event):
     """ENCRYPTED_SESSION_KEY, [MS-PSRP] 2.2.2.4: base64 of a CAPI SIMPLEBLOB."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PublicKeyRequest(Event):
     """PUBLIC_KEY_REQUEST, [MS-PSRP] 2.2.2.5."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ConnectRunspacePool(Event):
     """CONNECT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.29; no counts are sent as a bare empty string."""
 
@@ -139,7 +159,7 @@ class ConnectRunspacePool(Event):
     max_runspaces: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetMaxRunspaces(Event):
     """SET_MAX_RUNSPACES, [MS-PSRP] 2.2.2.6."""
 
@@ -147,7 +167,7 @@ class SetMaxRunspaces(Event):
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class SetMinRunspaces(Event):
     """SET_MIN_RUNSPACES, [MS-PSRP] 2.2.2.7."""
 
@@ -155,7 +175,7 @@ class SetMinRunspaces(Event):
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RunspaceAvailability(Event):
     """RUNSPACE_AVAILABILITY, [MS-PSRP] 2.2.2.8: the answer to SET_MIN, SET_MAX, GET and RESET.
 
@@ -167,7 +187,7 @@ class RunspaceAvailability(Event):
     """Free runspaces (for a query), or whether the change was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RunspacePoolState(Event):
     """RUNSPACEPOOL_STATE, [MS-PSRP] 2.2.2.9."""
 
@@ -175,14 +195,14 @@ class RunspacePoolState(Event):
     error: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class GetAvailableRunspaces(Event):
     """GET_AVAILABLE_RUNSPACES, [MS-PSRP] 2.2.2.11."""
 
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class UserEvent(Event):
     """USER_EVENT, [MS-PSRP] 2.2.2.12."""
 
@@ -196,14 +216,14 @@ class UserEvent(Event):
     runspace_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ApplicationPrivateData(Event):
     """APPLICATION_PRIVATE_DATA, [MS-PSRP] 2.2.2.13."""
 
     data: Dictionary | dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RunspacePoolInitData(Event):
     """RUNSPACEPOOL_INIT_DATA, [MS-PSRP] 2.2.2.30. PowerShell swaps the two numbers on the
     wire; here the smaller one is always the minimum."""
@@ -212,14 +232,14 @@ class RunspacePoolInitData(Event):
     max_runspaces: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ResetRunspaceState(Event):
     """RESET_RUNSPACE_STATE, [MS-PSRP] 2.2.2.31; from protocol 2.3 on."""
 
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RunspacePoolHostCall(Event):
     """RUNSPACEPOOL_HOST_CALL, [MS-PSRP] 2.2.2.15."""
 
@@ -230,7 +250,7 @@ class RunspacePoolHostCall(Event):
     arguments: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RunspacePoolHostResponse(Event):
     """RUNSPACEPOOL_HOST_RESPONSE, [MS-PSRP] 2.2.2.16."""
 
@@ -243,7 +263,7 @@ class RunspacePoolHostResponse(Event):
 # -- pipeline messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class CreatePipeline(PipelineEvent):
     """CREATE_PIPELINE, [MS-PSRP] 2.2.2.10."""
 
@@ -256,7 +276,7 @@ class CreatePipeline(PipelineEvent):
     is_nested: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class GetCommandMetadata(PipelineEvent):
     """GET_COMMAND_METADATA, [MS-PSRP] 2.2.2.14. None stands for a Nil member."""
 
@@ -268,26 +288,26 @@ class GetCommandMetadata(PipelineEvent):
     fully_qualified_modules: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PipelineInput(PipelineEvent):
     """PIPELINE_INPUT, [MS-PSRP] 2.2.2.17."""
 
     data: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class EndOfPipelineInput(PipelineEvent):
     """END_OF_PIPELINE_INPUT, [MS-PSRP] 2.2.2.18."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PipelineOutput(PipelineEvent):
     """PIPELINE_OUTPUT, [MS-PSRP] 2.2.2.19."""
 
     data: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ErrorRecordMessage(Event):
     """ERROR_RECORD, [MS-PSRP] 2.2.2.20. Some endpoints send records to the pool: no pipeline."""
 
@@ -295,7 +315,7 @@ class ErrorRecordMessage(Event):
     record: ErrorRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class DebugRecordMessage(Event):
     """DEBUG_RECORD, [MS-PSRP] 2.2.2.22."""
 
@@ -303,7 +323,7 @@ class DebugRecordMessage(Event):
     record: InformationalRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class VerboseRecordMessage(Event):
     """VERBOSE_RECORD, [MS-PSRP] 2.2.2.23."""
 
@@ -311,7 +331,7 @@ class VerboseRecordMessage(Event):
     record: InformationalRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class WarningRecordMessage(Event):
     """WARNING_RECORD, [MS-PSRP] 2.2.2.24."""
 
@@ -319,7 +339,7 @@ class WarningRecordMessage(Event):
     record: InformationalRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ProgressRecordMessage(Event):
     """PROGRESS_RECORD, [MS-PSRP] 2.2.2.25."""
 
@@ -327,7 +347,7 @@ class ProgressRecordMessage(Event):
     record: ProgressRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class InformationRecordMessage(Event):
     """INFORMATION_RECORD, [MS-PSRP] 2.2.2.26."""
 
@@ -335,7 +355,7 @@ class InformationRecordMessage(Event):
     record: InformationRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PipelineState(PipelineEvent):
     """PIPELINE_STATE, [MS-PSRP] 2.2.2.21."""
 
@@ -343,7 +363,7 @@ class PipelineState(PipelineEvent):
     error: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PipelineHostCall(PipelineEvent):
     """PIPELINE_HOST_CALL, [MS-PSRP] 2.2.2.27."""
 
@@ -352,7 +372,7 @@ class PipelineHostCall(PipelineEvent):
     arguments: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class PipelineHostResponse(PipelineEvent):
     """PIPELINE_HOST_RESPONSE, [MS-PSRP] 2.2.2.28."""
 
@@ -362,7 +382,7 @@ class PipelineHostResponse(PipelineEvent):
     error: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class StopPowerShell(PipelineEvent):
     """Message 0x00041012: a stop inside the protocol. Clients use StopPipeline instead."""
 
@@ -370,32 +390,32 @@ class StopPowerShell(PipelineEvent):
 # -- steps of the carrier
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class StopPipeline(PipelineEvent):
     """The client asks to stop; from the server: that request was carried out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ClosePipeline(PipelineEvent):
     """The client gives the pipeline up; from the server: it is gone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ConnectPipeline(PipelineEvent):
     """A new client takes over a running pipeline; from the server: done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ClosePool(Event):
     """The client closes the pool; from the server: it is closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Disconnect(Event):
     """The client leaves and the pool lives on; from the server: done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Reconnect(Event):
     """The client that disconnected comes back; from the server: done."""
 
@@ -403,7 +423,7 @@ class Reconnect(Event):
 # -- what the machine tells its caller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class UnknownMessage(Event):
     """A message of a type that nobody knows; the peer's conversation goes on."""
 
@@ -412,7 +432,7 @@ class UnknownMessage(Event):
     body: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Ignored(Event):
     """A good message that real peers drop: for a pipeline that is gone, for the other side ..."""
 
@@ -421,7 +441,7 @@ class Ignored(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Fault(Event):
     """The peer broke a rule at the cost of one message or one pipeline; the pool lives on."""
 
