@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import clixml, fragments, pools, sessions
+from bench import clixml, fragments, pools, prompt, sessions
 from bench.report import Clock, Table, as_json, lines
 
-SUBJECTS = ("clixml", "fragments", "pools", "sessions")
+SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt")
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
 
@@ -58,6 +58,8 @@ def main() -> None:
             show(found, fragments.growing(found))
         elif subject == "pools":
             show(pools.table(clock, quick=asked.quick), [])
+        elif subject == "prompt":
+            show(prompt.table(clock), [])
         else:
             for found in sessions.tables(clock, quick=asked.quick):
                 show(found, [])

@@ -396,6 +396,3 @@ def indent(text: str) -> str:
         pieces.append(match[0])
         after_start = not (ends or empty)
     return "".join(pieces[1:])
-
-
-_indent = indent
