@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from psrp import events as e
+from psrp.host_methods import VOID_CALL_ID
 from psrp.messages import MessageType, type_of
 from psrp.sansio import (
     Act,
@@ -45,7 +46,6 @@ __all__ = [
 Check: TypeAlias = "Callable[[Pool, Line, Any], None]"
 React: TypeAlias = "Callable[[Pool, Line, Any], e.Event | None]"
 
-VOID_CALL = -100
 _RESET_SINCE = (2, 3)
 _CONNECT_SINCE = (2, 2)
 
@@ -81,11 +81,6 @@ def received_act(act: Act, target: UUID | None) -> e.Event | None:
 # -- before a message of ours goes out
 
 
-def _may_reset(pool: Pool, line: Line, event: e.ResetRunspaceState) -> None:
-    if pool.exchange.version < _RESET_SINCE:
-        raise LocalProtocolError(f"RESET_RUNSPACE_STATE needs 2.3; negotiated is {pool.version}")
-
-
 def _may_connect(pool: Pool, line: Line, event: e.ConnectRunspacePool) -> None:
     if number(pool.own_version) < _CONNECT_SINCE:
         raise LocalProtocolError(f"connecting needs 2.2; our version is {pool.own_version}")
@@ -116,7 +111,7 @@ def _answers_open_call(pool: Pool, line: Line, event: Any) -> None:
 
 
 def _fresh_call(pool: Pool, line: Line, event: Any) -> None:
-    if event.call_id != VOID_CALL and event.call_id in line.calls:
+    if event.call_id != VOID_CALL_ID and event.call_id in line.calls:
         raise LocalProtocolError(f"host call {event.call_id} is open already")
 
 
@@ -125,8 +120,9 @@ def _fresh_question(pool: Pool, line: Line, event: Any) -> None:
         raise LocalProtocolError(f"question {event.call_id} is open already")
 
 
-def _may_reset_fresh(pool: Pool, line: Line, event: e.ResetRunspaceState) -> None:
-    _may_reset(pool, line, event)
+def _may_reset(pool: Pool, line: Line, event: e.ResetRunspaceState) -> None:
+    if pool.exchange.version < _RESET_SINCE:
+        raise LocalProtocolError(f"RESET_RUNSPACE_STATE needs 2.3; negotiated is {pool.version}")
     _fresh_question(pool, line, event)
 
 
@@ -138,7 +134,7 @@ CHECKS: dict[type[e.Event], Check] = {
     e.SetMinRunspaces: _fresh_question,
     e.SetMaxRunspaces: _fresh_question,
     e.GetAvailableRunspaces: _fresh_question,
-    e.ResetRunspaceState: _may_reset_fresh,
+    e.ResetRunspaceState: _may_reset,
     e.RunspacePoolHostCall: _fresh_call,
     e.PipelineHostCall: _fresh_call,
     e.RunspacePoolHostResponse: _answers_open_call,
@@ -154,7 +150,7 @@ def _remember_question(pool: Pool, line: Line, event: Any) -> None:
 
 
 def _remember_call(pool: Pool, line: Line, event: Any) -> None:
-    if event.call_id != VOID_CALL:
+    if event.call_id != VOID_CALL_ID:
         line.calls[event.call_id] = event.method
 
 
