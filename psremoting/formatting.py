@@ -16,7 +16,7 @@ from uuid import UUID
 
 from psremoting.streams import StreamKind
 from psrp.clixml import DateTime, Dictionary, PSObject, SecureString, TimeSpan
-from psrp.records import ErrorRecord, HostInformationMessage, InformationRecord
+from psrp.records import ErrorRecord, InformationRecord
 
 __all__ = ["ERROR_VIEWS", "error_text", "record_text", "value_text"]
 
@@ -179,12 +179,6 @@ def record_text(kind: StreamKind, record: Any) -> str | None:
         assert isinstance(record, InformationRecord)
         return _safe(str(record) or value_text(record.message_data))
     return None
-
-
-def ends_line(record: InformationRecord) -> bool:
-    """Whether what Write-Host wrote ends its line (``-NoNewline`` was not given)."""
-    shown: HostInformationMessage | None = record.host_message
-    return shown is None or not shown.no_new_line
 
 
 def _safe(text: str) -> str:
