@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from typing import Any
 
 from psrp.clixml import Dictionary, List, PSObject, SecureString
 from psrp.enums import PIPELINE_RESULT_TYPES, PipelineResultTypes
+from psrp.frozen import dataclass
 from psrp.properties import Properties, bag, enum_object, enum_text
 from psrp.sansio import LocalProtocolError, MessageError
 

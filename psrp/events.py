@@ -8,9 +8,11 @@ the wire: it tells the caller what the machine met (`UnknownMessage`, `Ignored`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
+
+from psrp.frozen import dataclass
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -73,32 +75,12 @@ class ApartmentState(IntEnum):
     UNKNOWN = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Anything that a machine takes or gives. Equal are events of one class with equal fields.
-
-    One comparison and one repr serve all: made for each class, as a dataclass does by itself,
-    they would cost every program that starts a tenth of its start.
-    """
-
-    def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, each.name) for each in fields(self))
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def __repr__(self) -> str:
-        shown = (each.name for each in fields(self) if each.repr)
-        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
-        return f"{type(self).__name__}({values})"
+    """Anything that a machine takes or gives. Equal are events of one class with equal fields."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineEvent(Event):
     """An event of one pipeline."""
 
@@ -108,7 +90,7 @@ class PipelineEvent(Event):
 # -- session and pool messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCapability(Event):
     """SESSION_CAPABILITY, [MS-PSRP] 2.2.2.1."""
 
@@ -120,7 +102,7 @@ class SessionCapability(Event):
     """An opaque .NET BinaryFormatter blob of old clients; never unpacked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitRunspacePool(Event):
     """INIT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.2."""
 
@@ -132,26 +114,26 @@ class InitRunspacePool(Event):
     host_info: HostInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey(Event):
     """PUBLIC_KEY, [MS-PSRP] 2.2.2.3: base64 of a CAPI PUBLICKEYBLOB."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptedSessionKey(Event):
     """ENCRYPTED_SESSION_KEY, [MS-PSRP] 2.2.2.4: base64 of a CAPI SIMPLEBLOB."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKeyRequest(Event):
     """PUBLIC_KEY_REQUEST, [MS-PSRP] 2.2.2.5."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectRunspacePool(Event):
     """CONNECT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.29; no counts are sent as a bare empty string."""
 
@@ -159,7 +141,7 @@ class ConnectRunspacePool(Event):
     max_runspaces: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetMaxRunspaces(Event):
     """SET_MAX_RUNSPACES, [MS-PSRP] 2.2.2.6."""
 
@@ -167,7 +149,7 @@ class SetMaxRunspaces(Event):
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetMinRunspaces(Event):
     """SET_MIN_RUNSPACES, [MS-PSRP] 2.2.2.7."""
 
@@ -175,7 +157,7 @@ class SetMinRunspaces(Event):
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunspaceAvailability(Event):
     """RUNSPACE_AVAILABILITY, [MS-PSRP] 2.2.2.8: the answer to SET_MIN, SET_MAX, GET and RESET.
 
@@ -187,7 +169,7 @@ class RunspaceAvailability(Event):
     """Free runspaces (for a query), or whether the change was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunspacePoolState(Event):
     """RUNSPACEPOOL_STATE, [MS-PSRP] 2.2.2.9."""
 
@@ -195,14 +177,14 @@ class RunspacePoolState(Event):
     error: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GetAvailableRunspaces(Event):
     """GET_AVAILABLE_RUNSPACES, [MS-PSRP] 2.2.2.11."""
 
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserEvent(Event):
     """USER_EVENT, [MS-PSRP] 2.2.2.12."""
 
@@ -216,14 +198,14 @@ class UserEvent(Event):
     runspace_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationPrivateData(Event):
     """APPLICATION_PRIVATE_DATA, [MS-PSRP] 2.2.2.13."""
 
     data: Dictionary | dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunspacePoolInitData(Event):
     """RUNSPACEPOOL_INIT_DATA, [MS-PSRP] 2.2.2.30. PowerShell swaps the two numbers on the
     wire; here the smaller one is always the minimum."""
@@ -232,14 +214,14 @@ class RunspacePoolInitData(Event):
     max_runspaces: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResetRunspaceState(Event):
     """RESET_RUNSPACE_STATE, [MS-PSRP] 2.2.2.31; from protocol 2.3 on."""
 
     call_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunspacePoolHostCall(Event):
     """RUNSPACEPOOL_HOST_CALL, [MS-PSRP] 2.2.2.15."""
 
@@ -250,7 +232,7 @@ class RunspacePoolHostCall(Event):
     arguments: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunspacePoolHostResponse(Event):
     """RUNSPACEPOOL_HOST_RESPONSE, [MS-PSRP] 2.2.2.16."""
 
@@ -263,7 +245,7 @@ class RunspacePoolHostResponse(Event):
 # -- pipeline messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePipeline(PipelineEvent):
     """CREATE_PIPELINE, [MS-PSRP] 2.2.2.10."""
 
@@ -276,7 +258,7 @@ class CreatePipeline(PipelineEvent):
     is_nested: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GetCommandMetadata(PipelineEvent):
     """GET_COMMAND_METADATA, [MS-PSRP] 2.2.2.14. None stands for a Nil member."""
 
@@ -288,26 +270,26 @@ class GetCommandMetadata(PipelineEvent):
     fully_qualified_modules: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineInput(PipelineEvent):
     """PIPELINE_INPUT, [MS-PSRP] 2.2.2.17."""
 
     data: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndOfPipelineInput(PipelineEvent):
     """END_OF_PIPELINE_INPUT, [MS-PSRP] 2.2.2.18."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineOutput(PipelineEvent):
     """PIPELINE_OUTPUT, [MS-PSRP] 2.2.2.19."""
 
     data: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRecordMessage(Event):
     """ERROR_RECORD, [MS-PSRP] 2.2.2.20. Some endpoints send records to the pool: no pipeline."""
 
@@ -315,7 +297,7 @@ class ErrorRecordMessage(Event):
     record: ErrorRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DebugRecordMessage(Event):
     """DEBUG_RECORD, [MS-PSRP] 2.2.2.22."""
 
@@ -323,7 +305,7 @@ class DebugRecordMessage(Event):
     record: InformationalRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerboseRecordMessage(Event):
     """VERBOSE_RECORD, [MS-PSRP] 2.2.2.23."""
 
@@ -331,7 +313,7 @@ class VerboseRecordMessage(Event):
     record: InformationalRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WarningRecordMessage(Event):
     """WARNING_RECORD, [MS-PSRP] 2.2.2.24."""
 
@@ -339,7 +321,7 @@ class WarningRecordMessage(Event):
     record: InformationalRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressRecordMessage(Event):
     """PROGRESS_RECORD, [MS-PSRP] 2.2.2.25."""
 
@@ -347,7 +329,7 @@ class ProgressRecordMessage(Event):
     record: ProgressRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InformationRecordMessage(Event):
     """INFORMATION_RECORD, [MS-PSRP] 2.2.2.26."""
 
@@ -355,7 +337,7 @@ class InformationRecordMessage(Event):
     record: InformationRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineState(PipelineEvent):
     """PIPELINE_STATE, [MS-PSRP] 2.2.2.21."""
 
@@ -363,7 +345,7 @@ class PipelineState(PipelineEvent):
     error: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineHostCall(PipelineEvent):
     """PIPELINE_HOST_CALL, [MS-PSRP] 2.2.2.27."""
 
@@ -372,7 +354,7 @@ class PipelineHostCall(PipelineEvent):
     arguments: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineHostResponse(PipelineEvent):
     """PIPELINE_HOST_RESPONSE, [MS-PSRP] 2.2.2.28."""
 
@@ -382,7 +364,7 @@ class PipelineHostResponse(PipelineEvent):
     error: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopPowerShell(PipelineEvent):
     """Message 0x00041012: a stop inside the protocol. Clients use StopPipeline instead."""
 
@@ -390,32 +372,32 @@ class StopPowerShell(PipelineEvent):
 # -- steps of the carrier
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopPipeline(PipelineEvent):
     """The client asks to stop; from the server: that request was carried out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePipeline(PipelineEvent):
     """The client gives the pipeline up; from the server: it is gone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectPipeline(PipelineEvent):
     """A new client takes over a running pipeline; from the server: done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePool(Event):
     """The client closes the pool; from the server: it is closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect(Event):
     """The client leaves and the pool lives on; from the server: done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconnect(Event):
     """The client that disconnected comes back; from the server: done."""
 
@@ -423,7 +405,7 @@ class Reconnect(Event):
 # -- what the machine tells its caller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownMessage(Event):
     """A message of a type that nobody knows; the peer's conversation goes on."""
 
@@ -432,7 +414,7 @@ class UnknownMessage(Event):
     body: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored(Event):
     """A good message that real peers drop: for a pipeline that is gone, for the other side ..."""
 
@@ -441,7 +423,7 @@ class Ignored(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Event):
     """The peer broke a rule at the cost of one message or one pipeline; the pool lives on."""
 

@@ -5,11 +5,12 @@ are to be had from here. [MS-PSRP] 2.2.3.14, ``RemoteSessionCapability.cs``, ``R
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from psrp.clixml import Dictionary, PSObject
 from psrp.enums import ConsoleColor
+from psrp.frozen import dataclass
 from psrp.host_kinds import read_typed, write_typed
 from psrp.host_methods import (
     HOST_METHODS,

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from psrp.frozen import dataclass
 
 if TYPE_CHECKING:
     from psrp.clixml import SecureString

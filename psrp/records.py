@@ -7,7 +7,7 @@ and a record that nobody changed is written from it, so that nothing is lost on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
 
 from psrp.clixml import DateTime, DateTimeKind, Dictionary, Int64, List, PSObject, UInt32
@@ -19,6 +19,7 @@ from psrp.enums import (
     ErrorCategory,
     ProgressType,
 )
+from psrp.frozen import dataclass
 from psrp.properties import (
     Properties,
     bag,

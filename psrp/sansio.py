@@ -8,9 +8,10 @@ type comes out of bytes that the peer chose.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from psrp.frozen import dataclass
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:

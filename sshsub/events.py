@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
+from psrp.frozen import dataclass
 from psrp.sansio import Act, LocalProtocolError, RemoteProtocolError, Stream
 
 if TYPE_CHECKING:

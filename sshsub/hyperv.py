@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from psrp.frozen import dataclass
 from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError
 
 __all__ = [

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -26,6 +26,7 @@ from xml.parsers import expat
 
 from pybase64 import b64decode, b64encode
 
+from psrp.frozen import dataclass
 from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError, Stream
 
 if TYPE_CHECKING:

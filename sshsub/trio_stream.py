@@ -13,13 +13,13 @@ import stat
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import trio
 
+from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:

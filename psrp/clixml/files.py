@@ -10,7 +10,6 @@ text before, between and behind. See spec-notes/clixml-files.md.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +18,7 @@ from psrp.clixml.reader import MAX_DEPTH, NAMESPACE, Reader
 from psrp.clixml.text import escape_attribute, unescape
 from psrp.clixml.tokens import prepare
 from psrp.clixml.write import Writer, indent
+from psrp.frozen import dataclass
 from psrp.sansio import ClixmlError, LocalProtocolError
 
 if TYPE_CHECKING:

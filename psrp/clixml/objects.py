@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from psrp.clixml.containers import TypeNames
 from psrp.clixml.equality import equal, mapping_parts
+from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
 __all__ = [

@@ -27,8 +27,8 @@ ANY_STDLIB = set(sys.stdlib_module_names)
 
 LAYERS = {
     "psrp": PURE | {"psrp", "lxml", "cryptography"},
-    "wsman": PURE | {"wsman", "psrp.sansio", "lxml", "spnego", "h11"},
-    "sshsub": PURE | {"sshsub", "psrp.sansio", "pybase64"},
+    "wsman": PURE | {"wsman", "psrp.frozen", "psrp.sansio", "lxml", "spnego", "h11"},
+    "sshsub": PURE | {"sshsub", "psrp.frozen", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
     | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego"}
     | {"click", "rich", "prompt_toolkit", "yaml"},
@@ -40,6 +40,10 @@ STRATEGIES = {"hypothesis", "psrp.strategies"}
 #: Calls that ask the world for time, randomness, a file, a terminal or code.
 WORLDLY_METHODS = {"uuid1", "uuid4", "getnode", "now", "utcnow", "today", "fromtimestamp"}
 WORLDLY_NAMES = WORLDLY_METHODS | {"open", "input", "print", "exec", "eval", "__import__"}
+
+
+#: Makes the ``__init__`` of a data class, as the standard library does.
+COMPILES = {("psrp/frozen.py", "exec")}
 
 
 def allowed(path: Path) -> set[str]:
@@ -89,6 +93,7 @@ def test_a_machine_never_asks_the_world(path: Path) -> None:
             (isinstance(node.func, ast.Name) and node.func.id in WORLDLY_NAMES)
             or (isinstance(node.func, ast.Attribute) and node.func.attr in WORLDLY_METHODS)
         )
+        and (str(path), ast.unparse(node.func)) not in COMPILES
     ]
     assert not found
 
