@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import trio
 
+from psremoting.holding import HeldSession
 from psremoting.invocation import Invocation, Result
 from psremoting.session import PSSession
 from psremoting.streams import Streams
@@ -53,53 +54,6 @@ class _Loop:
     def end(self) -> None:
         self._token.run_sync_soon(self._enough.set)
         self._thread.join()
-
-
-class _Held:
-    """Keeps an asynchronous session open between two calls, in one task of the loop."""
-
-    def __init__(self, target: str | Target, more: dict[str, Any]) -> None:
-        self._target = target
-        self._more = more
-        self._done = trio.Event()
-        self._over = trio.Event()
-        self._scope = trio.CancelScope()
-        self._opened = trio.Event()
-        self._session: PSSession | None = None
-        self._error: BaseException | None = None
-
-    async def open(self) -> PSSession:
-        trio.lowlevel.spawn_system_task(self._hold)
-        try:
-            await self._opened.wait()
-        except BaseException:
-            self._scope.cancel()
-            raise
-        if self._session is None:
-            assert self._error is not None
-            raise self._error
-        return self._session
-
-    async def _hold(self) -> None:
-        """A system task: it never raises."""
-        try:
-            with self._scope:
-                async with PSSession.connect(self._target, **self._more) as session:
-                    self._session = session
-                    self._opened.set()
-                    await self._done.wait()
-        except Exception as error:
-            self._error = error
-        finally:
-            self._opened.set()
-            self._over.set()
-
-    async def close(self, *, at_once: bool) -> None:
-        self._done.set()
-        if at_once:
-            self._scope.cancel()
-        with trio.CancelScope(shield=True):
-            await self._over.wait()
 
 
 class SyncInvocation:
@@ -184,14 +138,18 @@ def connect(target: str | Target, **more: Any) -> Iterator[SyncSession]:
     """Open a session for the time of the block; the arguments are those of `PSSession.connect`."""
     loop = _Loop()
     try:
-        held = _Held(target, more)
-        session = loop.call(held.open)
+        held = HeldSession(lambda: PSSession.connect(target, **more))
+        session = loop.call(held.open, trio.lowlevel.spawn_system_task)
         try:
             yield SyncSession(loop, session)
         except BaseException as error:
-            at_once = not isinstance(error, Exception)
-            loop.call(lambda: held.close(at_once=at_once))
+            loop.call(_close, held, not isinstance(error, Exception))
             raise
-        loop.call(lambda: held.close(at_once=False))
+        loop.call(_close, held, False)
     finally:
         loop.end()
+
+
+async def _close(held: HeldSession, at_once: bool) -> None:
+    with trio.CancelScope(shield=True):
+        await held.close(at_once=at_once)

@@ -21,6 +21,7 @@ import trio
 
 from psremoting.errors import PSRemotingError
 from psremoting.groups import lone_exception
+from psremoting.holding import HeldSession
 from psremoting.session import PSSession
 from psrp.records import ErrorCategory
 
@@ -159,49 +160,6 @@ class SessionEntry:
         return self.session.availability
 
 
-class _Held:
-    """Keeps a session open, in one task of the table's nursery."""
-
-    def __init__(self, connect: Callable[[], Any]) -> None:
-        self._connect = connect
-        self._wanted = trio.Event()
-        self._opened = trio.Event()
-        self._over = trio.Event()
-        self._scope = trio.CancelScope()
-        self._session: PSSession | None = None
-        self._error: Exception | None = None
-
-    async def open(self, nursery: trio.Nursery) -> PSSession:
-        nursery.start_soon(self._hold)
-        try:
-            await self._opened.wait()
-        except BaseException:
-            self._scope.cancel()
-            raise
-        if self._session is None:
-            assert self._error is not None
-            raise self._error
-        return self._session
-
-    async def _hold(self) -> None:
-        """Never raises but what ends everything."""
-        try:
-            with self._scope:
-                async with self._connect() as session:
-                    self._session = session
-                    self._opened.set()
-                    await self._wanted.wait()
-        except Exception as error:
-            self._error = error
-        finally:
-            self._opened.set()
-            self._over.set()
-
-    async def close(self) -> None:
-        self._wanted.set()
-        await self._over.wait()
-
-
 class SessionTable:
     """Made by `SessionTable.open`, which closes what is still open at the end of its block."""
 
@@ -209,7 +167,7 @@ class SessionTable:
         self._nursery = nursery
         self._connect = connect
         self._last_id = 0
-        self._rows: dict[int, tuple[SessionEntry, _Held]] = {}
+        self._rows: dict[int, tuple[SessionEntry, HeldSession]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -299,8 +257,8 @@ class SessionTable:
         PSRemotingError; a number is used up then as well.
         """
         number = self.new_id() if id is None else id
-        held = _Held(lambda: self._connect(target, **more))
-        session = await held.open(self._nursery)
+        held = HeldSession(lambda: self._connect(target, **more))
+        session = await held.open(self._nursery.start_soon)
         entry = SessionEntry(
             session,
             id=number,
