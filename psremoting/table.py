@@ -20,7 +20,7 @@ from uuid import UUID
 import trio
 
 from psremoting.errors import PSRemotingError
-from psremoting.groups import lone_exception
+from psremoting.groups import unwrapped
 from psremoting.holding import HeldSession
 from psremoting.session import PSSession
 from psrp.records import ErrorCategory
@@ -173,17 +173,12 @@ class SessionTable:
     @asynccontextmanager
     async def open(cls, *, connect: Opener = PSSession.connect) -> AsyncIterator[SessionTable]:
         """A table with nothing in it. ``connect`` opens its sessions."""
-        try:
+        with unwrapped():
             async with trio.open_nursery() as nursery:
                 table = cls(nursery, connect)
                 yield table
                 await table.clear()
                 nursery.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            error = lone_exception(group)
-            if error is group:
-                raise
-            raise error from error.__cause__
 
     # -- what is there
 
