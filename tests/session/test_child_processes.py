@@ -200,6 +200,13 @@ def test_a_script_gets_the_errors_of_opening_and_of_its_own() -> None:
     assert session.state == "Closed"
 
 
+def test_a_script_that_is_interrupted_ends_its_session_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), sync.connect(TARGET) as session:
+        session.invoke("sleep")
+        raise KeyboardInterrupt
+    assert session.state == "Closed"
+
+
 def test_a_script_gets_the_error_that_ends_a_command() -> None:
     with sync.connect(TARGET) as session:
         with pytest.raises(PSRemotingTransportError):
