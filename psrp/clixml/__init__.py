@@ -8,22 +8,26 @@ b'<En><S N="Key">a</S><Db N="Value">1.5</Db></En></DCT></Obj>'
 
 from __future__ import annotations
 
-from psrp.clixml.files import (
-    RawText,
-    StreamItem,
-    dump_all,
-    dump_streams,
-    iter_streams,
-    load_all,
-    load_streams,
-)
-from psrp.clixml.jsonform import from_json, to_json
-from psrp.clixml.plain import to_plain
+from typing import TYPE_CHECKING
+
 from psrp.clixml.read import loads, read_document
 from psrp.clixml.typenames import deserialized
 from psrp.clixml.values import *  # noqa: F403
 from psrp.clixml.values import __all__ as _values
 from psrp.clixml.write import dumps
+
+if TYPE_CHECKING:
+    from psrp.clixml.files import (
+        RawText,
+        StreamItem,
+        dump_all,
+        dump_streams,
+        iter_streams,
+        load_all,
+        load_streams,
+    )
+    from psrp.clixml.jsonform import from_json, to_json
+    from psrp.clixml.plain import to_plain
 
 __all__ = [
     *_values,
@@ -42,3 +46,25 @@ __all__ = [
     "to_json",
     "to_plain",
 ]
+
+#: What the protocol itself does without: loaded when it is asked for.
+_LATER = {
+    "files": "RawText StreamItem dump_all dump_streams iter_streams load_all load_streams",
+    "jsonform": "from_json to_json",
+    "plain": "to_plain",
+}
+_WHERE = {name: module for module, names in _LATER.items() for name in names.split()}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _WHERE:
+            raise AttributeError(f"module 'psrp.clixml' has no attribute {name!r}")
+        found = getattr(import_module(f"psrp.clixml.{_WHERE[name]}"), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_WHERE})

@@ -187,8 +187,9 @@ _set_offset: _Setter = DateTime.__dict__["offset"].__set__
 _set_span: _Setter = TimeSpan.__dict__["ticks"].__set__
 
 _CLOCK_END = re.compile(r"(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-5][0-9])?")
-_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(Z|[+-][0-9]{2}:[0-5][0-9])?")
-_DURATION = re.compile(
+# Compiled when one is met: together they are a hundredth of a server's start.
+_DATE = r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(Z|[+-][0-9]{2}:[0-5][0-9])?"
+_DURATION = (
     r"(-)?P(?!\Z)(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)D)?"
     r"(?:T(?!\Z)(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)(?:\.([0-9]*))?S)?)?"
 )
@@ -204,7 +205,7 @@ def parse_datetime(text: str) -> DateTime:
         text = text.strip(" \t\r\n")
         clock, rest = text[:19], text[19:]
         if clock[4:17:3] != "--T::":
-            match = _DATE.fullmatch(text)
+            match = re.fullmatch(_DATE, text)
             if match is None:
                 raise ValueError("not a date and time")
             year, month, day, zone = match.groups()
@@ -238,7 +239,7 @@ def parse_timespan(text: str) -> TimeSpan:
 
     An eighth digit of the second and those after it are cut off.
     """
-    match = _DURATION.fullmatch(text.strip(" \t\r\n"))
+    match = re.fullmatch(_DURATION, text.strip(" \t\r\n"))
     if match is None:
         raise ValueError("not a duration")
     sign, *parts, digits = match.groups()

@@ -17,7 +17,7 @@ from tests.house.source import PACKAGES, ROOT, modules, tree
 
 PURE_MODULES = """
     __future__ abc array base64 binascii bisect codecs collections contextlib copy dataclasses
-    datetime decimal enum fractions functools hashlib heapq hmac html inspect io ipaddress
+    datetime decimal enum fractions functools hashlib heapq hmac html importlib inspect io ipaddress
     itertools json keyword math numbers operator re reprlib string struct sys textwrap types
     typing unicodedata urllib.parse uuid weakref xml zlib
 """
