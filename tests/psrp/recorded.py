@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,15 +11,13 @@ from typing import NamedTuple
 
 import yaml
 
-from psrp.fragments import Defragmenter
-from psrp.sansio import RemoteProtocolError, Side
+from psrp.sansio import Side
+from sshsub.packets import Kind
+from tests.conversations import Messages, conversation, recordings
 from tests.recordings import FIXTURES, SHARED
 
 PROBES = FIXTURES / "outofproc" / "probes"
 
-_PACKET = re.compile(
-    rb"""<Data Stream=['"](\w*)['"] PSGuid=['"]([^'"]*)['"] *>([A-Za-z0-9+/=]*)</Data>"""
-)
 _PIECE = re.compile(
     r"<(?:\w+:)?(creationXml|Arguments|Stream|connectXml|connectResponseXml)\b([^>]*)>([^<]+)<"
 )
@@ -35,69 +32,34 @@ class Recorded(NamedTuple):
     message: bytes
 
 
-def spoken(path: Path) -> dict[Side, bytes]:
-    """Everything that each side of an out-of-process recording said."""
-    said = {Side.CLIENT: b"", Side.SERVER: b""}
-    for line in path.read_text().splitlines():
-        chunk = json.loads(line)
-        said[Side(chunk["from"])] += base64.b64decode(chunk["data"])
-    return said
-
-
-def packets(path: Path, sender: Side) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:
-    """The (stream, target) and the bytes of each Data packet that one side sent."""
-    for packet in _PACKET.finditer(spoken(path)[sender]):
-        try:
-            yield (packet[1].lower(), packet[2]), base64.b64decode(packet[3], validate=True)
-        except ValueError:
-            continue
-
-
-def drain(defragmenter: Defragmenter) -> Iterator[bytes]:
-    """What is there, past everything that costs one object only."""
-    while True:
-        try:
-            message = defragmenter.next_message()
-        except RemoteProtocolError:
-            if defragmenter.spoiled:
-                return
-            continue
-        if message is None:
-            return
-        yield message
-
-
 def out_of_process(path: Path) -> Iterator[Recorded]:
-    for sender in Side:
-        streams: dict[tuple[bytes, bytes], Defragmenter] = {}
-        for key, data in packets(path, sender):
-            stream = streams.setdefault(key, Defragmenter())
-            stream.receive_data(data)
-            for message in drain(stream):
-                yield Recorded(path.name, sender, message)
+    messages = Messages(lenient=True)
+    for said in conversation(path):
+        for packet in said.packets:
+            if packet.kind is Kind.DATA:
+                key = (said.side, packet.target, packet.stream)
+                for message in messages.of(key, packet.data):
+                    yield Recorded(path.name, said.side, message)
 
 
 def wsman(path: Path) -> Iterator[Recorded]:
-    streams: dict[tuple[Side, str, bool], Defragmenter] = {}
+    messages = Messages(lenient=True)
     exchanges = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["messages"]
     for exchange in exchanges:
         for sender, text in ((Side.CLIENT, "request"), (Side.SERVER, "response")):
             for piece in _PIECE.finditer(str(exchange.get(text))):
                 command = _COMMAND.search(piece[2])
                 key = (sender, command[1] if command else "", '"pr"' in piece[2])
-                stream = streams.setdefault(key, Defragmenter())
-                stream.receive_data(base64.b64decode(piece[3]))
-                for message in drain(stream):
+                for message in messages.of(key, base64.b64decode(piece[3])):
                     yield Recorded(path.name, sender, message)
 
 
 @lru_cache(maxsize=1)
 def everything() -> tuple[Recorded, ...]:
     """All messages of all recordings that are here."""
-    root = SHARED or FIXTURES
     found = [
         recorded
-        for path in sorted((root / "outofproc").glob("*/*.jsonl"))
+        for path in recordings("probes") + recordings("sessions")
         for recorded in out_of_process(path)
     ]
     folder = FIXTURES / "wsman" if SHARED is None else SHARED / "wsman-recordings"
@@ -113,5 +75,4 @@ def probe(name: str) -> Path:
 
 def sessions() -> frozenset[str]:
     """The names of the recordings in which a real client spoke to a real server."""
-    root = SHARED or FIXTURES
-    return frozenset(path.name for path in (root / "outofproc" / "sessions").glob("*.jsonl"))
+    return frozenset(path.name for path in recordings("sessions"))

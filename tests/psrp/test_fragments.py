@@ -17,7 +17,8 @@ from psrp.sansio import (
     RemoteProtocolError,
     Side,
 )
-from tests.psrp.recorded import packets, probe
+from tests.conversations import conversation
+from tests.psrp.recorded import probe
 
 
 def fragment(object_id: int, number: int, flags: int, blob: bytes = b"") -> bytes:
@@ -435,10 +436,9 @@ def test_the_real_server_took_and_refused_the_same(name: str) -> None:
     source = Defragmenter()
     asked = 0
     rules = []
-    for (_, target), data in packets(probe(name), Side.CLIENT):
-        if target.strip(b"0-"):
-            continue
-        source.receive_data(data)
+    said = [each for each in conversation(probe(name)) if each.side is Side.CLIENT]
+    for packet in (packet for each in said for packet in each.packets if not packet.target):
+        source.receive_data(packet.data)
         while True:
             try:
                 message = source.next_message()

@@ -6,6 +6,7 @@ the machine has to answer by itself must be what the real one answered.
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -13,15 +14,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from psrp import events as e
 from psrp.keys import read_session_key
-from psrp.messages import MessageType, decode, encode
+from psrp.messages import MessageType, decode, encode, read_header
 from psrp.pool import Pool
-from psrp.sansio import Act, RemoteProtocolError, Side
+from psrp.sansio import Act, Outgoing, RemoteProtocolError, Side, Stream
 from psrp.states import PoolState
+from sshsub.packets import Packet
+from tests.conversations import Messages, Said, act_of, conversation, recordings
 from tests.psrp.pairs import drain, sent
-from tests.psrp.transcripts import Messages, Step, steps
-from tests.recordings import FIXTURES, SHARED
+from tests.recordings import FIXTURES
 
-FOLDERS = [FIXTURES / "outofproc"] + ([SHARED / "outofproc"] if SHARED else [])
 KEY = load_pem_private_key((FIXTURES / "outofproc/probes/key.pem").read_bytes(), None)
 assert isinstance(KEY, RSAPrivateKey)
 
@@ -48,15 +49,6 @@ COUNTS_RACE = {
 }
 
 
-def recordings(kind: str) -> list[Path]:
-    """Each recording once: the project's own copy before the collection's."""
-    found: dict[str, Path] = {}
-    for folder in FOLDERS:
-        for path in sorted((folder / kind).glob("*.jsonl")):
-            found.setdefault(path.stem, path)
-    return [found[name] for name in sorted(found)]
-
-
 def probes() -> list[Path]:
     """Without the questions to the line protocol, which is the carrier's."""
     carrier = ("line-", "garbage", "command-", "fragment-empty-packet")
@@ -70,16 +62,24 @@ def names(path: Path) -> str:
 def session_key(path: Path) -> bytes | None:
     """The key that the real server gave to the owner of key.pem, if it did."""
     messages = Messages()
-    for step in steps(path):
-        if step.side is Side.SERVER and step.data:
+    for said in conversation(path):
+        for packet in said.packets if said.side is Side.SERVER else ():
             try:
-                for header, message in messages.of(step):
-                    if header.message_type == MessageType.ENCRYPTED_SESSION_KEY:
+                for message in messages.of(stream(packet), packet.data):
+                    if kind_of(message) is MessageType.ENCRYPTED_SESSION_KEY:
                         _, event = decode(message)
                         return read_session_key(KEY, event.key)  # type: ignore[union-attr,arg-type]
             except RemoteProtocolError:
                 continue
     return None
+
+
+def stream(packet: Packet | Outgoing) -> tuple[UUID | None, Stream]:
+    return packet.target, packet.stream
+
+
+def kind_of(message: bytes) -> MessageType:
+    return MessageType(read_header(message).message_type)
 
 
 class OurServer:
@@ -89,25 +89,23 @@ class OurServer:
         self._name = path.stem
         self.server = Pool(Side.SERVER, version="2.4", session_key=session_key(path) or bytes(32))
         self.faults: list[e.Fault] = []
-        self.error_lines: list[str] = []
+        self.error_lines: list[bytes] = []
         self.said: list[tuple[MessageType, bytes]] = []
         self._recorded = Messages()
         self._ours = Messages()
 
-    def play(self, step: Step) -> None:
-        if step.side is Side.CLIENT:
-            if step.data:
-                self.server.receive_data(step.data, step.target, step.stream)
-            if step.act is not None:
-                self.server.receive_act(step.act, step.target)
-            self.collect()
-        elif step.text.startswith("__NamedPipeError__:Remote transport error"):
-            self.error_lines.append(step.text)
-        elif step.data:
-            for header, message in self._recorded.of(step):
-                self.expect(MessageType(header.message_type), message)
-        elif step.act is not None:
-            self.acknowledge(step)
+    def play(self, said: Said) -> None:
+        if said.line.startswith(b"__NamedPipeError__:Remote transport error"):
+            self.error_lines.append(said.line)
+        for packet in said.packets:
+            if said.side is Side.CLIENT:
+                receive(self.server, packet)
+                self.collect()
+            elif act_of(packet) is not None:
+                self.acknowledge(packet)
+            else:
+                for message in self._recorded.of(stream(packet), packet.data):
+                    self.expect(message)
 
     def collect(self) -> None:
         for event in drain(self.server):
@@ -118,38 +116,41 @@ class OurServer:
             if isinstance(event, e.Fault) and not told:
                 self.faults.append(event)
         for out in sent(self.server):
-            step = Step(Side.SERVER, out.target, out.stream, out.data)
-            for header, message in self._ours.of(step) if out.data else ():
-                self.said.append(self.content(MessageType(header.message_type), message))
+            self.said += map(self.content, self._ours.of(stream(out), out.data))
 
-    def content(self, kind: MessageType, message: bytes) -> tuple[MessageType, bytes]:
+    def content(self, message: bytes) -> tuple[MessageType, bytes]:
+        kind = kind_of(message)
         made_afresh = kind is MessageType.ENCRYPTED_SESSION_KEY
         racing = kind is MessageType.RUNSPACE_AVAILABILITY and self._name in COUNTS_RACE
         return kind, b"" if made_afresh or racing else escaped(message)
 
-    def expect(self, kind: MessageType, message: bytes) -> None:
-        content = self.content(kind, message)
-        if content not in self.said and kind in ENGINE:
+    def expect(self, message: bytes) -> None:
+        content = self.content(message)
+        if content not in self.said and content[0] in ENGINE:
             self.server.send(decode(message)[1])
             self.collect()
         assert content in self.said, f"the real server said {content}, ours {self.said}"
         self.said.remove(content)
 
-    def acknowledge(self, step: Step) -> None:
-        if step.act is Act.CLOSE_POOL:
-            self.server.send(e.ClosePool())
-        elif step.target in self.server.pipelines:
-            kind = e.StopPipeline if step.act is Act.STOP_PIPELINE else e.ClosePipeline
-            assert step.target is not None
-            self.server.send(kind(pipeline_id=step.target))
+    def acknowledge(self, packet: Packet) -> None:
+        if packet.target is None or packet.target in self.server.pipelines:
+            self.server.send(act_event(packet))
         self.collect()
+
+
+def receive(pool: Pool, packet: Packet) -> None:
+    act = act_of(packet)
+    if act is not None:
+        pool.receive_act(act, packet.target)
+    elif packet.data:
+        pool.receive_data(packet.data, packet.target, packet.stream)
 
 
 @pytest.mark.parametrize("path", probes(), ids=names)
 def test_our_server_answers_odd_questions_as_the_real_one(path: Path) -> None:
     real = OurServer(path)
-    for step in steps(path):
-        real.play(step)
+    for said in conversation(path):
+        real.play(said)
     assert real.said == [], "our server said what the real one did not"
     assert len(real.faults) == len(real.error_lines), (real.faults, real.error_lines)
 
@@ -157,8 +158,8 @@ def test_our_server_answers_odd_questions_as_the_real_one(path: Path) -> None:
 @pytest.mark.parametrize("path", recordings("sessions"), ids=names)
 def test_our_server_takes_a_real_client(path: Path) -> None:
     real = OurServer(path)
-    for step in steps(path):
-        real.play(step)
+    for said in conversation(path):
+        real.play(said)
     assert real.said == []
     assert real.faults == []
     assert real.error_lines == []
@@ -171,27 +172,25 @@ def test_our_client_takes_a_real_server_and_says_what_the_real_client_said(path:
     expected: list[bytes] = []
     seen: list[bytes] = []
     from_server = Messages()
-    for step in steps(path):
-        if step.side is Side.CLIENT:
-            for header, message in recorded.of(step) if step.data else ():
-                if client is None:
-                    client = Pool(Side.CLIENT, id=header.rpid, version="2.4")
-                client.send(decode(message)[1])
-                (out,) = sent(client, room=1 << 30)
-                ((_, again),) = ours.of(Step(Side.CLIENT, out.target, out.stream, out.data))
-                assert again == message
-            if step.act is not None and client is not None:
-                client.send(act_event(step))
-                sent(client)
-        elif client is not None:
-            if step.data:
-                expected += [bare(message) for _, message in from_server.of(step)]
-                client.receive_data(step.data, step.target, step.stream)
-            if step.act is not None:
-                client.receive_act(step.act, step.target)
-            for event in drain(client):
-                if type(event) not in CARRIER:
-                    seen.append(bare(written(client, event)))
+    for said in conversation(path):
+        for packet in said.packets:
+            if said.side is Side.CLIENT:
+                for message in recorded.of(stream(packet), packet.data):
+                    if client is None:
+                        client = Pool(Side.CLIENT, id=read_header(message).rpid, version="2.4")
+                    client.send(decode(message)[1])
+                    (out,) = sent(client, room=1 << 30)
+                    (again,) = ours.of(stream(out), out.data)
+                    assert again == message
+                if act_of(packet) is not None and client is not None:
+                    client.send(act_event(packet))
+                    sent(client)
+            elif client is not None:
+                expected += map(bare, from_server.of(stream(packet), packet.data))
+                receive(client, packet)
+                for event in drain(client):
+                    if type(event) not in CARRIER:
+                        seen.append(bare(written(client, event)))
     assert client is not None
     assert seen == expected
     assert client.state in (PoolState.CLOSED, PoolState.OPENED, PoolState.CLOSING)
@@ -217,9 +216,10 @@ def escaped(message: bytes) -> bytes:
 CARRIER = (e.StopPipeline, e.ClosePipeline, e.ClosePool)
 
 
-def act_event(step: Step) -> e.Event:
-    if step.act is Act.CLOSE_POOL:
+def act_event(packet: Packet) -> e.Event:
+    act = act_of(packet)
+    if act is Act.CLOSE_POOL:
         return e.ClosePool()
-    assert step.target is not None
-    kind = e.StopPipeline if step.act is Act.STOP_PIPELINE else e.ClosePipeline
-    return kind(pipeline_id=step.target)
+    assert packet.target is not None
+    kind = e.StopPipeline if act is Act.STOP_PIPELINE else e.ClosePipeline
+    return kind(pipeline_id=packet.target)

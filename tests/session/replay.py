@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from uuid import UUID
 
 import trio
 
+from psrp.sansio import Side
+from tests.conversations import conversation
 from tests.recordings import SHARED
 
 _ID = re.compile(rb"PSGuid='([^']+)'")
@@ -19,20 +20,15 @@ _ZERO = b"00000000-0000-0000-0000-000000000000"
 def turns(name: str) -> list[tuple[int, list[bytes]]]:
     """What the server said, in turns: after so many lines of the client, these lines."""
     assert SHARED is not None
-    text = (SHARED / "outofproc" / "sessions" / f"{name}.jsonl").read_text()
-    rest = {"client": b"", "server": b""}
     said = 0
     made: list[tuple[int, list[bytes]]] = []
-    for chunk in map(json.loads, text.splitlines()):
-        who = chunk["from"]
-        *lines, rest[who] = (rest[who] + base64.b64decode(chunk["data"])).split(b"\n")
-        if who == "client":
-            said += len(lines)
-        elif lines:
-            if made and made[-1][0] == said:
-                made[-1][1].extend(lines)
-            else:
-                made.append((said, lines))
+    for each in conversation(SHARED / "outofproc" / "sessions" / f"{name}.jsonl"):
+        if each.side is Side.CLIENT:
+            said += 1
+        elif made and made[-1][0] == said:
+            made[-1][1].append(each.line)
+        else:
+            made.append((said, [each.line]))
     return made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from typing import Any
 
@@ -17,6 +16,8 @@ from psremoting.session import PSSession
 from psrp.clixml import Dictionary, loads
 from psrp.fragments import Defragmenter
 from psrp.host import HostDefaultData, HostInfo
+from psrp.sansio import Side
+from tests.conversations import chunks
 from tests.recordings import SHARED, needs_collection
 from tests.session.servers import FakeServer, carrier_over
 
@@ -47,9 +48,8 @@ def shape(stream: bytes) -> list[tuple[Any, ...]]:
 
 def recorded_client(name: str) -> bytes:
     assert SHARED is not None
-    text = (SHARED / "outofproc" / "sessions" / f"{name}.jsonl").read_text()
-    chunks = [json.loads(line) for line in text.splitlines()]
-    return b"".join(base64.b64decode(c["data"]) for c in chunks if c["from"] == "client")
+    recording = chunks(SHARED / "outofproc" / "sessions" / f"{name}.jsonl")
+    return b"".join(data for side, data in recording if side is Side.CLIENT)
 
 
 class Listening:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from itertools import pairwise
 from uuid import UUID
 
@@ -11,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError, Stream
+from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError, Side, Stream
 from sshsub.packets import (
     Kind,
     Line,
@@ -22,6 +20,7 @@ from sshsub.packets import (
     read_line,
     write,
 )
+from tests.conversations import chunks
 from tests.recordings import SHARED, needs_collection
 
 PIPELINE = UUID("2c8bf3a1-4b3e-4d5a-9c0e-6f1d2b3a4c5d")
@@ -242,10 +241,9 @@ def test_the_real_servers_answer_to_odd_lines_is_ours() -> None:
     }  # fmt: skip
     for path in sorted((SHARED / "outofproc" / "probes").glob("line-*.jsonl")):
         reader = LineReader()
-        for row in path.read_text().splitlines():
-            item = json.loads(row)
-            if item["from"] == "client":
-                reader.receive_data(base64.b64decode(item["data"]))
+        for side, data in chunks(path):
+            if side is Side.CLIENT:
+                reader.receive_data(data)
         faults = 0
         while (line := reader.next_line()) is not None:
             faults += read(line.data)[1] is not None

@@ -12,19 +12,11 @@ from psrp.sansio import Act, Outgoing, RemoteProtocolError, Side
 from sshsub.events import LAST_WORDS, ActReceived, DataReceived, Ended, Event, PeerError
 from sshsub.packets import Kind, Packet, error_text, read_line
 from sshsub.subsystem import Subsystem
-from tests.recordings import FIXTURES, needs_collection
-from tests.sshsub.recorded import Said, conversation, probes, sessions
+from tests.conversations import Said, act_of, conversation, recordings
+from tests.recordings import FIXTURES
 
-ACTS = {
-    Kind.SIGNAL: Act.STOP_PIPELINE,
-    Kind.SIGNAL_ACK: Act.STOP_PIPELINE,
-    Kind.CLOSE: Act.CLOSE_PIPELINE,
-    Kind.CLOSE_ACK: Act.CLOSE_PIPELINE,
-}
-
-
-def act_of(packet: Packet) -> Act:
-    return Act.CLOSE_POOL if packet.target is None else ACTS[packet.kind]
+SESSIONS = recordings("sessions")
+PROBES = recordings("probes")
 
 
 def written(data: bytes) -> list[Packet]:
@@ -97,7 +89,7 @@ def replay_client(said: list[Said]) -> RecordedClient:
     return replay
 
 
-@pytest.mark.parametrize("path", sessions(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SESSIONS, ids=lambda path: path.stem)
 def test_our_server_says_to_a_recorded_client_what_the_real_one_said(path: Path) -> None:
     """Statement G62. Statement J100. Statement J101."""
     said = conversation(path)
@@ -111,8 +103,7 @@ def test_our_server_says_to_a_recorded_client_what_the_real_one_said(path: Path)
     assert not last or replay.server.data_to_send() == last + b"\n"
 
 
-@needs_collection
-@pytest.mark.parametrize("path", probes(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.stem)
 def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
     said = conversation(path)
     errors = [error_text(each.line) for each in said if each.side is Side.SERVER]
@@ -133,8 +124,7 @@ def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
     assert died == expected
 
 
-@needs_collection
-@pytest.mark.parametrize("path", probes(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.stem)
 def test_our_server_gives_an_odd_client_the_same_packets(path: Path) -> None:
     """Statement G64. Statement J102."""
     said = conversation(path)
@@ -179,7 +169,7 @@ def birth_of(said: list[Said], target: UUID | None) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("path", sessions(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SESSIONS, ids=lambda path: path.stem)
 def test_our_client_says_to_a_recorded_server_what_the_real_one_said(path: Path) -> None:
     """Statement G62. Statement G63. Statement G65. Statement J106."""
     said = conversation(path)

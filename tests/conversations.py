@@ -1,0 +1,98 @@
+"""Recorded out-of-process conversations: their lines and packets in the order in which they were
+seen, and the messages in these."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from psrp.fragments import Defragmenter
+from psrp.sansio import Act, RemoteProtocolError, Side
+from sshsub.packets import Kind, LineReader, Packet, PacketError, read_line
+from tests.recordings import FIXTURES, SHARED
+
+_ACTS = {
+    Kind.SIGNAL: Act.STOP_PIPELINE,
+    Kind.SIGNAL_ACK: Act.STOP_PIPELINE,
+    Kind.CLOSE: Act.CLOSE_PIPELINE,
+    Kind.CLOSE_ACK: Act.CLOSE_PIPELINE,
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One line: who said it, its bytes, and its packets up to the first fault."""
+
+    side: Side
+    line: bytes
+    packets: tuple[Packet, ...]
+
+
+def recordings(kind: str) -> list[Path]:
+    """The "sessions" or the "probes", each once: our own copy before the collection's."""
+    found: dict[str, Path] = {}
+    for root in (FIXTURES, SHARED):
+        for path in (root / "outofproc" / kind).glob("*.jsonl") if root else ():
+            found.setdefault(path.stem, path)
+    return [found[name] for name in sorted(found)]
+
+
+def chunks(path: Path) -> Iterator[tuple[Side, bytes]]:
+    """The bytes as they were seen, cut anywhere."""
+    for record in map(json.loads, path.read_text("utf-8").splitlines()):
+        yield Side(record["from"]), base64.b64decode(record["data"])
+
+
+def conversation(path: Path) -> list[Said]:
+    """Lines in the order in which their last byte was seen."""
+    readers = {side: LineReader() for side in Side}
+    said = []
+    for side, data in chunks(path):
+        readers[side].receive_data(data)
+        while line := readers[side].next_line():
+            said.append(Said(side, line.data, tuple(_packets(line.data))))
+    return said
+
+
+def _packets(line: bytes) -> Iterator[Packet]:
+    try:
+        yield from read_line(line)
+    except PacketError:
+        return
+
+
+def act_of(packet: Packet) -> Act | None:
+    """What a packet asks for or acknowledges, if that is to stop or to close."""
+    act = _ACTS.get(packet.kind)
+    return Act.CLOSE_POOL if act and packet.target is None else act
+
+
+class Messages:
+    """Joins the fragments of many streams, each with a key of its own.
+
+    ``lenient`` goes on behind a fault that costs one message only.
+    """
+
+    def __init__(self, *, lenient: bool = False) -> None:
+        self._lenient = lenient
+        self._streams: dict[Hashable, Defragmenter] = {}
+
+    def of(self, key: Hashable, data: bytes) -> Iterator[bytes]:
+        """The messages that are whole now."""
+        stream = self._streams.setdefault(key, Defragmenter())
+        stream.receive_data(data)
+        while True:
+            try:
+                message = stream.next_message()
+            except RemoteProtocolError:
+                if not self._lenient:
+                    raise
+                if stream.spoiled:
+                    return
+                continue
+            if message is None:
+                return
+            yield message
