@@ -34,9 +34,11 @@ __all__ = [
     "connecting_timed_out",
     "negotiation_failed",
     "noise_instead_of_packets",
+    "not_recognized",
     "process_ended",
     "process_reported",
     "protocol_broken",
+    "stopped_record",
 ]
 
 OPEN_FAILED = "PSSessionOpenFailed"
@@ -168,6 +170,15 @@ class KeyFileNotFound(PSRemotingError):
         self.path = path
 
 
+def not_recognized(name: str) -> str:
+    """What PowerShell says of a command that it does not find."""
+    return (
+        f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, "
+        "or executable program.\nCheck the spelling of the name, or if a path was included, "
+        "verify that the path is correct and try again."
+    )
+
+
 class ProgramNotFound(PSRemotingTransportError):
     """There is no ssh, or no such local command."""
 
@@ -176,12 +187,7 @@ class ProgramNotFound(PSRemotingTransportError):
     exception_type = "System.Management.Automation.CommandNotFoundException"
 
     def __init__(self, name: str, computer: str = "") -> None:
-        super().__init__(
-            f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, "
-            "or executable program.\nCheck the spelling of the name, or if a path was included, "
-            "verify that the path is correct and try again.",
-            computer=computer,
-        )
+        super().__init__(not_recognized(name), computer=computer)
         self.name = name
 
 
@@ -206,12 +212,16 @@ class PipelineStopped(PipelineFailed):
     """A remote command was stopped, by us or over there."""
 
     def __init__(self, record: ErrorRecord | None = None, computer: str = "") -> None:
-        super().__init__(record or _stopped_record(), computer)
+        super().__init__(record or stopped_record(_STOPPED), computer)
 
 
-def _stopped_record() -> ErrorRecord:
+_STOPPED = "The remote pipeline has been stopped."
+
+
+def stopped_record(text: str) -> ErrorRecord:
+    """What a stopped pipeline ends with, in the words of who tells it."""
     return ErrorRecord.create(
-        "The remote pipeline has been stopped.",
+        text,
         error_id="PipelineStopped",
         category=ErrorCategory.OperationStopped,
         exception_type="System.Management.Automation.PipelineStoppedException",

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psremoting.streams import StreamKind
+from psremoting.streams import TAGS, StreamKind
 from psrp.clixml import DateTime, Dictionary, PSObject, SecureString, TimeSpan
 from psrp.records import ErrorRecord, InformationRecord
 
@@ -24,7 +24,7 @@ ERROR_VIEWS = ("normal", "concise", "category")
 
 _MAX_ITEMS = 4
 """PowerShell's $FormatEnumerationLimit."""
-_HIDDEN = ("pscomputername", "runspaceid", "psshowcomputername")
+_HIDDEN = tuple(name.casefold() for name in TAGS)
 _MARKED = {
     StreamKind.WARNING: "WARNING: ",
     StreamKind.VERBOSE: "VERBOSE: ",

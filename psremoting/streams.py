@@ -13,7 +13,7 @@ from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, Pr
 if TYPE_CHECKING:
     from uuid import UUID
 
-__all__ = ["RECORD_STREAMS", "Record", "StreamKind", "Streams", "tagged"]
+__all__ = ["RECORD_STREAMS", "TAGS", "Record", "StreamKind", "Streams", "tagged"]
 
 Record = ErrorRecord | InformationalRecord | InformationRecord | ProgressRecord
 
@@ -55,6 +55,10 @@ class Streams:
     def add(self, kind: StreamKind, record: Any) -> None:
         """Raises AttributeError for `StreamKind.OUTPUT`, which is not kept here."""
         getattr(self, kind.value).append(record)
+
+
+TAGS = ("PSComputerName", "RunspaceId", "PSShowComputerName")
+"""The notes that say where an object came from."""
 
 
 def tagged(value: Any, computer: str, runspace_id: UUID, *, show: bool = True) -> PSObject | None:

@@ -12,7 +12,7 @@ import click
 from psremoting.cli.plainjson import plain_json
 from psremoting.errors import PSRemotingError
 from psremoting.formatting import error_text, record_text, value_text
-from psremoting.streams import StreamKind, tagged
+from psremoting.streams import TAGS, StreamKind, tagged
 from psrp.clixml import PSObject, dump_all
 from psrp.clixml.plain import to_plain
 from psrp.records import ErrorRecord, ProgressRecord, ProgressType
@@ -31,7 +31,6 @@ _COLORS = {
     StreamKind.VERBOSE: "yellow",
     StreamKind.DEBUG: "yellow",
 }
-_TAGS = ("PSComputerName", "RunspaceId", "PSShowComputerName")
 
 
 class Display:
@@ -117,7 +116,7 @@ class Display:
 def _tagged_json(value: PSObject | None) -> Any:
     """As ``ConvertTo-Json`` shows a tagged value: what is no object gets a name of its own."""
     assert value is not None
-    tags = {name: value.extended[name] for name in _TAGS if name in value.extended}
+    tags = {name: value.extended[name] for name in TAGS if name in value.extended}
     plain = to_plain(value.value) if value.value is not None else to_plain(value)
     made = dict(plain) if isinstance(plain, dict) else {"value": plain}
     return plain_json({**made, **tags})

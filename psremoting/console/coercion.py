@@ -13,7 +13,7 @@ from psremoting.options import SessionOption
 from psremoting.table import SessionEntry
 from psrp.clixml import PSObject
 
-__all__ = ["TYPES", "as_text", "convert", "fits_exactly", "type_of"]
+__all__ = ["MECHANISMS", "TYPES", "as_text", "convert", "fits_exactly", "type_of"]
 
 
 TYPES: dict[str, tuple[str, str]] = {
@@ -217,7 +217,7 @@ def _credential(value: Any, parameter: Parameter) -> str:
     )
 
 
-_MECHANISMS = (
+MECHANISMS = (
     "Default", "Basic", "Negotiate", "NegotiateWithImplicitCredential", "Credssp", "Digest",
     "Kerberos",
 )  # fmt: skip
@@ -225,14 +225,14 @@ _MECHANISMS = (
 
 def _authentication(value: Any, parameter: Parameter) -> str:
     text = as_text(value)
-    for name in _MECHANISMS:
+    for name in MECHANISMS:
         if name.casefold() == text.casefold():
             return name
     raise _cannot(
         value,
         parameter,
         f"Unable to match the identifier name {text} to a valid enumerator name. Specify one of "
-        f"the following enumerator names and try again: {', '.join(_MECHANISMS)}",
+        f"the following enumerator names and try again: {', '.join(MECHANISMS)}",
     )
 
 

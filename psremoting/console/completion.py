@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from psremoting.console.coercion import TYPES
+from psremoting.console.coercion import MECHANISMS, TYPES
 from psremoting.console.parameters import CommandTable, Parameter
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.console.workspace import Workspace
@@ -17,12 +17,7 @@ _WORD = re.compile(r"[^\s|;(){}=,]*$")
 _START = re.compile(r"(?:^|[|;({=\n])\s*$")
 _COMMAND = re.compile(r"(?:^|[|;({=\n])\s*([A-Za-z][\w-]*)\s(?=[^|;({=\n]*$)")
 _PREVIOUS = re.compile(r"(?:^|\s)-([A-Za-z]+)[\s:]+$")
-_VALUES: dict[str, tuple[str, ...]] = {
-    "authentication": (
-        "Default", "Basic", "Negotiate", "NegotiateWithImplicitCredential", "Credssp", "Digest",
-        "Kerberos",
-    ),
-}  # fmt: skip
+_VALUES = {"authentication": MECHANISMS}
 
 
 class LocalCompletion:

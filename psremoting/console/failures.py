@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psremoting.errors import PSRemotingError, PSRemotingTransportError
+from psremoting.errors import PSRemotingError, PSRemotingTransportError, not_recognized
 from psrp.records import ErrorCategory
 
 __all__ = [
@@ -42,11 +42,7 @@ class CommandNotFound(PSRemotingError):
     exception_type = "System.Management.Automation.CommandNotFoundException"
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, "
-            "or executable program.\nCheck the spelling of the name, or if a path was included, "
-            "verify that the path is correct and try again."
-        )
+        super().__init__(not_recognized(name))
         self.name = name
 
 

@@ -21,6 +21,7 @@ from psremoting.console.texts import (
     number,
     single_quoted,
     skip_space,
+    unterminated,
 )
 
 __all__ = ["parse"]
@@ -326,12 +327,7 @@ class _Reader:
                 self.at = block_end(self.text, self.at + 1, "()") + 1
             else:
                 self.at += 1
-        raise ParseError(
-            'The string is missing the terminator: ".',
-            "TerminatorExpectedAtEndOfString",
-            at=begin,
-            incomplete=True,
-        )
+        raise unterminated('"', begin)
 
     def expanded(self, body: str, *, quoted: bool = False) -> n.Expression:
         """``body`` with what begins with $ and ` replaced."""

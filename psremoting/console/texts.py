@@ -15,6 +15,7 @@ __all__ = [
     "number",
     "single_quoted",
     "skip_space",
+    "unterminated",
 ]
 
 SINGLE = "'\u2018\u2019\u201a\u201b"
@@ -72,12 +73,7 @@ def single_quoted(text: str, at: int) -> tuple[str, int]:
     while True:
         end = next((i for i in range(begin, len(text)) if text[i] in SINGLE), -1)
         if end < 0:
-            raise ParseError(
-                "The string is missing the terminator: '.",
-                "TerminatorExpectedAtEndOfString",
-                at=at,
-                incomplete=True,
-            )
+            raise unterminated("'", at)
         parts.append(text[begin:end])
         if text[end + 1 : end + 2] not in tuple(SINGLE):
             return "".join(parts), end + 1
@@ -93,12 +89,7 @@ def here_string(text: str, at: int) -> tuple[str, str, int] | None:
     quotes = SINGLE if begin[1] in SINGLE else DOUBLE
     end = re.compile(rf"(?:\r?\n|(?<=\n))[{quotes}]@").search(text, begin.end())
     if end is None:
-        raise ParseError(
-            f"The string is missing the terminator: {quotes[0]}@.",
-            "TerminatorExpectedAtEndOfString",
-            at=at,
-            incomplete=True,
-        )
+        raise unterminated(f"{quotes[0]}@", at)
     return text[begin.end() : end.start()], begin[1], end.end()
 
 
@@ -153,9 +144,14 @@ def _double_end(text: str, at: int) -> int:
             return at + 1
         else:
             at += 1
-    raise ParseError(
-        'The string is missing the terminator: ".',
+    raise unterminated('"', begin)
+
+
+def unterminated(end: str, at: int) -> ParseError:
+    """A text that begins at ``at`` and lacks its ``end``."""
+    return ParseError(
+        f"The string is missing the terminator: {end}.",
         "TerminatorExpectedAtEndOfString",
-        at=begin,
+        at=at,
         incomplete=True,
     )

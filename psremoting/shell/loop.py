@@ -34,7 +34,7 @@ from psremoting.shell.screen import Screen
 from psremoting.streams import StreamKind
 from psrp import events as e
 from psrp.enums import ConsoleColor
-from psrp.records import ErrorCategory, ErrorRecord
+from psrp.records import ErrorRecord
 
 __all__ = ["Leaving", "Shell"]
 
@@ -238,7 +238,7 @@ class Shell:
         if isinstance(invocation.error, errors.PSRemotingError):
             return invocation.error.to_record()
         if invocation.state is e.InvocationState.STOPPED:
-            return _stopped()
+            return errors.stopped_record("The pipeline has been stopped.")
         return None
 
     async def _show(self, invocation: Invocation, results: list[Results] | None = None) -> None:
@@ -383,12 +383,3 @@ class Shell:
         except EndOfInput:
             return True
         return answer.strip().casefold() in ("y", "yes")
-
-
-def _stopped() -> ErrorRecord:
-    return ErrorRecord.create(
-        "The pipeline has been stopped.",
-        error_id="PipelineStopped",
-        category=ErrorCategory.OperationStopped,
-        exception_type="System.Management.Automation.PipelineStoppedException",
-    )
