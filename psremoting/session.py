@@ -255,10 +255,7 @@ class PSSession:
         powershell = as_powershell(what, arguments, parameters, using)
         if self._like_powershell:
             await self._say_like_powershell(mimicry.breakpoint_mode(), nested=True)
-        await self._driver.room()
-        if self.error is not None:
-            raise self.error.told_by(errors.JOB_FAILURE)
-        self._check_opened()
+        await self._room()
         return self._driver.start(
             e.CreatePipeline(
                 pipeline_id=uuid4(),
@@ -289,11 +286,15 @@ class PSSession:
         LocalProtocolError for what cannot be sent.
         """
         self._check_opened()
+        await self._room()
+        return self._driver.start(event, input=input, host=host, on_record=on_record)
+
+    async def _room(self) -> None:
+        """Wait until a command can go; a session that breaks meanwhile is a command that fails."""
         await self._driver.room()
         if self.error is not None:
             raise self.error.told_by(errors.JOB_FAILURE)
         self._check_opened()
-        return self._driver.start(event, input=input, host=host, on_record=on_record)
 
     async def run(self, what: str | Command | PowerShell, **more: Any) -> Result:
         """Start a command as `invoke` does, and wait for its end.
