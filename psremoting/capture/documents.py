@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
-from psremoting.capture.exchanges import read_object
+from psremoting.capture.exchanges import read_objects
 from psrp.clixml.files import decode_text, segments
 from psrp.clixml.read import read_document
 from psrp.sansio import ClixmlError
@@ -84,10 +84,7 @@ def _size(text: str) -> int:
 
 def read_vectors(source: Source, joiner: Joiner) -> Iterator[None]:
     """Feed the joiner from JSON lines with documents in members of known names."""
-    for row in source.lines():
-        if not row.data.strip():
-            continue
-        item = read_object(source, row.data, row.offset)
+    for row, item in read_objects(source):
         joiner.counts.carrier_bytes += len(row.data)
         for field in _FIELDS:
             text = item.get(field)

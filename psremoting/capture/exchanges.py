@@ -16,9 +16,9 @@ from psrp.sansio import Side
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.source import Source
+    from psremoting.capture.source import Source, TextLine
 
-__all__ = ["HttpMessage", "read_json_lines", "read_yaml"]
+__all__ = ["HttpMessage", "read_json_lines", "read_objects", "read_yaml"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 16
@@ -165,15 +165,10 @@ def _value(loader: Any, event: Any, depth: int) -> Any:
 
 def read_json_lines(source: Source) -> Iterator[HttpMessage]:
     """One message a line. Raises CaptureError for a line that is none."""
-    number = 0
-    for line in source.lines():
-        if not line.data.strip():
-            continue
-        item = read_object(source, line.data, line.offset)
+    for number, (line, item) in enumerate(read_objects(source), 1):
         side, soap, start = item.get("from"), item.get("soap"), item.get("start")
         if side not in ("client", "server") or not isinstance(soap, str | None):
             raise source.fail("not an HTTP message: 'from' or 'soap' is wrong", line.offset)
-        number += 1
         start = start if isinstance(start, str) else ""
         words = start.split()
         time, connection, headers = item.get("t"), item.get("connection"), item.get("headers")
@@ -192,8 +187,14 @@ def read_json_lines(source: Source) -> Iterator[HttpMessage]:
         )
 
 
-def read_object(source: Source, data: bytes, offset: int) -> dict[str, Any]:
-    """A JSON object from one line. Raises CaptureError."""
+def read_objects(source: Source) -> Iterator[tuple[TextLine, dict[str, Any]]]:
+    """The JSON objects of lines, with these; blank lines apart. Raises CaptureError."""
+    for line in source.lines():
+        if line.data.strip():
+            yield line, _object(source, line.data, line.offset)
+
+
+def _object(source: Source, data: bytes, offset: int) -> dict[str, Any]:
     try:
         item = json.loads(data)
     except (ValueError, RecursionError) as error:

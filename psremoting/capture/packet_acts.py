@@ -13,7 +13,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
-from psremoting.capture.exchanges import read_object
+from psremoting.capture.exchanges import read_objects
 from psrp.sansio import LimitExceeded, Side
 from sshsub.packets import Kind, Line, LineReader, Packet, PacketError, error_text, read_line
 
@@ -125,10 +125,7 @@ def read_transcript(source: Source, joiner: Joiner) -> Iterator[None]:
     """Feed the joiner from JSON lines; yields after each, so that entries can be taken."""
     reader = PacketReader(joiner)
     lines = {side: LineReader() for side in Side}
-    for row in source.lines():
-        if not row.data.strip():
-            continue
-        item = read_object(source, row.data, row.offset)
+    for row, item in read_objects(source):
         side, data, time = item.get("from"), item.get("data"), item.get("t")
         if side not in ("client", "server") or not isinstance(data, str):
             raise source.fail("not a chunk: 'from' or 'data' is wrong", row.offset)
