@@ -1,8 +1,4 @@
-"""Where a server gets its streams from: the stdio of a subsystem program, or a unix socket.
-
-The engine behind a server runs other people's code: whatever that prints, reads or starts must
-not reach the protocol. So the real file descriptors move away, and /dev/null stands at 0 and 1.
-"""
+"""Where a server gets its streams from: the stdio of a subsystem program, or a unix socket."""
 
 from __future__ import annotations
 
@@ -10,31 +6,16 @@ import errno
 import os
 import socket
 import stat
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
 
 from psrp.sansio import LocalProtocolError
+from sshsub.descriptors import isolate_stdio
 from sshsub.trio_stream import RECEIVE_SIZE, Ending, StreamWire, Wire, widen_pipe
 
-__all__ = ["StdioWire", "isolate_stdio", "serve_stdio", "serve_unix"]
-
-
-def isolate_stdio() -> tuple[int, int]:
-    """Move the descriptors 0 and 1 away and put /dev/null there; returns the moved two.
-
-    They are not inherited by children. stderr stays; sshd drops that of a subsystem.
-    """
-    if sys.stdout is not None:
-        sys.stdout.flush()
-    moved = (os.dup(0), os.dup(1))
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
-    os.close(null)
-    return moved
+__all__ = ["StdioWire", "serve_stdio", "serve_unix"]
 
 
 class StdioWire:
@@ -77,12 +58,15 @@ class StdioWire:
         await self._out.aclose()
 
 
-async def serve_stdio(serve: Callable[[Wire], Awaitable[int]]) -> int:
+async def serve_stdio(
+    serve: Callable[[Wire], Awaitable[int]], descriptors: tuple[int, int] | None = None
+) -> int:
     """Serve one client on our own stdio; the exit code for the process is ``serve``'s answer.
 
     From here on nothing in this process reads or writes the real stdin and stdout but the wire.
+    ``descriptors`` are what `isolate_stdio` gave, where that was called before.
     """
-    wire = StdioWire(*isolate_stdio())
+    wire = StdioWire(*(descriptors or isolate_stdio()))
     try:
         return await serve(wire)
     finally:

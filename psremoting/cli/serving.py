@@ -33,7 +33,7 @@ def run(unix: str | None = None, functions: str | None = None, process: str | No
         engine = _engine(functions, process)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise CannotServe(str(error)) from None
-    return _run(engine, unix)
+    return _serve_stdio(engine) if unix is None else _serve_unix(engine, unix)
 
 
 def _engine(functions: str | None, process: str | None) -> Engine:
@@ -68,18 +68,39 @@ def _load(where: str) -> Mapping[str, Callable[..., Any]]:
     return found
 
 
-def _run(engine: Engine, unix: str | None) -> int:
+def _serve_stdio(engine: Engine) -> int:
+    from psremoting.endpoint.desk import Desk
+    from psremoting.endpoint.functions import FunctionsEngine
+    from sshsub.descriptors import isolate_stdio
+
+    descriptors = isolate_stdio()
+    desk = Desk(engine)
+    over = False
+    if isinstance(engine, FunctionsEngine):
+        from psremoting.endpoint.greeting import greet
+
+        over = greet(desk, *descriptors)
+    import trio
+
+    from psremoting.endpoint.driver import serve_desk
+    from sshsub.trio_server import serve_stdio
+
+    if isinstance(engine, FunctionsEngine):
+        engine.prepare()
+    gc.freeze()
+    gc.enable()
+    return trio.run(serve_stdio, partial(serve_desk, desk=desk, over=over), descriptors)
+
+
+def _serve_unix(engine: Engine, path: str) -> int:
     import trio
 
     from psremoting.endpoint.driver import serve_wire
-    from sshsub.trio_server import serve_stdio
 
     gc.freeze()
     gc.enable()
-    one = partial(serve_wire, engine=engine)
-    if unix is None:
-        return trio.run(serve_stdio, one)
-    if (failed := trio.run(_serve_socket, unix, one)) is not None:
+    failed = trio.run(_serve_socket, path, partial(serve_wire, engine=engine))
+    if failed is not None:
         raise CannotServe(failed)
     return 0
 

@@ -1,13 +1,19 @@
-"""The server side: engines that answer clients, and the drivers that bring clients to them."""
+"""The server side: engines that answer clients, and the drivers that bring clients to them.
+
+A name is loaded when it is asked for: what only describes commands needs no event loop.
+"""
 
 from __future__ import annotations
 
-from psremoting.endpoint.context import Context
-from psremoting.endpoint.engine import Engine, Link, Session
-from psremoting.endpoint.failures import CommandError
-from psremoting.endpoint.functions import FunctionsEngine
-from psremoting.endpoint.parameters import FROM_PIPELINE, Input, Param
-from psremoting.endpoint.threads import SyncContext
+# typing's own takes longer to load than everything else here; type checkers know the name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from psremoting.endpoint.context import Context
+    from psremoting.endpoint.engine import Engine, Link, Session
+    from psremoting.endpoint.failures import CommandError
+    from psremoting.endpoint.functions import FunctionsEngine
+    from psremoting.endpoint.parameters import FROM_PIPELINE, Input, Param
+    from psremoting.endpoint.sync_context import SyncContext
 
 __all__ = [
     "FROM_PIPELINE",
@@ -21,3 +27,27 @@ __all__ = [
     "Session",
     "SyncContext",
 ]
+
+_FROM = {
+    "context": "Context",
+    "engine": "Engine Link Session",
+    "failures": "CommandError",
+    "functions": "FunctionsEngine",
+    "parameters": "FROM_PIPELINE Input Param",
+    "sync_context": "SyncContext",
+}
+_WHERE = {name: module for module, names in _FROM.items() for name in names.split()}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _WHERE:
+            raise AttributeError(f"module 'psremoting.endpoint' has no attribute {name!r}")
+        found = getattr(import_module(f"psremoting.endpoint.{_WHERE[name]}"), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_WHERE})

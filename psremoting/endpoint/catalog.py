@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from psremoting.endpoint.coercion import type_name
 from psremoting.endpoint.failures import CommandError
 from psremoting.endpoint.parameters import ParameterInfo, Signature, describe
+from psrp.frozen import dataclass
 from psrp.records import ErrorCategory
 
 __all__ = ["Catalog", "EndpointCommand", "command_not_found"]

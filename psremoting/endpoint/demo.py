@@ -9,11 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import trio
-
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.parameters import FROM_PIPELINE, Param
-from psremoting.endpoint.threads import SyncContext
+from psremoting.endpoint.sync_context import SyncContext
 from psrp.clixml import PSObject, SecureString, Version
 from psrp.host import ConsoleColor, Credential
 
@@ -101,13 +99,15 @@ async def start_countdown(
     seconds: Annotated[int, Param(help="How long.")] = 5,
 ) -> AsyncIterator[int]:
     """Counts down with a progress bar; stop it with Ctrl+C."""
+    from trio import sleep
+
     for left in range(seconds, 0, -1):
         done = 100 * (seconds - left) // seconds
         await context.write_progress(
             "Counting down", f"{left} left", percent=done, seconds_remaining=left
         )
         yield left
-        await trio.sleep(1)
+        await sleep(1)
     await context.write_progress("Counting down", completed=True)
 
 

@@ -140,7 +140,7 @@ async def get_command(
     all: bool = False,
 ) -> Any:
     """Gets the commands of this endpoint."""
-    catalog: Catalog = context.stage.pipeline.session.catalog
+    catalog: Catalog = context.stage.pipeline.session.engine.catalog
     bits = _bits(command_type)
     names = Catalog(
         each
@@ -193,7 +193,7 @@ async def get_help(
     parameter: Annotated[str, Param(help="Show the help of this parameter only.")] = "",
 ) -> Any:
     """Shows what a command does and how it is called."""
-    catalog: Catalog = context.stage.pipeline.session.catalog
+    catalog: Catalog = context.stage.pipeline.session.engine.catalog
     found = catalog.matching([name])
     if not found:
         raise CommandError(

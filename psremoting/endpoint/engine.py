@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-import trio
-
 if TYPE_CHECKING:
+    import trio
+
     from psrp.sansio import Outgoing
 
 __all__ = ["Engine", "Link", "Session"]
@@ -51,9 +51,9 @@ class Session(Protocol):
     def client_gone(self) -> None:
         """Nothing more comes from the client; what is left to say may be lost."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Do the work until the session is closed or the client is gone; then nothing is left
-        running. Started before anything is received."""
+        running. Where it is not started at once, a session answers what it can without it."""
 
 
 class Engine(Protocol):

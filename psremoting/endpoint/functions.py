@@ -3,22 +3,20 @@
     engine = FunctionsEngine({"Get-Weather": get_weather})
 
 The server's side of PSRP is `psrp.Pool`; this module reacts to its events. What runs is
-`psremoting.endpoint.pipeline`.
+`psremoting.endpoint.pipeline`. A session answers the opening of its pool before its ``run``, and
+so before trio and all that runs commands is loaded: see `psremoting.endpoint.greeting`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import trio
-
-from psremoting.endpoint.builtin import BUILT_IN
 from psremoting.endpoint.catalog import Catalog
 from psremoting.endpoint.identity import application_private_data
-from psremoting.endpoint.pipeline import Pipeline
 from psrp import events as e
 from psrp.host import HostInfo
 from psrp.pool import Pool
@@ -32,7 +30,10 @@ from psrp.sansio import (
 from psrp.states import PoolState
 
 if TYPE_CHECKING:
+    import trio
+
     from psremoting.endpoint.engine import Link
+    from psremoting.endpoint.pipeline import Pipeline
 
 __all__ = ["FunctionsEngine", "FunctionsSession"]
 
@@ -63,13 +64,34 @@ class FunctionsEngine:
         grace: float = _GRACE,
         new_key: Callable[[], bytes] = lambda: os.urandom(32),
     ) -> None:
-        own = BUILT_IN if built_in is None else Catalog.of(built_in, built_in=True)
-        self.catalog = own | Catalog.of(functions)
+        self._own = Catalog.of(functions)
+        self._built_in = None if built_in is None else Catalog.of(built_in, built_in=True)
         self.protocol_version = protocol_version
         self.max_pipelines = max_pipelines
-        self.threads = trio.CapacityLimiter(max_threads)
+        self.max_threads = max_threads
         self.grace = grace
         self.new_key = new_key
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """All commands; one of the functions hides a built-in command of its name."""
+        if self._built_in is None:
+            from psremoting.endpoint.builtin import BUILT_IN
+
+            return BUILT_IN | self._own
+        return self._built_in | self._own
+
+    @cached_property
+    def threads(self) -> trio.CapacityLimiter:
+        from trio import CapacityLimiter
+
+        return CapacityLimiter(self.max_threads)
+
+    def prepare(self) -> None:
+        """Load now what the first pipeline would load."""
+        from psremoting.endpoint import pipeline
+
+        _ = self.catalog, pipeline
 
     def open(self, link: Link) -> FunctionsSession:
         return FunctionsSession(self, link)
@@ -79,8 +101,7 @@ class FunctionsSession:
     """One client's runspace pool. It is an `psremoting.endpoint.engine.Session`."""
 
     def __init__(self, engine: FunctionsEngine, link: Link) -> None:
-        self.catalog = engine.catalog
-        self.threads = engine.threads
+        self.engine = engine
         self.pool = Pool(
             Side.SERVER,
             session_key=engine.new_key,
@@ -88,16 +109,16 @@ class FunctionsSession:
             max_pipelines=engine.max_pipelines,
         )
         self.host = HostInfo.null(use_runspace_host=False)
-        self.runspaces = trio.CapacityLimiter(1)
         self._link = link
-        self._grace = engine.grace
         self._pipelines: dict[UUID, Pipeline] = {}
         self._owed: dict[UUID, list[type[e.StopPipeline] | type[e.ClosePipeline]]] = {}
         self._acts: list[Outgoing] = []
-        self._over = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._unstarted: list[e.CreatePipeline | e.GetCommandMetadata] = []
+        self._max_runspaces = 1
         self._history_id = 0
         self._closing = False
+        self._over = False
         self._reactions: dict[type[e.Event], Callable[[Any], None]] = {
             e.InitRunspacePool: self._open,
             e.CreatePipeline: self._start,
@@ -118,14 +139,26 @@ class FunctionsSession:
             e.Fault: self._fault,
         }
 
+    @cached_property
+    def runspaces(self) -> trio.CapacityLimiter:
+        from trio import CapacityLimiter
+
+        return CapacityLimiter(self._max_runspaces)
+
     # -- the carrier's side
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] | None = None) -> None:
+        import trio
+
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            task_status.started()
-            await self._over.wait()
-            nursery.cancel_scope.cancel()
+            if task_status is not None:
+                task_status.started()
+            while self._unstarted:
+                self._start(self._unstarted.pop(0))
+            if self._over:
+                nursery.cancel_scope.cancel()
+            await trio.sleep_forever()
         self._nursery = None
 
     def receive(self, item: Outgoing) -> None:
@@ -212,18 +245,28 @@ class FunctionsSession:
 
     def _open(self, event: e.InitRunspacePool) -> None:
         self.host = event.host_info
-        self.runspaces.total_tokens = event.max_runspaces
+        self._allow(event.max_runspaces)
         data = application_private_data(self.pool.version or self.pool.own_version)
         self.say(e.ApplicationPrivateData(data=data))
         self.say(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+
+    def _allow(self, runspaces: int) -> None:
+        self._max_runspaces = runspaces
+        if self._nursery is not None:
+            self.runspaces.total_tokens = runspaces
 
     def _connected(self, event: e.ConnectRunspacePool) -> None:
         data = application_private_data(self.pool.version or self.pool.own_version)
         self.say(e.ApplicationPrivateData(data=data))
 
     def _start(self, event: e.CreatePipeline | e.GetCommandMetadata) -> None:
-        if self._nursery is None or self._closing:
+        if self._closing:
             return
+        if self._nursery is None:
+            self._unstarted.append(event)
+            return
+        from psremoting.endpoint.pipeline import Pipeline
+
         pipeline = Pipeline(self, event)
         self._pipelines[pipeline.id] = pipeline
         self._nursery.start_soon(pipeline.run)
@@ -265,7 +308,9 @@ class FunctionsSession:
 
     async def _see_it_stop(self, pipeline: Pipeline) -> None:
         """A command that does not let itself be stopped is not waited for for ever."""
-        with trio.move_on_after(self._grace):
+        from trio import move_on_after
+
+        with move_on_after(self.engine.grace):
             await pipeline.finished.wait()
         pipeline.finish(e.InvocationState.STOPPED)
 
@@ -273,7 +318,7 @@ class FunctionsSession:
         self.say(event)
 
     def _resize(self, event: e.SetMaxRunspaces) -> None:
-        self.runspaces.total_tokens = event.count
+        self._allow(event.count)
 
     def _reset(self, event: e.ResetRunspaceState) -> None:
         self._history_id = 0
@@ -298,9 +343,11 @@ class FunctionsSession:
         self._closed(True)
 
     async def _end_of_pool(self, confirm: bool) -> None:
+        from trio import move_on_after
+
         self._say_state(e.RunspaceState.CLOSING)
         self._stop_all()
-        with trio.move_on_after(self._grace):
+        with move_on_after(self.engine.grace):
             for pipeline in list(self._pipelines.values()):
                 await pipeline.finished.wait()
         for pipeline in list(self._pipelines.values()):
@@ -311,7 +358,9 @@ class FunctionsSession:
         self._say_state(e.RunspaceState.CLOSED)
         if confirm:
             self.say(e.ClosePool())
-        self._over.set()
+        self._over = True
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
         self._link.wake()
 
     def _say_state(self, state: e.RunspaceState) -> None:

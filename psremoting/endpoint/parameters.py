@@ -12,10 +12,10 @@ import inspect
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from psremoting.endpoint.coercion import choices_of, type_name
+from psrp.frozen import dataclass
 
 __all__ = ["COMMON", "FROM_PIPELINE", "Input", "Param", "ParameterInfo", "describe", "wire_name"]
 

@@ -83,7 +83,7 @@ class Pipeline:
 
     def find(self, name: str) -> EndpointCommand:
         """Raises CommandError."""
-        return self.session.catalog.get(name)
+        return self.session.engine.catalog.get(name)
 
     # -- life
 
@@ -119,7 +119,7 @@ class Pipeline:
 
     async def _work(self) -> None:
         if isinstance(self.event, e.GetCommandMetadata):
-            for item in metadata_of(self.session.catalog, self.event):
+            for item in metadata_of(self.session.engine.catalog, self.event):
                 await self.output(item)
             return
         if self.event.add_to_history:

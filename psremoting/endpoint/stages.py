@@ -22,7 +22,8 @@ from psremoting.endpoint.failures import CommandError, RecordError
 from psremoting.endpoint.language import INPUT, Literal, parse
 from psremoting.endpoint.outputs import as_clixml, unroll
 from psremoting.endpoint.streams import Actions, Streams
-from psremoting.endpoint.threads import CommandStopped, SyncContext, ThreadSide
+from psremoting.endpoint.sync_context import SyncContext
+from psremoting.endpoint.threads import CommandStopped, ThreadSide
 from psrp.commands import Command
 from psrp.records import ErrorRecord
 
@@ -234,7 +235,7 @@ class Stage(Streams):
                     self._thread_body,
                     side,
                     abandon_on_cancel=True,
-                    limiter=self.pipeline.session.threads,
+                    limiter=self.pipeline.session.engine.threads,
                 )
                 await side.drain()
             except CommandStopped:

@@ -1,0 +1,27 @@
+"""Our own stdio, taken out of reach of what an engine runs.
+
+An engine runs other people's code: whatever that prints, reads or starts must not reach the
+protocol. So the real descriptors move away, and /dev/null stands at 0 and 1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["isolate_stdio"]
+
+
+def isolate_stdio() -> tuple[int, int]:
+    """Move the descriptors 0 and 1 away and put /dev/null there; returns the moved two.
+
+    They are not inherited by children. stderr stays; sshd drops that of a subsystem.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    moved = (os.dup(0), os.dup(1))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    return moved
