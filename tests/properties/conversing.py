@@ -9,7 +9,7 @@ from psrp.sansio import Side
 from psrp.strategies import Step
 from tests.psrp.pairs import Cut, Pair, whole
 
-__all__ = ["held", "pair_for", "said_by_callers"]
+__all__ = ["assert_the_same_is_heard", "held", "pair_for", "said_by_callers"]
 
 #: What a machine may say by itself, beside what its caller says.
 OF_ITSELF = (e.SessionCapability, e.RunspaceAvailability)
@@ -30,6 +30,14 @@ def held(pair: Pair, steps: list[Step]) -> Iterator[Step]:
         (pair.client if step.side is Side.CLIENT else pair.server).send(step.event)
         pair.move()
         yield step
+
+
+def assert_the_same_is_heard(one: Pair, other: Pair, steps: list[Step]) -> None:
+    for pair in (one, other):
+        for _ in held(pair, steps):
+            pass
+    assert one.at_client == other.at_client
+    assert one.at_server == other.at_server
 
 
 def said_by_callers(events: list[e.Event]) -> list[e.Event]:

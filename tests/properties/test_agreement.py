@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from psrp.sansio import Side
 from psrp.states import PoolState
 from psrp.strategies import Step, conversations
-from tests.properties.conversing import held, pair_for, said_by_callers
+from tests.properties.conversing import (
+    assert_the_same_is_heard,
+    held,
+    pair_for,
+    said_by_callers,
+)
 
 
 @given(conversations())
@@ -30,9 +35,4 @@ def test_two_machines_agree_whenever_nothing_is_under_way(steps: list[Step]) -> 
 
 @given(conversations(max_moves=4), st.integers(22, 200))
 def test_the_room_of_a_carrier_changes_nothing(steps: list[Step], room: int) -> None:
-    small, large = pair_for(steps, room=room), pair_for(steps)
-    for pair in (small, large):
-        for _ in held(pair, steps):
-            pass
-    assert small.at_client == large.at_client
-    assert small.at_server == large.at_server
+    assert_the_same_is_heard(pair_for(steps, room=room), pair_for(steps), steps)

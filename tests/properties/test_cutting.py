@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from psrp.fragments import Defragmenter
 from psrp.strategies import FragmentSequence, Step, conversations, cuttings, fragments
-from tests.properties.conversing import held, pair_for
+from tests.properties.conversing import assert_the_same_is_heard, pair_for
 
 
 @given(fragments(), st.data())
@@ -28,7 +28,6 @@ def test_any_cutting_of_fragments_gives_the_same_messages(
 def test_any_cutting_of_a_conversation_gives_the_same_events(
     steps: list[Step], data: st.DataObject
 ) -> None:
-    uncut = pair_for(steps)
     random = data.draw(st.randoms(use_true_random=False), label="where to cut")
 
     def cut(piece: bytes) -> list[bytes]:
@@ -37,19 +36,10 @@ def test_any_cutting_of_a_conversation_gives_the_same_events(
         return [piece[a:b] for a, b in zip([0, *places], [*places, len(piece)], strict=True)]
 
     torn = pair_for(steps, cut=cut)
-    for pair in (uncut, torn):
-        for _ in held(pair, steps):
-            pass
-    assert torn.at_client == uncut.at_client
-    assert torn.at_server == uncut.at_server
+    assert_the_same_is_heard(torn, pair_for(steps), steps)
 
 
 @given(conversations(max_moves=3))
 def test_a_conversation_can_come_byte_by_byte(steps: list[Step]) -> None:
-    uncut = pair_for(steps)
     torn = pair_for(steps, cut=lambda piece: [piece[at : at + 1] for at in range(len(piece))])
-    for pair in (uncut, torn):
-        for _ in held(pair, steps):
-            pass
-    assert torn.at_client == uncut.at_client
-    assert torn.at_server == uncut.at_server
+    assert_the_same_is_heard(torn, pair_for(steps), steps)

@@ -12,19 +12,26 @@ from psrp.sansio import LocalProtocolError, Stream
 from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, Pair, deliver, drain, sent
 
 
+def asked(pair: Pair, result: str) -> e.PipelineHostResponse:
+    """The answer to a question that the server's pipeline has just asked."""
+    call = {
+        "pipeline_id": PIPELINE_ID,
+        "call_id": pair.server.new_host_call_id(PIPELINE_ID),
+        "method": HostMethodId.ReadLine,
+    }
+    pair.server.send(e.PipelineHostCall(**call))
+    pair.move()
+    return e.PipelineHostResponse(**call, result=result)
+
+
 def test_host_responses_overtake_everything_else() -> None:
     """Statement A10."""
     pair = Pair().open()
     pair.create(no_input=False)
-    call = pair.server.new_host_call_id(PIPELINE_ID)
-    read = HostMethodId.ReadLine
-    pair.server.send(e.PipelineHostCall(pipeline_id=PIPELINE_ID, call_id=call, method=read))
-    pair.move()
+    response = asked(pair, "typed")
     pair.client.send(e.PipelineInput(pipeline_id=PIPELINE_ID, data="x" * 1000))
     first = pair.client.data_to_send(300)
-    pair.client.send(
-        e.PipelineHostResponse(pipeline_id=PIPELINE_ID, call_id=call, method=read, result="typed")
-    )
+    pair.client.send(response)
     rest = sent(pair.client, 300)
     streams = [out.stream for out in rest]
     assert streams == sorted(streams, key=[Stream.PROMPT_RESPONSE, Stream.DEFAULT].index)
@@ -34,7 +41,7 @@ def test_host_responses_overtake_everything_else() -> None:
         deliver(out, pair.server)
         pair.at_server += drain(pair.server)
     assert pair.at_server[-2:] == [
-        e.PipelineHostResponse(pipeline_id=PIPELINE_ID, call_id=call, method=read, result="typed"),
+        response,
         e.PipelineInput(pipeline_id=PIPELINE_ID, data="x" * 1000),
     ]
 
@@ -43,14 +50,8 @@ def test_a_server_takes_a_host_response_on_either_stream() -> None:
     """Statement J116."""
     pair = Pair().open()
     pair.create()
-    read = HostMethodId.ReadLine
     for stream in Stream:
-        call = pair.server.new_host_call_id(PIPELINE_ID)
-        pair.server.send(e.PipelineHostCall(pipeline_id=PIPELINE_ID, call_id=call, method=read))
-        pair.move()
-        response = e.PipelineHostResponse(
-            pipeline_id=PIPELINE_ID, call_id=call, method=read, result="x"
-        )
+        response = asked(pair, "x")
         pair.client.send(response)
         (out,) = sent(pair.client)
         pair.server.receive_data(out.data, PIPELINE_ID, stream)
@@ -96,14 +97,9 @@ def test_a_stop_aborts_the_open_host_calls() -> None:
     """Statement D45."""
     pair = Pair().open()
     pair.create()
-    call = pair.server.new_host_call_id(PIPELINE_ID)
-    read = HostMethodId.ReadLine
-    pair.server.send(e.PipelineHostCall(pipeline_id=PIPELINE_ID, call_id=call, method=read))
-    pair.move()
+    response = asked(pair, "late")
     pair.client.send(e.StopPipeline(pipeline_id=PIPELINE_ID))
-    pair.client.send(
-        e.PipelineHostResponse(pipeline_id=PIPELINE_ID, call_id=call, method=read, result="late")
-    )
+    pair.client.send(response)
     late, stop = sent(pair.client)
     deliver(stop, pair.server)
     deliver(late, pair.server)
@@ -124,13 +120,7 @@ def test_a_server_takes_a_pipelines_host_response_on_the_pools_stream() -> None:
     """pypsrp sends all of them there."""
     pair = Pair().open()
     pair.create()
-    call = pair.server.new_host_call_id(PIPELINE_ID)
-    read = HostMethodId.ReadLine
-    pair.server.send(e.PipelineHostCall(pipeline_id=PIPELINE_ID, call_id=call, method=read))
-    pair.move()
-    response = e.PipelineHostResponse(
-        pipeline_id=PIPELINE_ID, call_id=call, method=read, result="x"
-    )
+    response = asked(pair, "x")
     pair.client.send(response)
     (out,) = sent(pair.client)
     pair.server.receive_data(out.data, None, Stream.PROMPT_RESPONSE)

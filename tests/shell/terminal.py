@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,20 @@ def environment(state: Path, **more: str) -> dict[str, str]:
         "XDG_STATE_HOME": str(state),
         **more,
     }
+
+
+def piped(state: Path, *target: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """The program from its start to its end, with ``text`` for its standard input."""
+    return subprocess.run(
+        program(*target),
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(state),
+        timeout=60,
+        check=False,
+    )
 
 
 class Terminal:

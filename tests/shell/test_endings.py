@@ -16,6 +16,7 @@ from tests.shell.terminal import (
     Terminal,
     entered,
     environment,
+    piped,
     program,
     serving,
 )
@@ -162,21 +163,8 @@ def test_a_dumb_terminal_gets_lines_only(tmp_path: Path) -> None:
         assert "hunter2" not in terminal.written
 
 
-def piped(state: Path, text: str, target: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        program(target or serving()),
-        input=text,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment(state),
-        timeout=60,
-        check=False,
-    )
-
-
 def test_lines_from_a_pipe_are_shown_and_run(tmp_path: Path) -> None:
-    done = piped(tmp_path, "Read-Name\nAda\nShow-Colour\nGet-NoSuchThing\n")
+    done = piped(tmp_path, serving(), text="Read-Name\nAda\nShow-Colour\nGet-NoSuchThing\n")
     assert done.returncode == 0
     shown = done.stdout.splitlines()
     assert shown[:3] == ["[localhost]: PS> Read-Name", "Your name: Ada", "hello Ada"]
@@ -185,7 +173,7 @@ def test_lines_from_a_pipe_are_shown_and_run(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_ends_in_a_question_ends_the_command(tmp_path: Path) -> None:
-    done = piped(tmp_path, "Read-Name\n")
+    done = piped(tmp_path, serving(), text="Read-Name\n")
     assert done.returncode == 0
     assert "hello" not in done.stdout
 
@@ -216,7 +204,7 @@ def test_a_reader_that_goes_away_ends_the_session(tmp_path: Path) -> None:
 def test_what_cannot_be_entered_says_why(
     tmp_path: Path, target: str, words: str, identifier: str
 ) -> None:
-    done = piped(tmp_path, "", target)
+    done = piped(tmp_path, target)
     assert done.returncode == 1
     assert done.stderr.startswith("Enter-PSSession: ")
     assert words in done.stderr

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.recordings import FIXTURES, ROOT, SHARED
-from tests.shell.terminal import environment, program
+from tests.recordings import FIXTURES, SHARED
+from tests.shell.terminal import piped
 
 SCREEN = (SHARED or FIXTURES) / "outofproc" / "sessions" / "enter-by-name.screen.txt"
 pytestmark = [
@@ -59,16 +58,7 @@ def recorded(command: str) -> list[str]:
 @pytest.mark.parametrize("command", ENTERED)
 def test_an_error_is_worded_as_the_real_one(tmp_path: Path, command: str) -> None:
     arguments, identifier = ENTERED[command]
-    done = subprocess.run(
-        program(*arguments),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment(tmp_path),
-        timeout=60,
-        check=False,
-    )
+    done = piped(tmp_path, *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
     *shown, last = done.stderr.splitlines()

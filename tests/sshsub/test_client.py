@@ -20,44 +20,29 @@ from sshsub.events import (
     UnsupportedAct,
     Wait,
 )
-from sshsub.packets import Kind, Packet, read_line, write
+from sshsub.packets import Kind, Packet, write
 from sshsub.subsystem import PACKET_SIZE, Subsystem
-
-P = UUID("2c8bf3a1-4b3e-4d5a-9c0e-6f1d2b3a4c5d")
-Q = UUID("11111111-2222-3333-4444-555555555555")
+from tests.sshsub.talking import End, P, Q
 
 
-class Talk:
+class Talk(End):
     """A client with short words for what it says and hears."""
 
     def __init__(self) -> None:
-        self.client = Subsystem(Side.CLIENT)
+        super().__init__(Side.CLIENT)
+        self.client = self.end
 
     def says(self) -> list[tuple[str, UUID | None] | tuple[str, UUID | None, bytes]]:
-        packets = [p for line in self.client.data_to_send().splitlines() for p in read_line(line)]
         return [
             (p.kind.value, p.target, p.data) if p.kind is Kind.DATA else (p.kind.value, p.target)
-            for p in packets
+            for p in self.packets()
         ]
-
-    def hears(self, kind: Kind, target: UUID | None, data: bytes = b"") -> list[Event]:
-        return self.reads(write(Packet(kind=kind, target=target, data=data)))
-
-    def reads(self, data: bytes) -> list[Event]:
-        self.client.receive_data(data)
-        events = []
-        while (event := self.client.next_event()) is not None:
-            events.append(event)
-        return events
 
     def create(self, target: UUID = P, data: bytes = b"birth") -> None:
         self.client.send(Outgoing(target=target, act=Act.CREATE_PIPELINE, data=data))
 
     def send(self, data: bytes, target: UUID | None = P, **more: Stream) -> None:
         self.client.send(Outgoing(target=target, data=data, **more))
-
-    def act(self, act: Act, target: UUID | None = P) -> None:
-        self.client.send(Outgoing(target=target, act=act))
 
     def start(self, target: UUID = P) -> None:
         """A command whose birth is acknowledged."""

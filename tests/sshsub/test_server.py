@@ -7,38 +7,24 @@ from uuid import UUID
 import pytest
 
 from psrp.sansio import Act, LocalProtocolError, Outgoing, RemoteProtocolError, Side
-from sshsub.events import LAST_WORDS, ActReceived, BrokenLine, DataReceived, Ended, Event
+from sshsub.events import LAST_WORDS, ActReceived, BrokenLine, DataReceived, Ended
 from sshsub.packets import Kind, Packet, error_text, read_line, write
 from sshsub.subsystem import PACKET_SIZE, Subsystem
+from tests.sshsub.talking import End, P, Q
 
-P = UUID("2c8bf3a1-4b3e-4d5a-9c0e-6f1d2b3a4c5d")
-Q = UUID("11111111-2222-3333-4444-555555555555")
 ZERO = "PSGuid='00000000-0000-0000-0000-000000000000'"
 NEW = ActReceived(act=Act.CREATE_POOL)
 
 
-class Talk:
+class Talk(End):
     """A server with short words for what it hears and says."""
 
     def __init__(self) -> None:
-        self.server = Subsystem(Side.SERVER)
+        super().__init__(Side.SERVER)
+        self.server = self.end
 
     def says(self) -> list[tuple[str, UUID | None]]:
-        lines = self.server.data_to_send().splitlines()
-        return [(p.kind.value, p.target) for line in lines for p in read_line(line)]
-
-    def hears(self, kind: Kind, target: UUID | None, data: bytes = b"") -> list[Event]:
-        return self.reads(write(Packet(kind=kind, target=target, data=data)))
-
-    def reads(self, data: bytes) -> list[Event]:
-        self.server.receive_data(data)
-        events = []
-        while (event := self.server.next_event()) is not None:
-            events.append(event)
-        return events
-
-    def act(self, act: Act, target: UUID | None = P) -> None:
-        self.server.send(Outgoing(target=target, act=act))
+        return [(p.kind.value, p.target) for p in self.packets()]
 
     def start(self, target: UUID = P) -> None:
         """A command whose birth is acknowledged."""
