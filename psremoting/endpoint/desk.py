@@ -23,10 +23,12 @@ __all__ = ["Desk", "Step"]
 
 
 class Step(enum.Enum):
-    """Why `Desk.advance` stopped."""
+    """What `Desk.advance` did."""
 
+    ON = enum.auto()
+    """It dealt with something."""
     MORE = enum.auto()
-    """More bytes have to come."""
+    """Nothing: more bytes have to come."""
     SESSION = enum.auto()
     """A session was opened, in place of the one before it; its ``run`` is to be started."""
     OVER = enum.auto()
@@ -75,26 +77,25 @@ class Desk:
         self._packets.receive_data(data)
 
     def advance(self) -> Step:
-        """Deal with what came. To be called until it says MORE, and no more after OVER."""
+        """Deal with the next thing that came. Not to be called any more after OVER."""
         try:
-            while (event := self._packets.next_event()) is not None:
-                if isinstance(event, Ended):
-                    self.reason = self.reason or event.reason
-                    return Step.OVER
-                if self._take(event):
-                    return Step.SESSION
+            event = self._packets.next_event()
         except RemoteProtocolError:
             # The machine has put its error line out.
             return Step.OVER
-        return Step.MORE
+        if event is None:
+            return Step.MORE
+        if isinstance(event, Ended):
+            self.reason = self.reason or event.reason
+            return Step.OVER
+        return self._take(event)
 
-    def _take(self, event: Event) -> bool:
-        """Whether that opened a session."""
+    def _take(self, event: Event) -> Step:
         if isinstance(event, ActReceived):
             if event.act is Act.CREATE_POOL:
                 self._held.clear()
                 self.session = self._engine.open(self)
-                return True
+                return Step.SESSION
             if event.act is not Act.CREATE_PIPELINE and self.session is not None:
                 self.session.receive(Outgoing(target=event.target, act=event.act))
                 self.pull(None)
@@ -105,7 +106,7 @@ class Desk:
             self.pull(None)
             self._held.append(event)
             self.acknowledge()
-        return False
+        return Step.ON
 
     def acknowledge(self) -> None:
         """Acknowledge what the session has room behind."""

@@ -99,10 +99,10 @@ class _Server:
         while (step := self._desk.advance()) is not Step.OVER:
             if step is Step.SESSION and self._desk.session is not None:
                 await self._start(self._desk.session)
-                continue
-            self._something.set()
-            await self._arrived.wait()
-            self._arrived = trio.Event()
+            elif step is Step.MORE:
+                self._something.set()
+                await self._arrived.wait()
+                self._arrived = trio.Event()
 
     async def _start(self, session: Session) -> None:
         """Let a new session work; the one before it was closed."""

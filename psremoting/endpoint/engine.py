@@ -53,7 +53,7 @@ class Session(Protocol):
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Do the work until the session is closed or the client is gone; then nothing is left
-        running. Where it is not started at once, a session answers what it can without it."""
+        running. Started before anything but the opening of the pool is received."""
 
 
 class Engine(Protocol):

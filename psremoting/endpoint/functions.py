@@ -114,7 +114,6 @@ class FunctionsSession:
         self._owed: dict[UUID, list[type[e.StopPipeline] | type[e.ClosePipeline]]] = {}
         self._acts: list[Outgoing] = []
         self._nursery: trio.Nursery | None = None
-        self._unstarted: list[e.CreatePipeline | e.GetCommandMetadata] = []
         self._max_runspaces = 1
         self._history_id = 0
         self._closing = False
@@ -154,8 +153,6 @@ class FunctionsSession:
             self._nursery = nursery
             if task_status is not None:
                 task_status.started()
-            while self._unstarted:
-                self._start(self._unstarted.pop(0))
             if self._over:
                 nursery.cancel_scope.cancel()
             await trio.sleep_forever()
@@ -260,10 +257,7 @@ class FunctionsSession:
         self.say(e.ApplicationPrivateData(data=data))
 
     def _start(self, event: e.CreatePipeline | e.GetCommandMetadata) -> None:
-        if self._closing:
-            return
-        if self._nursery is None:
-            self._unstarted.append(event)
+        if self._nursery is None or self._closing:
             return
         from psremoting.endpoint.pipeline import Pipeline
 

@@ -1,0 +1,152 @@
+"""The opening of a session is answered by blocking calls; a driver goes on where they end."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+import pytest
+import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from psremoting.endpoint import FunctionsEngine
+from psremoting.endpoint.demo import DEMO
+from psremoting.endpoint.desk import Desk
+from psremoting.endpoint.driver import serve_desk
+from psremoting.endpoint.functions import FunctionsSession
+from psremoting.endpoint.greeting import greet
+from psrp.states import PoolState
+from sshsub.events import EXIT_CODE
+from sshsub.trio_server import serve_stdio
+from tests.endpoint.test_broken_streams import SAID, serve
+from tests.recordings import ROOT
+
+OPENING = SAID["hello"].split(b"\n")[0] + b"\n"
+PACKET = re.compile(rb"<(\w+)[^>]*>")
+
+
+def new_desk() -> Desk:
+    return Desk(FunctionsEngine(DEMO, protocol_version="2.4"))
+
+
+@contextmanager
+def descriptors(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where a server reads ``data`` and the end, where it writes, where that can be read."""
+    server_in, client_out = os.pipe()
+    client_in, server_out = os.pipe()
+    assert len(data) <= os.fpathconf(client_out, "PC_PIPE_BUF") * 16
+    os.write(client_out, data)
+    os.close(client_out)
+    try:
+        yield server_in, server_out, client_in
+    finally:
+        for fd in (server_in, server_out, client_in):
+            with suppress(OSError):
+                os.close(fd)
+
+
+def served(data: bytes) -> bytes:
+    """Everything that the greeting and then a driver say to these bytes."""
+    with descriptors(data) as (server_in, server_out, client_in):
+        desk = new_desk()
+        over = greet(desk, server_in, server_out)
+        rest = partial(serve_desk, desk=desk, over=over)
+        assert trio.run(serve_stdio, rest, (server_in, server_out)) == EXIT_CODE
+        answer = b""
+        while more := os.read(client_in, 1 << 16):
+            answer += more
+        return answer
+
+
+def acknowledged(answer: bytes) -> list[bytes]:
+    """What was acknowledged. How much output there is before a close depends on the scheduler."""
+    return sorted(line for line in answer.splitlines() if b"Ack " in line)
+
+
+def packets(answer: bytes) -> list[bytes]:
+    return [found[1] for found in PACKET.finditer(answer)]
+
+
+def test_the_greeting_ends_when_the_pool_is_open() -> None:
+    with descriptors(OPENING) as (server_in, server_out, client_in):
+        desk = new_desk()
+        assert greet(desk, server_in, server_out) is False
+        assert isinstance(desk.session, FunctionsSession)
+        assert desk.session.pool.state is PoolState.OPENED
+        answer = os.read(client_in, 1 << 16)
+    assert packets(answer) == [b"Data", b"DataAck"]
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_everything_is_acknowledged_that_a_driver_alone_acknowledges(name: str) -> None:
+    data = SAID[name]
+    assert acknowledged(served(data)) == acknowledged(trio.run(serve, data)) != []
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_stream_cut_anywhere_ends_with_the_last_words(name: str) -> None:
+    data = SAID[name]
+    step = max(1, len(data) // 40)
+    for stop in [*range(0, len(data), step), *range(len(OPENING) - 3, len(OPENING) + 4)]:
+        answer = served(data[:stop])
+        assert answer.count(b"__NamedPipeError__") >= 1
+        assert answer.endswith(b"\n")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from(SAID["hello"].splitlines(keepends=True)),
+            st.sampled_from(SAID["input"].splitlines(keepends=True)),
+        ),
+        max_size=8,
+    )
+)
+def test_any_bytes_are_acknowledged_as_a_driver_alone_does_it(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    assert acknowledged(served(data)) == acknowledged(trio.run(serve, data))
+
+
+def test_descriptors_that_do_not_block_are_left_to_the_driver() -> None:
+    with descriptors(OPENING) as (server_in, server_out, client_in):
+        os.set_blocking(server_in, False)
+        desk = new_desk()
+        assert greet(desk, server_in, server_out) is False
+        assert desk.session is None
+        os.set_blocking(client_in, False)
+        with pytest.raises(BlockingIOError):
+            os.read(client_in, 1)
+
+
+def test_a_client_that_no_longer_reads_ends_the_session_in_order() -> None:
+    with descriptors(OPENING) as (server_in, server_out, client_in):
+        os.close(client_in)
+        desk = new_desk()
+        over = greet(desk, server_in, server_out)
+        rest = partial(serve_desk, desk=desk, over=over)
+        assert trio.run(serve_stdio, rest, (server_in, server_out)) == EXIT_CODE
+
+
+def test_the_opening_needs_no_event_loop() -> None:
+    program = """
+import os, sys
+from psremoting.endpoint.demo import DEMO
+from psremoting.endpoint.desk import Desk
+from psremoting.endpoint.functions import FunctionsEngine
+from psremoting.endpoint.greeting import greet
+greet(Desk(FunctionsEngine(DEMO)), 0, 1)
+sys.stderr.write(" ".join(name for name in ("trio", "asyncio", "click") if name in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=OPENING, capture_output=True, check=True, cwd=ROOT
+    )
+    assert packets(done.stdout) == [b"Data", b"DataAck"]
+    assert done.stderr == b""
