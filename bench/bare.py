@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import statistics
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from time import perf_counter
 
 from tests.sshsub import sshd
 
-__all__ = ["Link", "over_a_pipe", "over_ssh"]
+__all__ = ["Link", "over_a_pipe", "over_a_socket", "over_ssh"]
 
 _LINE = b"x" * 99 + b"\n"
 _ECHOES = 300
@@ -24,6 +25,8 @@ class Link:
     """How to run a shell command at the other end."""
 
     argv: tuple[str, ...]
+    socket: bool = False
+    """Its stdin and stdout are one socket, not two pipes."""
 
     def empty(self) -> float:
         """Seconds to start a command that does nothing, and to end it."""
@@ -34,8 +37,7 @@ class Link:
     def echo(self) -> float:
         """Median seconds of a line of 100 bytes there and back."""
         taken = []
-        with _running([*self.argv, "echo ready; exec cat"]) as process:
-            stdin, stdout = _ends(process)
+        with self._running("echo ready; exec cat") as (stdin, stdout):
             for _ in range(_ECHOES):
                 start = perf_counter()
                 os.write(stdin, _LINE)
@@ -48,8 +50,7 @@ class Link:
     def cat(self, file: Path) -> float:
         """Seconds from asking for a file to its last byte; the login is not counted."""
         size = file.stat().st_size
-        with _running([*self.argv, f"echo ready; read go; exec cat {file}"]) as process:
-            stdin, stdout = _ends(process)
+        with self._running(f"echo ready; read go; exec cat {file}") as (stdin, stdout):
             start = perf_counter()
             os.write(stdin, b"go\n")
             while size > 0:
@@ -59,9 +60,29 @@ class Link:
                 size -= len(data)
             return perf_counter() - start
 
+    @contextmanager
+    def _running(self, command: str) -> Iterator[tuple[int, int]]:
+        """Where to write to the command, and where to read from it."""
+        argv = (*self.argv, command)
+        if self.socket:
+            ours, theirs = socket.socketpair()
+            with ours, subprocess.Popen(argv, stdin=theirs, stdout=theirs) as process:
+                theirs.close()
+                yield from _ready(process, ours.fileno(), ours.fileno())
+            return
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, bufsize=0) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield from _ready(process, process.stdin.fileno(), process.stdout.fileno())
+
 
 def over_a_pipe() -> Link:
     return Link(("/bin/sh", "-c"))
+
+
+def over_a_socket() -> Link:
+    return Link(("/bin/sh", "-c"), socket=True)
 
 
 def over_ssh(server: sshd.Server) -> Link:
@@ -70,19 +91,10 @@ def over_ssh(server: sshd.Server) -> Link:
     return Link(("ssh", *options, *where))
 
 
-@contextmanager
-def _running(argv: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+def _ready(process: subprocess.Popen[bytes], stdin: int, stdout: int) -> Iterator[tuple[int, int]]:
     try:
-        if os.read(_ends(process)[1], 64) != b"ready\n":
+        if os.read(stdout, 64) != b"ready\n":
             raise AssertionError("the command does not start")
-        yield process
+        yield stdin, stdout
     finally:
         process.kill()
-        process.communicate()
-
-
-def _ends(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    return process.stdin.fileno(), process.stdout.fileno()

@@ -1,4 +1,4 @@
-"""Whole sessions: our client and our server, two processes, over a pipe and over real OpenSSH.
+"""Whole sessions: our client and our server, two processes, over pipes, a socket and real OpenSSH.
 
 Beside each stands what the link does without us: a login, an echo, `cat` of the same bytes.
 """
@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import gc
 import statistics
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import trio
 
-from bench.bare import Link, over_a_pipe, over_ssh
+from bench.bare import Link, over_a_pipe, over_a_socket, over_ssh
 from bench.report import OURS, Clock, Row, Table
 from bench.values import get_bytes, our_mixed
 from psremoting.session import PSSession
-from psremoting.targets import CommandTarget, SSHTarget, Target
+from psremoting.targets import CommandTarget, SocketTarget, SSHTarget, Target
 from tests.sshsub import sshd
 
 __all__ = ["tables"]
@@ -87,6 +89,8 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
         file.write_bytes(next(get_bytes(mebibytes * MIB)))
         local = CommandTarget(argv=(psrp, *serve))
         found = [_table("a pipe", clock, local, over_a_pipe(), file, mebibytes, {})]
+        with _serving(folder / "socket", psrp) as target:
+            found.append(_table("a socket", clock, target, over_a_socket(), file, mebibytes, {}))
         if sshd.SSHD is None:
             print("Sessions over ssh: skipped, there is no sshd here\n")
             return found
@@ -99,6 +103,21 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
             bare = over_ssh(server)
             found.append(_table("ssh", clock, remote, bare, file, mebibytes, POWERSHELL))
     return found
+
+
+@contextmanager
+def _serving(path: Path, psrp: str) -> Iterator[SocketTarget]:
+    """A server that listens on a unix socket; its start is nobody's time."""
+    functions = "--functions", "bench.values:FUNCTIONS"
+    with subprocess.Popen([psrp, "serve", "--unix", path, *functions]) as process:
+        try:
+            while not path.exists():
+                if process.poll() is not None:
+                    raise AssertionError("the server does not start")
+                sleep(0.01)
+            yield SocketTarget(path=str(path))
+        finally:
+            process.terminate()
 
 
 def _table(
@@ -132,7 +151,9 @@ async def _measure(
         rows.append(Row(subject=link, case=case, who=who, seconds=seconds, size=size))
 
     add("open", OURS, await _median(clock, lambda: _opening(target)))
-    add("open", BARE, _median_of(clock, bare.empty))
+    if not bare.socket:
+        add("open", BARE, _median_of(clock, bare.empty))
+    add("open, one command", OURS, await _median(clock, lambda: _opening(target, run=True)))
     async with PSSession.connect(target) as session:
         add("one command", OURS, await _median(clock, lambda: _small(session)))
         add("one command", BARE, _median_of(clock, bare.echo))
@@ -158,9 +179,11 @@ def _median_of(clock: Clock, measure: Callable[[], float]) -> float:
     return statistics.median([measure() for _ in range(clock.repeats + 1)][1:])
 
 
-async def _opening(target: Target) -> float:
+async def _opening(target: Target, run: bool = False) -> float:
     start = perf_counter()
-    async with PSSession.connect(target):
+    async with PSSession.connect(target) as session:
+        if run:
+            await session.run("Get-Integers 1")
         return perf_counter() - start
 
 
