@@ -104,7 +104,7 @@ Target: TypeAlias = SSHTarget | CommandTarget | SocketTarget | ProcessTarget
 
 def local_target(*arguments: str) -> CommandTarget:
     """The embedded endpoint: ``psrp serve --stdio`` of this very installation."""
-    start = "from psremoting.cli.main import main; main(prog_name='psrp')"
+    start = "from psremoting.cli.entry import main; main()"
     return CommandTarget(argv=(sys.executable, "-c", start, "serve", "--stdio", *arguments))
 
 
