@@ -43,6 +43,7 @@ DEFAULT_MAX_MESSAGE = 200 << 20
 _START = 1
 _END = 2
 _WHOLE = _START | _END
+_PLAIN = (0, _END)
 _MAX_LENGTH = (1 << 31) - 1
 _SMALL = 512
 """Below this a piece is copied at once; above, a view of the received bytes is kept."""
@@ -327,9 +328,47 @@ class Defragmenter:
                 self._parts.append(memoryview(self._data)[at + HEADER_SIZE : stop])
             else:
                 self._parts.append(self._data[at + HEADER_SIZE : stop])
-            if flags & _END:
+            if flags & _END or self._follow():
                 return self._finish()
         return None
+
+    def _follow(self) -> bool:
+        """Take what plainly continues the running object; whether its end was among it.
+
+        `_reassemble` deals with everything else, one fragment at a time.
+        """
+        data, at, end = self._data, self._at, self._end
+        more, current, fragment_id, received = self._more, self._current, self._last, self._received
+        append = self._parts.append
+        ended = False
+        while not ended:
+            if at == end and more:
+                piece = more.popleft()
+                self._base += end
+                data = piece if type(piece) is bytes else bytes(piece)
+                at, end = 0, len(data)
+                self._more_size -= end
+            begin = at + HEADER_SIZE
+            if begin >= end:
+                break
+            object_id, number, flags, length = _unpack_from(data, at)
+            stop = begin + length
+            if (
+                object_id != current
+                or number != fragment_id + 1
+                or flags not in _PLAIN
+                or stop > end
+                or received + stop - at > self._max_message
+            ):
+                break
+            received += stop - at
+            fragment_id = number
+            at = stop
+            ended = flags == _END
+            append(data[begin:stop] if length <= _SMALL else memoryview(data)[begin:stop])
+        self._data, self._at, self._end = data, at, end
+        self._last, self._received = fragment_id, received
+        return ended
 
     def _gather(self, need: int) -> bool:
         """Whether ``need`` bytes are there, in one piece."""
