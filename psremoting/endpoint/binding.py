@@ -18,7 +18,7 @@ from psrp.commands import USING, Parameter
 from psrp.properties import unwrap
 from psrp.records import ErrorCategory
 
-__all__ = ["Bound", "bind", "bind_object", "missing"]
+__all__ = ["Bound", "bind", "bind_object", "find_parameter", "missing"]
 
 
 @dataclass(slots=True)
@@ -40,7 +40,12 @@ def bind(
 
     Mandatory parameters that pipeline input may still fill are not asked for here: `missing`.
     """
-    return _Binder(command, parameters).bind(list(arguments))
+    binder = _Binder(command, parameters)
+    try:
+        return binder.bind(list(arguments))
+    except CommandError as error:
+        error.argument = binder.blamed
+        raise
 
 
 class _Binder:
@@ -48,26 +53,31 @@ class _Binder:
         self.command = command
         self.parameters = parameters
         self.bound = Bound()
+        self.blamed: int | None = None
+        """The number of the argument that is looked at."""
 
     def bind(self, arguments: list[Parameter]) -> Bound:
-        positional: list[Any] = []
+        positional: list[tuple[int, Any]] = []
         at = 0
         while at < len(arguments):
             argument = arguments[at]
+            self.blamed = at
             at += 1
             name = argument.name
             if name is None:
-                positional.append(argument.value)
+                positional.append((self.blamed, argument.value))
                 continue
             if name == USING:
                 continue
             bare, has_value = _split_name(name, argument.value)
-            parameter = self._find(bare)
+            parameter = find_parameter(self.parameters, bare)
+            self._refuse_twice(parameter)
             if has_value:
                 self._set(parameter, argument.value)
             elif parameter.switch:
                 self._set(parameter, True)
             elif at < len(arguments) and arguments[at].name is None:
+                self.blamed = at
                 self._set(parameter, arguments[at].value)
                 at += 1
             else:
@@ -79,19 +89,21 @@ class _Binder:
         self._bind_positions(positional)
         return self.bound
 
-    def _bind_positions(self, values: list[Any]) -> None:
+    def _bind_positions(self, values: list[tuple[int, Any]]) -> None:
         free = sorted(
             (each for each in self.parameters if each.position is not None),
             key=lambda each: each.position or 0,
         )
         free = [each for each in free if each.argument not in self.bound.values]
         rest = next((each for each in self.parameters if each.remaining), None)
-        for value in values:
+        for at, value in values:
+            self.blamed = at
             if free:
                 self._set(free.pop(0), value)
             elif rest is not None:
                 self.bound.rest.append(self._convert(rest, value))
             else:
+                self.blamed = None
                 shown = value.text if isinstance(value, Written) else unwrap(value)
                 self._fail(
                     "A positional parameter cannot be found that accepts argument "
@@ -99,32 +111,13 @@ class _Binder:
                     "PositionalParameterNotFound",
                 )
 
-    def _find(self, name: str) -> ParameterInfo:
-        folded = name.casefold()
-        everything = (*self.parameters, *COMMON)
-        for each in everything:
-            if folded in (each.name.casefold(), *(alias.casefold() for alias in each.aliases)):
-                return each
-        own = [each for each in self.parameters if each.name.casefold().startswith(folded)]
-        found = own or [each for each in COMMON if each.name.casefold().startswith(folded)]
-        if len(found) == 1 and folded:
-            return found[0]
-        if not found or not folded:
-            self._fail(
-                f"A parameter cannot be found that matches parameter name '{name}'.",
-                "NamedParameterNotFound",
-            )
-        matches = "".join(f" -{each.name}" for each in found)
-        self._fail(
-            f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. "
-            f"Possible matches include:{matches}.",
-            "AmbiguousParameter",
-        )
+    def _place_of(self, parameter: ParameterInfo) -> tuple[dict[str, Any], str]:
+        if parameter.argument:
+            return self.bound.values, parameter.argument
+        return self.bound.common, parameter.name
 
-    def _set(self, parameter: ParameterInfo, value: Any) -> None:
-        common = not parameter.argument
-        into = self.bound.common if common else self.bound.values
-        key = parameter.name if common else parameter.argument
+    def _refuse_twice(self, parameter: ParameterInfo) -> None:
+        into, key = self._place_of(parameter)
         if key in into:
             self._fail(
                 f"Cannot bind parameter because parameter '{parameter.name}' is specified more "
@@ -132,6 +125,9 @@ class _Binder:
                 'values, use the array syntax. For example, "-parameter value1,value2,value3".',
                 "ParameterAlreadyBound",
             )
+
+    def _set(self, parameter: ParameterInfo, value: Any) -> None:
+        into, key = self._place_of(parameter)
         if parameter.remaining:
             several = value if isinstance(value, list) else [value]
             self.bound.rest.extend(self._convert(parameter, each) for each in several)
@@ -143,6 +139,33 @@ class _Binder:
 
     def _fail(self, text: str, error_id: str) -> NoReturn:
         raise _binding_error(text, error_id)
+
+
+def find_parameter(parameters: tuple[ParameterInfo, ...], name: str) -> ParameterInfo:
+    """The parameter of a name, an alias, or the beginning of a name that only one has.
+
+    Raises CommandError.
+    """
+    folded = name.casefold()
+    everything = (*parameters, *COMMON)
+    for each in everything:
+        if folded in (each.name.casefold(), *(alias.casefold() for alias in each.aliases)):
+            return each
+    own = [each for each in parameters if each.name.casefold().startswith(folded)]
+    found = own or [each for each in COMMON if each.name.casefold().startswith(folded)]
+    if len(found) == 1 and folded:
+        return found[0]
+    if not found or not folded:
+        raise _binding_error(
+            f"A parameter cannot be found that matches parameter name '{name}'.",
+            "NamedParameterNotFound",
+        )
+    matches = "".join(f" -{each.name}" for each in found)
+    raise _binding_error(
+        f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. "
+        f"Possible matches include:{matches}.",
+        "AmbiguousParameter",
+    )
 
 
 def _split_name(name: str, value: Any) -> tuple[str, bool]:

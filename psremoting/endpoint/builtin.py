@@ -16,6 +16,7 @@ _SHOWN: dict[str, Callable[..., Any]] = {
     "Clear-Host": console.clear_host,
     "Exit-PSSession": console.exit_pssession,
     "Get-Command": get_command,
+    "Get-FormatData": console.get_format_data,
     "Get-Help": get_help,
     "Measure-Object": measure_object,
     "Out-Default": console.out_default,
@@ -23,6 +24,7 @@ _SHOWN: dict[str, Callable[..., Any]] = {
 }
 _HIDDEN: dict[str, Callable[..., Any]] = {
     "prompt": console.prompt,
+    "TabExpansion2": console.tab_expansion,
     "__Set-PSDebugMode": console.set_debug_mode,
     "__Set-PSUnhandledBreakpointMode": console.set_unhandled_breakpoint_mode,
 }
@@ -34,6 +36,17 @@ BUILT_IN = Catalog(
             EndpointCommand.of(name, each, built_in=True, hidden=True)
             for name, each in _HIDDEN.items()
         ),
-    ]
+    ],
+    aliases={
+        "clear": "Clear-Host",
+        "cls": "Clear-Host",
+        "exsn": "Exit-PSSession",
+        "gcm": "Get-Command",
+        "measure": "Measure-Object",
+        "select": "Select-Object",
+    },
 )
-"""Real clients refuse to enter an endpoint without Out-Default and Exit-PSSession."""
+"""Real clients refuse to enter an endpoint without Out-Default and Exit-PSSession.
+
+Names and aliases are those that PowerShell's restricted remote session shows
+(``InitialSessionState.cs``), and what clients call without being asked to."""

@@ -93,12 +93,18 @@ def _short(parameter: ParameterInfo) -> str:
 
 
 class Catalog:
-    """Commands by name; names are found without regard to case."""
+    """Commands by name; names are found without regard to case.
 
-    def __init__(self, commands: Iterable[EndpointCommand] = ()) -> None:
+    ``aliases`` are other names of commands; a command of the same name hides an alias.
+    """
+
+    def __init__(
+        self, commands: Iterable[EndpointCommand] = (), aliases: Mapping[str, str] | None = None
+    ) -> None:
         self._commands: dict[str, EndpointCommand] = {}
         for command in commands:
             self._commands[command.name.casefold()] = command
+        self._aliases = dict(aliases or {})
 
     @classmethod
     def of(cls, functions: Mapping[str, Callable[..., Any]], *, built_in: bool = False) -> Catalog:
@@ -118,11 +124,32 @@ class Catalog:
 
     def __or__(self, other: Catalog) -> Catalog:
         """Both together; ``other`` wins where names meet."""
-        return Catalog([*self._commands.values(), *other._commands.values()])
+        commands = [*self._commands.values(), *other._commands.values()]
+        return Catalog(commands, self._aliases | other._aliases)
+
+    @property
+    def aliases(self) -> dict[str, EndpointCommand]:
+        """Names in lower case, with the commands that they stand for."""
+        found = (
+            (alias, self._commands.get(name.casefold())) for alias, name in self._aliases.items()
+        )
+        return {
+            alias: command
+            for alias, command in found
+            if command is not None and alias not in self._commands
+        }
+
+    def aliases_matching(self, pattern: str) -> dict[str, EndpointCommand]:
+        """The aliases whose name fits a wildcard pattern, in the order of their names."""
+        folded = pattern.casefold()
+        known = self.aliases
+        return {each: known[each] for each in sorted(known) if fnmatch.fnmatchcase(each, folded)}
 
     def find(self, name: str) -> EndpointCommand | None:
         folded = name.casefold()
         found = self._commands.get(folded)
+        if found is None and folded in self._aliases:
+            found = self._commands.get(self._aliases[folded].casefold())
         if found is None and "\\" in folded:
             found = self._commands.get(folded.rpartition("\\")[2])
         return found

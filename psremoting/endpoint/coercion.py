@@ -51,7 +51,7 @@ class CoercionError(ValueError):
 class Written:
     """A number with its spelling: a text parameter gets ``007`` as it was typed."""
 
-    value: int | float
+    value: int | float | Decimal
     text: str
 
 
@@ -227,7 +227,7 @@ _SUFFIXES = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 
 
 def number(text: str) -> int | float:
-    """A number as PowerShell writes it: 12, -0x1F, 1.5e3, 64kb. Raises ValueError."""
+    """A number as PowerShell writes it: 12, -0x1F, 0b101, 1.5e3, 64kb. Raises ValueError."""
     folded = text.strip().casefold()
     sign = -1 if folded.startswith("-") else 1
     folded = folded.lstrip("+-") if folded[:1] in ("+", "-") else folded
@@ -241,6 +241,8 @@ def number(text: str) -> int | float:
         raise ValueError("too many digits")
     if folded.startswith("0x"):
         return sign * int(folded, 16)
+    if folded.startswith("0b"):
+        return sign * int(folded, 2) * factor
     if folded.isdecimal():
         return sign * int(folded) * factor
     return sign * float(folded) * factor

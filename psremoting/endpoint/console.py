@@ -3,13 +3,13 @@ for `prompt` before each, and leaves with Exit-PSSession."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import trio
 
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.formatting import Formatter, error_lines
-from psremoting.endpoint.parameters import Input
+from psremoting.endpoint.parameters import Input, Param
 from psremoting.endpoint.stages import Merged
 from psrp.clixml import Dictionary
 from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
@@ -17,10 +17,12 @@ from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
 __all__ = [
     "clear_host",
     "exit_pssession",
+    "get_format_data",
     "out_default",
     "prompt",
     "set_debug_mode",
     "set_unhandled_breakpoint_mode",
+    "tab_expansion",
 ]
 
 _PATIENCE = 0.3
@@ -81,6 +83,28 @@ async def clear_host(context: Context) -> None:
     await context.call_host(
         HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
     )
+
+
+async def get_format_data(
+    type_name: Annotated[list[str], Param(help="Types, with wildcards.")] = ["*"],  # noqa: B006
+    *,
+    power_shell_version: Annotated[Any, Param(help="What the client can read.")] = None,
+) -> None:
+    """Gets the views of types; this endpoint has none of its own to give."""
+
+
+async def tab_expansion(
+    context: Context,
+    input_script: Annotated[str, Param(help="The line that is typed.")],
+    cursor_column: Annotated[int, Param(help="How many UTF-16 units stand before it.")] = -1,
+    options: Annotated[Any, Param(help="Taken for compatibility.")] = None,
+) -> Any:
+    """Tells how a line may go on at the cursor; without a cursor, at its end."""
+    from psremoting.endpoint.completion import complete
+
+    catalog = context.stage.pipeline.session.engine.catalog
+    given = "cursor_column" in context.stage.bound.values
+    return complete(catalog, input_script, cursor_column if given else None)
 
 
 async def set_debug_mode(mode: Any = None) -> None:

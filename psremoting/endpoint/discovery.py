@@ -24,7 +24,7 @@ from psrp.records import ErrorCategory
 __all__ = ["get_command", "get_help", "metadata_of"]
 
 _SMA = "System.Management.Automation."
-_ALL_TYPES = 383
+_ALL_TYPES, _ALIAS = 383, 1
 _KINDS = {2: "FunctionInfo", 8: "CmdletInfo"}
 _PARAMETER = (_SMA + "ParameterMetadata", "System.Object")
 _COLLECTION = ("System.Collections.ObjectModel.Collection`1[[System.String]]", "System.Object")
@@ -124,6 +124,27 @@ def _info(command: EndpointCommand) -> PSObject:
     )
 
 
+def _alias_info(name: str, command: EndpointCommand) -> PSObject:
+    return PSObject(
+        (_SMA + "AliasInfo", _SMA + "CommandInfo", "System.Object"),
+        {
+            "Name": name,
+            "DisplayName": f"{name} -> {command.name}",
+            "CommandType": enum_object(_SMA + "CommandTypes", _ALIAS, "Alias"),
+            "Version": None,
+            "Source": "",
+            "ModuleName": "",
+            "HelpUri": "",
+            "ResolvedCommandName": command.name,
+            "Definition": command.name,
+            "Visibility": "Public",
+            "OutputType": List((), _OUTPUT_TYPES),
+            "Parameters": _parameters(command),
+        },
+        to_string=name,
+    )
+
+
 async def get_command(
     context: Context,
     name: Annotated[list[str], Param(help="Names, with wildcards.", from_pipeline=True)] = ["*"],  # noqa: B006
@@ -151,20 +172,25 @@ async def get_command(
     left = total_count
     for pattern in name:
         found = catalog.matching([pattern])
+        others = catalog.aliases_matching(pattern)
         hidden = catalog.find(pattern)
-        if not found and hidden is not None:
+        if not found and not others and hidden is not None:
             found = [hidden]
-        if not found and not set(pattern) & set("*?["):
+        if not found and not others and not set(pattern) & set("*?["):
             error = command_not_found(pattern)
             error.full_id = False
             await context.write_error(error)
+        shown = [(each.syntax, _alias_info(alias, each)) for alias, each in others.items()]
+        if not bits & _ALIAS or not anything:
+            shown.clear()
         for each in found:
-            if not each.command_type & bits or not (anything or names.find(each.name)):
-                continue
+            if each.command_type & bits and (anything or names.find(each.name)):
+                shown.append((each.syntax, _info(each)))
+        for text, info in shown:
             if left == 0:
                 return
             left -= 1
-            await context.write(each.syntax if syntax else _info(each))
+            await context.write(text if syntax else info)
 
 
 def _bits(given: Any) -> int:
@@ -187,6 +213,7 @@ async def get_help(
     context: Context,
     name: Annotated[str, Param(help="A command; without one, all are listed.")] = "*",
     *,
+    category: Annotated[list[str], Param(help="Only Cmdlet, Function ...")] = [],  # noqa: B006
     full: bool = False,
     detailed: bool = False,
     examples: bool = False,
@@ -195,6 +222,10 @@ async def get_help(
     """Shows what a command does and how it is called."""
     catalog: Catalog = context.stage.pipeline.session.engine.catalog
     found = catalog.matching([name])
+    if not found and (other := catalog.find(name)) is not None:
+        found = [other]
+    kinds = {each.casefold() for each in category} - {"all"}
+    found = [each for each in found if not kinds or _category(each).casefold() in kinds]
     if not found:
         raise CommandError(
             f"Get-Help could not find {name} in a help file in this session.",
@@ -210,12 +241,16 @@ async def get_help(
     await context.write(_help(found[0], parameter))
 
 
+def _category(command: EndpointCommand) -> str:
+    return "Cmdlet" if command.built_in else "Function"
+
+
 def _summary(command: EndpointCommand) -> PSObject:
     return PSObject(
         ("HelpInfoShort", "System.Object"),
         {
             "Name": command.name,
-            "Category": "Cmdlet" if command.built_in else "Function",
+            "Category": _category(command),
             "Synopsis": command.summary,
         },
         to_string=command.name,
@@ -242,7 +277,7 @@ def _help(command: EndpointCommand, parameter: str) -> PSObject:
         ("HelpInfo", "System.Object"),
         {
             "Name": command.name,
-            "Category": "Cmdlet" if command.built_in else "Function",
+            "Category": _category(command),
             "Synopsis": command.summary,
             "Syntax": command.syntax,
             "Description": command.description,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["CommandError", "RecordError", "parse_error", "record_of", "stopped"]
+__all__ = [
+    "CommandError",
+    "RecordError",
+    "local_scope_refused",
+    "parse_error",
+    "record_of",
+    "stopped",
+    "unextended",
+]
 
 _SMA = "System.Management.Automation."
 
@@ -40,22 +49,43 @@ class CommandError(Exception):
         self.target_type = target_type
         self.full_id = full_id
         self.activity = activity
+        self.argument: int | None = None
+        """The number of the argument that is to blame, where it is one."""
 
     def to_record(self, command: str) -> ErrorRecord:
         shown = "" if self.target is None else str(self.target)
         kind = self.target_type
         if kind is None:
             kind = "" if self.target is None else _type_word(self.target)
-        return ErrorRecord.create(
+        made = ErrorRecord.create(
             self.message,
             error_id=self.error_id if self.full_id or not command else f"{self.error_id},{command}",
             category=self.category,
             exception_type=self.exception_type,
             activity=command if self.activity is None else self.activity,
             target=self.target if isinstance(self.target, (str, int, float, bool)) else None,
-            target_name=shown[:100],
+            target_name=shown,
             target_type=kind,
         )
+        return _shortened(made) if len(shown) > _WIDE else made
+
+
+_WIDE, _KEPT = 40, 19
+"""Of a name that is longer than the first, a category message shows this much at either end."""
+
+
+def _shortened(record: ErrorRecord) -> ErrorRecord:
+    name = record.category_target_name or ""
+    short = f"{name[:_KEPT]}...{name[-_KEPT:]}"
+    message = (record.category_message or "").replace(f"({name}:", f"({short}:", 1)
+    return replace(record, category_message=message)
+
+
+def unextended(record: ErrorRecord) -> ErrorRecord:
+    """The record as it goes elsewhere than into the error stream."""
+    if record.invocation_info is None:
+        return record
+    return replace(record, invocation_info=None, pipeline_iteration_info=None)
 
 
 class RecordError(Exception):
@@ -131,6 +161,15 @@ def parse_error(
         exception_type=_SMA + kind,
         target=target or None,
         target_type="String" if target else "",
+        full_id=True,
+        activity="",
+    )
+
+
+def local_scope_refused() -> CommandError:
+    """Without a language, no command runs in the scope of whoever called it. ``Command.cs``"""
+    return CommandError(
+        "UseLocalScope cannot be false when language mode is RestrictedLanguage or NoLanguage.",
         full_id=True,
         activity="",
     )

@@ -205,6 +205,9 @@ def _properties(value: Any) -> _Shaped | None:
     for kind in kinds:
         if kind in _VIEWS:
             members = {name: value.get(name) for name, _ in _VIEWS[kind]}
+            if "Name" in members:
+                # An alias shows what it stands for.
+                members["Name"] = value.get("DisplayName", members["Name"])
             return kind, members, _VIEWS[kind]
     return kinds[0] if kinds else "", dict(value.items()), None
 

@@ -218,9 +218,10 @@ class FunctionsSession:
     def wake(self) -> None:
         self._link.wake()
 
-    def next_history_id(self) -> int:
-        self._history_id += 1
-        return self._history_id
+    def history_id(self, *, counts: bool) -> int:
+        """The number of a line that runs now; only one that ``counts`` uses it up."""
+        self._history_id += counts
+        return self._history_id + (not counts)
 
     def pipeline_ended(self, pipeline: Pipeline) -> None:
         """Confirm the stops and the close that waited for it."""

@@ -13,7 +13,13 @@ from uuid import UUID
 import trio
 
 from psremoting.endpoint.discovery import metadata_of
-from psremoting.endpoint.failures import CommandError, RecordError, record_of, stopped
+from psremoting.endpoint.failures import (
+    CommandError,
+    RecordError,
+    record_of,
+    stopped,
+    unextended,
+)
 from psremoting.endpoint.stages import run_statement
 from psrp import events as e
 from psrp.host import VOID_CALL_ID, HostInfo, HostMethodId, is_void
@@ -122,8 +128,7 @@ class Pipeline:
             for item in metadata_of(self.session.engine.catalog, self.event):
                 await self.output(item)
             return
-        if self.event.add_to_history:
-            self.history_id = self.session.next_history_id()
+        self.history_id = self.session.history_id(counts=self.event.add_to_history)
         statements = self.event.powershell.statements
         for at, statement in enumerate(statements):
             try:
@@ -147,6 +152,7 @@ class Pipeline:
         self.ended = True
         self._input.clear()
         self._answers.clear()
+        record = None if record is None else unextended(record)
         event = e.PipelineState(pipeline_id=self.id, state=state, error=record)
         try:
             self.session.say(event)

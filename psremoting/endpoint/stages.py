@@ -18,24 +18,25 @@ import trio
 
 from psremoting.endpoint.binding import Bound, bind, bind_object, missing, refuse_missing
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.failures import CommandError, RecordError
-from psremoting.endpoint.language import INPUT, Literal, parse
+from psremoting.endpoint.failures import CommandError, RecordError, local_scope_refused
 from psremoting.endpoint.outputs import as_clixml, unroll
+from psremoting.endpoint.statements import INPUT, Literal
 from psremoting.endpoint.streams import Actions, Streams
 from psremoting.endpoint.sync_context import SyncContext
 from psremoting.endpoint.threads import CommandStopped, ThreadSide
-from psrp.commands import Command
+from psrp.commands import Command, Parameter
 from psrp.records import ErrorRecord
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from psremoting.endpoint.catalog import EndpointCommand
     from psremoting.endpoint.pipeline import Pipeline
+    from psremoting.endpoint.statements import Place
 
 __all__ = ["Merged", "Script", "Stage", "run_statement"]
 
 _QUEUE = 32
+_HELP = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,20 @@ async def run_statement(
     parts: Sequence[Command | Literal],
     *,
     script: Script | None = None,
+    places: Sequence[Place] = (),
     takes_input: bool = True,
 ) -> None:
     """Run commands that feed each other. Raises RecordError for the first that failed.
 
-    ``script`` is the command that these stand in; it takes their output. ``takes_input`` says
-    whether the first reads what the client, or the command before the script, sends.
+    ``script`` is the command that these stand in, at ``places``; it takes their output.
+    ``takes_input`` says whether the first reads what the client, or the command before the
+    script, sends.
     """
     stages = [_stage(pipeline, part, at, script, takes_input) for at, part in enumerate(parts)]
+    for stage, place in zip(stages, places, strict=False):
+        stage.place = place
     for stage in stages:
+        stage.length = len(stages)
         stage.prepare()
     for before, after in pairwise(stages):
         before.outbox, after.inbox = trio.open_memory_channel(_QUEUE)
@@ -125,13 +131,12 @@ class Stage(Streams):
         self.script = script
         self.command = part if isinstance(part, Command) else None
         self.literal = part if isinstance(part, Literal) else None
-        self.at = at
         self.inbox: trio.MemoryReceiveChannel[Any] | None = None
         self.outbox: trio.MemorySendChannel[Any] | None = None
-        self.found: EndpointCommand | None = None
         self.bound = Bound()
         name = "" if self.command is None else self.command.text
         super().__init__(pipeline, name, script)
+        self.at = at
 
     def prepare(self) -> None:
         """Find the command and bind its arguments. Raises RecordError."""
@@ -139,14 +144,28 @@ class Stage(Streams):
             return
         self.take_merges(self.command)
         try:
+            if self.command.use_local_scope is False:
+                raise local_scope_refused()
             self.found = self.pipeline.find(self.command.text)
+            parameters = self._help_asked_for() or self.command.parameters
             self.name = self.found.name
-            self.bound = bind(self.name, self.found.parameters, self.command.parameters)
+            self.bound = bind(self.name, self.found.parameters, parameters)
             self.actions = Actions.of(self.bound.common)
         except CommandError as error:
             raise RecordError(self.record_of(error)) from None
         if not self._has_input:
             self._refuse_missing()
+
+    def _help_asked_for(self) -> tuple[Parameter, ...]:
+        """With -?, a command's place is taken by Get-Help, which shows its help."""
+        assert self.command is not None
+        assert self.found is not None
+        names = (each.name for each in self.command.parameters if each.name)
+        if all(name.lstrip("-") != _HELP for name in names):
+            return ()
+        about = self.found.name
+        self.found = self.pipeline.find("Get-Help")
+        return (Parameter("Name", about),)
 
     @property
     def _has_input(self) -> bool:
@@ -388,6 +407,8 @@ class Script(Stage):
     """
 
     def prepare(self) -> None:
+        from psremoting.endpoint.language import parse
+
         assert self.command is not None
         self.name = ""
         self.take_merges(self.command)
@@ -400,7 +421,11 @@ class Script(Stage):
         for at, statement in enumerate(self.statements):
             try:
                 await run_statement(
-                    self.pipeline, statement, script=self, takes_input=self.takes_input and not at
+                    self.pipeline,
+                    statement.parts,
+                    script=self,
+                    places=statement.places,
+                    takes_input=self.takes_input and not at,
                 )
             except RecordError as error:
                 if error.fatal:

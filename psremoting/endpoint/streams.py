@@ -11,14 +11,14 @@ import getpass
 import os
 import platform
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from psremoting.endpoint.failures import CommandError, RecordError, record_of
+from psremoting.endpoint.failures import CommandError, RecordError, record_of, unextended
 from psrp import events as e
-from psrp.clixml import DateTime, Int64, PSObject
+from psrp.clixml import DateTime, PSObject
 from psrp.commands import Command, PipelineResultTypes
 from psrp.host import ConsoleColor, HostMethodId
 from psrp.records import (
@@ -30,7 +30,9 @@ from psrp.records import (
 )
 
 if TYPE_CHECKING:
+    from psremoting.endpoint.catalog import EndpointCommand
     from psremoting.endpoint.pipeline import Pipeline
+    from psremoting.endpoint.statements import Place
 
 __all__ = ["Actions", "Streams"]
 
@@ -90,6 +92,13 @@ class Streams:
         self._around = around
         """The script that this command stands in: what is not output goes its ways."""
         self.name = name
+        self.found: EndpointCommand | None = None
+        self.place: Place | None = None
+        """Where it stands in the script, when it stands in one."""
+        self.at = 0
+        """Which it is in its statement, from 0 on."""
+        self.length = 1
+        """How many commands the statement has."""
         self.actions = Actions()
         self.over = False
         """The command has ended or was stopped; nothing it still says counts."""
@@ -113,7 +122,17 @@ class Streams:
         }
 
     def record_of(self, error: BaseException) -> ErrorRecord:
-        return record_of(error, self.name)
+        """The record of an error that came out of this command, with where that was."""
+        record = record_of(error, self.name)
+        return self._located(record, getattr(error, "argument", None))
+
+    def _located(self, record: ErrorRecord, argument: int | None = None) -> ErrorRecord:
+        """``argument`` is the number of the argument that was to blame."""
+        if record.invocation is not None or (self.found is None and self.place is None):
+            return record
+        from psremoting.endpoint.invocation import located
+
+        return located(self, record, argument)
 
     async def put(self, value: Any) -> None:
         raise NotImplementedError
@@ -125,6 +144,7 @@ class Streams:
 
     async def error(self, record: ErrorRecord) -> None:
         """An error that the command survives, unless it was called with -ErrorAction Stop."""
+        record = self._located(record)
         preference = self.actions.error
         if preference == "stop":
             raise RecordError(record, fatal=True)
@@ -135,23 +155,12 @@ class Streams:
         if self._merge_error == _NULL:
             return
         if self._merge_error == _OUTPUT or self.errors_into is not None:
-            await (self.errors_into or self).put_merged(record)
+            await (self.errors_into or self).put_merged(unextended(record))
             return
         if self._around is not None:
             await self._around._send_error(record)
             return
-        if self.pipeline.adds_invocation(1):
-            record = replace(record, **self._invocation())
         await self.pipeline.say(e.ErrorRecordMessage(pipeline_id=self.pipeline.id, record=record))
-
-    def _invocation(self) -> dict[str, Any]:
-        info = {
-            "InvocationInfo_InvocationName": self.name,
-            "InvocationInfo_HistoryId": Int64(self.pipeline.history_id),
-            "InvocationInfo_PipelineLength": 1,
-            "InvocationInfo_PipelinePosition": 1,
-        }
-        return {"invocation_info": info, "pipeline_iteration_info": (0, 0)}
 
     # -- warning, verbose, debug
 
@@ -171,19 +180,24 @@ class Streams:
             await self._inform("Debug", text, 4)
 
     async def _inform(self, kind: str, text: str, option: int) -> None:
-        if self._around is not None:
-            await self._around._inform(kind, text, option)
-            return
         record = InformationalRecord(message=text)
         if self.pipeline.adds_invocation(option):
-            record = replace(record, **self._invocation())
+            from psremoting.endpoint.invocation import running
+
+            record = running(self, record)
+        await self._send_informational(kind, record)
+
+    async def _send_informational(self, kind: str, record: InformationalRecord) -> None:
+        if self._around is not None and not self._merges.get(kind, _NONE):
+            await self._around._send_informational(kind, record)
+            return
         merge = self._merges.get(kind, _NONE)
         if merge == _OUTPUT:
             await self.put(record.to_object(kind))
         elif merge != _NULL:
             message, method = _INFORMS[kind]
             await self.pipeline.say(message(pipeline_id=self.pipeline.id, record=record))
-            await self.pipeline.tell_host(method, (text,))
+            await self.pipeline.tell_host(method, (record.message,))
 
     def _stop_preference(self, kind: str, text: str) -> CommandError:
         return CommandError(
@@ -209,7 +223,7 @@ class Streams:
     async def _send_information(
         self, record: InformationRecord, call: tuple[HostMethodId, tuple[Any, ...]] | None
     ) -> None:
-        if self._around is not None:
+        if self._around is not None and not self._merges.get("Information", _NONE):
             await self._around._send_information(record, call)
             return
         merge = self._merges.get("Information", _NONE)
