@@ -21,19 +21,28 @@ if TYPE_CHECKING:
 __all__ = ["CannotServe", "run"]
 
 
+_INTERRUPTED = 130
+
+
 class CannotServe(Exception):
     """The functions cannot be loaded, or the socket cannot be made."""
 
 
 def run(unix: str | None = None, functions: str | None = None, process: str | None = None) -> int:
-    """Serve stdin and stdout, or a socket; the exit code. Raises CannotServe."""
+    """Serve stdin and stdout, or a socket; the exit code, 130 after Ctrl+C. Raises CannotServe."""
     # Everything that is made while we start lives as long as the process.
     gc.disable()
     try:
         engine = _engine(functions, process)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise CannotServe(str(error)) from None
-    return _serve_stdio(engine) if unix is None else _serve_unix(engine, unix)
+    code = _INTERRUPTED
+    try:
+        code = _serve_stdio(engine) if unix is None else _serve_unix(engine, unix)
+    except* KeyboardInterrupt:
+        # Whoever pressed Ctrl+C wants no stack trace; trio wraps it in a group.
+        pass
+    return code
 
 
 def _engine(functions: str | None, process: str | None) -> Engine:

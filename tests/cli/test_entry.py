@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from time import sleep
 
 import pytest
+
+from tests.endpoint.test_greeting import OPENING
 
 _START = "import sys; from psremoting.cli.{}; main({})"
 _SHORT = _START.format("entry import main", "")
@@ -46,3 +51,35 @@ def test_serving_on_stdio_reads_no_options() -> None:
         "except SystemExit: print('click' in sys.modules, 'trio' in sys.modules, file=sys.stderr)"
     )
     assert run(listed, "serve", "--stdio").stderr.splitlines()[-1] == b"False True"
+
+
+@pytest.mark.parametrize("said", [b"", OPENING])
+def test_ctrl_c_ends_it_without_a_stack_trace(said: bytes) -> None:
+    """Before the opening there is no event loop yet, after it there is."""
+    ready = "import sys; print('ready', file=sys.stderr, flush=True);"
+    with subprocess.Popen(
+        [sys.executable, "-c", ready + _SHORT, "serve", "--stdio"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"ready\n"
+        process.stdin.write(said)
+        process.stdin.flush()
+        if said:
+            assert process.stdout.readline().startswith(b"<Data ")
+        else:
+            wait_until_it_reads(process.pid)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == b""
+
+
+def wait_until_it_reads(pid: int) -> None:
+    """It has moved its stdin away: descriptor 0 is /dev/null then."""
+    while os.readlink(f"/proc/{pid}/fd/0") != os.devnull:
+        sleep(0.01)
