@@ -193,6 +193,11 @@ def _convert_list(plain: Any, kind: Any) -> Any:
 _PASSED = (SecureString,)
 _SECRETS = (_NAMES[SecureString], _NAMES[Credential])
 """What was meant to be one of these is not repeated in an error."""
+_GIVEN: dict[type, str] = {
+    **{bool: "System.Boolean", float: "System.Double", int: "System.Int32", str: "System.String"},
+    **{Dictionary: "System.Collections.Hashtable", list: "System.Object[]"},
+}
+"""What the user is told that a value was."""
 _EMPTY: dict[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -207,8 +212,9 @@ def _refuse(value: Any, kind: Any) -> Any:
 
 def _words(value: Any, kind: Any, error: Exception | None) -> str:
     name = type_name(kind)
+    given = _GIVEN.get(type(value), type(value).__name__)
     if name in _SECRETS:
-        return f'Cannot convert the value of type "{type(value).__name__}" to type "{name}".'
+        return f'Cannot convert the value of type "{given}" to type "{name}".'
     if isinstance(value, str) and not isinstance(value, SecureString):
         text = str(value)[:100]
         if name in ("System.Int64", "System.Double", "System.Decimal"):
@@ -216,8 +222,8 @@ def _words(value: Any, kind: Any, error: Exception | None) -> str:
         else:
             why = str(error) if error and str(error) else "Invalid cast."
         return f'Cannot convert value "{text}" to type "{name}". Error: "{why}"'
-    shown = f"{value}" if isinstance(value, (int, float)) else type(value).__name__
-    return f'Cannot convert the "{shown}" value of type "{type(value).__name__}" to type "{name}".'
+    shown = f"{value}" if isinstance(value, (int, float)) else given
+    return f'Cannot convert the "{shown}" value of type "{given}" to type "{name}".'
 
 
 # -- the makers

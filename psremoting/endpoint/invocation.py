@@ -73,7 +73,9 @@ def _told(stage: Streams) -> Place | None:
 
 
 def _steps(stage: Streams) -> tuple[int, ...]:
-    return (0,) * (stage.length + 1)
+    """How many objects each command of the statement is at, from 1 on; of those behind this one
+    nothing is known."""
+    return (0, *(1,) * stage.at, max(stage.objects, 1), *(0,) * (stage.length - stage.at - 1))
 
 
 def _called(stage: Streams) -> str:

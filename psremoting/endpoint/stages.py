@@ -317,6 +317,7 @@ class Stage(Streams):
     async def _for_object(self, item: Any) -> dict[str, Any] | None:
         """The arguments that an object of the pipeline gives; None after an error."""
         assert self.found is not None
+        self.objects += 1
         parameters = self.found.parameters
         try:
             values = bind_object(self.name, parameters, self.bound, item)

@@ -99,6 +99,8 @@ class Streams:
         """Which it is in its statement, from 0 on."""
         self.length = 1
         """How many commands the statement has."""
+        self.objects = 0
+        """How many objects of the pipeline its function was called for."""
         self.actions = Actions()
         self.over = False
         """The command has ended or was stopped; nothing it still says counts."""

@@ -137,6 +137,47 @@ async def test_a_command_gives_what_its_function_returns(what: Any, output: list
     assert result.output == output
 
 
+async def test_what_does_not_fit_is_named_by_its_type_in_powershell() -> None:
+    for given, kind in (("@{ a = 1 }", "System.Collections.Hashtable"), ("@()", "System.Object[]")):
+        (record,) = (await invoke(f"Add-Number {given}; 1")).errors
+        assert record.message == (
+            f'Cannot bind parameter \'A\'. Cannot convert the "{kind}" value of type "{kind}" to '
+            'type "System.Int64".'
+        )
+
+
+async def test_a_table_is_an_argument() -> None:
+    def sizes(table: dict[str, int]) -> list[str]:
+        return [f"{name}={size}" for name, size in table.items()]
+
+    result = await invoke("Get-Size @{ small = 1; 'very large' = 3 }", **{"Get-Size": sizes})
+    assert result.output == ["small=1", "very large=3"]
+
+
+async def test_the_commands_of_a_restricted_session_and_their_aliases_are_there() -> None:
+    result = await invoke(
+        "Get-FormatData -TypeName * -PowerShellVersion 5.1; gcm GCM; 1,2 | measure"
+    )
+    alias, counted = result.output
+    assert (alias["ResolvedCommandName"], str(alias.to_string)) == ("Get-Command", "gcm")
+    assert counted["Count"] == 2
+    result = await invoke("Get-Command -CommandType Alias")
+    assert [each["DisplayName"].partition(" -> ")[0] for each in result.output] == [
+        *("clear", "cls", "exsn", "gcm", "measure", "select"),
+    ]
+    result = await invoke("Get-Help gcm -Category Cmdlet; Get-Help gcm -Category Function")
+    assert [each["Name"] for each in result.output] == ["Get-Command"]
+    assert result.errors[0].fully_qualified_error_id == "HelpNotFound,Get-Help"
+    result = await invoke(command("Get-History"))
+    assert result.end.error.fully_qualified_error_id == "CommandNotFoundException"
+
+
+async def test_a_command_of_ones_own_hides_an_alias() -> None:
+    result = await invoke("select; Get-Command select", select=lambda: "mine")
+    mine, info = result.output
+    assert (mine, info["CommandType"].to_string) == ("mine", "Function")
+
+
 async def test_a_real_clients_arguments_are_names_with_dashes_and_values_apart() -> None:
     parameters = (Parameter("-B"), Parameter(None, 4), Parameter("-Twice"), Parameter(None, 1))
     what = PowerShell.of(command("Add-Number"))
@@ -318,7 +359,7 @@ async def test_records_carry_the_invocation_where_the_client_asks_for_it() -> No
         result = await client.invoke(command("Show-Stream"), options=15)
     assert result.errors[0].invocation_info["InvocationInfo_InvocationName"] == "Show-Stream"
     (warning,) = result.of(e.WarningRecordMessage)
-    assert warning.record.pipeline_iteration_info == (0, 0)
+    assert warning.record.pipeline_iteration_info == (0, 1)
 
 
 async def questions(context: Context) -> AsyncIterator[Any]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from psremoting.endpoint import Context, FunctionsEngine
+from psremoting.capture.decoding import decode
+from psremoting.endpoint import FROM_PIPELINE, CommandError, Context, FunctionsEngine
 from psremoting.endpoint.invocation import position_message
 from psremoting.endpoint.statements import Place
 from psrp import events as e
-from psrp.clixml import PSObject, loads
-from psrp.commands import PowerShell, command
+from psrp.clixml import Dictionary, PSObject, loads
+from psrp.commands import PowerShell, command, script
 from psrp.properties import unwrap
-from psrp.records import ErrorRecord
+from psrp.records import ErrorCategory, ErrorRecord
 from tests.endpoint.clients import Client, Result, connected
 from tests.endpoint.replays import Messages, packets
 from tests.endpoint.test_recorded_client import FOLDER, needs
+from tests.recordings import FIXTURES
 
 ERROR, WARNING = 0x41005, 0x41009
 ADD_TO_ALL = 15
@@ -52,6 +54,12 @@ def recorded(name: str, kind: int) -> list[PSObject]:
 
 def facts(info: PSObject) -> dict[str, Any]:
     return {name: unwrap(info[name]) for name in info}
+
+
+def plain(value: Any) -> Any:
+    """Without the types' versions."""
+    value = unwrap(value)
+    return [*value] if isinstance(value, (list, Dictionary)) else value
 
 
 def only_error(result: Result) -> ErrorRecord:
@@ -133,9 +141,15 @@ async def test_what_the_client_asks_for_is_added_to_errors_and_warnings(client: 
         # A command that was sent as such has no trace; the details are a type's property.
         assert set(ours) == set(theirs) - {"ErrorDetails_ScriptStackTrace", "PSMessageDetails"}
         added = [each for each in ours if each.startswith(("InvocationInfo_", "SerializeExt"))]
-        for name in (*added, f"{prefix}PipelineIterationInfo"):
-            expected = "Show-Complaint" if name.endswith("InvocationName") else unwrap(theirs[name])
-            assert unwrap(ours[name]) == expected, name
+        differ = ["InvocationInfo_InvocationName"]
+        if prefix:
+            # The recorded one is a script's, which takes no objects.
+            differ.append("InvocationInfo_PipelineIterationInfo")
+            assert plain(ours["InvocationInfo_PipelineIterationInfo"]) == [0, 1]
+        for name in added:
+            expected = "Show-Complaint" if name == differ[0] else plain(theirs[name])
+            assert name in differ[1:] or plain(ours[name]) == expected, name
+        assert plain(ours[f"{prefix}PipelineIterationInfo"]) == [0, 1]
         assert ours["CommandInfo_Name"] == "Show-Complaint"
         assert ours["CommandInfo_CommandType"].to_string == "Function"
         assert ours["CommandInfo_Visibility"] == theirs["CommandInfo_Visibility"]
@@ -146,6 +160,19 @@ async def test_the_end_of_a_pipeline_carries_no_added_members(client: Client) ->
     record = result.end.error
     assert (result.state, record.invocation_info) == ("FAILED", None)
     assert record.invocation["MyCommand"] == "Invoke-Boom"
+
+
+async def test_a_record_says_at_which_object_its_command_is() -> None:
+    async def check(context: Context, number: Annotated[int, FROM_PIPELINE]) -> int:
+        if number == 2:
+            await context.write_error("two")
+        return number
+
+    async with connected(FunctionsEngine({"Test-Number": check})) as client:
+        result = await client.invoke("1,2 | Test-Number | Measure-Object", options=1)
+    record = only_error(result)
+    assert record.pipeline_iteration_info == (0, 1, 2, 0)
+    assert record.invocation["Statement"] == "Test-Number"
 
 
 async def test_an_alias_is_the_name_that_it_was_called_by(client: Client) -> None:
@@ -185,8 +212,50 @@ async def test_merged_errors_and_warnings_come_as_output(client: Client) -> None
     assert result.errors == []
 
 
+JEA = FIXTURES / "wsman" / "test_psrp_with_jea_configuration.yml"
+
+
+async def provider_missing(context: Context, path: str) -> None:
+    await context.write_error(
+        CommandError(
+            "Cannot find a provider with the name 'FileSystem'.",
+            error_id="ProviderNotFound",
+            category=ErrorCategory.ObjectNotFound,
+            exception_type="System.Management.Automation.ProviderNotFoundException",
+            target="FileSystem",
+        )
+    )
+
+
+async def test_a_recorded_constrained_endpoint_sends_the_same_errors() -> None:
+    """The first is a command's, the second that of a script, in one batch."""
+    said: list[Any] = [entry.event for entry in decode(JEA)]
+    (theirs,) = (each.record for each in said if isinstance(each, e.ErrorRecordMessage))
+    their_end = next(each.error for each in said if getattr(each, "error", None) is not None)
+    text = their_end.target_object.replace("$false", "$x")
+    async with connected(FunctionsEngine({"Get-Item": provider_missing})) as client:
+        batch = PowerShell.of(command("Get-Item", Path="C:\\Windows")).then(script(text))
+        result = await client.invoke(batch, options=ADD_TO_ALL)
+    ours, our_end = only_error(result), result.end.error
+    for name in ("category", "category_activity", "category_reason", "category_message"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert set(facts(ours.invocation)) - {"Statement"} == set(facts(theirs.invocation))
+    for name in theirs.invocation:
+        assert plain(ours.invocation[name]) == plain(theirs.invocation[name]), name
+    assert ours.pipeline_iteration_info == theirs.pipeline_iteration_info
+    mine, real = ours.to_object(), theirs.to_object()
+    added = [name for name in real if name.startswith(("InvocationInfo_", "Serialize"))]
+    for name in (*added, "CommandInfo_Name", "CommandInfo_Visibility"):
+        assert plain(mine[name]) == plain(real[name]), name
+    assert our_end.message == their_end.message
+    assert our_end.fully_qualified_error_id == their_end.fully_qualified_error_id
+    assert our_end.category_reason == their_end.category_reason
+    assert our_end.target_object == text
+    assert (our_end.invocation, their_end.invocation) == (None, None)
+
+
 async def test_a_script_is_refused_with_its_whole_text(client: Client) -> None:
-    """As a real constrained endpoint does; long names are shortened in the message alone."""
+    """Long names are shortened in the category message alone."""
     text = "Set-Item -Path WSMan:\\localhost\\Service\\AllowUnencrypted -Value $x"
     record = (await client.invoke(text)).end.error
     assert record.target_object == record.category_target_name == text
