@@ -50,6 +50,7 @@ MAX_LINE = 16 << 20
 
 ERROR_PREFIXES = ("__NamedPipeError__:", "__HyperVSocketError__:")
 """What a server puts before an error text that goes out among the packets."""
+_ERROR = re.compile("|".join(ERROR_PREFIXES).encode(), re.IGNORECASE)
 
 
 class Kind(Enum):
@@ -94,6 +95,8 @@ class PacketError(RemoteProtocolError):
 
 _STREAM_NAMES = {Stream.DEFAULT: "Default", Stream.PROMPT_RESPONSE: "PromptResponse"}
 _NO_GUID = UUID(int=0)
+_WHITE = b" \t\r\n"
+"""The only white space that counts as such, in XML and inside base64."""
 
 
 def write(packet: Packet) -> bytes:
@@ -126,9 +129,9 @@ _PLAIN_SIGN = re.compile(
     rb"<((?:Data|Command|Signal|Close)Ack|Command|Signal|Close) "
     rb"PSGuid='([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})' />"
 )
+_HYPHENATED = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _GUID = re.compile(
-    r"([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32})"
-    r"|\{([0-9a-fA-F-]{36})\}|\(([0-9a-fA-F-]{36})\)"
+    rf"([0-9a-fA-F]{{32}})|({_HYPHENATED})|\{{({_HYPHENATED})\}}|\(({_HYPHENATED})\)"
 )
 
 
@@ -172,20 +175,23 @@ def _plain(line: bytes) -> Packet | None:
 
 def _target(text: str | None, offset: int) -> UUID | None:
     found = _GUID.fullmatch(text.strip()) if text is not None else None
-    try:
-        target = UUID(next(g for g in found.groups() if g)) if found else None
-    except ValueError:
-        target = None
-    if target is None:
+    if found is None:
         raise PacketError("guid", "PSGuid is missing or no GUID", offset)
+    target = UUID(next(filter(None, found.groups())))
     return target if target.int else None
 
 
 def _data(stream: str | None, guid: str | None, text: str, offset: int) -> Packet:
     target = _target(guid, offset)
-    prompt = stream is not None and stream.lower() == "promptresponse"
+    if stream is None:
+        raise PacketError("attributes", "Data names no Stream", offset)
+    prompt = stream.lower() == "promptresponse"
     try:
-        data = binascii.a2b_base64("".join(text.split()).encode(), strict_mode=True)
+        letters = text.encode("ascii").translate(None, _WHITE)
+        if letters.endswith(b"==="):
+            # Python takes any number of them.
+            raise binascii.Error("too much padding")
+        data = binascii.a2b_base64(letters, strict_mode=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise PacketError("base64", f"Data is not base64: {error}", offset) from None
     return Packet(
@@ -219,8 +225,10 @@ class _Reader:
         parser.StartCdataSectionHandler = self._cdata
 
     def read(self, line: bytes) -> None:
+        # Real peers decode the stream first; what is no UTF-8 becomes a character like others.
+        text = line.decode("utf-8", "replace").encode()
         try:
-            self._parser.Parse(self._HEAD + line + self._TAIL, True)
+            self._parser.Parse(self._HEAD + text + self._TAIL, True)
         except expat.ExpatError as error:
             offset = min(max(self._parser.ErrorByteIndex - len(self._HEAD), 0), len(line))
             words = expat.ErrorString(error.code)
@@ -285,11 +293,9 @@ class _Reader:
 
 
 def error_text(line: bytes) -> str | None:
-    """The text behind the prefix of an error line, or None for another line."""
-    for prefix in ERROR_PREFIXES:
-        if line.startswith(prefix.encode()):
-            return line[len(prefix) :].decode("utf-8", "replace")
-    return None
+    """The text behind the prefix (in any case) of an error line, or None for another line."""
+    found = _ERROR.match(line)
+    return None if found is None else line[found.end() :].decode("utf-8", "replace")
 
 
 # -- cutting a byte stream into lines

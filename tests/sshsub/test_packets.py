@@ -82,6 +82,7 @@ def test_what_kills_a_real_peer_is_not_written(packet: Packet) -> None:
 
 
 DATA = Packet(kind=Kind.DATA, target=PIPELINE, data=b"\x00\x00\x00")
+PROMPT = Packet(kind=Kind.DATA, target=PIPELINE, stream=Stream.PROMPT_RESPONSE, data=b"\x00")
 COMMAND = Packet(kind=Kind.COMMAND, target=PIPELINE)
 
 BORNE = [
@@ -89,9 +90,10 @@ BORNE = [
     (f"<Data {GUID} Stream='Default'>AAAA</Data>", [DATA]),
     (f"<Data Stream='default' {GUID}>AAAA</Data>", [DATA]),
     (f"<Data Stream='NoSuch' {GUID}>AAAA</Data>", [DATA]),
-    (f"<Data Other='x' {GUID}>AAAA</Data>", [DATA]),
     (f"<Data Stream='Default' {GUID}> AA\tAA </Data>", [DATA]),
     (f"<Data Stream='Default' {GUID}>&#65;AAA</Data>", [DATA]),
+    (f"<Data Stream='PROMPTresponse' {GUID}>AA==</Data>", [PROMPT]),
+    (f"<Data Stream='' {GUID}>AAAA</Data>", [DATA]),
     (f"<Command {GUID}></Command>", [COMMAND]),
     (f"<Command {GUID}/>", [COMMAND]),
     (f"<Command PSGuid='{{{str(PIPELINE).upper()}}}' />", [COMMAND]),
@@ -117,6 +119,8 @@ FATAL = [
     (f"<Command {GUID} /> <Command {GUID} />", "white-space", [COMMAND]),
     (f"<Data Stream='Default' {GUID} Extra='1'>AAAA</Data>", "attributes", []),
     (f"<Data {GUID}>AAAA</Data>", "attributes", []),
+    (f"<Data Other='x' {GUID}>AAAA</Data>", "attributes", []),
+    (f"<Data stream='Default' {GUID}>AAAA</Data>", "attributes", []),
     (f"<Command {GUID} Extra='1' />", "attributes", []),
     ("<Command />", "attributes", []),
     ("<Command Id='x' />", "guid", []),
@@ -127,7 +131,11 @@ FATAL = [
     (f"<Data Stream='Default' {GUID} />", "data-empty", []),
     (f"<Data Stream='Default' {GUID}>  </Data>", "data-empty", []),
     (f"<Data Stream='Default' {GUID}>AAA</Data>", "base64", []),
+    (f"<Command PSGuid='{{{PIPELINE})' />", "guid", []),
+    (f"<Command PSGuid='{{{PIPELINE.hex}----}}' />", "guid", []),
     (f"<Data Stream='Default' {GUID}>A=AA</Data>", "base64", []),
+    (f"<Data Stream='Default' {GUID}>AAAA====</Data>", "base64", []),
+    (f"<Data Stream='Default' {GUID}>AA\u00a0AA</Data>", "base64", []),
     (f"<Data Stream='Default' {GUID}>é</Data>", "base64", []),
     (f"<Data Stream='Default' {GUID}><![CDATA[AAAA]]></Data>", "text", []),
     (f"<Data Stream='Default' {GUID}>AAAA<!-- x -->AAAA</Data>", "text", [DATA]),
@@ -163,6 +171,12 @@ def test_any_line_gives_packets_or_a_packet_error(line: bytes) -> None:
     assert all(isinstance(packet, Packet) for packet in packets)
 
 
+def test_bytes_that_are_no_utf_8_are_characters_like_others() -> None:
+    """A real peer decodes its stream before it looks for packets."""
+    assert read(b"<!-- \xff -->" + f"<Command {GUID} />".encode()) == ([COMMAND], None)
+    assert read(f"<Data Stream='\xe9' {GUID}>AAAA</Data>".encode("latin-1")) == ([DATA], None)
+
+
 def test_a_data_packet_keeps_its_bytes_out_of_its_repr() -> None:
     assert "secret" not in repr(Packet(kind=Kind.DATA, data=b"secret"))
 
@@ -176,6 +190,7 @@ def test_an_error_line_gives_its_text() -> None:
     """Statement G69."""
     assert error_text(b"__NamedPipeError__:gone") == "gone"
     assert error_text(b"__HyperVSocketError__:") == ""
+    assert error_text(b"__namedPIPEerror__:gone") == "gone"
     assert error_text(b"<Data") is None
 
 
