@@ -1,9 +1,10 @@
 """What a client waits for before it speaks.
 
 A real server hands every line to another thread, so order is only kept by waiting: no Data for
-a command before its CommandAck, one unacknowledged Data for each target, a Close only after the
-Data and the SignalAck, the session's Close after every command's. Every Command is closed, once,
-also when nobody asked for it: a forgotten one holds the session's Close up.
+a command before its CommandAck, one unacknowledged Data for each target, a Close only after all
+Data, the acknowledgement of the birth and the SignalAck, the session's Close after every
+command's. Every Command is closed, once, also when nobody asked for it: a forgotten one holds the
+session's Close up.
 Sources: spec-notes/out-of-process.md.
 """
 
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientRole"]
 
-_PACKET = re.compile(rb"<(?:Data|Command|Signal|Close)(?:Ack)?(?=[\s/>]|\Z)")
+_PACKET = re.compile(
+    rb"<(?:Data|Command|Signal|Close)(?:Ack)?\s(?:[^<>]*\s)?(?i:PSGuid|Stream)\s*="
+)
+_BEGUN = re.compile(rb"<(?:Data|Command|Signal|Close)(?:Ack)?(?=[\s/>]|\Z)")
 _GOES_ON = "Remote transport error:"
 
 _CREATES = (Act.CREATE_POOL, Act.CREATE_PIPELINE)
@@ -56,13 +60,18 @@ class _Step(Enum):
 class _Turn:
     """One target: what waits for its turn, and which answers are outstanding."""
 
-    __slots__ = ("close", "data_out", "default", "joinable", "prompt", "queued", "starting", "stop")
+    __slots__ = (
+        *("close", "data_out", "default", "heard", "joinable", "prompt", "queued", "starting"),
+        "stop",
+    )
 
     def __init__(self, *, starting: bool) -> None:
         self.starting = starting
         """The CommandAck has not come."""
         self.data_out = False
         """A Data is not acknowledged."""
+        self.heard = False
+        """The server has said something of this command: it was born."""
         self.prompt: deque[bytes] = deque()
         self.default: deque[bytes] = deque()
         self.joinable = 0
@@ -201,7 +210,8 @@ class ClientRole:
             turn.stop = _Step.SENT
             turn.drop()
             self._put(Kind.SIGNAL, target)
-        if turn.data_out:
+        if turn.data_out and (turn.queued or not turn.heard):
+            # Nothing may overtake a birth; what is sent later may be acknowledged when it likes.
             return
         found = turn.next_data(self._link.packet_size)
         if found is not None:
@@ -241,7 +251,7 @@ class ClientRole:
         if reported is not None:
             self._reported(reported)
             return iter(())
-        found = _PACKET.search(data)
+        found = (_PACKET if whole else _BEGUN).search(data)
         if found is None:
             if data.strip():
                 text = data.decode("utf-8", "replace")
@@ -295,6 +305,10 @@ class ClientRole:
     def packet(self, packet: Packet) -> None:
         self._heard = True
         if packet.kind is Kind.DATA:
+            turn = self._turns.get(packet.target) if packet.target is not None else None
+            if turn is not None and not turn.heard:
+                turn.heard = True
+                self._advance(packet.target, turn)
             event = DataReceived(target=packet.target, stream=packet.stream, data=packet.data)
             self._link.tell(event)
             return

@@ -139,6 +139,46 @@ def test_a_close_waits_for_data_and_signal(talk: Talk) -> None:
     assert talk.says() == [("Close", P)]
 
 
+def test_a_close_does_not_wait_for_the_acknowledgement_of_input_to_a_command_that_speaks(
+    talk: Talk,
+) -> None:
+    """The real client does not miss a DataAck either, when it has nothing more to send."""
+    talk.create()
+    talk.hears(Kind.COMMAND_ACK, P)
+    talk.says()
+    talk.act(Act.CLOSE_PIPELINE)
+    assert talk.says() == []
+    talk.end.receive_data(write(Packet(kind=Kind.DATA, target=P, data=b"state")))
+    assert isinstance(talk.end.next_event(), DataReceived)
+    assert talk.says() == [("Close", P)]
+    assert talk.hears(Kind.CLOSE_ACK, P) == [ActReceived(act=Act.CLOSE_PIPELINE, target=P)]
+    assert talk.hears(Kind.DATA_ACK, P) == []
+
+
+@pytest.mark.parametrize(
+    "line", [b"usage: menu <Command> [<Data >]", b"<Close>", b"<Data/>", b"x <Data y>", b"<Data"]
+)
+def test_a_line_that_only_looks_like_a_packet_is_noise(talk: Talk, line: bytes) -> None:
+    talk.end.receive_data(line + b"\n")
+    assert talk.end.next_event() == Noise(text=line.decode(), number=1)
+    assert talk.end.next_event() is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"<DataAck psguid='00000000-0000-0000-0000-000000000000' />",
+        b"<Data Stream='Default'>AAAA</Data>",
+        b"<Data PSGuid='00000000-0000-0000-0000-000000000000'>AAAA</Data>",
+        b"<CommandAck PSGuid='x' />",
+    ],
+)
+def test_a_packet_that_is_broken_is_no_noise(talk: Talk, line: bytes) -> None:
+    talk.end.receive_data(line + b"\n")
+    with pytest.raises(BrokenLine):
+        talk.end.next_event()
+
+
 def test_each_command_is_closed_once_before_the_session(talk: Talk) -> None:
     """Statement G65."""
     talk.start(P)
