@@ -42,6 +42,9 @@ class Receiver(Protocol):
     def refused(self, text: str) -> None:
         """The server could not use something we sent, and goes on without it."""
 
+    def unanswered(self, target: UUID, seconds: float) -> None:
+        """The server did not take up the command ``target`` in time: it will never run."""
+
     def ready_again(self) -> None:
         """The carrier takes more."""
 

@@ -24,6 +24,7 @@ from psremoting.streams import RECORD_STREAMS, StreamKind, Streams, tagged
 from psrp import events as e
 from psrp.fragments import DEFAULT_MAX_MESSAGE
 from psrp.host import HostMethodId
+from psrp.messages import MessageType
 from psrp.pool import Pool
 from psrp.records import ErrorCategory
 from psrp.sansio import (
@@ -34,6 +35,7 @@ from psrp.sansio import (
     RemoteProtocolError,
     Side,
     Stream,
+    UnexpectedMessage,
 )
 from psrp.states import Pipeline, PoolState
 
@@ -106,6 +108,7 @@ class PoolDriver:
         self._calls = HostCalls(self.pool, self.computer, self.flush)
         self._demand = Demand(self._holds_too_much)
         self._ready = trio.Event()
+        self._source: UUID | None = None
         self._carrying = trio.CancelScope()
         self._by_kind: dict[type[e.Event], Callable[[Any], None]] = {
             e.RunspacePoolState: self._pool_state,
@@ -115,6 +118,7 @@ class PoolDriver:
             e.PipelineHostCall: self._host_call,
             e.RunspacePoolHostCall: self._host_call,
             e.Fault: self._fault,
+            e.Ignored: self._ignored,
             e.UserEvent: lambda event: self.on_user_event(event),
             **dict.fromkeys(RECORD_STREAMS, self._record),
         }
@@ -271,8 +275,9 @@ class PoolDriver:
             known.received += len(data)
             if known.received > limit:
                 too_much = LimitExceeded("data of one command", known.received, limit)
-                self.fail(known.invocation, self._job_failure(str(too_much)))
+                self.fail(known.invocation, self._job_failure(errors.in_words(too_much)))
                 return
+        self._source = target
         try:
             self.pool.receive_data(data, target, stream)
         except RemoteProtocolError as error:
@@ -296,12 +301,23 @@ class PoolDriver:
                 self._on_notice = None
 
     def refused(self, text: str) -> None:
-        """No PIPELINE_STATE will come for a command whose birth the server could not read."""
+        """No PIPELINE_STATE will come for a command whose birth the server could not read, and no
+        Opened for a pool of which it could not."""
+        if not self.opened.is_set():
+            self.broken(errors.process_reported(self.computer, text))
+            return
         unheard = [known for known in self._running.values() if not known.invocation.heard]
         if unheard:
             self.fail(unheard[-1].invocation, self._job_failure(text))
         else:
             self.noticed(text)
+
+    def unanswered(self, target: UUID, seconds: float) -> None:
+        known = self._running.get(target)
+        if known is not None:
+            text = f"The server did not take the command up within {seconds:g} seconds."
+            late = errors.OperationTimeout(text, computer=self.computer)
+            self.fail(known.invocation, late)
 
     def lost(self, error: PSRemotingTransportError | None) -> None:
         if error is not None and not self.closed.is_set():
@@ -374,6 +390,9 @@ class PoolDriver:
     def _why_broken(self, error: RemoteProtocolError) -> PSRemotingTransportError:
         if isinstance(error, MessageError) and error.message == "SESSION_CAPABILITY":
             return errors.negotiation_failed(self.computer, error, self.pool.own_version)
+        if isinstance(error, UnexpectedMessage) and not self.opened.is_set():
+            why = f"{error.got} while {error.state}"
+            return errors.opening_failed(self.computer, "Broken", why)
         return errors.protocol_broken(self.computer, error)
 
     def _pool_state(self, event: e.RunspacePoolState) -> None:
@@ -381,12 +400,11 @@ class PoolDriver:
             self.opened.set()
             return
         if event.state is e.RunspaceState.BROKEN or not self.opened.is_set():
+            failed = errors.opening_failed(self.computer, event.state.name.title())
             if event.error is not None:
                 text = event.error.message
-            else:
-                name = event.state.name.title()
-                text = f"Opening the remote session failed with an unexpected state. State {name}."
-            self.broken(errors.PSRemotingTransportError(text, computer=self.computer))
+                failed = errors.PSRemotingTransportError(text, computer=self.computer)
+            self.broken(failed)
 
     def _availability(self, event: e.RunspaceAvailability) -> None:
         waiting = self._answers.get(event.call_id)
@@ -435,10 +453,19 @@ class PoolDriver:
         host = self.host if known is None else known.host
         self._calls.add(event, host, self.nursery)
 
+    def _ignored(self, event: e.Ignored) -> None:
+        """What came under another name, and would be waited for for ever."""
+        kind, why = event.message_type, event.reason
+        known = self._running.get(self._source) if self._source is not None else None
+        if kind == MessageType.PIPELINE_STATE and known is not None:
+            self.fail(known.invocation, self._job_failure(f"PIPELINE_STATE: {why}"))
+        elif kind == MessageType.RUNSPACEPOOL_STATE and not self.opened.is_set():
+            self.broken(errors.opening_failed(self.computer, "Broken", why))
+
     def _fault(self, event: e.Fault) -> None:
         """The server broke a rule at the cost of one command."""
         known = self._running.get(event.pipeline_id) if event.pipeline_id is not None else None
         if known is not None:
-            failure = self._job_failure(str(event.error))
+            failure = self._job_failure(errors.in_words(event.error))
             failure.__cause__ = event.error
             self.fail(known.invocation, failure)

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from psrp.records import ErrorCategory, ErrorRecord
+from psrp.sansio import FragmentError, LimitExceeded, MessageError
 
 if TYPE_CHECKING:
     from psrp.sansio import RemoteProtocolError
@@ -32,9 +33,11 @@ __all__ = [
     "ProgramNotFound",
     "SessionNotOpen",
     "connecting_timed_out",
+    "in_words",
     "negotiation_failed",
     "noise_instead_of_packets",
     "not_recognized",
+    "opening_failed",
     "process_ended",
     "process_reported",
     "protocol_broken",
@@ -105,9 +108,12 @@ class PSRemotingTransportError(PSRemotingError):
     _target_type = "RemoteRunspace"
 
     def told_by(self, error_id: str) -> PSRemotingTransportError:
-        """The same failure with the id of another command: `STATE_BROKEN` for Invoke-Command."""
-        code = self.error_id.rpartition(",")[0]
+        """The same failure with the id of another command: `STATE_BROKEN` for Invoke-Command.
+
+        A `JOB_FAILURE` stands alone, as there.
+        """
         under_way = error_id == JOB_FAILURE
+        code = "" if under_way else self.error_id.rpartition(",")[0]
         made = PSRemotingTransportError(
             self.message,
             error_id=f"{code},{error_id}" if code else error_id,
@@ -238,9 +244,12 @@ def process_ended(computer: str, *, ssh: bool, reason: str = "") -> PSRemotingTr
             "The SSH client session has ended with error message: The SSH transport process has "
             "abruptly terminated causing this remote session to break."
         )
-    else:
-        text = f"The background process closed or ended abnormally: {reason or 'no more data'}."
-    return PSRemotingTransportError(text, computer=computer)
+        return PSRemotingTransportError(text, computer=computer)
+    return PSRemotingTransportError(
+        f"The background process closed or ended abnormally: {reason or 'no more data'}.",
+        error_id=f"2101,{OPEN_FAILED}",
+        computer=computer,
+    )
 
 
 def noise_instead_of_packets(computer: str, text: str) -> PSRemotingTransportError:
@@ -256,17 +265,18 @@ def process_reported(computer: str, text: str) -> PSRemotingTransportError:
     """The server wrote an error among its packets and gave up."""
     return PSRemotingTransportError(
         f"The background process reported an error with the following message: {text}.",
+        error_id=f"2100,{OPEN_FAILED}",
         computer=computer,
     )
 
 
 def connecting_timed_out(computer: str, seconds: float, *, ssh: bool) -> OpenTimeout:
     """ConnectingTimeout or OpenTimeout is over."""
-    shown = f"{seconds:g}"
     if ssh:
-        text = f"SSH connection attempt failed after time out: {shown} seconds."
+        # In whole seconds, as there.
+        text = f"SSH connection attempt failed after time out: {int(seconds)} seconds."
     else:
-        text = f"The session did not open within {shown} seconds."
+        text = f"The session did not open within {seconds:g} seconds."
     return OpenTimeout(text, computer=computer)
 
 
@@ -290,8 +300,68 @@ def negotiation_failed(
     )
 
 
+_BADLY_CUT = (
+    "This can happen if the fragments are not properly constructed by the remote computer, or the "
+    "data has been changed by unauthorized users."
+)
+_FRAGMENT_WORDS = {
+    "object-id-zero": f"ObjectId cannot be less than or equal to 0. {_BADLY_CUT}",
+    "object-id-mismatch": (
+        "Unexpected ObjectId received. This can happen if the fragments are not properly "
+        "constructed by the remote computer, or the data might have been corrupted or changed."
+    ),
+    "fragment-id-sequence": (
+        "The FragmentIDs of the same object must be in sequence, incrementally changing by 1. "
+        "This can happen if the fragments are not properly constructed by the remote computer. "
+        "The data might also have been corrupted or changed."
+    ),
+    "length-overflow": (
+        "Remoting data is too large to be reassembled from the fragments. This can happen if the "
+        "length of the data in a fragment is greater than Int32.Max. It can also occur if the "
+        "data was changed by unauthorized users."
+    ),
+}
+_UNKNOWN_TYPE = re.compile(r"message type 0x([0-9A-F]{8})")
+
+
+def in_words(error: Exception) -> str:
+    """What PowerShell's client says of such a fault, and ours behind it; else ours alone."""
+    words: str | None = None
+    match error:
+        case FragmentError(rule=rule):
+            words = _FRAGMENT_WORDS.get(rule)
+        case MessageError(element="Destination"):
+            words = (
+                "Received packet not destined for logged-on user: user = Client, "
+                "packet destination = Server."
+            )
+        case MessageError(message=message) if found := _UNKNOWN_TYPE.fullmatch(message):
+            words = f"Received remoting data with unsupported action: {int(found[1], 16)}."
+        case LimitExceeded(what="data of one command", limit=limit):
+            words = (
+                "The total data received from the remote server exceeded the allowed maximum. "
+                f"The allowed maximum is {limit}."
+            )
+        case LimitExceeded(what="message with its fragment headers", size=size, limit=limit):
+            words = (
+                "The current deserialized object size of the data received from the remote server "
+                "exceeded the allowed maximum object size. The current deserialized object size "
+                f"is {size}. The allowed maximum object size is {limit}."
+            )
+    return f"{words} ({error})" if words is not None else str(error)
+
+
+def opening_failed(computer: str, state: str, why: str = "") -> PSRemotingTransportError:
+    """The pool came into ``state`` instead of Opened, without a word from the server.
+
+    ``why`` is what we make of it.
+    """
+    text = f"Opening the remote session failed with an unexpected state. State {state}."
+    return PSRemotingTransportError(f"{text} ({why})" if why else text, computer=computer)
+
+
 def protocol_broken(computer: str, error: Exception) -> PSRemotingTransportError:
     """The server broke a rule of the protocol, and nothing it says can be trusted any more."""
-    made = PSRemotingTransportError(str(error), computer=computer)
+    made = PSRemotingTransportError(in_words(error), computer=computer)
     made.__cause__ = error
     return made

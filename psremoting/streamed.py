@@ -18,6 +18,8 @@ import trio
 from psremoting import errors
 from psrp.sansio import Act, RemoteProtocolError, Side
 from sshsub.events import (
+    GOES_ON,
+    LAST_WORDS,
     ActReceived,
     DataReceived,
     Ended,
@@ -85,6 +87,7 @@ class StreamCarrier:
         self._early: list[str] = []
         self._reported: list[str] = []
         self._lost = False
+        self._closing = False
         self._over: trio.CancelScope | None = None
 
     def __repr__(self) -> str:
@@ -110,6 +113,7 @@ class StreamCarrier:
             self._touched()
 
     async def aclose(self, *, gently: bool) -> None:
+        self._closing = True
         with trio.CancelScope(shield=True) as scope:
             if not gently:
                 # A wire that is closed under cancellation is closed at once, by force.
@@ -123,7 +127,7 @@ class StreamCarrier:
         assert self._wire is not None
         self._receiver = receiver
         for line in self._early:
-            receiver.noticed(line)
+            self._notice(line)
         async with trio.open_nursery() as nursery:
             self._over = nursery.cancel_scope
             nursery.start_soon(self._write, self._wire)
@@ -179,9 +183,14 @@ class StreamCarrier:
     # -- what the tasks share; nothing here waits
 
     def _notice(self, line: str) -> None:
+        """A line of stderr. ``pwsh -s`` has its error reports there, and its last words."""
         if self._receiver is None:
             self._early.append(line)
-        else:
+        elif self.transport != "Process":
+            self._receiver.noticed(line)
+        elif line.startswith(GOES_ON):
+            self._receiver.refused(line)
+        elif not (self._closing and line == LAST_WORDS):
             self._receiver.noticed(line)
 
     def _touched(self) -> None:
@@ -236,6 +245,9 @@ class StreamCarrier:
                     self.computer, self._connecting_timeout, ssh=self.transport == "SSH"
                 )
                 self._tell_lost(timeout)
+            case TimedOut(wait=Wait(act=Act.CREATE_PIPELINE, target=target, seconds=seconds)):
+                assert target is not None
+                receiver.unanswered(target, seconds)
             case Ended(clean=clean, reason=reason):
                 self._tell_lost(None if clean else self._why_lost(reason))
 

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from psrp.sansio import Act, LocalProtocolError, Outgoing, Stream
 from sshsub.events import (
+    GOES_ON,
     ActReceived,
     DataReceived,
     Ended,
@@ -41,7 +42,6 @@ _PACKET = re.compile(
     rb"<(?:Data|Command|Signal|Close)(?:Ack)?\s(?:[^<>]*\s)?(?i:PSGuid|Stream)\s*="
 )
 _BEGUN = re.compile(rb"<(?:Data|Command|Signal|Close)(?:Ack)?(?=[\s/>]|\Z)")
-_GOES_ON = "Remote transport error:"
 
 _CREATES = (Act.CREATE_POOL, Act.CREATE_PIPELINE)
 _OF_PIPELINES = (Act.CREATE_PIPELINE, Act.STOP_PIPELINE, Act.CLOSE_PIPELINE)
@@ -288,7 +288,7 @@ class ClientRole:
             # Every orderly conversation ends with such a line.
             self._last_words = text
         else:
-            goes_on = text.startswith(_GOES_ON)
+            goes_on = text.startswith(GOES_ON)
             self._link.tell(PeerError(text=text, goes_on=goes_on))
 
     def end(self) -> None:

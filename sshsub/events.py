@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXIT_CODE",
     "GIVE_UP",
+    "GOES_ON",
     "LAST_WORDS",
     "ActReceived",
     "BrokenLine",
@@ -37,6 +38,9 @@ LAST_WORDS = (
     " This can happen if the remote process closed or ended abnormally."
 )
 """What a PowerShell server reports when its input ends, however orderly that was."""
+
+GOES_ON = "Remote transport error:"
+"""How the report of a server begins that could not use a message, and lives on."""
 
 GIVE_UP: Mapping[Act, float] = MappingProxyType(
     {

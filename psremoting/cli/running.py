@@ -105,7 +105,7 @@ class _Running:
         except PSRemotingTransportError as error:
             told = error.told_by(STATE_BROKEN) if "Open" in error.error_id else error
             self._failed(computer, told, CONNECTION)
-        except CancelTimeout as error:
+        except OperationTimeout as error:
             self._failed(computer, error, CONNECTION)
         except LocalProtocolError as error:
             self._failed(computer, PSRemotingError(str(error), computer=computer), USAGE)
@@ -144,7 +144,7 @@ class _Running:
                     display.record(computer, kind, item)
                     if kind is StreamKind.ERROR:
                         code = REMOTE_ERROR
-            except PSRemotingTransportError:
+            except (PSRemotingTransportError, OperationTimeout):
                 raise
             except PipelineStopped as error:
                 if not self.stopping:
