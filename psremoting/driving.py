@@ -71,6 +71,9 @@ class _Running:
 class PoolDriver:
     """Drives one pool over one carrier; it is the carrier's `Receiver`."""
 
+    _source: UUID | None = None
+    """The pipeline whose packet is being dealt with."""
+
     def __init__(
         self,
         carrier: Carrier,

@@ -98,6 +98,8 @@ class StreamCarrier:
             self._wire = await self._stack.enter_async_context(self._connect(self._notice))
         except OSError as error:
             text = error.strerror or str(error)
+            if error.filename:
+                text += f": '{error.filename}'"
             raise errors.PSRemotingTransportError(text, computer=self.computer) from error
 
     @property

@@ -20,7 +20,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeAlias
 
 from psremoting import errors
@@ -194,9 +193,9 @@ async def _socket(find: Callable[[], str]) -> AsyncIterator[Wire]:
 
 def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
     computer = target.computer
-    if target.key_file_path and not Path(target.key_file_path).expanduser().is_file():
-        raise errors.KeyFileNotFound(target.key_file_path)
-    key = os.path.expanduser(target.key_file_path)
+    key = target.key_file_path and os.path.abspath(os.path.expanduser(target.key_file_path))
+    if key and not os.path.isfile(key):
+        raise errors.KeyFileNotFound(key)
     try:
         arguments = ssh_arguments(
             target.host_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -45,6 +46,9 @@ class Display:
         error_view: str = "normal",
         progress: bool | None = None,
     ) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A text of over there may hold what no file can: half a character.
+            sys.stdout.reconfigure(errors="replace")
         self._form = form
         self._tag = many and not hide_computer_name
         self._hide = hide_computer_name

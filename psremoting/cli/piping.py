@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator
+from io import BytesIO
+from typing import Any, BinaryIO
 
 import click
 import trio
@@ -59,15 +60,14 @@ async def input_objects(form: str | None, *, at_once: bool) -> Input | None:
     """
     if form is None:
         return None
-    if form in ("auto", "clixml"):
-        data = await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
-        if form == "clixml" or looks_like_clixml(data):
-            return _clixml(data)
-        return [_line(line, "json" if looks_like_json(data) else "text") for line in _lines(data)]
-    if at_once:
-        data = await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
-        return [_line(line, form) for line in _lines(data)]
-    return _as_they_come(form)
+    source: BinaryIO = sys.stdin.buffer if sys.stdin is not None else BytesIO()
+    if not at_once and form in ("json", "text"):
+        return _as_they_come(source, form)
+    data = await trio.to_thread.run_sync(source.read, abandon_on_cancel=True)
+    if form == "clixml" or (form == "auto" and looks_like_clixml(data)):
+        return _clixml(data)
+    lines = _Lines(form)
+    return [item for line in BytesIO(data) for item in lines.read(line)]
 
 
 def looks_like_clixml(data: bytes) -> bool:
@@ -76,25 +76,33 @@ def looks_like_clixml(data: bytes) -> bool:
     return start.startswith((b"<", b"#< C", b"#<"))
 
 
-def looks_like_json(data: bytes) -> bool:
-    """Whether the first line is a JSON value."""
-    first = next(iter(_lines(data)), b"")
+class _Lines:
+    """One object a line. "auto" is JSON when the first line is; a blank line is a text only."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+        self._first = True
+
+    def read(self, line: bytes) -> list[Any]:
+        """No object or one. Raises click.BadParameter."""
+        line = line.rstrip(b"\r\n")
+        if self._first:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+            self._first = False
+        text = line.decode("utf-8", "replace")
+        if self._form == "auto":
+            self._form = "json" if _is_json(text) else "text"
+        if self._form == "text":
+            return [text]
+        return [_json(text, "standard input")] if text.strip() else []
+
+
+def _is_json(text: str) -> bool:
     try:
-        json.loads(first)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _lines(data: bytes) -> Iterable[bytes]:
-    return (line for line in data.removeprefix(b"\xef\xbb\xbf").splitlines())
-
-
-def _line(line: bytes, form: str) -> Any:
-    text = line.decode("utf-8", "replace")
-    if form == "text":
-        return text
-    return _json(text, "standard input")
 
 
 def _clixml(data: bytes) -> list[Any]:
@@ -104,9 +112,8 @@ def _clixml(data: bytes) -> list[Any]:
         raise click.BadParameter(str(error), param_hint="standard input") from None
 
 
-async def _as_they_come(form: str) -> AsyncIterator[Any]:
-    source = sys.stdin.buffer
+async def _as_they_come(source: BinaryIO, form: str) -> AsyncIterator[Any]:
+    lines = _Lines(form)
     while line := await trio.to_thread.run_sync(source.readline, abandon_on_cancel=True):
-        line = line.rstrip(b"\r\n")
-        if line or form == "text":
-            yield _line(line, form)
+        for item in lines.read(line):
+            yield item

@@ -47,9 +47,12 @@ def run(unix: str | None = None, functions: str | None = None, process: str | No
 
 def _engine(functions: str | None, process: str | None) -> Engine:
     if process is not None:
+        command = shlex.split(process)
+        if not command:
+            raise ValueError("--process needs a command line")
         from psremoting.endpoint.process import ProcessEngine
 
-        return ProcessEngine(shlex.split(process))
+        return ProcessEngine(command)
     from psremoting.endpoint.functions import FunctionsEngine
 
     if functions is None:

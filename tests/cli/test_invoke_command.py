@@ -65,6 +65,28 @@ def test_a_missing_program_is_no_traceback() -> None:
     assert "The term 'no-such-program' is not recognized" in ran.stderr
 
 
+def test_a_key_that_is_not_there_is_named_in_full(tmp_path: Path, monkeypatch: Any) -> None:
+    """As at the terminal of PowerShell: "Cannot find path '/home/psremote/nokey' ..."."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for given in ("~/nokey", "nokey", "./nokey"):
+        ran = psrp("server", "x", "--key-file-path", given)
+        assert ran.exit_code == 2
+        assert f"Cannot find path '{tmp_path}/nokey' because it does not exist." in ran.stderr
+        assert "FullyQualifiedErrorId : PathNotFound" in ran.stderr
+
+
+def test_a_socket_that_is_not_there_is_named() -> None:
+    ran = psrp("unix:/no/such.sock", "x")
+    assert ran.exit_code == 3
+    assert "No such file or directory: '/no/such.sock'" in ran.stderr
+
+
+def test_a_server_without_a_command_line_is_refused() -> None:
+    ran = CliRunner().invoke(main, ["serve", "--stdio", "--process", " "])
+    assert (ran.exit_code, ran.stderr) == (1, "Error: --process needs a command line\n")
+
+
 def test_a_target_that_fails_disturbs_no_other() -> None:
     ran = psrp(SERVER, DEAD, SERVER, "count 2", "--json")
     assert ran.exit_code == 3
@@ -102,6 +124,11 @@ def test_clixml_goes_in_and_comes_out(form: str) -> None:
     values: list[Any] = [1, "two", PSObject.custom(a=1)]
     ran = psrp(SERVER, "echo", "--input-format", form, "--clixml", input=dump_all(values))
     assert load_all(ran.stdout_bytes) == values
+
+
+def test_half_a_character_is_shown_as_a_question_mark() -> None:
+    ran = psrp(SERVER, "echo", "--input-format", "json", input='"a\\ud800b"\n"c"\n')
+    assert (ran.stdout, ran.exit_code) == ("a?b\nc\n", 0)
 
 
 def test_text_lines_go_in() -> None:
