@@ -71,6 +71,7 @@ class _Running:
 class PoolDriver:
     """Drives one pool over one carrier; it is the carrier's `Receiver`."""
 
+    exit_code: int | None = None
     _source: UUID | None = None
     """The pipeline whose packet is being dealt with."""
 
@@ -89,7 +90,6 @@ class PoolDriver:
         self.options = options
         self.host = host
         self.error: PSRemotingTransportError | None = None
-        self.exit_code: int | None = None
         self.notices: list[str] = []
         self.streams = Streams()
         self.pool = Pool(
