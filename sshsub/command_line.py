@@ -32,7 +32,8 @@ __all__ = [
 
 DEFAULT_SUBSYSTEM = "powershell"
 
-_LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[\w-])?")
+_LABEL = re.compile(r"[A-Za-z0-9\u00a1-\U0010ffff][A-Za-z0-9_\u00a1-\U0010ffff-]{0,62}")
+_DOT = re.compile("[.\u3002\uff0e\uff61]")
 _PORT = re.compile(r"[0-9]{0,9}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -71,8 +72,9 @@ class HostName:
 def is_host_name(name: str) -> bool:
     """Whether .NET's Uri.CheckHostName takes it for a DNS name, IPv4 or IPv6 address.
 
-    Labels of 1 to 63 characters that begin with a letter or digit, of any script; underscores
-    and hyphens behind that; one dot may end the name. IPv6 with or without brackets.
+    Labels of 1 to 63 characters that begin with a letter or digit, and have underscores and
+    hyphens behind that; beyond ASCII any character that can be seen. One dot may end the name, and
+    may be an ideographic one. IPv6 with or without brackets.
     """
     if not name or len(name) > 255:
         return False
@@ -83,8 +85,10 @@ def is_host_name(name: str) -> bool:
         except ValueError:
             return False
         return not _CONTROL.search(bare) and " " not in bare
-    labels = name.removesuffix(".").split(".")
-    return all(_LABEL.fullmatch(label) for label in labels)
+    labels = _DOT.split(name)
+    if not labels[-1]:
+        labels.pop()
+    return name.isprintable() and bool(labels) and all(map(_LABEL.fullmatch, labels))
 
 
 def parse_host_name(text: str) -> HostName:

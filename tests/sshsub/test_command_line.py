@@ -57,6 +57,7 @@ def test_argv(host: str, more: dict[str, Any], argv: str) -> None:
 BAD_HOSTS = [
     *("", "-oProxyCommand=x", "a b", "user@-oProxyCommand=x", "a@b@c", "host/path", "host?x"),
     *("host:65536", "host:x", "host:-1", "[::1", "::1]", "[::g]", "[::1]x", "a..b", ".a", "_a"),
+    *("..", "a..", "\u3002", "a\u00a0", "a\u2028", "a\u200b", "a\u0085", "é" * 64, "☃\ud800"),
     *("h" * 64, "host\n", "host;rm", "$(x)", "a,b", "%6c", "user@", "[1.2.3.4]"),
 ]
 
@@ -71,7 +72,11 @@ def test_a_host_that_is_no_host_name_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["a", "a-", "a_b.c", "host.", "1.2.3.4", "::1", "[::1]", "bücher.example", "x" * 63]
+    "host",
+    [
+        *("a", "a-", "a_b.c", "host.", "1.2.3.4", "::1", "[::1]", "bücher.example", "x" * 63),
+        *("हिन्दी.example", "e\u0301.x", "☃.net", "例え。テスト", "a\u3002"),
+    ],
 )
 def test_names_that_dot_net_takes(host: str) -> None:
     assert is_host_name(host)
