@@ -7,6 +7,8 @@
                                 ``process:docker exec -i web pwsh -s -NoLogo``
 ``unix:PATH``                   a unix socket
 ``pid:NUMBER``                  a PowerShell process on this machine (Enter-PSHostProcess)
+``name:NAME``                   the same, the only one of this name: ``name:pwsh``
+``pipe:NAME``                   a process that was started with ``-CustomPipeName NAME``
 ``local``                       the endpoint of this package, in a process of its own
 ==============================  ==========================================================
 """
@@ -34,7 +36,7 @@ from sshsub.command_line import (
     ssh_arguments,
 )
 from sshsub.trio_process import CommandNotFound, open_process
-from sshsub.trio_stream import NoSuchPipe, Wire, connect_unix, host_process
+from sshsub.trio_stream import NoSuchPipe, Wire, connect_unix, custom_pipe, host_process
 
 __all__ = [
     "CommandTarget",
@@ -92,9 +94,11 @@ class SocketTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessTarget:
-    """A PowerShell process on this machine, by its id."""
+    """A PowerShell process on this machine: by one of the three, as for Enter-PSHostProcess."""
 
-    pid: int
+    pid: int | None = None
+    name: str = ""
+    custom_pipe_name: str = ""
     computer: str = "localhost"
 
 
@@ -129,10 +133,20 @@ def _process(rest: str) -> ProcessTarget:
     return ProcessTarget(pid=int(rest))
 
 
+def _named(kind: str, rest: str) -> str:
+    if not rest:
+        raise errors.PSRemotingError(
+            f"{kind}: needs a name behind it", error_id="ParameterBindingFailed"
+        )
+    return rest
+
+
 _PREFIXES: dict[str, Callable[[str], Target]] = {
     "process": _command,
-    "unix": lambda rest: SocketTarget(path=rest),
+    "unix": lambda rest: SocketTarget(path=_named("unix", rest)),
     "pid": _process,
+    "name": lambda rest: ProcessTarget(name=_named("name", rest)),
+    "pipe": lambda rest: ProcessTarget(custom_pipe_name=_named("pipe", rest)),
 }
 
 
@@ -233,7 +247,9 @@ def _socket_carrier(target: SocketTarget | ProcessTarget, options: SessionOption
         if isinstance(target, SocketTarget):
             return target.path
         try:
-            return str(host_process(pid=target.pid).path)
+            if target.custom_pipe_name:
+                return str(custom_pipe(target.custom_pipe_name))
+            return str(host_process(pid=target.pid, name=target.name or None).path)
         except NoSuchPipe as error:
             raise errors.PSRemotingTransportError(
                 str(error), error_id=error.error_id, computer=target.computer

@@ -190,27 +190,51 @@ def host_process(
     name: str | None = None,
     directory: str | os.PathLike[str] | None = None,
 ) -> HostProcess:
-    """The one process of this id or of this name. Raises NoSuchPipe for none or several."""
+    """The one process of this id or of this name. Raises NoSuchPipe for none or several.
+
+    The name is compared without case.
+    """
     found = [
         process
         for process in find_host_processes(directory)
         if (pid is None or process.pid == pid)
         and (name is None or process.process_name.lower() == name.lower())
     ]
-    which = f"id {pid}" if pid is not None else f"name {name}"
-    suffix = "Id" if pid is not None else "Name"
     if not found:
-        raise NoSuchPipe(
-            f"no PowerShell process of {which} listens",
-            f"EnterPSHostProcessNoProcessFoundWith{suffix}",
-        )
+        raise _no_host_process(pid, name)
     if len({process.pid for process in found}) > 1:
         raise NoSuchPipe(
-            f"{len(found)} PowerShell processes of {which} listen: "
-            + ", ".join(str(process.pid) for process in found),
-            f"EnterPSHostProcessMultipleProcessesFoundWith{suffix}",
+            f"Multiple processes were found with this name {name}. Use the process Id to specify "
+            "a single process to enter. (" + ", ".join(str(process.pid) for process in found) + ")",
+            "EnterPSHostProcessMultipleProcessesFoundWithName",
         )
     return found[-1]
+
+
+def _no_host_process(pid: int | None, name: str | None) -> NoSuchPipe:
+    if pid is None:
+        text, what = f"No process was found with Name: {name}.", "NoProcessFoundWithName"
+    elif _lives(pid):
+        text = (
+            f"Cannot enter process with Id '{pid}' because it has not loaded the PowerShell "
+            "engine or the named-pipe listener was disabled."
+        )
+        what = "NoPowerShell"
+    else:
+        text, what = f"No process was found with Id: {pid}.", "NoProcessFoundWithId"
+    return NoSuchPipe(text, f"EnterPSHostProcess{what}")
+
+
+def _lives(pid: int) -> bool:
+    if os.name != "posix" or pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # it is there, and not ours
+    return True
 
 
 def custom_pipe(name: str, directory: str | os.PathLike[str] | None = None) -> Path:
@@ -218,7 +242,8 @@ def custom_pipe(name: str, directory: str | os.PathLike[str] | None = None) -> P
     path = _directory(directory) / f"CoreFxPipe_{name}"
     if "/" in name or not _is_ours(path):
         raise NoSuchPipe(
-            f"no named pipe was found with the name {name}", "EnterPSHostProcessNoNamedPipeFound"
+            f"No named pipe was found with CustomPipeName: {name}.",
+            "EnterPSHostProcessNoNamedPipeFound",
         )
     return path
 

@@ -46,7 +46,8 @@ Files:
 def enter(target: str, connecting: Connecting) -> None:
     """Work at another computer: what you type runs there, what it says is shown here.
 
-    TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER.
+    TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER,
+    name:NAME (a PowerShell process of this machine) and pipe:NAME (its -CustomPipeName).
     Without one, the endpoint of this package is started on this machine, to try things out.
 
     The prompt, colours, questions and progress bars are those of the other side. A line that is

@@ -32,7 +32,8 @@ Targets:
   ssh://user@host:port  the same
   process:COMMAND       a local command that speaks the protocol: process:pwsh -s -NoLogo
   unix:PATH             a unix socket
-  pid:NUMBER            a PowerShell process on this machine
+  pid:NUMBER, name:NAME a PowerShell process on this machine
+  pipe:NAME             one that was started with -CustomPipeName NAME
   local                 the endpoint of this package
 
 \b

@@ -128,6 +128,8 @@ ERRORS = [
     (SSHTarget(host_name="-oProxyCommand=x"), InvalidComputerName, "PSSessionInvalidComputerName"),
     (SocketTarget(path="/no/such/socket"), PSRemotingTransportError, "PSSessionOpenFailed"),
     (ProcessTarget(pid=999999999), PSRemotingTransportError, "EnterPSHostProcess"),
+    (ProcessTarget(name="no shell"), PSRemotingTransportError, "EnterPSHostProcess"),
+    (ProcessTarget(custom_pipe_name="no"), PSRemotingTransportError, "EnterPSHostProcess"),
 ]
 
 
@@ -149,6 +151,8 @@ TARGETS = [
     ("process:pwsh -s 'a b'", CommandTarget(argv=("pwsh", "-s", "a b"))),
     ("unix:/run/x", SocketTarget(path="/run/x")),
     ("pid:42", ProcessTarget(pid=42)),
+    ("name:pwsh", ProcessTarget(name="pwsh")),
+    ("pipe:mine", ProcessTarget(custom_pipe_name="mine")),
     ("local", local_target()),
     ("[::1]:22", SSHTarget(host_name="[::1]:22")),
 ]
@@ -160,7 +164,18 @@ def test_words_name_targets(text: str, target: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a b", "-oProxyCommand=x", "pid:x", "process:", "ssh://", "process:'"]
+    "text",
+    [
+        "a b",
+        "-oProxyCommand=x",
+        "pid:x",
+        "process:",
+        "ssh://",
+        "process:'",
+        "name:",
+        "pipe:",
+        "unix:",
+    ],
 )
 def test_words_that_name_nothing_are_refused(text: str) -> None:
     with pytest.raises(PSRemotingError):
@@ -249,15 +264,16 @@ def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(folder)
 
 
-async def test_a_unix_socket_and_a_process_id_lead_to_a_server(short_folder: Path) -> None:
+async def test_a_unix_socket_an_id_and_names_lead_to_a_server(short_folder: Path) -> None:
     path = short_folder / "CoreFxPipe_PSHost.0123ABCD.4242.None.pwsh"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
+        (short_folder / "CoreFxPipe_mine").hardlink_to(path)
         accepting = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve_socket, accepting)
-            for target in (f"unix:{path}", "pid:4242"):
+            for target in (f"unix:{path}", "pid:4242", "name:PWSH", "pipe:mine"):
                 async with PSSession.connect(target) as session:
                     assert session.transport == "NamedPipe"
                     assert (await session.run("count 3")).output == [0, 1, 2]

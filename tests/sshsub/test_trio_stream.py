@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -80,19 +82,22 @@ def test_one_host_process_is_found_by_id_or_name(pipes: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("which", "error_id"),
+    ("which", "error_id", "words"),
     [
-        ({"pid": 5}, "EnterPSHostProcessNoProcessFoundWithId"),
-        ({"name": "bash"}, "EnterPSHostProcessNoProcessFoundWithName"),
-        ({"name": "pwsh"}, "EnterPSHostProcessMultipleProcessesFoundWithName"),
+        ({"pid": 10**9}, "NoProcessFoundWithId", "No process was found with Id: 1000000000."),
+        ({"pid": 10**30}, "NoProcessFoundWithId", "No process was found with Id: 1000"),
+        ({"pid": os.getpid()}, "NoPowerShell", "it has not loaded the PowerShell engine"),
+        ({"pid": 1}, "NoPowerShell", "Cannot enter process with Id '1' because"),
+        ({"name": "bash"}, "NoProcessFoundWithName", "No process was found with Name: bash."),
+        ({"name": "pwsh"}, "MultipleProcessesFoundWithName", "found with this name pwsh. Use"),
     ],
 )
 def test_none_or_several_host_processes_are_an_error(
-    pipes: Path, which: dict[str, int], error_id: str
+    pipes: Path, which: dict[str, Any], error_id: str, words: str
 ) -> None:
-    with pytest.raises(NoSuchPipe) as caught:
-        host_process(**which, directory=pipes)  # type: ignore[arg-type]
-    assert caught.value.error_id == error_id
+    with pytest.raises(NoSuchPipe, match=re.escape(words)) as caught:
+        host_process(**which, directory=pipes)
+    assert caught.value.error_id == f"EnterPSHostProcess{error_id}"
 
 
 def test_a_custom_pipe_is_found_by_its_name(pipes: Path) -> None:
