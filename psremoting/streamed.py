@@ -21,6 +21,7 @@ from sshsub.events import (
     GOES_ON,
     LAST_WORDS,
     ActReceived,
+    BrokenLine,
     DataReceived,
     Ended,
     Event,
@@ -262,7 +263,8 @@ class StreamCarrier:
         return errors.process_ended(self.computer, ssh=ssh, reason=reason)
 
     def _why_broken(self, error: RemoteProtocolError) -> errors.PSRemotingTransportError:
-        made = errors.noise_instead_of_packets(self.computer, str(error))
+        words = error.words if isinstance(error, BrokenLine) else str(error)
+        made = errors.noise_instead_of_packets(self.computer, words)
         made.__cause__ = error
         return made
 

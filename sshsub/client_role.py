@@ -27,8 +27,9 @@ from sshsub.events import (
     TimedOut,
     UnsupportedAct,
     Wait,
+    signal_for_session,
 )
-from sshsub.packets import Kind, Packet, PacketError, error_text, read_line
+from sshsub.packets import Kind, Packet, PacketError, error_text, read_line, unknown_element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -314,7 +315,7 @@ class ClientRole:
             return
         taken = self._by_kind.get(packet.kind)
         if taken is None:
-            raise self._link.fault("direction", f"a server sent {packet.kind.value}")
+            raise self._link.fault("direction", unknown_element(packet.kind.value))
         taken(packet.target)
 
     def _command_ack(self, target: UUID | None) -> None:
@@ -331,7 +332,7 @@ class ClientRole:
 
     def _signal_ack(self, target: UUID | None) -> None:
         if target is None:
-            raise self._link.fault("signal-session", "a SignalAck for the session")
+            raise self._link.fault("signal-session", signal_for_session("SignalAck"))
         turn = self._turns.get(target)
         if turn is not None and turn.stop is _Step.SENT:
             turn.stop = _Step.DONE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from psrp.frozen import dataclass
 from psrp.sansio import Act, LocalProtocolError, RemoteProtocolError, Stream
+from sshsub.packets import unknown_element
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,15 +29,13 @@ __all__ = [
     "TimedOut",
     "UnsupportedAct",
     "Wait",
+    "signal_for_session",
 ]
 
 EXIT_CODE = 160
 """With what a server process ends, always: PowerShell's 4000, of which Unix keeps a byte."""
 
-LAST_WORDS = (
-    'An unknown element "" was received.'
-    " This can happen if the remote process closed or ended abnormally."
-)
+LAST_WORDS = unknown_element("")
 """What a PowerShell server reports when its input ends, however orderly that was."""
 
 GOES_ON = "Remote transport error:"
@@ -135,15 +134,25 @@ class Ended:
 Event: TypeAlias = DataReceived | ActReceived | Noise | PeerError | TimedOut | Ended
 
 
+def signal_for_session(name: str) -> str:
+    """What a real peer says of a Signal, or its acknowledgement, without a command."""
+    return (
+        f"A {name} message to a session is not supported."
+        f" A {name} message can be sent only to a command."
+    )
+
+
 class BrokenLine(RemoteProtocolError):
     """A line that is meant as a packet breaks a rule; ``rule`` is its short name.
 
     ``number`` counts lines from 1, ``offset`` is the byte of the stream where the line begins.
+    ``words`` is the rule in a real peer's words.
     """
 
-    def __init__(self, rule: str, text: str, number: int, offset: int) -> None:
-        super().__init__(f"line {number} (stream offset {offset}): {text}")
+    def __init__(self, rule: str, words: str, number: int, offset: int) -> None:
+        super().__init__(f"{words} (line {number}, stream offset {offset})")
         self.rule = rule
+        self.words = words
         self.number = number
         self.offset = offset
 

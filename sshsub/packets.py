@@ -42,6 +42,7 @@ __all__ = [
     "PacketError",
     "error_text",
     "read_line",
+    "unknown_element",
     "write",
 ]
 
@@ -83,12 +84,45 @@ class Packet:
 
 
 class PacketError(RemoteProtocolError):
-    """A line breaks a rule. ``rule`` is its short name, ``offset`` the byte of the line."""
+    """A line breaks a rule. ``rule`` is its short name, ``offset`` the byte of the line.
 
-    def __init__(self, rule: str, text: str, offset: int) -> None:
-        super().__init__(f"{text} (byte {offset} of the line)")
+    ``words`` are those of a real peer, where it has any: clients show them.
+    """
+
+    def __init__(self, rule: str, words: str, offset: int) -> None:
+        super().__init__(f"{words} (byte {offset} of the line)")
         self.rule = rule
+        self.words = words
         self.offset = offset
+
+
+def unknown_element(name: str) -> str:
+    """What a real peer says of an element that it does not take; of none at the end of input."""
+    return (
+        f'An unknown element "{name}" was received.'
+        " This can happen if the remote process closed or ended abnormally."
+    )
+
+
+def _node(kind: str) -> str:
+    return (
+        f'Cannot process an element with node type "{kind}".'
+        " Only Element and EndElement node types are supported."
+    )
+
+
+_DATA_TAKES = (
+    'Expected only two attributes with the names "Stream" and "PSGuid" in the Data element.'
+)
+_EMPTY = (
+    'Node type "EndElement" is unknown in the Data element.'
+    ' Only the "Text" node type is expected in the Data element.'
+)
+_TOO_LITTLE = "Not enough data is available to process the Data element."
+_NOT_BASE64 = (
+    "The input is not a valid Base-64 string as it contains a non-base 64 character, more than two"
+    " padding characters, or an illegal character among the padding characters."
+)
 
 
 # -- writing
@@ -176,7 +210,7 @@ def _plain(line: bytes) -> Packet | None:
 def _target(text: str | None, offset: int) -> UUID | None:
     found = _GUID.fullmatch(text.strip()) if text is not None else None
     if found is None:
-        raise PacketError("guid", "PSGuid is missing or no GUID", offset)
+        raise PacketError("guid", "Unrecognized Guid format.", offset)
     target = UUID(next(filter(None, found.groups())))
     return target if target.int else None
 
@@ -184,16 +218,15 @@ def _target(text: str | None, offset: int) -> UUID | None:
 def _data(stream: str | None, guid: str | None, text: str, offset: int) -> Packet:
     target = _target(guid, offset)
     if stream is None:
-        raise PacketError("attributes", "Data names no Stream", offset)
+        raise PacketError("attributes", _DATA_TAKES, offset)
     prompt = stream.lower() == "promptresponse"
     try:
         letters = text.encode("ascii").translate(None, _WHITE)
-        if letters.endswith(b"==="):
-            # Python takes any number of them.
-            raise binascii.Error("too much padding")
-        data = binascii.a2b_base64(letters, strict_mode=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise PacketError("base64", f"Data is not base64: {error}", offset) from None
+        # Python takes any number of padding characters.
+        sound = not letters.endswith(b"===")
+        data = binascii.a2b_base64(letters if sound else b"=", strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise PacketError("base64", _NOT_BASE64, offset) from None
     return Packet(
         kind=Kind.DATA,
         target=target,
@@ -213,6 +246,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.packets: list[Packet] = []
+        self._line = b""
         self._depth = 0
         self._waiting: tuple[dict[str, str], int] | None = None  # a Data before its text
         self._text: list[str] = []
@@ -226,13 +260,15 @@ class _Reader:
 
     def read(self, line: bytes) -> None:
         # Real peers decode the stream first; what is no UTF-8 becomes a character like others.
-        text = line.decode("utf-8", "replace").encode()
+        self._line = line.decode("utf-8", "replace").encode()
         try:
-            self._parser.Parse(self._HEAD + text + self._TAIL, True)
+            self._parser.Parse(self._HEAD + self._line + self._TAIL, True)
         except expat.ExpatError as error:
             offset = min(max(self._parser.ErrorByteIndex - len(self._HEAD), 0), len(line))
-            words = expat.ErrorString(error.code)
-            raise PacketError("xml", f"not a packet: {words}", offset) from None
+            words = f"not a packet: {expat.ErrorString(error.code)}"
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]:
+                words = _node("XmlDeclaration")
+            raise PacketError("xml", words, offset) from None
 
     @property
     def _offset(self) -> int:
@@ -245,16 +281,15 @@ class _Reader:
         self._markup()
         kind = _KINDS.get(name)
         if kind is None:
-            raise PacketError("element", f"unknown element {name[:40]!r}", self._offset)
+            raise PacketError("element", unknown_element(name[:40]), self._offset)
         if kind is Kind.DATA:
             if len(attributes) != 2:
-                raise PacketError(
-                    "attributes", "Data takes Stream and PSGuid, nothing else", self._offset
-                )
+                raise PacketError("attributes", _DATA_TAKES, self._offset)
             self._waiting = attributes, self._offset
             return
         if len(attributes) != 1:
-            raise PacketError("attributes", f"{name} takes PSGuid, nothing else", self._offset)
+            words = f'Expected only one attribute with the name "PSGuid" in the {name} element.'
+            raise PacketError("attributes", words, self._offset)
         target = _target(attributes.get("PSGuid"), self._offset)
         self.packets.append(Packet(kind=kind, target=target))
 
@@ -262,12 +297,15 @@ class _Reader:
         self._depth -= 1
         self._markup()
         if self._waiting is not None:
-            raise PacketError("data-empty", "Data without text", self._waiting[1])
+            # Of an element that is closed at once, expat shows the end behind its tag.
+            at_once = self._line[: self._offset].endswith(b"/>")
+            raise PacketError("data-empty", _TOO_LITTLE if at_once else _EMPTY, self._waiting[1])
 
     def _characters(self, text: str) -> None:
         if self._waiting is None:
-            rule = "text" if text.strip(" \t\r\n") else "white-space"
-            raise PacketError(rule, f"{rule.replace('-', ' ')} outside a Data", self._offset)
+            if text.strip(" \t\r\n"):
+                raise PacketError("text", _node("Text"), self._offset)
+            raise PacketError("white-space", _node("Whitespace"), self._offset)
         self._text.append(text)
 
     def _markup(self) -> None:
@@ -276,7 +314,7 @@ class _Reader:
             attributes, offset = self._waiting
             text = "".join(self._text)
             if not text.strip(" \t\r\n"):
-                raise PacketError("data-empty", "Data without text", offset)
+                raise PacketError("data-empty", _EMPTY, offset)
             self._text, self._waiting = [], None
             self.packets.append(
                 _data(attributes.get("Stream"), attributes.get("PSGuid"), text, offset)
@@ -289,7 +327,7 @@ class _Reader:
         self._markup()
 
     def _cdata(self) -> None:
-        raise PacketError("text", "a CDATA section is no text of a packet", self._offset)
+        raise PacketError("text", _node("CDATA"), self._offset)
 
 
 def error_text(line: bytes) -> str | None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psrp.sansio import Act, LocalProtocolError, Outgoing
-from sshsub.events import LAST_WORDS, ActReceived, DataReceived, Ended
-from sshsub.packets import Kind, Packet, read_line
+from sshsub.events import LAST_WORDS, ActReceived, DataReceived, Ended, signal_for_session
+from sshsub.packets import Kind, Packet, read_line, unknown_element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,7 +181,7 @@ class ServerRole:
     def packet(self, packet: Packet) -> None:
         deal = self._by_kind.get(packet.kind)
         if deal is None:
-            raise self._link.fault("acknowledgement", f"a client sent {packet.kind.value}")
+            raise self._link.fault("acknowledgement", unknown_element(packet.kind.value))
         if not self._in_session:
             self._in_session = True
             self._link.tell(ActReceived(act=Act.CREATE_POOL))
@@ -203,7 +203,8 @@ class ServerRole:
     def _command(self, packet: Packet) -> None:
         target = packet.target
         if target in self._pipelines:
-            raise self._link.fault("duplicate", f"a second Command of {target}")
+            words = f"An item with the same key has already been added. Key: {target}"
+            raise self._link.fault("duplicate", words)
         self._pipelines[target] = _Pipeline()
         self._put(Kind.COMMAND_ACK, target)
         if target is not None:
@@ -213,7 +214,7 @@ class ServerRole:
     def _signal(self, packet: Packet) -> None:
         target = packet.target
         if target is None:
-            raise self._link.fault("signal-session", "a Signal is for a command, not a session")
+            raise self._link.fault("signal-session", signal_for_session("Signal"))
         pipeline = self._pipelines.get(target)
         if pipeline is None or pipeline.closing or not pipeline.has_data:
             self._put(Kind.SIGNAL_ACK, target)

@@ -180,7 +180,7 @@ class Subsystem:
                 return self._at_end and self._end()
             return self._read() or (self._at_end and self._end())
         except PacketError as error:
-            self._fail(self.fault(error.rule, str(error)))
+            self._fail(self.fault(error.rule, error.words))
         except RemoteProtocolError as error:
             self._fail(error)
         return True
@@ -244,10 +244,10 @@ class Subsystem:
         """We have said that we have nothing more to say."""
         return self._ended
 
-    def fault(self, rule: str, text: str) -> BrokenLine:
+    def fault(self, rule: str, words: str) -> BrokenLine:
         """The error for the line that is being read."""
         line = self._line
-        return BrokenLine(rule, text, line.number if line else 0, line.offset if line else 0)
+        return BrokenLine(rule, words, line.number if line else 0, line.offset if line else 0)
 
     def put(self, data: bytes) -> None:
         self._out.append(data)

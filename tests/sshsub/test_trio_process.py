@@ -108,7 +108,8 @@ def test_programs_are_never_taken_from_the_working_directory(
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_cancelled_anywhere_nothing_is_left(stubborn: bool) -> None:
-    script = DEAF + "; time.sleep(60)" if stubborn else "print('up', flush=True); input(); input()"
+    alive = DEAF if stubborn else "import time; print('up', flush=True)"
+    script = f"{alive}; time.sleep(60)"
     with trio.CancelScope() as scope:
         async with open_process([PYTHON, "-c", script]) as wire:
             assert (await wire.receive_some()).startswith(b"up")
