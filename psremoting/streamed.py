@@ -259,6 +259,9 @@ class StreamCarrier:
             return errors.process_reported(self.computer, self._reported[-1])
         if self._noise and not self._heard:
             return errors.noise_instead_of_packets(self.computer, self._noise[-1].strip())
+        ended = self._wire.ended if self._wire is not None else None
+        if ended is not None and ended.exit_code is not None:
+            reason += f" (exit code {ended.exit_code})"
         ssh = self.transport == "SSH"
         return errors.process_ended(self.computer, ssh=ssh, reason=reason)
 
