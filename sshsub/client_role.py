@@ -49,6 +49,14 @@ _OF_PIPELINES = (Act.CREATE_PIPELINE, Act.STOP_PIPELINE, Act.CLOSE_PIPELINE)
 _UNSUPPORTED = (Act.DISCONNECT, Act.RECONNECT, Act.CONNECT)
 
 
+_MAX_TEXT = 8192
+"""What is kept of a line for people: a packet may be long, a banner is not."""
+
+
+def _noise(data: bytes, line: Line) -> Noise:
+    return Noise(text=data[:_MAX_TEXT].decode("utf-8", "replace"), number=line.number)
+
+
 class _Step(Enum):
     """Where a Signal or a Close is."""
 
@@ -255,8 +263,7 @@ class ClientRole:
         found = (_PACKET if whole else _BEGUN).search(data)
         if found is None:
             if data.strip():
-                text = data.decode("utf-8", "replace")
-                self._link.tell(Noise(text=text, number=line.number))
+                self._link.tell(_noise(data, line))
             return iter(())
         if not whole:
             return iter(self._last_line(line))
@@ -272,7 +279,7 @@ class ClientRole:
             packets = list(read_line(line.data[start:]))
         head = line.data[:start]
         if head.strip():
-            self._link.tell(Noise(text=head.decode("utf-8", "replace"), number=line.number))
+            self._link.tell(_noise(head, line))
         return packets
 
     def _last_line(self, line: Line) -> list[Packet]:
@@ -285,6 +292,7 @@ class ClientRole:
             return []
 
     def _reported(self, text: str) -> None:
+        text = text[:_MAX_TEXT]
         if self._ends_well:
             # Every orderly conversation ends with such a line.
             self._last_words = text

@@ -164,6 +164,14 @@ def test_a_line_that_only_looks_like_a_packet_is_noise(talk: Talk, line: bytes) 
     assert talk.end.next_event() is None
 
 
+def test_a_line_for_people_is_kept_as_far_as_people_read(talk: Talk) -> None:
+    talk.end.receive_data(b"x" * 1_000_000 + b"\n__NamedPipeError__:" + b"y" * 1_000_000 + b"\n")
+    noise, error = talk.end.next_event(), talk.end.next_event()
+    assert isinstance(noise, Noise)
+    assert isinstance(error, PeerError)
+    assert len(noise.text) == len(error.text) == 8192
+
+
 @pytest.mark.parametrize(
     "line",
     [
