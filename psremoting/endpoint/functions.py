@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from psremoting.endpoint.engine import Link
     from psremoting.endpoint.pipeline import Pipeline
+    from psremoting.endpoint.runspaces import Runspaces
 
 __all__ = ["FunctionsEngine", "FunctionsSession"]
 
@@ -139,10 +140,10 @@ class FunctionsSession:
         }
 
     @cached_property
-    def runspaces(self) -> trio.CapacityLimiter:
-        from trio import CapacityLimiter
+    def runspaces(self) -> Runspaces:
+        from psremoting.endpoint.runspaces import Runspaces
 
-        return CapacityLimiter(self._max_runspaces)
+        return Runspaces(self._max_runspaces)
 
     # -- the carrier's side
 
@@ -251,7 +252,7 @@ class FunctionsSession:
     def _allow(self, runspaces: int) -> None:
         self._max_runspaces = runspaces
         if self._nursery is not None:
-            self.runspaces.total_tokens = runspaces
+            self.runspaces.resize(runspaces)
 
     def _connected(self, event: e.ConnectRunspacePool) -> None:
         data = application_private_data(self.pool.version or self.pool.own_version)

@@ -61,6 +61,8 @@ class Pipeline:
         self.ended = False
         self.finished = trio.Event()
         self.history_id = 0
+        nested = isinstance(event, e.CreatePipeline) and event.is_nested
+        self._turn = None if nested else session.runspaces.ask()
         self._scope = trio.CancelScope()
         self._running = False
         self._stopping = False
@@ -108,20 +110,14 @@ class Pipeline:
             state = e.InvocationState.FAILED if waited else e.InvocationState.STOPPED
             record = stopped()
         self.finish(state, record)
+        if self._turn is not None:
+            self.session.runspaces.give_back(self._turn)
 
     async def _run_in_turn(self) -> None:
-        nested = isinstance(self.event, e.CreatePipeline) and self.event.is_nested
-        if nested:
-            self._running = True
-            await self._work()
-            return
-        runspaces = self.session.runspaces
-        await runspaces.acquire_on_behalf_of(self)
+        if self._turn is not None:
+            await self._turn.wait()
         self._running = True
-        try:
-            await self._work()
-        finally:
-            runspaces.release_on_behalf_of(self)
+        await self._work()
 
     async def _work(self) -> None:
         if isinstance(self.event, e.GetCommandMetadata):

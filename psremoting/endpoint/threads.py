@@ -44,6 +44,7 @@ class ThreadSide:
         self._filled = trio.Event()
         self._told = False
         self._turn = trio.Lock()
+        self._asking: set[trio.CancelScope] = set()
 
     # -- in the event loop
 
@@ -62,12 +63,23 @@ class ThreadSide:
                 count = len(self._queue)
                 await self._stage.put_all([self._queue.popleft() for _ in range(count)])
 
+    def end(self) -> None:
+        """The command is over: what the thread waits for it will not get."""
+        for scope in self._asking:
+            scope.cancel()
+
     async def _guarded(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        # After the stop trio runs this outside of the command's cancel scope.
+        # A system task: the stop of the command's own does not reach it.
         if self._stage.over:
             raise CommandStopped
-        await self.drain()
-        return await function(*arguments)
+        with trio.CancelScope() as scope:
+            self._asking.add(scope)
+            try:
+                await self.drain()
+                return await function(*arguments)
+            finally:
+                self._asking.remove(scope)
+        raise CommandStopped
 
     # -- in the thread
 
@@ -76,7 +88,7 @@ class ThreadSide:
         if self._stage.over:
             raise CommandStopped
         try:
-            return trio.from_thread.run(self._guarded, function, *arguments)
+            return trio.from_thread.run(self._guarded, function, *arguments, trio_token=self._token)
         except (trio.Cancelled, trio.RunFinishedError):
             raise CommandStopped from None
 
