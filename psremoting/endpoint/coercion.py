@@ -11,6 +11,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -34,6 +35,7 @@ from psrp.sansio import LocalProtocolError
 __all__ = [
     "CoercionError",
     "Written",
+    "bare_type",
     "choices_of",
     "convert",
     "element_of",
@@ -75,33 +77,33 @@ _NAMES: dict[Any, str] = {
 }
 
 
-def _plain(annotation: Any) -> Any:
+def bare_type(annotation: Any) -> Any:
     """Without Annotated and without the None of Optional."""
     while get_origin(annotation) is typing.Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [each for each in get_args(annotation) if each is not type(None)]
         if len(rest) == 1:
-            return _plain(rest[0])
+            return bare_type(rest[0])
     return annotation
 
 
 def is_list(annotation: Any) -> bool:
     """Whether a parameter takes many values."""
-    kind = _plain(annotation)
+    kind = bare_type(annotation)
     origin = get_origin(kind) or kind
     return origin in (list, tuple, set, frozenset, Sequence, Iterable)
 
 
 def element_of(annotation: Any) -> Any:
     """What a list parameter holds."""
-    arguments = [each for each in get_args(_plain(annotation)) if each is not Ellipsis]
+    arguments = [each for each in get_args(bare_type(annotation)) if each is not Ellipsis]
     return arguments[0] if arguments else Any
 
 
 def type_name(annotation: Any) -> str:
     """The .NET name that a client is shown for a parameter's type."""
-    kind = _plain(annotation)
+    kind = bare_type(annotation)
     if is_list(kind):
         return type_name(element_of(kind)) + "[]"
     if get_origin(kind) is Literal:
@@ -115,8 +117,8 @@ def type_name(annotation: Any) -> str:
 
 def choices_of(annotation: Any) -> tuple[str, ...]:
     """The values of a Literal or an Enum, for completion and for the error text."""
-    kind = element_of(annotation) if is_list(annotation) else _plain(annotation)
-    kind = _plain(kind)
+    kind = element_of(annotation) if is_list(annotation) else bare_type(annotation)
+    kind = bare_type(kind)
     if get_origin(kind) is Literal:
         return tuple(str(each) for each in get_args(kind))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -126,7 +128,7 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
 
 def convert(value: Any, annotation: Any) -> Any:
     """``value`` as the type of an annotation. Raises CoercionError."""
-    kind = _plain(annotation)
+    kind = bare_type(annotation)
     if isinstance(value, Written):
         value = value.text if kind is str else value.value
     if kind is Any or kind is object or isinstance(kind, str):
@@ -341,10 +343,11 @@ def _choose(value: Any, known: Iterable[Any], name: Callable[[Any], str]) -> Any
 
 def _enum(value: Any, kind: type[enum.Enum]) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
-        try:
+        with suppress(ValueError):
             return kind(value)
-        except ValueError:
-            pass
+    for each in kind:
+        if each.value == value and type(each.value) is type(value):
+            return each
     return _choose(value, tuple(kind), lambda each: str(each.name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from psrp.sansio import LocalProtocolError
 __all__ = [
     "CommandError",
     "RecordError",
+    "leaves_of",
     "local_scope_refused",
     "parse_error",
     "record_of",
@@ -132,8 +134,9 @@ def record_of(error: BaseException, command: str) -> ErrorRecord:
         return error.record
     if isinstance(error, CommandError):
         return error.to_record(command)
-    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    name = type(error).__name__
+    if isinstance(error, BaseExceptionGroup):
+        return _record_of_group(error, command)
+    message, name = _text_of(error), type(error).__name__
     category, kind = ErrorCategory.NotSpecified, _SMA + "RuntimeException"
     for base, its_category, its_kind in _KNOWN:
         if isinstance(error, base):
@@ -147,6 +150,38 @@ def record_of(error: BaseException, command: str) -> ErrorRecord:
         activity=command,
         reason=name,
     )
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions of a group and of the groups in it; otherwise the exception itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from leaves_of(each)
+    else:
+        yield error
+
+
+def _record_of_group(error: BaseExceptionGroup[BaseException], command: str) -> ErrorRecord:
+    """One alone is what it is: a nursery makes a group of every exception."""
+    leaves = list(leaves_of(error))
+    if len(leaves) == 1:
+        return record_of(leaves[0], command)
+    name = type(error).__name__
+    return ErrorRecord.create(
+        "One or more errors occurred. " + " ".join(f"({_text_of(each)})" for each in leaves),
+        error_id=f"{name},{command}" if command else name,
+        exception_type="System.AggregateException",
+        activity=command,
+        reason=name,
+    )
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except Exception:
+        # Whoever wrote the exception made a mistake in its text too.
+        return ""
 
 
 def parse_error(

@@ -8,13 +8,16 @@ what a signature cannot: help, aliases, pipeline input, another name.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
-from psremoting.endpoint.coercion import choices_of, type_name
+from psremoting.endpoint.coercion import bare_type, choices_of, type_name
 from psrp.frozen import dataclass
 
 __all__ = ["COMMON", "FROM_PIPELINE", "Input", "Param", "ParameterInfo", "describe", "wire_name"]
@@ -142,22 +145,44 @@ def _by_position(function: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    target = function if inspect.isroutine(function) else type(function).__call__
+    target = _where_hints_are(function)
     try:
         return get_type_hints(target, include_extras=True)
     except NameError:
-        # A name that exists for type checkers only: what it stands for stays unknown.
-        return {
-            name: hint
-            for name, hint in getattr(target, "__annotations__", {}).items()
-            if not isinstance(hint, str)
-        }
+        return {name: hint for name, hint in _each_hint(target) if not isinstance(hint, str)}
+
+
+def _where_hints_are(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    target: Any = inspect.unwrap(function)
+    if inspect.isclass(target):
+        return target.__init__
+    return target if inspect.isroutine(target) else type(target).__call__
+
+
+def _each_hint(target: Any) -> Iterator[tuple[str, Any]]:
+    """One by one: a name that exists for type checkers only leaves one parameter unknown."""
+    target = inspect.unwrap(target)
+    for name, hint in getattr(target, "__annotations__", {}).items():
+        alone = SimpleNamespace(
+            __annotations__={name: hint}, __globals__=getattr(target, "__globals__", {})
+        )
+        with suppress(NameError):
+            yield name, get_type_hints(alone, include_extras=True)[name]
 
 
 def _is_context(name: str, annotation: Any) -> bool:
-    names = ("Context", "SyncContext")
-    kind = getattr(annotation, "__name__", "")
-    return kind in names or (name in ("context", "ctx") and annotation is Any)
+    kind = bare_type(annotation)
+    if (getattr(kind, "__module__", ""), getattr(kind, "__name__", "")) in _CONTEXTS:
+        return True
+    return name in ("context", "ctx") and annotation is Any
+
+
+_CONTEXTS = (
+    ("psremoting.endpoint.context", "Context"),
+    ("psremoting.endpoint.sync_context", "SyncContext"),
+)
 
 
 def _parameter(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,12 @@ import trio
 
 from psremoting.endpoint.binding import Bound, bind, bind_object, missing, refuse_missing
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.failures import CommandError, RecordError, local_scope_refused
+from psremoting.endpoint.failures import (
+    CommandError,
+    RecordError,
+    leaves_of,
+    local_scope_refused,
+)
 from psremoting.endpoint.outputs import as_clixml, unroll
 from psremoting.endpoint.statements import INPUT, Literal
 from psremoting.endpoint.streams import Actions, Streams
@@ -54,8 +59,12 @@ def _is_async(function: Any) -> bool:
     )
 
 
-class _Enough(Exception):
-    """The next command takes no more."""
+class _Enough(BaseException):
+    """The next command takes no more. Not to be caught by a function."""
+
+
+_NOT_OURS = (trio.Cancelled, KeyboardInterrupt)
+"""What ends more than a command; a thread gets neither from outside."""
 
 
 async def run_statement(
@@ -188,18 +197,27 @@ class Stage(Streams):
     async def run(self) -> None:
         try:
             await self._run()
-        except _Enough:
-            pass
-        except RecordError:
+        except _NOT_OURS:
             raise
-        except (Exception, SystemExit) as error:
-            raise RecordError(self.record_of(error)) from error
+        except BaseException as error:
+            if isinstance(error, BaseExceptionGroup) and (rest := error.split(_NOT_OURS)[0]):
+                raise rest from None
+            self._ended_by(error)
         finally:
             self.over = True
             if self.inbox is not None:
                 self.inbox.close()
             if self.outbox is not None:
                 self.outbox.close()
+
+    def _ended_by(self, error: BaseException) -> None:
+        """Raise what the end of the function means; a nursery of its own puts it into groups."""
+        leaves = list(leaves_of(error))
+        for leaf in leaves:
+            if isinstance(leaf, (CommandStopped, RecordError)):
+                raise leaf
+        if any(not isinstance(leaf, _Enough) for leaf in leaves):
+            raise RecordError(self.record_of(error)) from error
 
     async def _run(self) -> None:
         if self.literal is None:
@@ -208,7 +226,9 @@ class Stage(Streams):
             async for item in self.items():
                 await self.put(item)
         else:
-            await self.put_all(list(unroll(self.literal.value)))
+            value = self.literal.value
+            # $null is an object of the pipeline, other than the None of a function.
+            await self.put_all([None] if value is None else list(unroll(value)))
 
     async def _run_command(self) -> None:
         assert self.found is not None
@@ -237,8 +257,8 @@ class Stage(Streams):
         if inspect.isawaitable(result):
             result = await result
         if hasattr(result, "__aiter__"):
-            async with aclosing(result) as items:
-                async for item in items:
+            async with aclosing(result) if hasattr(result, "aclose") else nullcontext():
+                async for item in result:
                     await self.put(as_clixml(item))
             return
         for item in unroll(result):
@@ -259,8 +279,11 @@ class Stage(Streams):
                 await side.drain()
             except CommandStopped:
                 await trio.lowlevel.checkpoint_if_cancelled()
-            except (Exception, SystemExit) as error:
+            except (RecordError, _Enough) as error:
                 failed.append(error)
+            finally:
+                self.over = True
+                side.end()
             nursery.cancel_scope.cancel()
         if failed:
             raise failed[0]
@@ -270,12 +293,18 @@ class Stage(Streams):
     ) -> None:
         try:
             await side.pump()
-        except Exception as error:
+        except (Exception, _Enough) as error:
             self.over = True
             failed.append(error)
             scope.cancel()
 
     def _thread_body(self, side: ThreadSide) -> None:
+        try:
+            self._call_in_thread(side)
+        except BaseException as error:
+            self._ended_by(error)
+
+    def _call_in_thread(self, side: ThreadSide) -> None:
         assert self.found is not None
         signature = self.found.signature
         fixed = self._arguments(SyncContext(Context(self), side))
@@ -283,12 +312,19 @@ class Stage(Streams):
             fixed[signature.input] = side.input()
         if not self._by_object:
             self._refuse_missing()
-            side.put_result(self._call(fixed))
+            self._put_result(side, self._call(fixed))
             return
         for item in side.input():
             arguments = side.ask(self._for_object, item)
             if arguments is not None:
-                side.put_result(self._call(fixed | arguments))
+                self._put_result(side, self._call(fixed | arguments))
+
+    def _put_result(self, side: ThreadSide, result: Any) -> None:
+        """A plain function may wrap an asynchronous one: that works in the event loop."""
+        if hasattr(result, "__await__") or hasattr(result, "__aiter__"):
+            side.ask(self._emit, result)
+        else:
+            side.put_result(result)
 
     def _call(self, arguments: dict[str, Any]) -> Any:
         assert self.found is not None
