@@ -449,7 +449,13 @@ def _ignored(event: e.Event, reason: str) -> e.Ignored:
 
 
 def shut(pool: Pool) -> None:
-    """Close the pool from the server: RUNSPACEPOOL_STATE Closing, then Closed."""
+    """Close the pool from the server: RUNSPACEPOOL_STATE Closing, then Closed.
+
+    Before the client has told its version there is nobody to tell.
+    """
+    if pool.state is PoolState.BEFORE_OPEN:
+        pool.state = PoolState.BROKEN
+        return
     for state in (e.RunspaceState.CLOSING, e.RunspaceState.CLOSED):
         pool.say(e.RunspacePoolState(state=state))
         pool.state = POOL[pool.state][Side.SERVER, (e.RunspacePoolState, state)]

@@ -373,6 +373,17 @@ def test_another_rpid_closes_the_servers_pool(rpid: UUID) -> None:
     assert isinstance(pair.at_server[-1], e.Ignored)
 
 
+def test_two_rpids_before_the_opening_break_the_servers_pool() -> None:
+    server = Pool(Side.SERVER)
+    for rpid in (UUID(int=1), UUID(int=2)):
+        stranger = Pool(Side.CLIENT, id=rpid)
+        stranger.say(e.GetAvailableRunspaces(call_id=1))
+        deliver(sent(stranger)[0], server)
+    assert isinstance(drain(server)[-1], e.Fault)
+    assert server.state is PoolState.BROKEN
+    assert server.data_to_send(1 << 15) is None
+
+
 def test_a_client_needs_an_id_and_a_version_that_exists() -> None:
     with pytest.raises(LocalProtocolError, match="id is missing"):
         Pool(Side.CLIENT)
