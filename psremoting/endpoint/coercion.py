@@ -15,17 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from psrp.clixml import (
     Char,
-    DateTime,
     Dictionary,
     PSObject,
     SecureString,
-    TimeSpan,
     Version,
 )
 from psrp.host import Credential
@@ -88,6 +86,12 @@ def bare_type(annotation: Any) -> Any:
     return annotation
 
 
+def _may_be_none(annotation: Any) -> bool:
+    while get_origin(annotation) is typing.Annotated:
+        annotation = get_args(annotation)[0]
+    return type(None) in get_args(annotation)
+
+
 def is_list(annotation: Any) -> bool:
     """Whether a parameter takes many values."""
     kind = bare_type(annotation)
@@ -128,6 +132,8 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
 
 def convert(value: Any, annotation: Any) -> Any:
     """``value`` as the type of an annotation. Raises CoercionError."""
+    if value is None and _may_be_none(annotation):
+        return None
     kind = bare_type(annotation)
     if isinstance(value, Written):
         value = value.text if kind is str else value.value
@@ -149,7 +155,9 @@ def convert(value: Any, annotation: Any) -> Any:
         return value if isinstance(value, origin) else _refuse(value, kind)
     maker = _MAKERS.get(origin)
     if maker is None:
-        return value
+        if not (isinstance(origin, type) and issubclass(origin, PurePath)):
+            return value
+        maker = lambda text: origin(_str(text))  # noqa: E731
     try:
         return maker(plain)
     except (ValueError, TypeError, InvalidOperation, OverflowError, LocalProtocolError) as error:
@@ -266,7 +274,15 @@ def _int(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    return float(number(value)) if isinstance(value, str) else float(value)
+    if not isinstance(value, str):
+        return float(value)
+    known = _NOT_FINITE.get(value.strip().casefold())
+    return float(number(value)) if known is None else known
+
+
+_NOT_FINITE = {each: float(each) for each in ("nan", "infinity", "-infinity")} | {
+    "∞": float("inf"), "-∞": float("-inf"),
+}  # fmt: skip
 
 
 def _bool(value: Any) -> bool:
@@ -288,21 +304,22 @@ def _str(value: Any) -> str:
 
 
 def _datetime(value: Any) -> datetime:
-    if isinstance(value, DateTime):
-        return value.to_datetime()
-    return value if isinstance(value, datetime) else datetime.fromisoformat(_str(value))
+    from psremoting.endpoint.times import read_datetime
+
+    return read_datetime(value)
 
 
 def _timedelta(value: Any) -> timedelta:
-    if isinstance(value, TimeSpan):
-        return value.to_timedelta()
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    days, _, clock = str(value).rpartition(".") if str(value).count(".") == 1 else ("", "", value)
-    hours, minutes, seconds = (float(part) for part in str(clock).split(":"))
-    return timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
+    from psremoting.endpoint.times import read_timedelta
+
+    return read_timedelta(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    made = Decimal(str(value).strip())
+    if not made.is_finite():
+        raise ValueError("Value was either too large or too small for a Decimal.")
+    return made
 
 
 def _bytes(value: Any) -> bytes:
@@ -358,12 +375,11 @@ _MAKERS: dict[Any, Callable[[Any], Any]] = {
     Credential: _credential,
     date: lambda value: _datetime(value).date(),
     datetime: _datetime,
-    Decimal: lambda value: Decimal(str(value)),
+    Decimal: _decimal,
     dict: _dict,
     float: _float,
     int: _int,
     Mapping: _dict,
-    Path: lambda value: Path(_str(value)),
     str: _str,
     timedelta: _timedelta,
     UUID: lambda value: value if isinstance(value, UUID) else UUID(_str(value)),
