@@ -268,7 +268,8 @@ def _capability(pool: Pool, line: Line, event: e.SessionCapability) -> e.Event:
     what = (e.SessionCapability, REFUSED) if refused else e.SessionCapability
     pool.state = POOL[pool.state][Side.SERVER, what]
     if refused:
-        pool.tell(e.Fault(error=MessageError("SESSION_CAPABILITY", refused, "protocolversion")))
+        error = MessageError("SESSION_CAPABILITY", refused, "protocolversion")
+        pool.tell(e.Fault(error=error, answered=True))
     return event
 
 
@@ -467,4 +468,4 @@ def server_unexpected(pool: Pool, event: e.Event, error: UnexpectedMessage) -> e
         shut(pool)
     elif isinstance(event, e.InitRunspacePool) and pool.state is PoolState.BEFORE_OPEN:
         pool.state = PoolState.BROKEN
-    return e.Fault(error=error)
+    return e.Fault(error=error, answered=pool.state is PoolState.CLOSED)

@@ -429,3 +429,5 @@ class Fault(Event):
 
     pipeline_id: UUID | None = None
     error: RemoteProtocolError
+    answered: bool = False
+    """The peer was told by messages of the protocol; a carrier has nothing to add."""

@@ -395,7 +395,8 @@ class Pool:
     def _fault(self, line: Line, error: RemoteProtocolError) -> e.Event:
         """What a broken rule costs: see the top of this file."""
         if self._serves:
-            return e.Fault(pipeline_id=line.id, error=error)
+            shut = self.state is PoolState.CLOSED
+            return e.Fault(pipeline_id=line.id, error=error, answered=shut)
         if line.id is None:
             self._error = error
             self.state = PoolState.BROKEN

@@ -57,6 +57,14 @@ def conversation(path: Path) -> list[Said]:
     return said
 
 
+def said_in(side: Side, data: bytes) -> Iterator[Said]:
+    """The lines of what one side said."""
+    reader = LineReader()
+    reader.receive_data(data)
+    while line := reader.next_line():
+        yield Said(side, line.data, tuple(_packets(line.data)))
+
+
 def _packets(line: bytes) -> Iterator[Packet]:
     try:
         yield from read_line(line)

@@ -63,6 +63,8 @@ class Desk:
         self.wake_driver()
 
     def report(self, text: str) -> None:
+        # What was said before stands before it.
+        self.pull(None)
         self._packets.report(text)
         self.wake_driver()
 

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from psremoting.endpoint.pipeline import Pipeline
     from psremoting.endpoint.runspaces import Runspaces
 
-__all__ = ["FunctionsEngine", "FunctionsSession"]
+__all__ = ["OPENING", "FunctionsEngine", "FunctionsSession"]
 
 _GRACE = 10.0
 """Seconds that a stopped command has for its cleaning up before it is reported as stopped."""
+OPENING = (PoolState.BEFORE_OPEN, PoolState.NEGOTIATION_SUCCEEDED, PoolState.OPENING)
+_SILENT = (*OPENING, PoolState.CLOSED, PoolState.BROKEN)
 _CONFIRMED = {
     Act.STOP_PIPELINE: e.StopPipeline,
     Act.CLOSE_PIPELINE: e.ClosePipeline,
@@ -321,6 +323,8 @@ class FunctionsSession:
         self.say(e.RunspaceAvailability(call_id=event.call_id, answer=True))
 
     def _fault(self, event: e.Fault) -> None:
+        if event.answered:
+            return
         self._link.report(f"Remote transport error: {event.error}")
 
     # -- the end
@@ -360,8 +364,6 @@ class FunctionsSession:
         self._link.wake()
 
     def _say_state(self, state: e.RunspaceState) -> None:
-        try:
+        # A pool that was never opened, is broken, or was shut has nothing to say about its end.
+        if self.pool.state not in _SILENT:
             self.say(e.RunspacePoolState(state=state))
-        except LocalProtocolError:
-            # A pool that was never opened, or is broken, has nothing to say about its end.
-            return

@@ -12,8 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from psremoting.endpoint.desk import Step
-from psremoting.endpoint.functions import FunctionsSession
-from psrp.states import PoolState
+from psremoting.endpoint.functions import OPENING, FunctionsSession
 
 if TYPE_CHECKING:
     from psremoting.endpoint.desk import Desk
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["greet"]
 
 _SIZE = 64 << 10
-_OPENING = (PoolState.BEFORE_OPEN, PoolState.NEGOTIATION_SUCCEEDED, PoolState.OPENING)
 
 
 def greet(desk: Desk, read_fd: int, write_fd: int) -> bool:
@@ -34,7 +32,7 @@ def greet(desk: Desk, read_fd: int, write_fd: int) -> bool:
         return False
     while (step := desk.advance()) is not Step.OVER:
         _write(desk, write_fd)
-        if isinstance(desk.session, FunctionsSession) and desk.session.pool.state not in _OPENING:
+        if isinstance(desk.session, FunctionsSession) and desk.session.pool.state not in OPENING:
             return False
         if step is Step.MORE:
             desk.receive_data(_read(read_fd))

@@ -273,7 +273,7 @@ def endless() -> Any:
         (Slotted(), [{"size": 1}]),
         (SimpleNamespace(keys=1), [{"keys": 1}]),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 async def test_a_result_of_any_type_has_a_shape(value: Any, output: list[Any]) -> None:
     result = await run(lambda: value)
