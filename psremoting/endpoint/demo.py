@@ -49,7 +49,7 @@ def write_output(
     *more: Any,
 ) -> Iterator[Any]:
     """Writes objects to the pipeline."""
-    yield input_object
+    yield from input_object if isinstance(input_object, list) else [input_object]
     yield from more
 
 

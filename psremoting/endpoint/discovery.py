@@ -7,8 +7,9 @@ Enter-PSSession looks for names, Import-PSSession builds its proxies from Parame
 
 from __future__ import annotations
 
+import fnmatch
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from psremoting.endpoint.catalog import Catalog, EndpointCommand, command_not_found
@@ -25,7 +26,7 @@ __all__ = ["get_command", "get_help", "metadata_of"]
 
 _SMA = "System.Management.Automation."
 _ALL_TYPES, _ALIAS = 383, 1
-_KINDS = {2: "FunctionInfo", 8: "CmdletInfo"}
+_KINDS = {1: "AliasInfo", 2: "FunctionInfo", 8: "CmdletInfo"}
 _PARAMETER = (_SMA + "ParameterMetadata", "System.Object")
 _COLLECTION = ("System.Collections.ObjectModel.Collection`1[[System.String]]", "System.Object")
 _PARAMETERS = (
@@ -46,37 +47,45 @@ _COUNT = (
 def metadata_of(catalog: Catalog, event: e.GetCommandMetadata) -> Iterator[PSObject]:
     """The answer to GET_COMMAND_METADATA: how many commands, then each. [MS-PSRP] 2.2.2.14"""
     names = event.names if event.names else ("*",)
-    found = [each for each in catalog.matching(names) if each.command_type & event.command_types]
-    if event.namespaces:
-        wanted = {str(name).casefold() for name in event.namespaces} - {""}
-        found = [each for each in found if not wanted or each.source.casefold() in wanted]
+    found = [
+        _selected(each, each.name, each.command_type, None)
+        for each in catalog.matching(names)
+        if each.command_type & event.command_types and _is_of(each.source, event.namespaces)
+    ]
+    if event.command_types & _ALIAS and _is_of("", event.namespaces):
+        aliases = {k: v for name in names for k, v in catalog.aliases_matching(str(name)).items()}
+        found += [_selected(each, name, _ALIAS, each.name) for name, each in aliases.items()]
     yield PSObject(_COUNT, extended={"Count": len(found)})
-    for each in found:
-        yield _selected(each)
+    yield from found
 
 
-def _selected(command: EndpointCommand) -> PSObject:
+def _is_of(source: str, modules: Iterable[str] | None) -> bool:
+    """Whether the commands of a module are asked for; without names those of all are."""
+    patterns = [folded for each in modules or () if (folded := str(each).casefold())]
+    return not patterns or any(fnmatch.fnmatchcase(source.casefold(), each) for each in patterns)
+
+
+def _selected(command: EndpointCommand, name: str, kind: int, resolved: str | None) -> PSObject:
     types = (
-        f"Selected.{_SMA}{_KINDS[command.command_type]}",
+        f"Selected.{_SMA}{_KINDS[kind]}",
         _SMA + "PSCustomObject",
         "System.Object",
     )
     return PSObject(
         types,
         extended={
-            "Name": command.name,
-            "Namespace": command.source,
+            "Name": name,
+            "Namespace": "" if resolved else command.source,
             "HelpUri": "",
-            "CommandType": _command_type(command),
-            "ResolvedCommandName": None,
+            "CommandType": _command_type(kind),
+            "ResolvedCommandName": resolved,
             "OutputType": List((), _OUTPUT_TYPES),
             "Parameters": _parameters(command),
         },
     )
 
 
-def _command_type(command: EndpointCommand) -> PSObject:
-    number = command.command_type
+def _command_type(number: int) -> PSObject:
     return enum_object(_SMA + "CommandTypes", number, enum_text(number, COMMAND_TYPES))
 
 
@@ -106,7 +115,7 @@ def _info(command: EndpointCommand) -> PSObject:
         (_SMA + kind, _SMA + "CommandInfo", "System.Object"),
         {
             "Name": command.name,
-            "CommandType": _command_type(command),
+            "CommandType": _command_type(command.command_type),
             "Verb": verb if dash else "",
             "Noun": noun,
             "Version": None,
@@ -130,7 +139,7 @@ def _alias_info(name: str, command: EndpointCommand) -> PSObject:
         {
             "Name": name,
             "DisplayName": f"{name} -> {command.name}",
-            "CommandType": enum_object(_SMA + "CommandTypes", _ALIAS, "Alias"),
+            "CommandType": _command_type(_ALIAS),
             "Version": None,
             "Source": "",
             "ModuleName": "",
@@ -151,7 +160,7 @@ async def get_command(
     *,
     verb: Annotated[list[str], Param(help="Only commands with these verbs.")] = ["*"],  # noqa: B006
     noun: Annotated[list[str], Param(help="Only commands with these nouns.")] = ["*"],  # noqa: B006
-    module: Annotated[list[str], Param(help="Taken for compatibility.")] = [],  # noqa: B006
+    module: Annotated[list[str], Param(help="Only commands of these modules.")] = [],  # noqa: B006
     fully_qualified_module: Annotated[Any, Param(help="Taken for compatibility.")] = None,
     command_type: Annotated[Any, Param(help="Kinds of commands.", aliases=("Type",))] = None,
     argument_list: Annotated[Any, Param(help="Taken for compatibility.")] = None,
@@ -163,11 +172,7 @@ async def get_command(
     """Gets the commands of this endpoint."""
     catalog: Catalog = context.stage.pipeline.session.engine.catalog
     bits = _bits(command_type)
-    names = Catalog(
-        each
-        for pair in (verb, noun)[:1]
-        for each in catalog.matching([f"{v}-{n}" for v in pair for n in noun])
-    )
+    names = Catalog(catalog.matching([f"{v}-{n}" for v in verb for n in noun]))
     anything = verb == ["*"] and noun == ["*"]
     left = total_count
     for pattern in name:
@@ -181,10 +186,11 @@ async def get_command(
             error.full_id = False
             await context.write_error(error)
         shown = [(each.syntax, _alias_info(alias, each)) for alias, each in others.items()]
-        if not bits & _ALIAS or not anything:
+        if not bits & _ALIAS or not anything or not _is_of("", module):
             shown.clear()
         for each in found:
-            if each.command_type & bits and (anything or names.find(each.name)):
+            wanted = each.command_type & bits and _is_of(each.source, module)
+            if wanted and (anything or names.find(each.name)):
                 shown.append((each.syntax, _info(each)))
         for text, info in shown:
             if left == 0:
@@ -217,7 +223,7 @@ async def get_help(
     full: bool = False,
     detailed: bool = False,
     examples: bool = False,
-    parameter: Annotated[str, Param(help="Show the help of this parameter only.")] = "",
+    parameter: Annotated[str, Param(help="Show the help of these parameters only.")] = "",
 ) -> Any:
     """Shows what a command does and how it is called."""
     catalog: Catalog = context.stage.pipeline.session.engine.catalog
@@ -238,7 +244,16 @@ async def get_help(
         for each in found:
             await context.write(_summary(each))
         return
-    await context.write(_help(found[0], parameter))
+    made = _help(found[0], parameter)
+    if parameter and not made["Parameters"]:
+        raise CommandError(
+            f"No parameter matches criteria {parameter}.",
+            error_id="NoParmsFound",
+            category=ErrorCategory.InvalidArgument,
+            exception_type=_SMA + "PSArgumentException",
+            target=found[0].name,
+        )
+    await context.write(made)
 
 
 def _category(command: EndpointCommand) -> str:
@@ -261,7 +276,7 @@ def _help(command: EndpointCommand, parameter: str) -> PSObject:
     shown = [
         each
         for each in command.parameters
-        if not parameter or each.name.casefold() == parameter.casefold()
+        if not parameter or fnmatch.fnmatchcase(each.name.casefold(), parameter.casefold())
     ]
     parts = [
         ("NAME", command.name),

@@ -230,18 +230,50 @@ def _span(value: timedelta) -> dict[str, Any]:
     }
 
 
+def members_of_time(value: Any) -> dict[str, Any]:
+    """The properties of a moment or a span of time; none for anything else."""
+    if isinstance(value, TimeSpan):
+        value = value.to_timedelta()
+    if isinstance(value, timedelta):
+        return _span(value)
+    moment = value
+    if isinstance(value, DateTime):
+        try:
+            moment = value.to_datetime()
+        except (LocalProtocolError, ValueError, OverflowError):
+            return {}
+    if not isinstance(moment, datetime):
+        return {}
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "Date": day,
+        "Day": moment.day,
+        "DayOfWeek": _DAYS[moment.weekday()],
+        "DayOfYear": moment.timetuple().tm_yday,
+        "Hour": moment.hour,
+        "Millisecond": moment.microsecond // 1000,
+        "Minute": moment.minute,
+        "Month": moment.month,
+        "Second": moment.second,
+        "TimeOfDay": moment - day,
+        "Year": moment.year,
+    }
+
+
 def _is_record(value: Any) -> bool:
     return isinstance(value, PSObject) and any(
         name.removeprefix("Deserialized.") in _RECORDS for name in value.type_names
     )
 
 
-_RECORDS = {
+_RECORDS: dict[str, str | None] = {
     "System.Management.Automation.ErrorRecord": "",
     "System.Management.Automation.WarningRecord": "WARNING: ",
     "System.Management.Automation.VerboseRecord": "VERBOSE: ",
     "System.Management.Automation.DebugRecord": "DEBUG: ",
+    "System.Management.Automation.InformationRecord": None,
 }
+"""What stands before their text; an error is shown in a way of its own."""
 
 
 def _plain_lines(value: Any) -> list[str]:
@@ -254,9 +286,9 @@ def _plain_lines(value: Any) -> list[str]:
     if _is_record(value):
         kinds = [name.removeprefix("Deserialized.") for name in value.type_names]
         prefix = next((_RECORDS[kind] for kind in kinds if kind in _RECORDS), "")
-        if not prefix:
+        if prefix == "":
             return error_lines(value)
-        return (prefix + (value.to_string or "")).splitlines()
+        return ((prefix or "") + (value.to_string or "")).splitlines()
     return show(value).replace("\r\n", "\n").split("\n")
 
 

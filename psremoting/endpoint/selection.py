@@ -5,12 +5,15 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
+from psremoting.endpoint.coercion import number
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.formatting import members_of_time, show
 from psremoting.endpoint.parameters import Input, Param
 from psrp.clixml import Dictionary, PSObject, dumps
 from psrp.properties import unwrap
@@ -19,6 +22,7 @@ from psrp.sansio import LocalProtocolError
 
 __all__ = ["measure_object", "select_object"]
 
+_KIND = "Microsoft.PowerShell.Commands."
 _CUSTOM = "System.Management.Automation.PSCustomObject"
 _TYPES: dict[type, str] = {
     str: "System.String", int: "System.Int32", float: "System.Double", bool: "System.Boolean",
@@ -33,7 +37,7 @@ def members(value: Any) -> dict[str, Any]:
         return {str(key): item for key, item in value.items()}
     if isinstance(value, (str, list)):
         return {"Length": len(value)}
-    return {}
+    return members_of_time(value)
 
 
 def member(value: Any, name: str) -> tuple[bool, Any]:
@@ -47,78 +51,104 @@ def member(value: Any, name: str) -> tuple[bool, Any]:
     return False, None
 
 
+async def _one(value: Any) -> AsyncIterator[Any]:
+    yield value
+
+
+def _objects(context: Context, input: Input, one: Any) -> AsyncIterator[Any]:
+    """What is given by name, or else by the pipeline."""
+    given = "input_object" in context.stage.bound.values
+    return _one(one) if given else aiter(input)
+
+
 async def select_object(
     context: Context,
     input: Input,
     property: Annotated[list[str], Param(help="Properties to keep, with wildcards.")] = [],  # noqa: B006
     *,
+    input_object: Annotated[Any, Param(help="An object instead of the pipeline's.")] = None,
     exclude_property: Annotated[list[str], Param(help="Properties to leave out.")] = [],  # noqa: B006
     expand_property: Annotated[str, Param(help="The property to give instead of the object.")] = "",
     first: Annotated[int, Param(help="How many from the beginning.")] = -1,
     last: Annotated[int, Param(help="How many from the end.")] = -1,
     skip: Annotated[int, Param(help="How many to leave out at the beginning.")] = 0,
     skip_last: Annotated[int, Param(help="How many to leave out at the end.")] = 0,
+    index: Annotated[list[int], Param(help="Which ones, counted from 0.")] = [],  # noqa: B006
+    skip_index: Annotated[list[int], Param(help="Which ones not, counted from 0.")] = [],  # noqa: B006
     unique: Annotated[bool, Param(help="Each object once.")] = False,
     wait: bool = False,
 ) -> None:
     """Selects objects, or properties of objects."""
     if first == 0 and last < 0:
         return
-    seen: set[bytes] = set()
+    give = _Giver(context, property, exclude_property, expand_property, unique)
     tail: deque[Any] = deque()
     given = 0
     at = -1
-    async for item in input:
+    async for item in _objects(context, input, input_object):
         at += 1
-        if at < skip and last < 0:
+        if index:
+            if at in index:
+                await give(item)
+            if at >= max(index):
+                return
+        elif at in skip_index or (at < skip and (last < 0 or first >= 0)):
             continue
-        if last >= 0 or skip_last > 0:
+        elif given < first:
+            given += await give(item)
+            if given == first and last < 0:
+                return
+        elif last >= 0 or skip_last > 0:
             tail.append(item)
-            if len(tail) <= (last + skip if last >= 0 else skip_last):
-                continue
-            item = tail.popleft()
-            if last >= 0:
-                continue
-        if await _give(context, item, property, exclude_property, expand_property, seen, unique):
-            given += 1
-        if 0 <= first <= given and last < 0:
-            return
-    for item in list(tail)[: max(0, len(tail) - skip)] if last >= 0 else ():
-        await _give(context, item, property, exclude_property, expand_property, seen, unique)
+            if len(tail) > (max(last, 0) + (skip if first < 0 else 0) if last >= 0 else skip_last):
+                item = tail.popleft()
+                if last < 0:
+                    await give(item)
+        else:
+            await give(item)
+    if last >= 0:
+        for item in list(tail)[: len(tail) - skip if first < 0 and skip else None]:
+            await give(item)
 
 
-async def _give(
-    context: Context,
-    item: Any,
-    names: list[str],
-    exclude: list[str],
-    expand: str,
-    seen: set[bytes],
-    unique: bool,
-) -> bool:
-    made = _selected(item, names, exclude) if names or exclude else item
-    if unique:
-        key = _key(made)
-        if key in seen:
-            return False
-        seen.add(key)
-    if not expand:
-        await context.write(made)
-        return True
-    found, value = member(item, expand)
-    if not found:
-        await context.write_error(
-            CommandError(
-                f'Property "{expand}" cannot be found.',
-                error_id="ExpandPropertyNotFound",
-                category=ErrorCategory.InvalidArgument,
-                exception_type="System.Management.Automation.PSArgumentException",
+class _Giver:
+    """Writes what is kept of an object."""
+
+    def __init__(
+        self, context: Context, names: list[str], exclude: list[str], expand: str, unique: bool
+    ) -> None:
+        self._context = context
+        self._names = names
+        self._exclude = exclude
+        self._expand = expand
+        self._seen: set[bytes] | None = set() if unique else None
+
+    async def __call__(self, item: Any) -> bool:
+        """Whether it was one that had not been there yet."""
+        some = self._names or self._exclude
+        made = _selected(item, self._names, self._exclude) if some else item
+        if self._seen is not None:
+            key = _key(made)
+            if key in self._seen:
+                return False
+            self._seen.add(key)
+        if not self._expand:
+            await self._context.write(made)
+            return True
+        found, value = member(item, self._expand)
+        if not found:
+            await self._context.write_error(
+                CommandError(
+                    f'Property "{self._expand}" cannot be found.',
+                    error_id="ExpandPropertyNotFound",
+                    category=ErrorCategory.InvalidArgument,
+                    exception_type="System.Management.Automation.PSArgumentException",
+                )
             )
-        )
+            return True
+        for each in value if isinstance(value, list) else [value]:
+            await self._context.write(each)
         return True
-    for each in value if isinstance(value, list) else [value]:
-        await context.write(each)
-    return True
 
 
 def _key(value: Any) -> bytes:
@@ -156,21 +186,28 @@ class _Tally:
     count: int = 0
     sum: float = 0.0
     squares: float = 0.0
-    whole: bool = True
     least: Any = None
     most: Any = None
+    lines: int = 0
+    words: int = 0
+    characters: int = 0
 
-    def add(self, value: Any, numeric: bool) -> None:
+    def add(self, value: Any, number: float | None) -> None:
         self.count += 1
-        if numeric:
-            number = float(value)
-            self.whole = self.whole and isinstance(value, int)
+        if number is not None:
+            value = number
             self.sum += number
             self.squares += number * number
         if self.least is None or _less(value, self.least):
             self.least = value
         if self.most is None or _less(self.most, value):
             self.most = value
+
+    def add_text(self, text: str) -> None:
+        self.count += 1
+        self.lines += text.count("\n") + bool(text)
+        self.words += len(text.split())
+        self.characters += len(text)
 
 
 def _less(one: Any, other: Any) -> bool:
@@ -185,26 +222,34 @@ async def measure_object(
     input: Input,
     property: Annotated[list[str], Param(help="Properties to measure.")] = [],  # noqa: B006
     *,
+    input_object: Annotated[Any, Param(help="An object instead of the pipeline's.")] = None,
     sum: Annotated[bool, Param(help="Add the values up.")] = False,
     average: Annotated[bool, Param(help="The mean of the values.")] = False,
     maximum: Annotated[bool, Param(help="The largest value.")] = False,
     minimum: Annotated[bool, Param(help="The smallest value.")] = False,
     standard_deviation: Annotated[bool, Param(help="How far the values scatter.")] = False,
     all_stats: Annotated[bool, Param(help="All of these.")] = False,
+    line: Annotated[bool, Param(help="Count lines of text.")] = False,
+    word: Annotated[bool, Param(help="Count words.")] = False,
+    character: Annotated[bool, Param(help="Count characters.")] = False,
 ) -> None:
     """Counts objects, and measures their values."""
     numeric = sum or average or standard_deviation or all_stats
+    text = line or word or character
     tallies = {name: _Tally() for name in property or [""]}
-    async for item in input:
+    async for item in _objects(context, input, input_object):
         for name, tally in tallies.items():
             found, value = member(item, name) if name else (True, item)
             value = unwrap(value)
             if not found or value is None:
                 continue
-            if numeric and not isinstance(value, (int, float)):
+            number = _number(value) if numeric else None
+            if text:
+                tally.add_text(show(value))
+            elif numeric and number is None:
                 await context.write_error(_not_numeric(value))
-                continue
-            tally.add(value, numeric)
+            else:
+                tally.add(value, number)
     for name, tally in tallies.items():
         if name and not tally.count:
             await context.write_error(_no_property(name))
@@ -212,8 +257,31 @@ async def measure_object(
         shown = {
             "Average": average, "Sum": sum, "Maximum": maximum, "Minimum": minimum,
             "StandardDeviation": standard_deviation,
+            "Lines": line, "Words": word, "Characters": character,
         }  # fmt: skip
-        await context.write(_measured(name, tally, {k for k, v in shown.items() if v or all_stats}))
+        wanted = {key for key, value in shown.items() if value or all_stats}
+        await context.write((_counted if text else _measured)(name, tally, wanted))
+
+
+def _number(value: Any) -> float | None:
+    """Text that is a number counts as one."""
+    try:
+        known = isinstance(value, (int, float, Decimal))
+        return float(value if known else number(value)) if known or type(value) is str else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _counted(name: str, tally: _Tally, shown: set[str]) -> PSObject:
+    values = {"Lines": tally.lines, "Words": tally.words, "Characters": tally.characters}
+    return PSObject(
+        (_KIND + "TextMeasureInfo", _KIND + "MeasureInfo", "System.Object"),
+        {
+            **{key: value if key in shown else None for key, value in values.items()},
+            "Property": name or None,
+        },
+        to_string=_KIND + "TextMeasureInfo",
+    )
 
 
 def _measured(name: str, tally: _Tally, shown: set[str]) -> PSObject:
@@ -229,15 +297,14 @@ def _measured(name: str, tally: _Tally, shown: set[str]) -> PSObject:
         "Minimum": _as_double(tally.least),
         "StandardDeviation": spread,
     }
-    kind = "Microsoft.PowerShell.Commands."
     return PSObject(
-        (kind + "GenericMeasureInfo", kind + "MeasureInfo", "System.Object"),
+        (_KIND + "GenericMeasureInfo", _KIND + "MeasureInfo", "System.Object"),
         {
             "Count": count,
             **{key: value if key in shown else None for key, value in values.items()},
             "Property": name or None,
         },
-        to_string=kind + "GenericMeasureInfo",
+        to_string=_KIND + "GenericMeasureInfo",
     )
 
 

@@ -201,14 +201,15 @@ class Streams:
             await self.pipeline.say(message(pipeline_id=self.pipeline.id, record=record))
             await self.pipeline.tell_host(method, (record.message,))
 
-    def _stop_preference(self, kind: str, text: str) -> CommandError:
-        return CommandError(
+    def _stop_preference(self, kind: str, text: str) -> RecordError:
+        error = CommandError(
             "The running command stopped because the preference variable "
             f'"{kind}Preference" or common parameter is set to Stop: {text}',
             error_id="ActionPreferenceStop",
             category=ErrorCategory.OperationStopped,
             exception_type="System.Management.Automation.ActionPreferenceStopException",
         )
+        return RecordError(self.record_of(error), fatal=True)
 
     # -- information, host, progress
 
@@ -230,7 +231,7 @@ class Streams:
             return
         merge = self._merges.get("Information", _NONE)
         if merge == _OUTPUT:
-            await self.put(record.to_object())
+            await self.put(_as_output(record))
         elif merge != _NULL:
             message = e.InformationRecordMessage(pipeline_id=self.pipeline.id, record=record)
             await self.pipeline.say(message)
@@ -285,6 +286,13 @@ def _whoami() -> tuple[str, str]:
     except (OSError, KeyError):
         user = str(os.getuid()) if hasattr(os, "getuid") else ""
     return user, platform.node()
+
+
+def _as_output(record: InformationRecord) -> PSObject:
+    """Among the output it is an object of its type; as a message of its own it has none."""
+    members = dict(record.to_object().items())
+    types = ("System.Management.Automation.InformationRecord", "System.Object")
+    return PSObject(types, members, to_string=str(record))
 
 
 def _information(data: Any, tags: tuple[str, ...], source: str) -> InformationRecord:
