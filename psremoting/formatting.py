@@ -18,7 +18,7 @@ from psremoting.streams import TAGS, StreamKind
 from psrp.clixml import DateTime, Dictionary, PSObject, SecureString, TimeSpan
 from psrp.records import ErrorRecord, InformationRecord
 
-__all__ = ["ERROR_VIEWS", "error_text", "record_text", "value_text"]
+__all__ = ["ERROR_VIEWS", "error_text", "printable", "record_text", "value_text"]
 
 ERROR_VIEWS = ("normal", "concise", "category")
 
@@ -155,12 +155,12 @@ def error_text(record: ErrorRecord, computer: str = "", view: str = "normal") ->
     message alone, ``category`` one line of category information.
     """
     if view == "category":
-        return _safe(record.category_message or record.message)
+        return printable(record.category_message or record.message)
     who = record.category_activity or record.category_reason or "Error"
     where = f"[{computer}] " if computer and not record.message.startswith(f"[{computer}]") else ""
     head = f"{who}: {where}{record.message}"
     if view == "concise":
-        return _safe(head)
+        return printable(head)
     lines = [
         head,
         f"    + CategoryInfo          : {record.category_message or ''}",
@@ -168,18 +168,19 @@ def error_text(record: ErrorRecord, computer: str = "", view: str = "normal") ->
     ]
     if computer:
         lines.append(f"    + PSComputerName        : {computer}")
-    return _safe("\n".join(lines))
+    return printable("\n".join(lines))
 
 
 def record_text(kind: StreamKind, record: Any) -> str | None:
     """A warning, verbose, debug or information record as a line; None for the others."""
     if kind in _MARKED:
-        return _safe(_MARKED[kind] + str(record))
+        return printable(_MARKED[kind] + str(record))
     if kind is StreamKind.INFORMATION:
         assert isinstance(record, InformationRecord)
-        return _safe(str(record) or value_text(record.message_data))
+        return printable(str(record) or value_text(record.message_data))
     return None
 
 
-def _safe(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without the controls that could steer a terminal; colours stay."""
     return _CONTROL.sub("�", text)

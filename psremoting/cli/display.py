@@ -12,7 +12,7 @@ import click
 
 from psremoting.cli.plainjson import plain_json
 from psremoting.errors import PSRemotingError
-from psremoting.formatting import error_text, record_text, value_text
+from psremoting.formatting import error_text, printable, record_text, value_text
 from psremoting.streams import TAGS, StreamKind, tagged
 from psrp.clixml import PSObject, dump_all
 from psrp.clixml.plain import to_plain
@@ -103,6 +103,7 @@ class Display:
 
     def notice(self, computer: str, text: str) -> None:
         """A line of the transport itself: ssh's."""
+        text = printable(text)
         self._beside(f"[{computer}] {text}" if self._tag else text, None)
 
     def _beside(self, text: str, color: str | None) -> None:

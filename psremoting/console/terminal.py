@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import trio
 
+from psremoting.formatting import printable
 from psremoting.hosts import Host
 from psremoting.session import PSSession
 from psremoting.shell.completion import RemoteCompletion
@@ -62,6 +63,7 @@ class TerminalSurface:
         self._screen.warning(text)
 
     def notice(self, text: str) -> None:
+        text = printable(text)
         # At a terminal it stands above the line that is being typed.
         if self._screen.terminal and (self._shell is not None or self._errors is None):
             self._screen.write_line(text)

@@ -15,6 +15,7 @@ from uuid import uuid4
 import trio
 
 from psremoting import errors
+from psremoting.formatting import printable
 from psremoting.session import PSSession
 from psremoting.shell.completion import RemoteCompletion
 from psremoting.shell.host import TerminalHost
@@ -160,6 +161,7 @@ class _Beside:
 
     def notice(self, line: str) -> None:
         """ssh's own words, and what else stands beside the protocol."""
+        line = printable(line)
         if self.shell is not None and self._screen.terminal:
             self._screen.write_line(line)
         else:

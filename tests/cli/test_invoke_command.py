@@ -59,6 +59,13 @@ def test_a_banner_that_is_no_server_is_quoted() -> None:
     assert "FullyQualifiedErrorId : 2102,PSSessionStateBroken" in ran.stderr
 
 
+def test_a_banner_cannot_steer_the_terminal() -> None:
+    server = f"printf '\\033]0;owned\\007hi\\n'; exec {SERVER.removeprefix('process:')}"
+    ran = psrp(f"process:/bin/sh -c {shlex.quote(server)}", "count 1")
+    assert (ran.stdout, ran.exit_code) == ("0\n", 0)
+    assert ran.stderr == "\ufffd]0;owned\ufffdhi\n"
+
+
 def test_a_missing_program_is_no_traceback() -> None:
     ran = psrp("process:no-such-program", "count 3")
     assert ran.exit_code == 3
