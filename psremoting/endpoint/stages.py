@@ -8,6 +8,7 @@ told so at their next object, and end without an error.
 from __future__ import annotations
 
 import inspect
+import os
 from collections import deque
 from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass
@@ -299,10 +300,15 @@ class Stage(Streams):
             scope.cancel()
 
     def _thread_body(self, side: ThreadSide) -> None:
+        process = os.getpid()
         try:
             self._call_in_thread(side)
         except BaseException as error:
             self._ended_by(error)
+        finally:
+            if os.getpid() != process:
+                # The function has forked and come back twice; there is no event loop here.
+                os._exit(0)
 
     def _call_in_thread(self, side: ThreadSide) -> None:
         assert self.found is not None

@@ -27,6 +27,12 @@ async def streams(context: Context) -> str:
     return "output"
 
 
+def fork() -> int:
+    """Comes back twice, and waits for the second of it."""
+    child = os.fork()
+    return os.waitpid(child, 0)[1] if child else -1
+
+
 def numbers(n: int) -> Iterator[int]:
     yield from range(n)
 
@@ -54,6 +60,7 @@ COMMANDS: dict[str, Any] = {
     "Show-Noise": noisy,
     "Show-Stream": streams,
     "Get-Count": numbers,
+    "Invoke-Fork": fork,
     "Read-Answer": ask,
     "Test-Secret": check,
     "Get-Forever": forever,

@@ -197,6 +197,12 @@ def test_what_a_command_prints_reads_and_starts_never_meets_the_protocol(peer: P
     assert peer.end() == 160
 
 
+def test_a_function_that_forks_and_comes_back_twice_leaves_one_server(peer: Peer) -> None:
+    peer.open()
+    assert outputs(peer.finish(peer.start("Invoke-Fork"))) == [0]
+    assert peer.end() == 160
+
+
 def test_a_stop_of_psrpcore_is_confirmed(peer: Peer) -> None:
     peer.open()
     for name in ("Get-Forever", "Wait-Forever"):
