@@ -226,8 +226,42 @@ def bind_object(
 ) -> dict[str, Any]:
     """What one object of the pipeline gives to the parameters that are still free.
 
-    A list parameter takes the object as a list of one. Raises CommandError.
+    A list parameter takes the object as a list of one. Raises CommandError, also when the object
+    gives nothing, or too little.
     """
+    try:
+        values = _values_of(command, parameters, bound, item)
+        lacking = [
+            each.name
+            for each in parameters
+            if each.mandatory and each.argument not in bound.values and each.argument not in values
+        ]
+        if not values:
+            raise _binding_error(_NOT_BOUND, "InputObjectNotBound")
+        if lacking:
+            text = f"{_TOO_LITTLE}: {' '.join(lacking)}"
+            raise _binding_error(text, "InputObjectMissingMandatory")
+    except CommandError as error:
+        if isinstance(item, (str, int, float)) and not any(each.secret for each in parameters):
+            error.target = item
+        raise
+    return values
+
+
+_NOT_BOUND = (
+    "The input object cannot be bound to any parameters for the command either because the command "
+    "does not take pipeline input or the input and its properties do not match any of the "
+    "parameters that take pipeline input."
+)
+_TOO_LITTLE = (
+    "The input object cannot be bound because it did not contain the information required to bind "
+    "all mandatory parameters"
+)
+
+
+def _values_of(
+    command: str, parameters: tuple[ParameterInfo, ...], bound: Bound, item: Any
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for each in parameters:
         if each.argument in bound.values:

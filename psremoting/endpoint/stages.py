@@ -362,17 +362,10 @@ class Stage(Streams):
         self.objects += 1
         parameters = self.found.parameters
         try:
-            values = bind_object(self.name, parameters, self.bound, item)
-            given = {*self.bound.values, *values}
-            lacking = [
-                each.name for each in parameters if each.mandatory and each.argument not in given
-            ]
-            if lacking:
-                refuse_missing(lacking)
+            return bind_object(self.name, parameters, self.bound, item)
         except CommandError as error:
             await self.error(self.record_of(error))
             return None
-        return values
 
     def items(self) -> AsyncIterator[Any]:
         """All input, object by object; what was merged into it comes as record objects."""

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from psremoting.endpoint import FROM_PIPELINE, FunctionsEngine, Param
 from psremoting.endpoint.coercion import CoercionError, convert
-from psrp.clixml import DateTime, TimeSpan
+from psrp.clixml import DateTime, PSObject, SecureString, TimeSpan
+from psrp.commands import command
+from tests.endpoint.clients import connected
 
 
 @pytest.mark.parametrize(
@@ -111,3 +114,27 @@ def test_null_stays_none_where_none_is_meant(kind: Any) -> None:
 @pytest.mark.parametrize(("kind", "expected"), [(int, 0), (str, ""), (bool, False)])
 def test_null_is_what_powershell_makes_of_it_elsewhere(kind: Any, expected: Any) -> None:
     assert convert(None, kind) == expected
+
+
+async def test_an_object_that_gives_too_little_or_the_wrong_thing_is_named() -> None:
+    def both(
+        size: Annotated[int, Param(by_property_name=True)],
+        name: Annotated[str, Param(by_property_name=True)],
+    ) -> None: ...
+
+    def secret(text: Annotated[SecureString, Param(from_pipeline=True, secret=True)]) -> None: ...
+
+    def number(n: Annotated[int, FROM_PIPELINE]) -> int:
+        return n
+
+    functions: dict[str, Any] = {"Test-Both": both, "Test-Secret": secret, "Test-Number": number}
+    async with connected(FunctionsEngine(functions)) as client:
+        result = await client.invoke(command("Test-Both"), [PSObject.custom(Size=1)])
+        (error,) = result.errors
+        assert error.fully_qualified_error_id == "InputObjectMissingMandatory,Test-Both"
+        assert error.message.endswith("mandatory parameters: Name")
+        result = await client.invoke("1, 'x', 3 | Test-Number")
+        (error,) = result.errors
+        assert (result.output, error.target_object) == ([1, 3], "x")
+        (error,) = (await client.invoke("'hush' | Test-Secret")).errors
+        assert "hush" not in repr(error)

@@ -211,7 +211,7 @@ async def test_a_property_of_the_piped_object_binds_by_name() -> None:
     result = await invoke(command("Get-Named"), objects)
     assert result.output == ["<x>", "<y>"]
     (error,) = result.errors
-    assert error.fully_qualified_error_id == "MissingMandatoryParameter,Get-Named"
+    assert error.fully_qualified_error_id == "InputObjectNotBound,Get-Named"
 
 
 ERRORS = [
