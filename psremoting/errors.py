@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from psremoting.wordings import not_recognized, stopped_record
 from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import FragmentError, LimitExceeded, MessageError
 
@@ -36,12 +37,10 @@ __all__ = [
     "in_words",
     "negotiation_failed",
     "noise_instead_of_packets",
-    "not_recognized",
     "opening_failed",
     "process_ended",
     "process_reported",
     "protocol_broken",
-    "stopped_record",
 ]
 
 OPEN_FAILED = "PSSessionOpenFailed"
@@ -176,15 +175,6 @@ class KeyFileNotFound(PSRemotingError):
         self.path = path
 
 
-def not_recognized(name: str) -> str:
-    """What PowerShell says of a command that it does not find."""
-    return (
-        f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, "
-        "or executable program.\nCheck the spelling of the name, or if a path was included, "
-        "verify that the path is correct and try again."
-    )
-
-
 class ProgramNotFound(PSRemotingTransportError):
     """There is no ssh, or no such local command."""
 
@@ -222,16 +212,6 @@ class PipelineStopped(PipelineFailed):
 
 
 _STOPPED = "The remote pipeline has been stopped."
-
-
-def stopped_record(text: str) -> ErrorRecord:
-    """What a stopped pipeline ends with, in the words of who tells it."""
-    return ErrorRecord.create(
-        text,
-        error_id="PipelineStopped",
-        category=ErrorCategory.OperationStopped,
-        exception_type="System.Management.Automation.PipelineStoppedException",
-    )
 
 
 # -- the transport failures that the real client words in its own way

@@ -10,6 +10,7 @@ from typing import Any
 from psremoting.endpoint.coercion import type_name
 from psremoting.endpoint.failures import CommandError
 from psremoting.endpoint.parameters import ParameterInfo, Signature, describe
+from psremoting.wordings import not_recognized
 from psrp.frozen import dataclass
 from psrp.records import ErrorCategory
 
@@ -173,9 +174,7 @@ class Catalog:
 
 def command_not_found(name: str) -> CommandError:
     return CommandError(
-        f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, or "
-        "executable program.\nCheck the spelling of the name, or if a path was included, verify "
-        "that the path is correct and try again.",
+        not_recognized(name),
         error_id="CommandNotFoundException",
         category=ErrorCategory.ObjectNotFound,
         exception_type="System.Management.Automation.CommandNotFoundException",

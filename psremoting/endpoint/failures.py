@@ -16,7 +16,6 @@ __all__ = [
     "local_scope_refused",
     "parse_error",
     "record_of",
-    "stopped",
     "unextended",
 ]
 
@@ -207,14 +206,4 @@ def local_scope_refused() -> CommandError:
         "UseLocalScope cannot be false when language mode is RestrictedLanguage or NoLanguage.",
         full_id=True,
         activity="",
-    )
-
-
-def stopped() -> ErrorRecord:
-    """The reason of a pipeline that was stopped. [ref] outofproc/probes/close-while-running"""
-    return ErrorRecord.create(
-        "The pipeline has been stopped.",
-        error_id="PipelineStopped",
-        category=ErrorCategory.OperationStopped,
-        exception_type=_SMA + "PipelineStoppedException",
     )

@@ -17,10 +17,10 @@ from psremoting.endpoint.failures import (
     CommandError,
     RecordError,
     record_of,
-    stopped,
     unextended,
 )
 from psremoting.endpoint.stages import run_statement
+from psremoting.wordings import stopped_record
 from psrp import events as e
 from psrp.host import VOID_CALL_ID, HostInfo, HostMethodId, is_void
 from psrp.records import ErrorCategory, ErrorRecord
@@ -108,7 +108,7 @@ class Pipeline:
         if self._scope.cancelled_caught or self._stopping:
             waited = self._pool_closes and not self._running
             state = e.InvocationState.FAILED if waited else e.InvocationState.STOPPED
-            record = stopped()
+            record = stopped_record()
         self.finish(state, record)
         if self._turn is not None:
             self.session.runspaces.give_back(self._turn)

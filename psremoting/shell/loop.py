@@ -32,6 +32,7 @@ from psremoting.shell.prompts import CONTINUATION, DEFAULT_PROMPT, remote_prompt
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
 from psremoting.streams import StreamKind
+from psremoting.wordings import stopped_record
 from psrp import events as e
 from psrp.enums import ConsoleColor
 from psrp.records import ErrorRecord
@@ -238,7 +239,7 @@ class Shell:
         if isinstance(invocation.error, errors.PSRemotingError):
             return invocation.error.to_record()
         if invocation.state is e.InvocationState.STOPPED:
-            return errors.stopped_record("The pipeline has been stopped.")
+            return stopped_record()
         return None
 
     async def _show(self, invocation: Invocation, results: list[Results] | None = None) -> None:
