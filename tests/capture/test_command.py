@@ -123,7 +123,7 @@ def test_broken_bytes_are_error_lines_and_exit_code_1(tmp_path: Path) -> None:
     path.write_text(transcript([("client", b"hello\n"), ("server", good)]))
     result = run(str(path))
     assert result.exit_code == 1
-    assert "text outside a Data" in result.stdout
+    assert 'node type "Text"' in result.stdout
     assert "after" in result.stdout
 
 
