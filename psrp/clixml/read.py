@@ -7,9 +7,9 @@ refused with ClixmlError; spec-notes/clixml.md lists the differences.
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
 from typing import Any
 
+from psrp.clixml import base64_text
 from psrp.clixml.cursor import MAX_DEPTH, Unseal
 from psrp.clixml.reader import Reader
 from psrp.clixml.scalars import PARSE
@@ -44,7 +44,7 @@ def loads(
             pass  # what is wrong, and where, is found out below
     elif not isinstance(data, str) and data[:4] == b"<BA>" and data[-5:] == b"</BA>":
         try:
-            return a2b_base64(memoryview(data)[4:-5], strict_mode=True)
+            return base64_text.decode(memoryview(data)[4:-5])
         except ValueError:
             pass
     return Reader(prepare(data), unseal, max_depth).single()

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import re
 import struct
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 from uuid import UUID, SafeUUID
 
+from psrp.clixml import base64_text
 from psrp.clixml.numbers import (
     Byte,
     Char,
@@ -41,6 +40,7 @@ _GUID_BODY = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _GUID = re.compile(rf"[0-9a-f]{{32}}|{_GUID_BODY}|\{{{_GUID_BODY}\}}|\({_GUID_BODY}\)", re.I)
 _DOCTYPE = re.compile(r"<!DOCTYPE\b")
 _SPACE = " \t\r\n"
+_NO_SPACE = str.maketrans("", "", _SPACE)
 _NOT_FINITE = {"INF": "inf", "-INF": "-inf"}
 _NOT_FINITE_ANY_CASE = {"infinity": "inf", "+infinity": "inf", "-infinity": "-inf"}
 _NAN = {"nan", "+nan", "-nan"}
@@ -202,12 +202,12 @@ def _format_datetime(moment: datetime) -> str:
 
 def _parse_bytes(text: str) -> bytes:
     try:
-        return a2b_base64(text, strict_mode=True)
-    except (Base64Error, ValueError):
+        return base64_text.decode(text)
+    except ValueError:
         pass
     try:
-        return a2b_base64("".join(resolve_entities(text).split()), strict_mode=True)
-    except (Base64Error, ValueError):
+        return base64_text.decode(resolve_entities(text).translate(_NO_SPACE))
+    except ValueError:
         raise ValueError("not base64") from None
 
 
@@ -260,7 +260,7 @@ _SPECIAL_DOUBLES = {"inf": "INF", "-inf": "-INF", "nan": "NaN"}
 
 
 def _format_bytes(data: bytes | bytearray | memoryview) -> str:
-    return b2a_base64(data, newline=False).decode("ascii")
+    return base64_text.encode(data).decode("ascii")
 
 
 PARSE: dict[str, Callable[[str], Any]] = {

@@ -7,10 +7,10 @@ and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
 from __future__ import annotations
 
 import re
-from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from psrp.clixml import base64_text
 from psrp.clixml.containers import (
     ARRAY,
     HASHTABLE,
@@ -61,7 +61,7 @@ def dumps(
     if kind is int and -0x80000000 <= value <= 0x7FFFFFFF:
         return b"%b<I32>%d</I32>" % (head, value)
     if kind is bytes and value:
-        return b"".join((head, b"<BA>", b2a_base64(value, newline=False), b"</BA>"))
+        return b"".join((head, b"<BA>", base64_text.encode(value), b"</BA>"))
     writer = Writer(seal, max_depth, depth)
     writer.value(value, "")
     return head + "".join(writer.pieces).encode()

@@ -26,7 +26,7 @@ PURE = set(PURE_MODULES.split())
 ANY_STDLIB = set(sys.stdlib_module_names)
 
 LAYERS = {
-    "psrp": PURE | {"psrp", "lxml", "cryptography"},
+    "psrp": PURE | {"psrp", "lxml", "cryptography", "pybase64"},
     "wsman": PURE | {"wsman", "psrp.frozen", "psrp.sansio", "lxml", "spnego", "h11"},
     "sshsub": PURE | {"sshsub", "psrp.frozen", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
@@ -105,7 +105,17 @@ def test_tests_and_bench_import_absolutely(path: Path) -> None:
     assert not [f"{path}:{line}" for line, name in imports(path) if name.startswith(".")]
 
 
-HEAVY = ("cryptography", "trio", "h11", "hypothesis", "spnego", "wsman", "sshsub", "psremoting")
+HEAVY = (
+    "cryptography",
+    "pybase64",
+    "trio",
+    "h11",
+    "hypothesis",
+    "spnego",
+    "wsman",
+    "sshsub",
+    "psremoting",
+)
 LIGHT = ("import psrp", "import psrp, psrp.clixml, psrp.fragments, psrp.pool, psrp.messages")
 
 
