@@ -111,7 +111,6 @@ class PoolDriver:
         self._calls = HostCalls(self.pool, self.computer, self.flush)
         self._demand = Demand(self._holds_too_much)
         self._ready = trio.Event()
-        self._source: UUID | None = None
         self._carrying = trio.CancelScope()
         self._by_kind: dict[type[e.Event], Callable[[Any], None]] = {
             e.RunspacePoolState: self._pool_state,
