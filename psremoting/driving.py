@@ -459,7 +459,9 @@ class PoolDriver:
         """What came under another name, and would be waited for for ever."""
         kind, why = event.message_type, event.reason
         known = self._running.get(self._source) if self._source is not None else None
-        if kind == MessageType.PIPELINE_STATE and known is not None:
+        # A state under its own name that means nothing now (Stopping, say) is no end.
+        elsewhere = event.pipeline_id != self._source
+        if kind == MessageType.PIPELINE_STATE and known is not None and elsewhere:
             self.fail(known.invocation, self._job_failure(f"PIPELINE_STATE: {why}"))
         elif kind == MessageType.RUNSPACEPOOL_STATE and not self.opened.is_set():
             self.broken(errors.opening_failed(self.computer, "Broken", why))

@@ -79,6 +79,11 @@ def in_pieces(_: int, data: bytes) -> list[bytes]:
     ]
 
 
+def stopping_first(kind: int, data: bytes) -> list[bytes]:
+    """psrpcore's server tells Stopping before it tells the end."""
+    return [data.replace(b">4</I32>", b">2</I32>"), data] if kind == PIPELINE_STATE else [data]
+
+
 def behind_ack(more: bytes) -> Spoil:
     return each_line(lambda line: line + more if b"<CommandAck" in line else line)
 
@@ -127,6 +132,7 @@ BORNE = {
     "noise with an element": behind_ack(b"usage: menu <Command> [<Data >]\n"),
     "noise before a packet": each_line(lambda line: b"PS> " + line),
     "state twice": each_message(lambda kind, data: [data] * (1 + (kind == PIPELINE_STATE))),
+    "a state on the way": each_message(stopping_first),
     "ack twice": each_line(lambda line: line * (1 + (b"Ack " in line))),
     "no data ack": forgetting(b"<DataAck"),
     "no close ack": forgetting(b"<CloseAck"),
