@@ -20,6 +20,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from psremoting import endpoint, sync
+    from psremoting.client.hosts import NULL_HOST, Host, HostRefusal, TableHost
+    from psremoting.client.invocation import Invocation, Result
+    from psremoting.client.streams import StreamKind, Streams
     from psremoting.errors import (
         CancelTimeout,
         InvalidComputerName,
@@ -34,12 +37,9 @@ if TYPE_CHECKING:
         SessionNotOpen,
     )
     from psremoting.fanout import Outcome, fan_out, invoke_on
-    from psremoting.hosts import NULL_HOST, Host, HostRefusal, TableHost
-    from psremoting.invocation import Invocation, Result
     from psremoting.options import SessionOption
     from psremoting.session import PSSession
-    from psremoting.streams import StreamKind, Streams
-    from psremoting.table import SessionEntry, SessionTable
+    from psremoting.session_table import SessionEntry, SessionTable
     from psremoting.targets import (
         CommandTarget,
         ProcessTarget,
@@ -102,12 +102,12 @@ _FROM = {
     "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
     "ProgramNotFound SessionNotOpen",
     "psremoting.fanout": "Outcome fan_out invoke_on",
-    "psremoting.hosts": "NULL_HOST Host HostRefusal TableHost",
-    "psremoting.invocation": "Invocation Result",
+    "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
+    "psremoting.client.invocation": "Invocation Result",
     "psremoting.options": "SessionOption",
     "psremoting.session": "PSSession",
-    "psremoting.streams": "StreamKind Streams",
-    "psremoting.table": "SessionEntry SessionTable",
+    "psremoting.client.streams": "StreamKind Streams",
+    "psremoting.session_table": "SessionEntry SessionTable",
     "psremoting.targets": "CommandTarget ProcessTarget SSHTarget SocketTarget Target "
     "local_target parse_target",
     "psrp.commands": "Command PowerShell command script",

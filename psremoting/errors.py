@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from psremoting.wordings import not_recognized, stopped_record
 from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import FragmentError, LimitExceeded, MessageError
 
@@ -37,10 +36,12 @@ __all__ = [
     "in_words",
     "negotiation_failed",
     "noise_instead_of_packets",
+    "not_recognized",
     "opening_failed",
     "process_ended",
     "process_reported",
     "protocol_broken",
+    "stopped_record",
 ]
 
 OPEN_FAILED = "PSSessionOpenFailed"
@@ -52,6 +53,26 @@ JOB_FAILURE = "JobFailure"
 
 _TRANSPORT = "System.Management.Automation.Remoting.PSRemotingTransportException"
 _RUNSPACE = "System.Management.Automation.RemoteRunspace"
+
+
+def not_recognized(name: str) -> str:
+    """Return PowerShell's message for a command name that was not found."""
+    return (
+        f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, or "
+        "executable program.\nCheck the spelling of the name, or if a path was included, verify "
+        "that the path is correct and try again."
+    )
+
+
+def stopped_record(text: str = "The pipeline has been stopped.") -> ErrorRecord:
+    """Return the error record of a stopped pipeline.
+    [ref] outofproc/probes/close-while-running"""
+    return ErrorRecord.create(
+        text,
+        error_id="PipelineStopped",
+        category=ErrorCategory.OperationStopped,
+        exception_type="System.Management.Automation.PipelineStoppedException",
+    )
 
 
 class PSRemotingError(Exception):

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from psremoting.client.hosts import NULL_HOST, Host
+from psremoting.client.invocation import Result
 from psremoting.errors import PSRemotingError
-from psremoting.hosts import NULL_HOST, Host
-from psremoting.invocation import Result
 from psremoting.options import SessionOption
 from psremoting.session import PSSession
 from psremoting.targets import Target

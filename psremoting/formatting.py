@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psremoting.streams import TAGS, StreamKind
+from psremoting.client.streams import TAGS, StreamKind
 from psrp.clixml import DateTime, Dictionary, PSObject, SecureString, TimeSpan
 from psrp.records import ErrorRecord, InformationRecord
 

@@ -4,7 +4,7 @@
         async for value in await session.invoke("Get-Process | Select-Object -First 3"):
             ...
 
-This is the face; `psremoting.driving` has what happens behind it.
+This is the face; `psremoting.client.pool_driver` has what happens behind it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from uuid import UUID, uuid4
 
 import trio
 
-from psremoting import errors, mimicry
-from psremoting.asking import as_powershell, system_name
-from psremoting.driving import PoolDriver
-from psremoting.groups import unwrapped
-from psremoting.hosts import NULL_HOST, Host
-from psremoting.invocation import Invocation, OnRecord, Result
+from psremoting import errors
+from psremoting.client import powershell_identity
+from psremoting.client.hosts import NULL_HOST, Host
+from psremoting.client.invocation import Invocation, OnRecord, Result
+from psremoting.client.pipeline_input import as_powershell, system_name
+from psremoting.client.pool_driver import PoolDriver
+from psremoting.exception_groups import unwrapped
 from psremoting.options import SessionOption
 from psremoting.targets import Target, carrier_for
 from psrp import events as e
@@ -30,9 +31,9 @@ from psrp.host import HostInfo
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
-    from psremoting.asking import Input
-    from psremoting.carrier import Carrier
-    from psremoting.streams import Streams
+    from psremoting.client.carrier import Carrier
+    from psremoting.client.pipeline_input import Input
+    from psremoting.client.streams import Streams
     from psrp.commands import Command, PowerShell
 
 __all__ = ["PSSession"]
@@ -81,7 +82,7 @@ class PSSession:
             carrier_for(target, options),
             options=options,
             host=host,
-            version=version or (mimicry.VERSION if like_powershell else "2.3"),
+            version=version or (powershell_identity.VERSION if like_powershell else "2.3"),
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
@@ -120,7 +121,7 @@ class PSSession:
             ssh = driver.carrier.transport == "SSH"
             driver.broken(errors.connecting_timed_out(self.computer, limit, ssh=ssh))
         if self._like_powershell and driver.error is None:
-            await self._say_like_powershell(mimicry.debug_mode(), nested=False)
+            await self._say_like_powershell(powershell_identity.debug_mode(), nested=False)
         if driver.error is not None:
             raise driver.error
 
@@ -128,7 +129,7 @@ class PSSession:
         given = self._driver.options.application_arguments
         if not self._like_powershell:
             return dict(given) or None
-        made = mimicry.application_arguments(system_name())
+        made = powershell_identity.application_arguments(system_name())
         for name, value in given.items():
             made[name] = value
         return made
@@ -254,7 +255,7 @@ class PSSession:
         self._check_opened()
         powershell = as_powershell(what, arguments, parameters, using)
         if self._like_powershell:
-            await self._say_like_powershell(mimicry.breakpoint_mode(), nested=True)
+            await self._say_like_powershell(powershell_identity.breakpoint_mode(), nested=True)
         await self._room()
         return self._driver.start(
             e.CreatePipeline(

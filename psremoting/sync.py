@@ -20,10 +20,10 @@ from typing import Any, TypeVar
 
 import trio
 
-from psremoting.holding import HeldSession
-from psremoting.invocation import Invocation, Result
+from psremoting.client.background_session import HeldSession
+from psremoting.client.invocation import Invocation, Result
+from psremoting.client.streams import Streams
 from psremoting.session import PSSession
-from psremoting.streams import Streams
 from psremoting.targets import Target
 from psrp.commands import Command, PowerShell
 from psrp.events import InvocationState
@@ -57,7 +57,7 @@ class _Loop:
 
 
 class SyncInvocation:
-    """`psremoting.invocation.Invocation` for threads; iterate it once, for its output."""
+    """`psremoting.client.invocation.Invocation` for threads; iterate it once, for its output."""
 
     def __init__(self, loop: _Loop, invocation: Invocation) -> None:
         self._loop = loop

@@ -25,9 +25,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from psremoting import errors
-from psremoting.carrier import Carrier
+from psremoting.client.carrier import Carrier
+from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
-from psremoting.streamed import StreamCarrier
 from psrp.sansio import Act, LocalProtocolError
 from sshsub.command_line import (
     DEFAULT_SUBSYSTEM,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from psremoting.capture.decoding import decode
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Entry
-from psremoting.capture.keys import KeyRing
+from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.source import CaptureError
 
 __all__ = ["CaptureError", "Entry", "Form", "KeyRing", "decode"]

@@ -8,10 +8,10 @@ from psremoting.capture.detect import Form, detect
 from psremoting.capture.documents import read_documents, read_vectors
 from psremoting.capture.entries import Counts, Entry
 from psremoting.capture.exchanges import read_json_lines, read_yaml
-from psremoting.capture.joining import Joiner
-from psremoting.capture.keys import KeyRing
+from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.packet_acts import read_packet_lines, read_transcript
 from psremoting.capture.raw import read_fragments
+from psremoting.capture.reassembly import Joiner
 from psremoting.capture.source import CaptureError, Source
 from psremoting.capture.wsman_acts import WSManReader
 

@@ -13,7 +13,7 @@ from psrp.sansio import ClixmlError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.joining import Joiner
+    from psremoting.capture.reassembly import Joiner
     from psremoting.capture.source import Source
 
 __all__ = ["read_documents", "read_stream_text", "read_vectors"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from psremoting.capture.joining import Joiner
+    from psremoting.capture.reassembly import Joiner
     from psremoting.capture.source import Source
 
 __all__ = ["PacketReader", "read_packet_lines", "read_transcript"]

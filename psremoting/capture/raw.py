@@ -12,7 +12,7 @@ from psrp.sansio import Side, Stream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.joining import Joiner
+    from psremoting.capture.reassembly import Joiner
     from psremoting.capture.source import Source
 
 __all__ = ["read_fragments"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from psremoting.capture.jsonlines import body
-from psremoting.capture.words import printable, summary
+from psremoting.capture.summaries import printable, summary
 from psrp.sansio import Side
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from wsman import names, soap
 
 if TYPE_CHECKING:
     from psremoting.capture.exchanges import HttpMessage
-    from psremoting.capture.joining import Joiner, Session
+    from psremoting.capture.reassembly import Joiner, Session
 
 __all__ = ["WSManReader"]
 

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from psremoting.cli.completion import complete_file
 from psremoting.cli.plainjson import plain_json
+from psremoting.cli.shell_completion import complete_file
 from psrp.clixml.files import (
     RawText,
     StreamItem,

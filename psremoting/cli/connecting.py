@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from psremoting.cli.completion import complete_file
+from psremoting.cli.shell_completion import complete_file
 from psremoting.cli.spelling import hashtable
 from psremoting.errors import PSRemotingError
 from psremoting.options import SessionOption

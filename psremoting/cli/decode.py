@@ -14,10 +14,10 @@ from psremoting.capture.decoding import summary_data
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Counts, Entry
 from psremoting.capture.jsonlines import line as json_line
-from psremoting.capture.keys import KeyRing
+from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.source import CaptureError
 from psremoting.capture.timeline import Filter, Timeline, summary_text
-from psremoting.cli.completion import complete_file
+from psremoting.cli.shell_completion import complete_file
 
 __all__ = ["decode"]
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import click
 
 from psremoting.cli.plainjson import plain_json
+from psremoting.client.streams import TAGS, StreamKind, tagged
 from psremoting.errors import PSRemotingError
 from psremoting.formatting import error_text, printable, record_text, value_text
-from psremoting.streams import TAGS, StreamKind, tagged
 from psrp.clixml import PSObject, dump_all
 from psrp.clixml.plain import to_plain
 from psrp.records import ErrorRecord, ProgressRecord, ProgressType

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from psremoting.cli.completion import complete_target
 from psremoting.cli.connecting import Connecting, connection_options
+from psremoting.cli.shell_completion import complete_target
 
 __all__ = ["enter"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import click
 import trio
 
-from psremoting.cli.completion import complete_target
 from psremoting.cli.connecting import Connecting, connection_options
 from psremoting.cli.display import Display
 from psremoting.cli.piping import INPUT_FORMATS, argument, input_objects, typed
 from psremoting.cli.prompting import console_host, quiet_host
 from psremoting.cli.running import EXIT_CODES, INTERRUPTED, Job, run_job
+from psremoting.cli.shell_completion import complete_target
 from psremoting.cli.spelling import PowerShellSpelled
 from psremoting.errors import PSRemotingError
 from psremoting.formatting import ERROR_VIEWS, error_text

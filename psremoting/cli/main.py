@@ -17,7 +17,10 @@ __all__ = ["main"]
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "clixml": ("psremoting.cli.clixml:clixml", "CLIXML files to JSON and back, and tidied up."),
-    "completion": ("psremoting.cli.completion:completion", "The completion script of a shell."),
+    "completion": (
+        "psremoting.cli.shell_completion:completion",
+        "The completion script of a shell.",
+    ),
     "decode": ("psremoting.cli.decode:decode", "Recorded traffic as a readable timeline."),
     "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
@@ -44,7 +47,7 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name.casefold() in (*_CMDLETS, *filter(None, _CMDLETS.values())):
-            from psremoting.cli.console import cmdlet
+            from psremoting.cli.local_prompt import cmdlet
 
             return cmdlet(cmd_name)
         cmd_name = CMDLETS.get(cmd_name.casefold(), cmd_name)
@@ -57,7 +60,7 @@ class _LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands, without loading every one of them."""
-        from psremoting.cli.completion import complete_command
+        from psremoting.cli.shell_completion import complete_command
 
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
@@ -132,6 +135,6 @@ def main(ctx: click.Context, text: str | None) -> None:
         if text is not None:
             raise click.UsageError("-c runs a text of the local prompt; it takes no command.")
         return
-    from psremoting.cli.console import open_console, run_text
+    from psremoting.cli.local_prompt import open_console, run_text
 
     ctx.exit(open_console() if text is None else run_text(text))

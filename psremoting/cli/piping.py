@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 import trio
 
-from psremoting.asking import Input
+from psremoting.client.pipeline_input import Input
 from psrp.clixml import PSObject
 from psrp.clixml.files import decode_text, load_all
 from psrp.sansio import ClixmlError

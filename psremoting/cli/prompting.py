@@ -9,7 +9,7 @@ from typing import Any
 import click
 import trio
 
-from psremoting.hosts import Answer, HostRefusal, TableHost
+from psremoting.client.hosts import Answer, HostRefusal, TableHost
 from psrp.clixml import SecureString
 from psrp.host import (
     ChoiceDescription,

@@ -15,8 +15,11 @@ from typing import Any
 
 import trio
 
-from psremoting.asking import Input
 from psremoting.cli.display import Display
+from psremoting.client.hosts import Host
+from psremoting.client.invocation import Invocation
+from psremoting.client.pipeline_input import Input
+from psremoting.client.streams import StreamKind
 from psremoting.errors import (
     STATE_BROKEN,
     CancelTimeout,
@@ -26,13 +29,10 @@ from psremoting.errors import (
     PSRemotingError,
     PSRemotingTransportError,
 )
+from psremoting.exception_groups import unwrapped
 from psremoting.fanout import fan_out
-from psremoting.groups import unwrapped
-from psremoting.hosts import Host
-from psremoting.invocation import Invocation
 from psremoting.options import SessionOption
 from psremoting.session import PSSession
-from psremoting.streams import StreamKind
 from psremoting.targets import Target
 from psrp.commands import Command
 from psrp.sansio import LocalProtocolError

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from psremoting.cli.completion import complete_file
 from psremoting.cli.serving import CannotServe, run
+from psremoting.cli.shell_completion import complete_file
 
 __all__ = ["serve"]
 

@@ -81,15 +81,15 @@ def _load(where: str) -> Mapping[str, Callable[..., Any]]:
 
 
 def _serve_stdio(engine: Engine) -> int:
-    from psremoting.endpoint.desk import Desk
     from psremoting.endpoint.functions import FunctionsEngine
+    from psremoting.endpoint.outofproc_server import Desk
     from sshsub.descriptors import isolate_stdio
 
     descriptors = isolate_stdio()
     desk = Desk(engine)
     over = False
     if isinstance(engine, FunctionsEngine):
-        from psremoting.endpoint.greeting import greet
+        from psremoting.endpoint.opening import greet
 
         over = greet(desk, *descriptors)
     import trio

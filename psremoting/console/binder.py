@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psremoting.console.coercion import TYPES, as_text, convert, fits_exactly
-from psremoting.console.failures import BindingError, MissingMandatory
+from psremoting.console.error_reports import BindingError, MissingMandatory
 from psremoting.console.parameters import ALL_SETS, CommandTable, Parameter, Role
 from psremoting.console.properties import property_of
 

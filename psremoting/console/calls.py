@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psremoting.console.binder import Binding, Complete, Given, bind, bind_input
-from psremoting.console.failures import BindingError, MissingMandatory
+from psremoting.console.error_reports import BindingError, MissingMandatory
 from psremoting.console.parameters import CommandTable
 from psremoting.errors import PSRemotingError
 from psrp.records import ErrorRecord

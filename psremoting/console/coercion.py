@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from psremoting.console.failures import BindingError
+from psremoting.console.error_reports import BindingError
 from psremoting.console.nodes import ScriptBlock, WrittenNumber
 from psremoting.console.parameters import Parameter
 from psremoting.options import SessionOption
-from psremoting.table import SessionEntry
+from psremoting.session_table import SessionEntry
 from psrp.clixml import PSObject
 
 __all__ = ["MECHANISMS", "TYPES", "as_text", "convert", "fits_exactly", "type_of"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from psremoting.console.binder import Binding
 from psremoting.console.coercion import as_text, convert
-from psremoting.console.failures import NotBuilt, SSHConnectionError, WSManMissing
+from psremoting.console.error_reports import NotBuilt, SSHConnectionError, WSManMissing
 from psremoting.console.parameters import Parameter, parameter
 from psremoting.console.session_tables import TARGET_SET
 from psremoting.targets import SSHTarget, Target, local_target, parse_target

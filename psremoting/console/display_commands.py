@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from psremoting.console.calls import Call
-from psremoting.console.failures import CommandFailure, CommandNotFound
+from psremoting.console.error_reports import CommandFailure, CommandNotFound
 from psremoting.console.helptext import examples_text, help_text, overview_text, parameters_text
 from psremoting.console.parameters import CommandTable
 from psremoting.console.printing import Formatted, list_text, table_text
 from psremoting.console.properties import CommandInfo
 from psremoting.console.tables import COMMANDS, find_command
-from psremoting.table import has_wildcards, wildcard
+from psremoting.session_table import has_wildcards, wildcard
 from psrp.records import ErrorCategory
 
 __all__ = ["clear_host", "format_list", "format_table", "get_command", "get_help", "write_output"]

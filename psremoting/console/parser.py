@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from psremoting.console import nodes as n
-from psremoting.console.failures import ParseError
+from psremoting.console.error_reports import ParseError
 from psremoting.console.texts import (
     DASHES,
     DOUBLE,

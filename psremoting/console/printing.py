@@ -11,7 +11,7 @@ from psremoting.console.coercion import as_text
 from psremoting.console.properties import CommandInfo, named_properties, property_of
 from psremoting.console.surface import Surface
 from psremoting.formatting import error_text, value_text
-from psremoting.table import SessionEntry
+from psremoting.session_table import SessionEntry
 from psrp.clixml import PSObject
 from psrp.records import ErrorRecord
 

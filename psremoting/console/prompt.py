@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from psremoting.console.completion import LocalCompletion
-from psremoting.console.failures import ParseError
+from psremoting.console.argument_completion import LocalCompletion
+from psremoting.console.error_reports import ParseError
 from psremoting.console.parser import parse
 from psremoting.console.running import run_text
-from psremoting.console.terminal import TerminalSurface
+from psremoting.console.terminal_surface import TerminalSurface
 from psremoting.console.workspace import Workspace
 from psremoting.session import PSSession
+from psremoting.session_table import Opener
 from psremoting.shell.entering import Console, open_console
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
-from psremoting.table import Opener
 
 __all__ = ["PROMPT", "converse", "open_prompt", "run_once"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from psremoting.console.nodes import ScriptBlock
 from psremoting.options import SessionOption
-from psremoting.table import PROPERTIES, SessionEntry
+from psremoting.session_table import PROPERTIES, SessionEntry
 from psrp.clixml import Dictionary, PSObject
 from psrp.enums import ERROR_CATEGORIES
 from psrp.records import ErrorRecord

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from psremoting.client.streams import StreamKind
 from psremoting.console.binder import Binding
 from psremoting.console.calls import Call
 from psremoting.console.coercion import as_text
 from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
-from psremoting.console.failures import CommandFailure, NotBuilt
+from psremoting.console.error_reports import CommandFailure, NotBuilt
 from psremoting.console.nodes import ScriptBlock
 from psremoting.errors import (
     STATE_BROKEN,
@@ -21,12 +22,11 @@ from psremoting.errors import (
     PSRemotingError,
     PSRemotingTransportError,
 )
+from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.formatting import record_text
-from psremoting.groups import lone_exception
 from psremoting.session import PSSession
-from psremoting.streams import StreamKind
-from psremoting.table import SessionEntry
+from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
 from psrp import clixml
 from psrp.clixml import Dictionary, PSObject

@@ -9,7 +9,7 @@ from psremoting.console.binder import Given
 from psremoting.console.calls import Call, Emit, StopScript
 from psremoting.console.coercion import as_text
 from psremoting.console.commands import implementation
-from psremoting.console.failures import CommandNotFound, ParseError
+from psremoting.console.error_reports import CommandNotFound, ParseError
 from psremoting.console.helptext import help_text
 from psremoting.console.parameters import CommandTable
 from psremoting.console.parser import parse

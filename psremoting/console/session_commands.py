@@ -16,12 +16,12 @@ from psremoting.console.connections import (
     targets_of,
     throttle_limit,
 )
-from psremoting.console.failures import CommandFailure
+from psremoting.console.error_reports import CommandFailure
 from psremoting.console.session_tables import TARGET_SET
 from psremoting.errors import PSRemotingError
 from psremoting.fanout import THROTTLE, fan_out
+from psremoting.session_table import SessionEntry
 from psremoting.shell.prompts import ssh_user
-from psremoting.table import SessionEntry
 from psremoting.targets import Target
 from psrp.records import ErrorCategory
 

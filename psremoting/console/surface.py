@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from psremoting.hosts import Host
+    from psremoting.client.hosts import Host
     from psremoting.session import PSSession
 
 __all__ = ["Surface"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from psremoting.console.failures import ParseError
+from psremoting.console.error_reports import ParseError
 
 __all__ = [
     "DASHES",

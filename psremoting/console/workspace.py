@@ -14,7 +14,7 @@ from psremoting.console.surface import Surface
 from psremoting.errors import PipelineFailed, PSRemotingError, PSRemotingTransportError
 from psremoting.formatting import ERROR_VIEWS, error_text
 from psremoting.session import PSSession
-from psremoting.table import Opener, SessionTable
+from psremoting.session_table import Opener, SessionTable
 from psrp.records import ErrorCategory, ErrorRecord
 
 __all__ = ["Workspace"]

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from psremoting.endpoint.context import Context
     from psremoting.endpoint.engine import Engine, Link, Session
-    from psremoting.endpoint.failures import CommandError
+    from psremoting.endpoint.error_records import CommandError
     from psremoting.endpoint.functions import FunctionsEngine
     from psremoting.endpoint.parameters import FROM_PIPELINE, Input, Param
     from psremoting.endpoint.sync_context import SyncContext
@@ -31,7 +31,7 @@ __all__ = [
 _FROM = {
     "context": "Context",
     "engine": "Engine Link Session",
-    "failures": "CommandError",
+    "error_records": "CommandError",
     "functions": "FunctionsEngine",
     "parameters": "FROM_PIPELINE Input Param",
     "sync_context": "SyncContext",

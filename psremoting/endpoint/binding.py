@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from psremoting.endpoint.coercion import CoercionError, Written, convert, is_list
-from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import COMMON, ParameterInfo
 from psrp.clixml import PSObject
 from psrp.commands import USING, Parameter

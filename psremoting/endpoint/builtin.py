@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from psremoting.endpoint import console
+from psremoting.endpoint import interactive_commands
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
 from psremoting.endpoint.discovery import get_command, get_help
 from psremoting.endpoint.selection import measure_object, select_object
@@ -13,20 +13,20 @@ from psremoting.endpoint.selection import measure_object, select_object
 __all__ = ["BUILT_IN"]
 
 _SHOWN: dict[str, Callable[..., Any]] = {
-    "Clear-Host": console.clear_host,
-    "Exit-PSSession": console.exit_pssession,
+    "Clear-Host": interactive_commands.clear_host,
+    "Exit-PSSession": interactive_commands.exit_pssession,
     "Get-Command": get_command,
-    "Get-FormatData": console.get_format_data,
+    "Get-FormatData": interactive_commands.get_format_data,
     "Get-Help": get_help,
     "Measure-Object": measure_object,
-    "Out-Default": console.out_default,
+    "Out-Default": interactive_commands.out_default,
     "Select-Object": select_object,
 }
 _HIDDEN: dict[str, Callable[..., Any]] = {
-    "prompt": console.prompt,
-    "TabExpansion2": console.tab_expansion,
-    "__Set-PSDebugMode": console.set_debug_mode,
-    "__Set-PSUnhandledBreakpointMode": console.set_unhandled_breakpoint_mode,
+    "prompt": interactive_commands.prompt,
+    "TabExpansion2": interactive_commands.tab_expansion,
+    "__Set-PSDebugMode": interactive_commands.set_debug_mode,
+    "__Set-PSUnhandledBreakpointMode": interactive_commands.set_unhandled_breakpoint_mode,
 }
 
 BUILT_IN = Catalog(

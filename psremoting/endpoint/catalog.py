@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from psremoting.endpoint.coercion import type_name
-from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import ParameterInfo, Signature, describe
-from psremoting.wordings import not_recognized
+from psremoting.errors import not_recognized
 from psrp.frozen import dataclass
 from psrp.records import ErrorCategory
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from psremoting.endpoint.failures import CommandError, record_of
+from psremoting.endpoint.error_records import CommandError, record_of
 from psremoting.endpoint.outputs import as_clixml
 from psrp.clixml import PSObject, SecureString
 from psrp.host import (

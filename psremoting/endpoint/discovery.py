@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from psremoting.endpoint.catalog import Catalog, EndpointCommand, command_not_found
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import COMMON, Param, ParameterInfo
 from psrp import events as e
 from psrp.clixml import Dictionary, List, PSObject

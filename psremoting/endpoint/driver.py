@@ -1,8 +1,8 @@
-"""An engine behind packet lines: over a program's stdio, a socket, or a stream of a test.
+"""Serve an engine over out-of-process packet lines: stdio, a socket, or a test's stream.
 
-Three tasks around a `psremoting.endpoint.desk.Desk`. The reader feeds it, another has it deal
-with that. The writer alone writes, so that nothing is cut by whoever is cancelled; what it cannot
-write yet holds the reader up as well.
+Three tasks run a `psremoting.endpoint.outofproc_server.Desk`: the reader feeds it, a second one
+processes what was read, and only the writer writes, so that a cancellation never cuts a packet.
+While the writer cannot write, the reader does not read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 
 import trio
 
-from psremoting.endpoint.desk import Desk, Step
 from psremoting.endpoint.engine import Engine, Session
+from psremoting.endpoint.outofproc_server import Desk, Step
 from sshsub.events import EXIT_CODE
 from sshsub.subsystem import PACKET_SIZE
 from sshsub.trio_stream import StreamWire, Wire

@@ -4,7 +4,7 @@
 
 The server's side of PSRP is `psrp.Pool`; this module reacts to its events. What runs is
 `psremoting.endpoint.pipeline`. A session answers the opening of its pool before its ``run``, and
-so before trio and all that runs commands is loaded: see `psremoting.endpoint.greeting`.
+so before trio and all that runs commands is loaded: see `psremoting.endpoint.opening`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from psremoting.endpoint.coercion import Written
-from psremoting.endpoint.failures import parse_error
+from psremoting.endpoint.error_records import parse_error
 from psremoting.endpoint.statements import INPUT, Literal, Place, Statement
 from psremoting.endpoint.values import BREAKS, SPACE, Reader
 from psrp.commands import Command, Parameter, PipelineResultTypes

@@ -13,14 +13,14 @@ from uuid import UUID
 import trio
 
 from psremoting.endpoint.discovery import metadata_of
-from psremoting.endpoint.failures import (
+from psremoting.endpoint.error_records import (
     CommandError,
     RecordError,
     record_of,
     unextended,
 )
 from psremoting.endpoint.stages import run_statement
-from psremoting.wordings import stopped_record
+from psremoting.errors import stopped_record
 from psrp import events as e
 from psrp.host import VOID_CALL_ID, HostInfo, HostMethodId, is_void
 from psrp.records import ErrorCategory, ErrorRecord

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from psremoting.endpoint.coercion import number
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.formatting import members_of_time, show
 from psremoting.endpoint.parameters import Input, Param
 from psrp.clixml import Dictionary, PSObject, dumps

@@ -19,15 +19,15 @@ import trio
 
 from psremoting.endpoint.binding import Bound, bind, bind_object, missing, refuse_missing
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.failures import (
+from psremoting.endpoint.error_records import (
     CommandError,
     RecordError,
     leaves_of,
     local_scope_refused,
 )
 from psremoting.endpoint.outputs import as_clixml, unroll
+from psremoting.endpoint.record_streams import Actions, Streams
 from psremoting.endpoint.statements import INPUT, Literal
-from psremoting.endpoint.streams import Actions, Streams
 from psremoting.endpoint.sync_context import SyncContext
 from psremoting.endpoint.threads import CommandStopped, ThreadSide
 from psrp.commands import Command, Parameter

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from psremoting.endpoint.coercion import Written, number
-from psremoting.endpoint.failures import parse_error
+from psremoting.endpoint.error_records import parse_error
 from psrp.clixml import Byte, Dictionary, Int16, Int64, SByte, UInt16, UInt32, UInt64
 from psrp.sansio import LocalProtocolError
 

@@ -1,5 +1,5 @@
 """Enter-PSSession: an interactive remote session at a terminal.
 
-`psremoting.shell.loop` asks for lines and runs them, `psremoting.shell.host` answers what the
-other side asks of the terminal, `psremoting.shell.entering` puts both over a session.
+`psremoting.shell.loop` reads lines and runs them, `psremoting.shell.terminal_host` answers the
+host calls, `psremoting.shell.entering` sets both up over a session.
 """

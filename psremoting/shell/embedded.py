@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import trio
 
+from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
-from psremoting.streamed import StreamCarrier
 from psrp.sansio import Act
 from sshsub.trio_stream import StreamWire
 

@@ -17,18 +17,18 @@ import trio
 from psremoting import errors
 from psremoting.formatting import printable
 from psremoting.session import PSSession
-from psremoting.shell.completion import RemoteCompletion
-from psremoting.shell.host import TerminalHost
 from psremoting.shell.loop import Leaving, Shell
 from psremoting.shell.plain import PlainReader
 from psremoting.shell.prompts import ssh_user
 from psremoting.shell.reading import LateEditor
+from psremoting.shell.remote_completion import RemoteCompletion
 from psremoting.shell.screen import Screen
+from psremoting.shell.terminal_host import TerminalHost
 from psremoting.targets import ProcessTarget, parse_target
 from psrp.records import ErrorCategory, ErrorRecord
 
 if TYPE_CHECKING:
-    from psremoting.carrier import Carrier
+    from psremoting.client.carrier import Carrier
     from psremoting.options import SessionOption
     from psremoting.shell.reading import Reader
     from psremoting.targets import Target

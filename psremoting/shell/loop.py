@@ -13,10 +13,12 @@ from uuid import uuid4
 import trio
 
 from psremoting import errors
+from psremoting.client.invocation import Invocation
+from psremoting.client.streams import StreamKind
+from psremoting.errors import stopped_record
 from psremoting.formatting import error_text, value_text
-from psremoting.invocation import Invocation
 from psremoting.session import PSSession
-from psremoting.shell import lines
+from psremoting.shell import line_pipelines
 from psremoting.shell.debugger import (
     DEBUG_PROMPT,
     Results,
@@ -27,12 +29,10 @@ from psremoting.shell.debugger import (
     read_results,
     read_stop,
 )
-from psremoting.shell.host import TerminalHost
 from psremoting.shell.prompts import CONTINUATION, DEFAULT_PROMPT, remote_prompt
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
-from psremoting.streams import StreamKind
-from psremoting.wordings import stopped_record
+from psremoting.shell.terminal_host import TerminalHost
 from psrp import events as e
 from psrp.enums import ConsoleColor
 from psrp.records import ErrorRecord
@@ -128,12 +128,12 @@ class Shell:
     async def name_process(self) -> None:
         """Before `run`, for a process of this machine: give it a prompt with its number. One
         that has no language for it keeps its own."""
-        invocation = await self._session.start(lines.process_prompt_pipeline(uuid4()))
+        invocation = await self._session.start(line_pipelines.process_prompt_pipeline(uuid4()))
         await self._attend(invocation, invocation.wait)
 
     async def _validate(self) -> None:
         """Refuse what could not be left again. ``PushRunspaceCommand.cs``"""
-        invocation = await self._session.start(lines.required_commands(uuid4()))
+        invocation = await self._session.start(line_pipelines.required_commands(uuid4()))
         result = await self._attend(invocation, invocation.result)
         if result is None or result.error is not None or len(result.output) < 3:
             raise errors.PSRemotingError(
@@ -194,7 +194,7 @@ class Shell:
         self._screen.start_line()
         text = ""
         try:
-            invocation = await self._session.start(lines.prompt_pipeline(uuid4()))
+            invocation = await self._session.start(line_pipelines.prompt_pipeline(uuid4()))
             result = await self._attend(invocation, invocation.result)
         except errors.SessionNotOpen:
             return ""
@@ -214,7 +214,7 @@ class Shell:
 
     async def _run(self, line: str) -> None:
         record = await self._run_once(line)
-        while lines.is_incomplete(record):
+        while line_pipelines.is_incomplete(record):
             try:
                 line = await self._continued(line)
             except (Interrupted, EndOfInput):
@@ -228,7 +228,7 @@ class Shell:
     async def _run_once(self, line: str) -> ErrorRecord | None:
         """Run it, with its output shown as it comes. How it failed, if it did."""
         try:
-            invocation = await self._session.start(lines.line_pipeline(uuid4(), line))
+            invocation = await self._session.start(line_pipelines.line_pipeline(uuid4(), line))
         except errors.SessionNotOpen:
             self._screen.error(_NOT_RUN.format(line))
             return None
@@ -262,7 +262,7 @@ class Shell:
         """Have the other side make lines of an error; do it here when it cannot."""
         try:
             invocation = await self._session.start(
-                lines.error_pipeline(uuid4()), input=[record.to_object()]
+                line_pipelines.error_pipeline(uuid4()), input=[record.to_object()]
             )
         except errors.SessionNotOpen:
             return
@@ -328,7 +328,7 @@ class Shell:
                 if isinstance(invocation.error, errors.PSRemotingError)
                 else None
             )
-            if not lines.is_incomplete(record):
+            if not line_pipelines.is_incomplete(record):
                 break
             line = await self._continued(line)
         if record is not None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import trio
 
-from psremoting.shell.keys import INTERRUPT, key_of, raw_key
+from psremoting.shell.keyboard import INTERRUPT, key_of, raw_key
 from psremoting.shell.reading import Complete, EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
 from psrp.host_values import KeyInfo

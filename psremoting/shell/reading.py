@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 if TYPE_CHECKING:
-    from psremoting.shell.completion import Match
+    from psremoting.shell.remote_completion import Match
     from psremoting.shell.screen import Screen
     from psrp.host_values import KeyInfo
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from psremoting.capture import CaptureError, Entry, KeyRing, decode
 from psremoting.capture.jsonlines import line
-from psremoting.capture.words import summary
+from psremoting.capture.summaries import summary
 from psrp import events as e
 from psrp.clixml import SecureString
 from psrp.sansio import Side

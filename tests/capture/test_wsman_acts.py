@@ -9,7 +9,7 @@ from typing import Any
 
 from psremoting.capture import Entry, decode
 from psremoting.capture.jsonlines import line
-from psremoting.capture.words import summary
+from psremoting.capture.summaries import summary
 from psrp.sansio import Side
 from tests.capture.makers import PIPE, entries, fragments, output, types
 from tests.recordings import FIXTURES

@@ -10,7 +10,7 @@ from time import sleep
 
 import pytest
 
-from tests.endpoint.test_greeting import OPENING
+from tests.endpoint.test_opening import OPENING
 
 _START = "import sys; from psremoting.cli.{}; main({})"
 _SHORT = _START.format("entry import main", "")

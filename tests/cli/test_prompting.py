@@ -8,7 +8,7 @@ import click
 import pytest
 
 from psremoting.cli.prompting import console_host, quiet_host
-from psremoting.hosts import HostRefusal
+from psremoting.client.hosts import HostRefusal
 from psrp.host import ChoiceDescription, FieldDescription, HostMethodId
 
 M = HostMethodId

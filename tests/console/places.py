@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psremoting.console.failures import ParseError
+from psremoting.client.hosts import NULL_HOST, Host
+from psremoting.console.error_reports import ParseError
 from psremoting.console.running import run_text
 from psremoting.console.workspace import Workspace
 from psremoting.errors import PSRemotingTransportError, process_ended
-from psremoting.hosts import NULL_HOST, Host
 from psremoting.session import PSSession
 from tests.session.servers import fake_server
 

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from psremoting.console.binder import Binding, Given, bind, bind_input
-from psremoting.console.failures import BindingError, MissingMandatory
+from psremoting.console.error_reports import BindingError, MissingMandatory
 from psremoting.console.nodes import Constant, Named, ScriptBlock
 from psremoting.console.parser import parse
 from psremoting.console.tables import COMMANDS, ENTER, GET, INVOKE, NEW, REMOVE, find_command
-from psremoting.table import SessionEntry
+from psremoting.session_table import SessionEntry
 
 
 class _Session:

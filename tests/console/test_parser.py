@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psremoting.console import nodes as n
-from psremoting.console.failures import ParseError
+from psremoting.console.error_reports import ParseError
 from psremoting.console.parser import parse
 
 

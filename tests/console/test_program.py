@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from psremoting.cli.console import given_of
+from psremoting.cli.local_prompt import given_of
 from psremoting.cli.main import main
 from psremoting.console.binder import Given, bind
 from psremoting.console.nodes import ScriptBlock

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from psremoting.console.prompt import converse
-from psremoting.console.terminal import TerminalSurface
+from psremoting.console.terminal_surface import TerminalSurface
 from psremoting.console.workspace import Workspace
 from psremoting.session import PSSession
 from psremoting.shell.entering import Console

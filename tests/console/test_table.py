@@ -12,7 +12,13 @@ import trio
 
 from psremoting.errors import PSRemotingTransportError
 from psremoting.session import PSSession
-from psremoting.table import MultipleMatches, NotAvailable, SessionTable, has_wildcards, wildcard
+from psremoting.session_table import (
+    MultipleMatches,
+    NotAvailable,
+    SessionTable,
+    has_wildcards,
+    wildcard,
+)
 from tests.session.servers import fake_server
 
 

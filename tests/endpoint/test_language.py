@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.language import parse
 from psremoting.endpoint.statements import INPUT, Literal
 from psremoting.endpoint.values import bare

@@ -9,8 +9,8 @@ from typing import Any
 import trio
 import trio.testing
 
+from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
-from psremoting.streamed import StreamCarrier
 from psrp import events as e
 from psrp.pool import Pool
 from psrp.records import ErrorRecord, InformationalRecord

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from psremoting import sync
+from psremoting.client.hosts import TableHost
 from psremoting.errors import (
     InvalidComputerName,
     KeyFileNotFound,
@@ -24,7 +25,6 @@ from psremoting.errors import (
     PSRemotingTransportError,
 )
 from psremoting.fanout import invoke_on
-from psremoting.hosts import TableHost
 from psremoting.options import SessionOption
 from psremoting.session import PSSession
 from psremoting.targets import (

@@ -8,9 +8,9 @@ import re
 import pytest
 import trio
 
+from psremoting.client.streams import StreamKind
 from psremoting.errors import PipelineFailed, SessionNotOpen
 from psremoting.session import PSSession
-from psremoting.streams import StreamKind
 from psrp import events as e
 from psrp.clixml import SecureString
 from psrp.commands import command

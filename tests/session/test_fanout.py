@@ -7,8 +7,8 @@ import trio
 import trio.testing
 
 from psremoting.errors import PSRemotingError
+from psremoting.exception_groups import lone_exception, unwrapped
 from psremoting.fanout import fan_out
-from psremoting.groups import lone_exception, unwrapped
 
 
 async def test_no_more_than_the_throttle_work_at_a_time(

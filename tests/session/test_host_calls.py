@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from psremoting.hosts import HostRefusal, TableHost
+from psremoting.client.hosts import HostRefusal, TableHost
 from psremoting.session import PSSession
 from psrp import events as e
 from psrp.host import VOID_CALL_ID, ChoiceDescription, HostInfo, HostMethodId, Rectangle

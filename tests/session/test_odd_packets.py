@@ -14,9 +14,9 @@ import pytest
 import trio
 import trio.testing
 
+from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.errors import OperationTimeout, PSRemotingError, PSRemotingTransportError
 from psremoting.session import PSSession
-from psremoting.streamed import StreamCarrier
 from psrp import events as e
 from sshsub.events import LAST_WORDS
 from sshsub.trio_stream import StreamWire

@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
+from psremoting.client.hosts import TableHost
 from psremoting.errors import PSRemotingError, PSRemotingTransportError
-from psremoting.hosts import TableHost
 from psremoting.session import PSSession
 from psrp.host import HostInfo
 from tests.recordings import needs_collection

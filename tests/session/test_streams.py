@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from psremoting.client.streams import StreamKind, tagged
 from psremoting.formatting import error_text, record_text, value_text
-from psremoting.streams import StreamKind, tagged
 from psrp.clixml import DateTime, Dictionary, List, PSObject, SecureString, TimeSpan
 from psrp.records import ErrorCategory, ErrorRecord, InformationalRecord, InformationRecord
 

@@ -12,12 +12,12 @@ import trio
 import trio.testing
 
 from psremoting.session import PSSession
-from psremoting.shell.completion import Match
-from psremoting.shell.host import TerminalHost
-from psremoting.shell.keys import key_of
+from psremoting.shell.keyboard import key_of
 from psremoting.shell.loop import Shell
 from psremoting.shell.reading import Complete, EndOfInput, Interrupted
+from psremoting.shell.remote_completion import Match
 from psremoting.shell.screen import Screen
+from psremoting.shell.terminal_host import TerminalHost
 from psrp import events as e
 from psrp.clixml import PSObject
 from psrp.host_values import KeyInfo

@@ -14,10 +14,10 @@ import trio
 import trio.testing
 
 from psremoting.session import PSSession
-from psremoting.shell.host import TerminalHost
 from psremoting.shell.loop import Leaving, Shell
 from psremoting.shell.plain import PlainReader
 from psremoting.shell.screen import Screen
+from psremoting.shell.terminal_host import TerminalHost
 from psrp import events as e
 from psrp.records import ErrorRecord
 from psrp.sansio import Side

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psremoting.shell.keys import key_of
+from psremoting.shell.keyboard import key_of
 from psremoting.shell.progress import ProgressArea, progress_line
 from psremoting.shell.prompts import remote_prompt, ssh_user
 from psremoting.shell.text import displayable, paint, title_sequence

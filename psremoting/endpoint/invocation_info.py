@@ -17,8 +17,8 @@ from psrp.properties import enum_object, enum_text
 from psrp.records import ErrorRecord, InformationalRecord
 
 if TYPE_CHECKING:
+    from psremoting.endpoint.record_streams import Streams
     from psremoting.endpoint.statements import Place
-    from psremoting.endpoint.streams import Streams
 
 __all__ = ["located", "position_message", "running"]
 

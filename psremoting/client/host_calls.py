@@ -14,7 +14,7 @@ from uuid import UUID
 
 import trio
 
-from psremoting.hosts import Host, answer_call
+from psremoting.client.hosts import Host, answer_call
 from psrp import events as e
 from psrp.host import VOID_CALL_ID
 from psrp.records import ErrorRecord

@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psremoting.capture import CaptureError, Entry, Form, KeyRing
-from psremoting.capture import joining as joining_module
+from psremoting.capture import CaptureError, Entry, Form, KeyRing, reassembly
 from psrp import events as e
 from psrp.sansio import Side, Stream
 from sshsub.packets import Kind, Packet, write
@@ -123,7 +122,7 @@ def test_a_message_of_unknown_type_is_shown_as_such() -> None:
 
 def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that grows for ever gives its place up, and comes where it ends."""
-    monkeypatch.setattr(joining_module, "MAX_HELD", 5)
+    monkeypatch.setattr(reassembly, "MAX_HELD", 5)
     pieces = fragments(1, output("x" * 300), 100)
     rows = [("server", packet(pieces[0]))]
     rows += [("server", packet(fragments(n, output(n, OTHER))[0], OTHER)) for n in range(2, 12)]
@@ -189,7 +188,7 @@ def test_garbage_gives_lines_and_a_summary(rows: list[tuple[str, bytes]]) -> Non
 
 
 def test_sealed_messages_wait_for_their_key_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining_module, "MAX_HELD", 5)
+    monkeypatch.setattr(reassembly, "MAX_HELD", 5)
     sealed = output(None) + b"\xef\xbb\xbf<SS>AAAA</SS>"
     data = b"".join(fragments(number, sealed)[0] for number in range(1, 3000))
     ring = KeyRing([rsa.generate_private_key(65537, 2048)])

@@ -13,14 +13,14 @@ from uuid import uuid4
 
 import trio
 
+from psremoting.client.hosts import Host
 from psremoting.formatting import printable
-from psremoting.hosts import Host
 from psremoting.session import PSSession
-from psremoting.shell.completion import RemoteCompletion
 from psremoting.shell.entering import Console
-from psremoting.shell.host import TerminalHost
 from psremoting.shell.loop import Leaving, Shell
 from psremoting.shell.reading import EndOfInput, Interrupted
+from psremoting.shell.remote_completion import RemoteCompletion
+from psremoting.shell.terminal_host import TerminalHost
 
 __all__ = ["TerminalSurface"]
 

@@ -10,8 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from psremoting import mimicry
-from psremoting.hosts import TableHost
+from psremoting.client import powershell_identity
+from psremoting.client.hosts import TableHost
 from psremoting.session import PSSession
 from psrp.clixml import Dictionary, loads
 from psrp.fragments import Defragmenter
@@ -103,6 +103,6 @@ async def test_our_packets_equal_the_real_clients_field_by_field(
 
 
 def test_the_version_table_is_a_primitive_dictionary() -> None:
-    made = mimicry.application_arguments("Some OS")
+    made = powershell_identity.application_arguments("Some OS")
     assert isinstance(made["PSVersionTable"], Dictionary)
     assert made["PSVersionTable"]["OS"] == "Some OS"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from psremoting.console.completion import LocalCompletion
+from psremoting.console.argument_completion import LocalCompletion
 from tests.console.places import prompt
 
 

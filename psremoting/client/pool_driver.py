@@ -14,13 +14,13 @@ from uuid import UUID, uuid4
 import trio
 
 from psremoting import errors
-from psremoting.asking import Input, feed, new_private_key
-from psremoting.calling import HostCall, HostCalls
-from psremoting.demand import Demand
-from psremoting.hosts import Host
-from psremoting.invocation import Invocation, OnRecord
+from psremoting.client.backpressure import Demand
+from psremoting.client.host_calls import HostCall, HostCalls
+from psremoting.client.hosts import Host
+from psremoting.client.invocation import Invocation, OnRecord
+from psremoting.client.pipeline_input import Input, feed, new_private_key
+from psremoting.client.streams import RECORD_STREAMS, StreamKind, Streams, tagged
 from psremoting.options import SessionOption
-from psremoting.streams import RECORD_STREAMS, StreamKind, Streams, tagged
 from psrp import events as e
 from psrp.fragments import DEFAULT_MAX_MESSAGE
 from psrp.host import HostMethodId
@@ -40,7 +40,7 @@ from psrp.sansio import (
 from psrp.states import Pipeline, PoolState
 
 if TYPE_CHECKING:
-    from psremoting.carrier import Carrier
+    from psremoting.client.carrier import Carrier
     from psremoting.errors import PSRemotingTransportError
 
 __all__ = ["PoolDriver"]

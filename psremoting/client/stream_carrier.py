@@ -33,7 +33,7 @@ from sshsub.events import (
 from sshsub.subsystem import PACKET_SIZE, Subsystem
 
 if TYPE_CHECKING:
-    from psremoting.carrier import Receiver
+    from psremoting.client.carrier import Receiver
     from psrp.sansio import Outgoing
     from sshsub.trio_stream import Wire
 

@@ -19,14 +19,14 @@ from uuid import UUID
 
 import trio
 
+from psremoting.client.background_session import HeldSession
 from psremoting.errors import PSRemotingError
-from psremoting.groups import unwrapped
-from psremoting.holding import HeldSession
+from psremoting.exception_groups import unwrapped
 from psremoting.session import PSSession
 from psrp.records import ErrorCategory
 
 if TYPE_CHECKING:
-    from psremoting.carrier import Carrier
+    from psremoting.client.carrier import Carrier
     from psremoting.targets import Target
 
 __all__ = [

@@ -11,11 +11,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from psremoting.endpoint.desk import Step
 from psremoting.endpoint.functions import OPENING, FunctionsSession
+from psremoting.endpoint.outofproc_server import Step
 
 if TYPE_CHECKING:
-    from psremoting.endpoint.desk import Desk
+    from psremoting.endpoint.outofproc_server import Desk
 
 __all__ = ["greet"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from psremoting.cli.completion import kebab_case, known_hosts
 from psremoting.cli.main import main
+from psremoting.cli.shell_completion import kebab_case, known_hosts
 
 BIN = Path(sys.executable).parent
 #: How each shell checks a script without running it.

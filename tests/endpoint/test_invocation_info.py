@@ -9,7 +9,7 @@ import pytest
 
 from psremoting.capture.decoding import decode
 from psremoting.endpoint import FROM_PIPELINE, CommandError, Context, FunctionsEngine
-from psremoting.endpoint.invocation import position_message
+from psremoting.endpoint.invocation_info import position_message
 from psremoting.endpoint.statements import Place
 from psrp import events as e
 from psrp.clixml import Dictionary, PSObject, loads

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from psremoting.endpoint import FunctionsEngine, Param
 from psremoting.endpoint.builtin import BUILT_IN
 from psremoting.endpoint.catalog import Catalog
-from psremoting.endpoint.completion import complete
-from psremoting.shell.completion import read_completion
+from psremoting.endpoint.tab_expansion import complete
+from psremoting.shell.remote_completion import read_completion
 from psrp.clixml import PSObject
 from psrp.commands import Parameter, PowerShell, command
 from tests.endpoint.clients import connected

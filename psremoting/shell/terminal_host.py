@@ -9,7 +9,7 @@ from uuid import UUID
 
 import trio
 
-from psremoting.hosts import Answer, HostRefusal, TableHost
+from psremoting.client.hosts import Answer, HostRefusal, TableHost
 from psremoting.shell.questions import Questions
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen

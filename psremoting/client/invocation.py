@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import trio
 
+from psremoting.client.streams import Record, StreamKind, Streams
 from psremoting.errors import CancelTimeout, PipelineFailed, PipelineStopped
-from psremoting.streams import Record, StreamKind, Streams
 from psrp.events import InvocationState
 
 if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from psremoting.driving import PoolDriver
+    from psremoting.client.pool_driver import PoolDriver
     from psrp.records import ErrorRecord
 
 __all__ = ["Invocation", "Merged", "OnRecord", "Result"]

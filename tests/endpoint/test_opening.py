@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from psremoting.endpoint import FunctionsEngine
 from psremoting.endpoint.demo import DEMO
-from psremoting.endpoint.desk import Desk
 from psremoting.endpoint.driver import serve_desk
 from psremoting.endpoint.functions import FunctionsSession
-from psremoting.endpoint.greeting import greet
+from psremoting.endpoint.opening import greet
+from psremoting.endpoint.outofproc_server import Desk
 from psrp.states import PoolState
 from sshsub.events import EXIT_CODE
 from sshsub.trio_server import serve_stdio
@@ -144,9 +144,9 @@ def test_the_opening_needs_no_event_loop() -> None:
     program = """
 import os, sys
 from psremoting.endpoint.demo import DEMO
-from psremoting.endpoint.desk import Desk
+from psremoting.endpoint.outofproc_server import Desk
 from psremoting.endpoint.functions import FunctionsEngine
-from psremoting.endpoint.greeting import greet
+from psremoting.endpoint.opening import greet
 greet(Desk(FunctionsEngine(DEMO)), 0, 1)
 sys.stderr.write(" ".join(name for name in ("trio", "asyncio", "click") if name in sys.modules))
 """

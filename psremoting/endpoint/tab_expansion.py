@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from psremoting.endpoint.binding import find_parameter
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
 from psremoting.endpoint.coercion import element_of, is_list
-from psremoting.endpoint.failures import CommandError
+from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import COMMON, ParameterInfo
 from psremoting.endpoint.typed_line import TypedCommand, Word, read_line
 from psremoting.endpoint.values import DOUBLE, SINGLE

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psremoting.errors import PSRemotingError, PSRemotingTransportError
-from psremoting.wordings import not_recognized
+from psremoting.errors import PSRemotingError, PSRemotingTransportError, not_recognized
 from psrp.records import ErrorCategory
 
 __all__ = [

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 import trio
 
-from psremoting.hosts import HostRefusal
-from psremoting.shell.host import TerminalHost
+from psremoting.client.hosts import HostRefusal
 from psremoting.shell.questions import hot_key, plain_label
 from psremoting.shell.reading import EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
+from psremoting.shell.terminal_host import TerminalHost
 from psrp.clixml import SecureString
 from psrp.host import METHODS, HostMethodId
 from psrp.host_values import (

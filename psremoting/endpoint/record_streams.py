@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from psremoting.endpoint.failures import CommandError, RecordError, record_of, unextended
+from psremoting.endpoint.error_records import CommandError, RecordError, record_of, unextended
 from psrp import events as e
 from psrp.clixml import DateTime, PSObject
 from psrp.commands import Command, PipelineResultTypes
@@ -132,7 +132,7 @@ class Streams:
         """``argument`` is the number of the argument that was to blame."""
         if record.invocation is not None or (self.found is None and self.place is None):
             return record
-        from psremoting.endpoint.invocation import located
+        from psremoting.endpoint.invocation_info import located
 
         return located(self, record, argument)
 
@@ -184,7 +184,7 @@ class Streams:
     async def _inform(self, kind: str, text: str, option: int) -> None:
         record = InformationalRecord(message=text)
         if self.pipeline.adds_invocation(option):
-            from psremoting.endpoint.invocation import running
+            from psremoting.endpoint.invocation_info import running
 
             record = running(self, record)
         await self._send_informational(kind, record)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psremoting.shell.lines import error_pipeline, is_exit, line_pipeline
+from psremoting.shell.line_pipelines import error_pipeline, is_exit, line_pipeline
 from psremoting.shell.simple import simple_statements
 from psrp.commands import Command, Parameter
 

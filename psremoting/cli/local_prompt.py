@@ -38,7 +38,7 @@ def run_text(text: str) -> int:
     """Run a text of the local prompt; the exit code."""
 
     async def work(workspace: Workspace) -> None:
-        from psremoting.console.failures import ParseError
+        from psremoting.console.error_reports import ParseError
         from psremoting.console.running import run_text as run
 
         try:
@@ -96,7 +96,7 @@ class Cmdlet(click.Command):
         ctx.exit(_once(work))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        from psremoting.cli.completion import complete_parameter
+        from psremoting.cli.shell_completion import complete_parameter
 
         return complete_parameter(self.table, incomplete)
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Counts, Entry
-from psremoting.capture.keys import KeyMissing, KeyRing, Secrets, UnknownKey
+from psremoting.capture.key_ring import KeyMissing, KeyRing, Secrets, UnknownKey
 from psremoting.capture.source import CaptureError
 from psrp.events import EncryptedSessionKey, PublicKey, SessionCapability
 from psrp.fragments import HEADER_SIZE, Defragmenter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from psremoting.shell.completion import Match, RemoteCompletion, read_completion
+from psremoting.shell.remote_completion import Match, RemoteCompletion, read_completion
 from psrp import events as e
 from psrp.clixml import List, PSObject
 from psrp.records import ErrorRecord

@@ -9,7 +9,7 @@ from psremoting.console.coercion import MECHANISMS, TYPES
 from psremoting.console.parameters import CommandTable, Parameter
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.console.workspace import Workspace
-from psremoting.shell.completion import Match
+from psremoting.shell.remote_completion import Match
 
 __all__ = ["LocalCompletion"]
 

@@ -100,7 +100,7 @@ async def tab_expansion(
     options: Annotated[Any, Param(help="Taken for compatibility.")] = None,
 ) -> Any:
     """Tells how a line may go on at the cursor; without a cursor, at its end."""
-    from psremoting.endpoint.completion import complete
+    from psremoting.endpoint.tab_expansion import complete
 
     catalog = context.stage.pipeline.session.engine.catalog
     given = "cursor_column" in context.stage.bound.values

@@ -1,0 +1,1 @@
+"""PowerShell's own rules, written once: language, parameters, conversion, formatting."""
