@@ -15,7 +15,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Both cores of a small machine; pytest's own arguments go into ARGS.
 JOBS ?= 2
 ARGS ?=
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
 .PHONY: help venv demo test test-deep lint bench coverage man clean

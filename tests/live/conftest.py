@@ -1,0 +1,108 @@
+"""Fixtures for tests against a real PowerShell. `README.md` in this folder says how to use them.
+
+Without PowerShell every test in this folder is skipped, and the reason says why.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from tests.live import powershell
+from tests.live.peers import Clients, Hosts, with_sshd
+from tests.live.restricted import write_configuration
+from tests.sshsub import sshd
+
+_HERE = Path(__file__).parent
+_LIMIT = 120
+"""Seconds for one test; a module sets another as TIME_LIMIT."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one module on one worker, where they share servers and clients."""
+    reason = powershell.why_not()
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.xdist_group(f"live-{item.path.stem}"))
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that hangs. It comes first, so that the servers' start is not counted."""
+    seconds = getattr(request.module, "TIME_LIMIT", _LIMIT)
+
+    def give_up(_: int, __: FrameType | None) -> None:
+        raise TimeoutError(f"the test took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="session")
+def pwsh() -> str:
+    """The path of the real PowerShell."""
+    found = powershell.find()
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory, pwsh: str) -> Iterator[Hosts]:
+    """The servers: ``powershell`` (real), ``restricted`` (real, see `restricted`), and ours."""
+    made = Hosts(tmp_path_factory.mktemp("live"))
+    made.make()
+    made.add("powershell", [pwsh, "-sshs", "-NoLogo", "-NoProfile"])
+    made.add_ours("demo")
+    made.add_ours("process", "--process", f"{pwsh} -sshs -NoLogo -NoProfile")
+    if sshd.SSHD is None:
+        yield made
+    else:
+        with with_sshd(made):
+            yield made
+
+
+@pytest.fixture(scope="session")
+def clients(hosts: Hosts) -> Iterator[Clients]:
+    """Open sessions of our client and of the real client, shared by the tests of a worker."""
+    made = Clients(hosts)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def real(clients: Clients) -> powershell.PowerShell:
+    """A real PowerShell that is kept open: ``real.run(code)``, ``real.json(code)``."""
+    return clients.real
+
+
+@pytest.fixture(params=["stdio", "ssh"])
+def carrier(request: pytest.FixtureRequest, hosts: Hosts) -> str:
+    """Each carrier that reaches the servers."""
+    name = str(request.param)
+    if name == "ssh" and hosts.sshd is None:
+        pytest.skip("no sshd")
+    return name
+
+
+@pytest.fixture(scope="session")
+def restricted(hosts: Hosts, clients: Clients) -> str:
+    """The name of a real server without language (``-ConfigurationFile``), with the functions
+    of `tests.live.restricted`."""
+    file = hosts.folder / "restricted.pssc"
+    write_configuration(clients.real, file)
+    pwsh = powershell.find()
+    assert pwsh is not None
+    words = ["-sshs", "-NoLogo", "-NoProfile", "-ConfigurationFile", str(file)]
+    hosts.add("restricted", [pwsh, *words])
+    return "restricted"

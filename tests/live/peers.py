@@ -1,0 +1,199 @@
+"""Servers by name, the carriers that reach them, and clients of both kinds that stay open.
+
+A server is a program of its own, ``hosts/NAME`` in a folder of the test run. Each carrier reaches
+each of them, from our client and from the real one:
+
+========  =============================================  =======================================
+carrier   our client                                     the real client
+========  =============================================  =======================================
+stdio     a child process                                ``New-PSSession -HostName NAME``; the
+                                                         ``ssh`` first on its PATH is a stand-in
+                                                         that runs ``hosts/NAME``
+ssh       the system's ``ssh``, a throw-away ``sshd``    the same; NAME is the subsystem
+========  =============================================  =======================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from psremoting import CommandTarget, SSHTarget, Target, sync
+from tests.live import powershell
+from tests.live.powershell import PowerShell, hashtable, quoted
+from tests.recordings import ROOT
+from tests.sshsub import sshd
+
+__all__ = ["CARRIERS", "Clients", "Hosts", "Peer"]
+
+CARRIERS = ("stdio", "ssh")
+
+_SSH = """#!/bin/sh
+# ssh ... HOST SUBSYSTEM: the program of the host when there is one, else the real ssh.
+for word; do host=$subsystem; subsystem=$word; done
+[ -x {hosts}/"$host" ] && exec {hosts}/"$host"
+exec {ssh} "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One server over one carrier, as each client names it."""
+
+    name: str
+    target: Target
+    """For our client."""
+    parameters: str
+    """For the real New-PSSession and Enter-PSSession: a hashtable literal to splat."""
+
+
+@dataclass
+class Hosts:
+    """The folder of servers. Servers are added once, and found over each carrier."""
+
+    folder: Path
+    sshd: sshd.Server | None = None
+    _names: list[str] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        """HOME of every server and client."""
+        return self.folder / "home"
+
+    @property
+    def bin(self) -> Path:
+        """The folder with the stand-in for ssh, to be put before PATH of a real client."""
+        return self.folder / "bin"
+
+    def program(self, name: str) -> Path:
+        return self.folder / "hosts" / name
+
+    def make(self) -> None:
+        for path in (self.home, self.bin, self.folder / "hosts"):
+            path.mkdir(parents=True, exist_ok=True)
+        ssh = shutil.which("ssh") or "/bin/false"
+        hosts = shlex.quote(str(self.folder / "hosts"))
+        _executable(self.bin / "ssh", _SSH.format(hosts=hosts, ssh=shlex.quote(ssh)))
+
+    def add(self, name: str, argv: list[str], **environment: str) -> None:
+        """Add a server; adding it again does nothing. ``environment`` is added to its own."""
+        if name in self._names:
+            return
+        given = powershell.environment(self.home, **environment)
+        assignments = [f"{key}={value}" for key, value in given.items()]
+        line = shlex.join(["exec", "env", "-i", *assignments, *argv])
+        _executable(self.program(name), f"#!/bin/sh\n{line}\n")
+        self._names.append(name)
+
+    def add_ours(self, name: str, *serve: str) -> None:
+        """Add `psrp serve --stdio` of this very source, with more options."""
+        start = "from psremoting.cli.entry import main; main()"
+        argv = [sys.executable, "-c", start, "serve", "--stdio", *serve]
+        self.add(name, argv, PYTHONPATH=str(ROOT))
+
+    def peer(self, carrier: str, name: str) -> Peer:
+        """The server ``name`` over ``carrier``."""
+        if carrier == "stdio":
+            target: Target = CommandTarget(argv=(str(self.program(name)),))
+            return Peer(name, target, hashtable({"HostName": name}))
+        assert self.sshd is not None
+        options = self.sshd.options
+        target = SSHTarget(
+            host_name="127.0.0.1",
+            port=self.sshd.port,
+            key_file_path=self.sshd.key,
+            subsystem=name,
+            options=options,
+        )
+        given = {
+            "HostName": "127.0.0.1",
+            "UserName": getpass.getuser(),
+            "Port": self.sshd.port,
+            "KeyFilePath": self.sshd.key,
+            "Subsystem": name,
+        }
+        literal = hashtable(given)[:-2] + f"; Options = {hashtable(options)} }}"
+        return Peer(name, target, literal)
+
+
+def _executable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+SUBSYSTEMS = ("powershell", "restricted", "functions", "process", "demo")
+"""Names that sshd knows: a server of another name is reached over stdio only."""
+
+
+@contextmanager
+def with_sshd(hosts: Hosts) -> Iterator[None]:
+    """A throw-away sshd with a subsystem for each name in `SUBSYSTEMS`."""
+    folder = hosts.folder / "sshd"
+    folder.mkdir()
+    first, *others = SUBSYSTEMS
+    lines = [f"Subsystem {name} {hosts.program(name)}" for name in others]
+    with sshd.running(folder, "\n".join([str(hosts.program(first)), *lines])) as server:
+        hosts.sshd = server
+        try:
+            yield
+        finally:
+            hosts.sshd = None
+
+
+class Clients:
+    """Sessions of our client and of one process of the real client, opened once and shared."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self.hosts = hosts
+        self.real = PowerShell(hosts.home, path=str(hosts.bin))
+        self._ours: dict[tuple[str, str], tuple[ExitStack, sync.SyncSession]] = {}
+        self._registered: set[str] = set()
+
+    def ours(self, carrier: str, name: str = "powershell") -> sync.SyncSession:
+        """Our open session; a new one when the last has ended."""
+        key = (carrier, name)
+        found = self._ours.get(key)
+        if found is not None:
+            if found[1].state == "Opened":
+                return found[1]
+            self._drop(key)
+        stack = ExitStack()
+        session = stack.enter_context(sync.connect(self.hosts.peer(carrier, name).target))
+        self._ours[key] = stack, session
+        return session
+
+    def theirs(self, carrier: str, name: str = "powershell") -> str:
+        """The expression of the real client's open session: ``(Get-LiveSession 'ssh/powershell')``.
+
+        For `New-LivePipeline` the name alone is the argument: `pipeline`.
+        """
+        return f"(Get-LiveSession {self._register(carrier, name)})"
+
+    def pipeline(self, carrier: str, name: str = "powershell") -> str:
+        """The expression of a [powershell] in the real client's session."""
+        return f"(New-LivePipeline {self._register(carrier, name)})"
+
+    def _register(self, carrier: str, name: str) -> str:
+        key = quoted(f"{carrier}/{name}")
+        if key not in self._registered:
+            parameters = self.hosts.peer(carrier, name).parameters
+            self.real.prepare(f"$global:LiveParameters[{key}] = {parameters}")
+            self._registered.add(key)
+        return key
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        stack, _ = self._ours.pop(key)
+        with contextlib.suppress(Exception):
+            stack.close()
+
+    def close(self) -> None:
+        for key in list(self._ours):
+            self._drop(key)
+        self.real.close()
