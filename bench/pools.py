@@ -30,7 +30,7 @@ class OurPair:
         self.client.send(e.InitRunspacePool(host_info=host))
         self._move(self.client, self.server)
         self.server.send(e.ApplicationPrivateData(data={}))
-        self.server.send(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
         self._move(self.server, self.client)
         self.client.send(
             e.CreatePipeline(pipeline_id=PIPELINE_ID, powershell=script("1"), host_info=host)

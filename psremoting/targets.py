@@ -28,7 +28,7 @@ from psremoting import errors
 from psremoting.client.carrier import Carrier
 from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
-from psrp.sansio import Act, LocalProtocolError
+from psrp.sansio import LocalProtocolError, TransportAct
 from sshsub.command_line import (
     DEFAULT_SUBSYSTEM,
     InvalidHostName,
@@ -172,13 +172,15 @@ def parse_target(text: str, defaults: SSHTarget | None = None) -> Target:
 # -- carriers
 
 
-def _give_up(options: SessionOption, connecting_timeout: float = math.inf) -> dict[Act, float]:
+def _reply_timeouts(
+    options: SessionOption, connecting_timeout: float = math.inf
+) -> dict[TransportAct, float]:
     return {
-        Act.CREATE_POOL: connecting_timeout,
-        Act.CREATE_PIPELINE: options.operation_timeout,
-        Act.STOP_PIPELINE: options.cancel_timeout,
-        Act.CLOSE_PIPELINE: options.operation_timeout,
-        Act.CLOSE_POOL: options.close_timeout,
+        TransportAct.CREATE_POOL: connecting_timeout,
+        TransportAct.CREATE_PIPELINE: options.operation_timeout,
+        TransportAct.STOP_PIPELINE: options.cancel_timeout,
+        TransportAct.CLOSE_PIPELINE: options.operation_timeout,
+        TransportAct.CLOSE_POOL: options.close_timeout,
     }
 
 
@@ -229,8 +231,8 @@ def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
     def connect(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Wire]:
         return _child([target.program, *arguments], on_stderr, None, computer)
 
-    give_up = _give_up(options, target.connecting_timeout)
-    return StreamCarrier(connect, transport="SSH", computer=computer, give_up=give_up)
+    reply_timeouts = _reply_timeouts(options, target.connecting_timeout)
+    return StreamCarrier(connect, transport="SSH", computer=computer, reply_timeouts=reply_timeouts)
 
 
 def _command_carrier(target: CommandTarget, options: SessionOption) -> Carrier:
@@ -238,7 +240,10 @@ def _command_carrier(target: CommandTarget, options: SessionOption) -> Carrier:
         return _child(list(target.argv), on_stderr, target.env, target.computer)
 
     return StreamCarrier(
-        connect, transport="Process", computer=target.computer, give_up=_give_up(options)
+        connect,
+        transport="Process",
+        computer=target.computer,
+        reply_timeouts=_reply_timeouts(options),
     )
 
 
@@ -259,7 +264,10 @@ def _socket_carrier(target: SocketTarget | ProcessTarget, options: SessionOption
         return _socket(find)
 
     return StreamCarrier(
-        connect, transport="NamedPipe", computer=target.computer, give_up=_give_up(options)
+        connect,
+        transport="NamedPipe",
+        computer=target.computer,
+        reply_timeouts=_reply_timeouts(options),
     )
 
 

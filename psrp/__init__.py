@@ -8,7 +8,6 @@ for hypothesis.
 
 from psrp.pool import Pool
 from psrp.sansio import (
-    Act,
     ClixmlError,
     FragmentError,
     LimitExceeded,
@@ -19,24 +18,25 @@ from psrp.sansio import (
     RemoteProtocolError,
     Side,
     Stream,
+    TransportAct,
     UnexpectedMessage,
 )
-from psrp.states import Pipeline, PoolState
+from psrp.states import PipelinePhase, PoolState
 
 __all__ = [
-    "Act",
     "ClixmlError",
     "FragmentError",
     "LimitExceeded",
     "LocalProtocolError",
     "MessageError",
     "Outgoing",
-    "Pipeline",
+    "PipelinePhase",
     "Pool",
     "PoolState",
     "ProtocolError",
     "RemoteProtocolError",
     "Side",
     "Stream",
+    "TransportAct",
     "UnexpectedMessage",
 ]

@@ -221,16 +221,16 @@ def read_availability(pid: Pid, message: str, value: Any) -> e.RunspaceAvailabil
     return e.RunspaceAvailability(call_id=_call_id(source), answer=answer)
 
 
-def write_pool_state(event: e.RunspacePoolState, version: ProtocolVersion) -> PSObject:
+def write_pool_state(event: e.RunspacePoolStateMessage, version: ProtocolVersion) -> PSObject:
     return write_state("RunspaceState", event.state, event.error)
 
 
-def read_pool_state(pid: Pid, message: str, value: Any) -> e.RunspacePoolState:
+def read_pool_state(pid: Pid, message: str, value: Any) -> e.RunspacePoolStateMessage:
     source = Properties(message, value)
     number = source.enum("RunspaceState", RUNSPACE_STATES)
     if number not in RUNSPACE_STATES:
         raise MessageError(message, f"there is no state {number}", "RunspaceState")
-    return e.RunspacePoolState(state=e.RunspaceState(number), error=read_error(source))
+    return e.RunspacePoolStateMessage(state=e.RunspaceState(number), error=read_error(source))
 
 
 def write_state(name: str, number: int, error: ErrorRecord | None) -> PSObject:

@@ -17,13 +17,13 @@ from psrp import events as e
 from psrp.host_methods import VOID_CALL_ID
 from psrp.messages import MessageType, type_of
 from psrp.sansio import (
-    Act,
     LocalProtocolError,
     MessageError,
     Side,
+    TransportAct,
     UnexpectedMessage,
 )
-from psrp.states import POOL, REFUSED, Pipeline, PoolState
+from psrp.states import POOL, REFUSED, PipelinePhase, PoolState
 from psrp.versions import client_accepts, number, server_answer
 
 if TYPE_CHECKING:
@@ -55,25 +55,29 @@ PUBLIC_KEY_TYPE = MessageType.PUBLIC_KEY.to_bytes(4, "little")
 BIRTH_TYPES = frozenset({MessageType.CREATE_PIPELINE, MessageType.GET_COMMAND_METADATA})
 
 #: Events that are steps of the carrier.
-ACTS: dict[type[e.Event], Act] = {
-    e.StopPipeline: Act.STOP_PIPELINE,
-    e.ClosePipeline: Act.CLOSE_PIPELINE,
-    e.ConnectPipeline: Act.CONNECT,
-    e.ClosePool: Act.CLOSE_POOL,
-    e.Disconnect: Act.DISCONNECT,
-    e.Reconnect: Act.RECONNECT,
+ACTS: dict[type[e.Event], TransportAct] = {
+    e.StopPipeline: TransportAct.STOP_PIPELINE,
+    e.ClosePipeline: TransportAct.CLOSE_PIPELINE,
+    e.ConnectPipeline: TransportAct.CONNECT,
+    e.ClosePool: TransportAct.CLOSE_POOL,
+    e.Disconnect: TransportAct.DISCONNECT,
+    e.Reconnect: TransportAct.RECONNECT,
 }
 
 _BY_ACT = {act: kind for kind, act in ACTS.items()}
-_OF_PIPELINES = {Act.CREATE_PIPELINE, Act.STOP_PIPELINE, Act.CLOSE_PIPELINE}
+_OF_PIPELINES = {
+    TransportAct.CREATE_PIPELINE,
+    TransportAct.STOP_PIPELINE,
+    TransportAct.CLOSE_PIPELINE,
+}
 
 
-def received_act(act: Act, target: UUID | None) -> e.Event | None:
+def received_act(act: TransportAct, target: UUID | None) -> e.Event | None:
     """The event for a step that the carrier reports; None where the messages say it all."""
-    if (act in _OF_PIPELINES) is (target is None) and act is not Act.CONNECT:
+    if (act in _OF_PIPELINES) is (target is None) and act is not TransportAct.CONNECT:
         raise LocalProtocolError(f"{act.value}: a target that does not fit")
     kind = _BY_ACT.get(act)
-    if kind is None or (act is Act.CONNECT and target is None):
+    if kind is None or (act is TransportAct.CONNECT and target is None):
         return None
     return kind() if target is None else kind(pipeline_id=target)  # type: ignore[call-arg]
 
@@ -158,7 +162,7 @@ def _forget_call(pool: Pool, line: Line, event: Any) -> None:
     line.calls.pop(event.call_id, None)
 
 
-def _forget_calls_at_end(pool: Pool, line: Line, event: e.PipelineState) -> None:
+def _forget_calls_at_end(pool: Pool, line: Line, event: e.PipelineStateMessage) -> None:
     if event.state is not e.InvocationState.RUNNING:
         line.calls.clear()
 
@@ -171,7 +175,7 @@ def _own_counts(pool: Pool, line: Line, event: Any) -> None:
 
 
 def _connects(pool: Pool, line: Line, event: e.ConnectRunspacePool) -> None:
-    line.birth = Act.CONNECT
+    line.birth = TransportAct.CONNECT
     line.listen_anew(pool.max_message)
     _own_counts(pool, line, event)
 
@@ -181,7 +185,7 @@ def _private_data_sent(pool: Pool, line: Line, event: e.ApplicationPrivateData) 
 
 
 def _pipeline_closed(pool: Pool, line: Line, event: e.ClosePipeline) -> None:
-    if line.state is Pipeline.CLOSED:
+    if line.state is PipelinePhase.CLOSED:
         pool.targets.forget(line)
 
 
@@ -211,7 +215,7 @@ SENT: dict[type[e.Event], Check] = {
     e.PipelineHostCall: _remember_call,
     e.RunspacePoolHostResponse: _forget_call,
     e.PipelineHostResponse: _forget_call,
-    e.PipelineState: _forget_calls_at_end,
+    e.PipelineStateMessage: _forget_calls_at_end,
     e.ClosePipeline: _pipeline_closed,
     e.Disconnect: _left,
     e.Reconnect: _back,
@@ -288,8 +292,8 @@ def _connect(pool: Pool, line: Line, event: e.ConnectRunspacePool) -> e.Event:
     pool.targets.resume()
     for other in pool.targets.pipelines.values():
         # A new client can bring no more input to what runs.
-        if other.state is Pipeline.READING and other.id is not None:
-            other.state = Pipeline.RUNNING
+        if other.state is PipelinePhase.READING and other.id is not None:
+            other.state = PipelinePhase.RUNNING
             pool.tell(e.EndOfPipelineInput(pipeline_id=other.id))
     return event
 
@@ -311,7 +315,7 @@ def _private_data(pool: Pool, line: Line, event: e.ApplicationPrivateData) -> e.
     return event
 
 
-def _pool_state(pool: Pool, line: Line, event: e.RunspacePoolState) -> e.Event:
+def _pool_state(pool: Pool, line: Line, event: e.RunspacePoolStateMessage) -> e.Event:
     if pool.state is PoolState.BROKEN:
         pool.fail_pipelines(event.error)
     return event
@@ -394,7 +398,7 @@ def _host_response(pool: Pool, line: Line, event: Any) -> e.Event:
     return event  # type: ignore[no-any-return]
 
 
-def _ended(pool: Pool, line: Line, event: e.PipelineState) -> e.Event:
+def _ended(pool: Pool, line: Line, event: e.PipelineStateMessage) -> e.Event:
     _forget_calls_at_end(pool, line, event)
     return event
 
@@ -417,7 +421,7 @@ RECEIVED: dict[type[e.Event], React] = {
     e.RunspacePoolInitData: _init_data,
     e.ConnectPipeline: _connect_pipeline,
     e.ApplicationPrivateData: _private_data,
-    e.RunspacePoolState: _pool_state,
+    e.RunspacePoolStateMessage: _pool_state,
     e.PublicKey: _public_key,
     e.PublicKeyRequest: _public_key_request,
     e.EncryptedSessionKey: _session_key,
@@ -431,7 +435,7 @@ RECEIVED: dict[type[e.Event], React] = {
     e.PipelineHostCall: _host_call,
     e.RunspacePoolHostResponse: _host_response,
     e.PipelineHostResponse: _host_response,
-    e.PipelineState: _ended,
+    e.PipelineStateMessage: _ended,
     e.StopPipeline: _stopped,
     e.StopPowerShell: _stopped,
     e.ClosePipeline: _closed,
@@ -458,8 +462,8 @@ def shut(pool: Pool) -> None:
         pool.state = PoolState.BROKEN
         return
     for state in (e.RunspaceState.CLOSING, e.RunspaceState.CLOSED):
-        pool.say(e.RunspacePoolState(state=state))
-        pool.state = POOL[pool.state][Side.SERVER, (e.RunspacePoolState, state)]
+        pool.say(e.RunspacePoolStateMessage(state=state))
+        pool.state = POOL[pool.state][Side.SERVER, (e.RunspacePoolStateMessage, state)]
 
 
 def server_unexpected(pool: Pool, event: e.Event, error: UnexpectedMessage) -> e.Event:

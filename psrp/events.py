@@ -170,7 +170,7 @@ class RunspaceAvailability(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunspacePoolState(Event):
+class RunspacePoolStateMessage(Event):
     """RUNSPACEPOOL_STATE, [MS-PSRP] 2.2.2.9."""
 
     state: RunspaceState
@@ -338,7 +338,7 @@ class InformationRecordMessage(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineState(PipelineEvent):
+class PipelineStateMessage(PipelineEvent):
     """PIPELINE_STATE, [MS-PSRP] 2.2.2.21."""
 
     state: InvocationState

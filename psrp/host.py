@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from psrp.clixml import Dictionary, PSObject
 from psrp.enums import ConsoleColor
 from psrp.frozen import dataclass
-from psrp.host_kinds import read_typed, write_typed
 from psrp.host_methods import (
     HOST_METHODS,
     METHODS,
@@ -24,6 +23,7 @@ from psrp.host_methods import (
     write_arguments,
     write_result,
 )
+from psrp.host_types import read_typed, write_typed
 from psrp.host_values import (
     BufferCell,
     ChoiceDescription,

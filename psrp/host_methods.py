@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from psrp.clixml import List
-from psrp.host_kinds import (
+from psrp.host_types import (
     ANY,
     BOOLEAN,
     CELL,
@@ -36,7 +36,7 @@ from psrp.host_kinds import (
     SIZE,
     STRING,
     VERSION,
-    Kind,
+    HostType,
 )
 from psrp.properties import ARRAY_LIST, Labels
 from psrp.sansio import LocalProtocolError
@@ -126,8 +126,8 @@ class HostMethod(NamedTuple):
     """The method of the host that a number stands for, and the types of what it carries."""
 
     name: str
-    parameters: tuple[Kind, ...] = ()
-    result: Kind | None = None
+    parameters: tuple[HostType, ...] = ()
+    result: HostType | None = None
 
     @property
     def void(self) -> bool:
@@ -232,10 +232,10 @@ def read_arguments(method: int, items: list[Any]) -> tuple[Any, ...]:
     known = METHODS.get(method)
     if known is None:
         return tuple(items)
-    kinds = known.parameters
+    types = known.parameters
     return (
-        *(kind.read(item) for kind, item in zip(kinds, items, strict=False)),
-        *items[len(kinds) :],
+        *(kind.read(item) for kind, item in zip(types, items, strict=False)),
+        *items[len(types) :],
     )
 
 

@@ -1,5 +1,5 @@
 """The values that host calls carry, as a host sees them. [MS-PSRP] 2.2.3.1-2.2.3.3,
-2.2.3.25-2.2.3.29; how they travel is in `psrp.host_kinds`.
+2.2.3.25-2.2.3.29; how they travel is in `psrp.host_types`.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from uuid import UUID
 from psrp.events import Event
 from psrp.fragments import Defragmenter, Fragmenter
 from psrp.messages import MessageType
-from psrp.sansio import Act, Outgoing, Side, Stream
-from psrp.states import Pipeline
+from psrp.sansio import Outgoing, Side, Stream, TransportAct
+from psrp.states import PipelinePhase
 
 __all__ = ["Line"]
 
@@ -54,9 +54,9 @@ class Line:
         after_connect: bool = False,
     ) -> None:
         self.id = target
-        self.state = Pipeline.NOT_STARTED
+        self.state = PipelinePhase.NOT_STARTED
         self.nested = False
-        self.birth: Act | None = None
+        self.birth: TransportAct | None = None
         """The act that the first bytes of this target go out with."""
         self.calls: dict[int, int] = {}
         """Host calls without an answer: call id -> method."""
@@ -64,7 +64,7 @@ class Line:
         self.held = False
         """Nobody is there to take what we say."""
         self.queued = False
-        self.acts: deque[Act] = deque()
+        self.acts: deque[TransportAct] = deque()
         self.parked_out: list[Event] = []
         self.parked_in: deque[tuple[Stream, bytes]] = deque()
         self.outgoing = {
@@ -83,20 +83,20 @@ class Line:
         self.bulk_in = pack("<II", _number(side), theirs) + rpid + pid + _BOM
 
     @property
-    def phase(self) -> Pipeline | None:
+    def phase(self) -> PipelinePhase | None:
         """Where the pipeline is; None for the pool's own line."""
         return None if self.id is None else self.state
 
     @phase.setter
-    def phase(self, state: Pipeline | None) -> None:
+    def phase(self, state: PipelinePhase | None) -> None:
         if state is not None:
             self.state = state
 
     def end(self) -> bool:
         """Let the pipeline end here and now; False when it had not begun or is over."""
-        alive = self.state in (Pipeline.READING, Pipeline.RUNNING, Pipeline.STOPPING)
+        alive = self.state in (PipelinePhase.READING, PipelinePhase.RUNNING, PipelinePhase.STOPPING)
         if alive:
-            self.state = Pipeline.ENDED
+            self.state = PipelinePhase.ENDED
             self.calls.clear()
         return alive
 

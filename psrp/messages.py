@@ -150,7 +150,7 @@ MESSAGES: dict[int, Codec] = {
         e.RunspaceAvailability, _SERVER, b.write_availability, b.read_availability
     ),
     _T.RUNSPACEPOOL_STATE: Codec(
-        e.RunspacePoolState, _SERVER, b.write_pool_state, b.read_pool_state
+        e.RunspacePoolStateMessage, _SERVER, b.write_pool_state, b.read_pool_state
     ),
     _T.CREATE_PIPELINE: Codec(
         e.CreatePipeline, _CLIENT, p.write_create, partial(p.read_create, version=_LATEST)
@@ -182,7 +182,7 @@ MESSAGES: dict[int, Codec] = {
     _T.PIPELINE_OUTPUT: Codec(e.PipelineOutput, _SERVER, p.write_data, p.read_output),
     _T.ERROR_RECORD: _record(e.ErrorRecordMessage, ErrorRecord),
     _T.PIPELINE_STATE: Codec(
-        e.PipelineState, _SERVER, p.write_pipeline_state, p.read_pipeline_state
+        e.PipelineStateMessage, _SERVER, p.write_pipeline_state, p.read_pipeline_state
     ),
     _T.DEBUG_RECORD: _record(e.DebugRecordMessage, InformationalRecord, "Debug"),
     _T.VERBOSE_RECORD: _record(e.VerboseRecordMessage, InformationalRecord, "Verbose"),

@@ -125,16 +125,16 @@ def _texts(source: Properties, name: str) -> tuple[str, ...] | None:
     return plain
 
 
-def write_pipeline_state(event: e.PipelineState, version: ProtocolVersion) -> PSObject:
+def write_pipeline_state(event: e.PipelineStateMessage, version: ProtocolVersion) -> PSObject:
     return write_state("PipelineState", event.state, event.error)
 
 
-def read_pipeline_state(pid: Pid, message: str, value: Any) -> e.PipelineState:
+def read_pipeline_state(pid: Pid, message: str, value: Any) -> e.PipelineStateMessage:
     source = Properties(message, value)
     number = source.enum("PipelineState", INVOCATION_STATES)
     if number not in INVOCATION_STATES:
         raise MessageError(message, f"there is no state {number}", "PipelineState")
-    return e.PipelineState(
+    return e.PipelineStateMessage(
         pipeline_id=need_pid(pid, message),
         state=e.InvocationState(number),
         error=read_error(source),

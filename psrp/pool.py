@@ -30,7 +30,6 @@ from psrp.exchange import KeyExchange, KeyMissing
 from psrp.fragments import DEFAULT_MAX_MESSAGE
 from psrp.messages import Header, decode_body, encode, read_header, sender_of, type_of
 from psrp.sansio import (
-    Act,
     LimitExceeded,
     LocalProtocolError,
     MessageError,
@@ -38,9 +37,10 @@ from psrp.sansio import (
     RemoteProtocolError,
     Side,
     Stream,
+    TransportAct,
     UnexpectedMessage,
 )
-from psrp.states import BIRTHS, Pipeline, PoolState, next_states
+from psrp.states import BIRTHS, PipelinePhase, PoolState, next_states
 from psrp.targets import Targets
 from psrp.versions import number
 
@@ -106,7 +106,7 @@ class Pool:
         self.fragment_size = fragment_size
         self.max_message = max_message
         self.targets = Targets(side, max_message, max_pipelines)
-        self.targets.pool.birth = Act.CREATE_POOL if side is Side.CLIENT else None
+        self.targets.pool.birth = TransportAct.CREATE_POOL if side is Side.CLIENT else None
         self._call_ids = count(1)
         self._serves = side is Side.SERVER
         self._bulk: type[e.Event] = e.PipelineOutput if self._serves else e.PipelineInput
@@ -122,7 +122,7 @@ class Pool:
         return f"<Pool {self.id} of the {self.side.value}, {self.state.value}>"
 
     @property
-    def pipelines(self) -> dict[UUID, Pipeline]:
+    def pipelines(self) -> dict[UUID, PipelinePhase]:
         """The pipelines that are not closed, and where each is."""
         return {id: line.state for id, line in self.targets.pipelines.items()}
 
@@ -185,7 +185,9 @@ class Pool:
             event.data is None
             or line.parked_out
             or self.state is not PoolState.OPENED
-            or not (state is Pipeline.READING or (state is Pipeline.RUNNING and self._serves))
+            or not (
+                state is PipelinePhase.READING or (state is PipelinePhase.RUNNING and self._serves)
+            )
         ):
             return False
         try:
@@ -205,7 +207,7 @@ class Pool:
                 raise LocalProtocolError(f"{kind.__name__}: there is no pipeline {pipeline_id}")
             connects = kind is e.ConnectPipeline
             line = self.targets.new(pipeline_id, self._rpid, after_connect=connects)
-            line.birth = None if connects else Act.CREATE_PIPELINE
+            line.birth = None if connects else TransportAct.CREATE_PIPELINE
         return line
 
     def data_to_send(self, room: int | None = None) -> Outgoing | None:
@@ -246,7 +248,7 @@ class Pool:
         if not self._ready or self._ready[-1] != (line, stream):
             self._ready.append((line, stream))
 
-    def receive_act(self, act: Act, target: UUID | None = None) -> None:
+    def receive_act(self, act: TransportAct, target: UUID | None = None) -> None:
         """A step of the carrier: the client's wish, or the server's word that it is done.
 
         Raises LocalProtocolError for a pool's act with a target and the other way round. An
@@ -291,7 +293,7 @@ class Pool:
             return None
         if not (self._serves or line.parked_in) and message.startswith(line.bulk_in):
             state = line.state
-            if state is Pipeline.RUNNING or state is Pipeline.READING:
+            if state is PipelinePhase.RUNNING or state is PipelinePhase.READING:
                 return self._bulk_in(line, stream, message)
         return self._take(line, stream, message)
 
@@ -385,7 +387,7 @@ class Pool:
     def _unexpected(self, line: Line, event: e.Event, error: UnexpectedMessage) -> e.Event:
         """A good message at the wrong time: what it costs depends on whom it came to."""
         if line.id is not None:
-            if line.state is Pipeline.NOT_STARTED:
+            if line.state is PipelinePhase.NOT_STARTED:
                 self.targets.forget(line)
             return e.Ignored(message_type=type_of(event), pipeline_id=line.id, reason=str(error))
         if self._serves:
@@ -410,7 +412,7 @@ class Pool:
         """The pool is gone under its pipelines: each that ran reports FAILED by itself."""
         for id in self.targets.end_all():
             failed = e.InvocationState.FAILED
-            self.tell(e.PipelineState(pipeline_id=id, state=failed, error=error))
+            self.tell(e.PipelineStateMessage(pipeline_id=id, state=failed, error=error))
 
     # -- what waits for the session key
 

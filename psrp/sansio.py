@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = [
-    "Act",
     "ClixmlError",
     "FragmentError",
     "LimitExceeded",
@@ -28,6 +27,7 @@ __all__ = [
     "RemoteProtocolError",
     "Side",
     "Stream",
+    "TransportAct",
     "UnexpectedMessage",
 ]
 
@@ -132,7 +132,7 @@ class Stream(Enum):
     __hash__ = object.__hash__
 
 
-class Act(Enum):
+class TransportAct(Enum):
     """What PSRP leaves to its carrier: not messages, but steps of the transport."""
 
     CREATE_POOL = "create pool"
@@ -157,4 +157,4 @@ class Outgoing:
     """The pipeline's id, or None for the pool."""
     stream: Stream = Stream.DEFAULT
     data: bytes = b""
-    act: Act | None = None
+    act: TransportAct | None = None

@@ -2,7 +2,7 @@
 
 A pool and each of its pipelines are automata. They turn on triggers: (who sent it, what it
 was), where "what" is the class of an event or, when one value inside the event decides, the
-class and that value: ``(RunspacePoolState, RunspaceState.OPENED)``. The tables do not know
+class and that value: ``(RunspacePoolStateMessage, RunspaceState.OPENED)``. The tables do not know
 which side we play. Two peers that hold the same tables and have seen the same messages agree
 on the state whenever nothing is under way between them.
 
@@ -37,7 +37,7 @@ __all__ = [
     "POOL",
     "REFUSED",
     "SPEAKS",
-    "Pipeline",
+    "PipelinePhase",
     "PoolState",
     "Trigger",
     "annotate",
@@ -76,7 +76,7 @@ class PoolState(Enum):
     __hash__ = object.__hash__
 
 
-class Pipeline(Enum):
+class PipelinePhase(Enum):
     """Where a pipeline is. [MS-PSRP] 3.1.1.2.2 and 3.2.1.2.2, with input and close told apart."""
 
     NOT_STARTED = "not started"
@@ -118,7 +118,7 @@ _POOL_TALK: tuple[What, ...] = (
     e.UserEvent,
     e.PublicKeyRequest,
     e.EncryptedSessionKey,
-    (e.RunspacePoolState, Runspace.OPENED),
+    (e.RunspacePoolStateMessage, Runspace.OPENED),
     *_RECORDS,
 )
 
@@ -137,9 +137,9 @@ _POOL_REQUESTS: tuple[What, ...] = (
 #: The end of a pool, whatever it was doing. [MS-PSRP] 3.2.5.4.3
 _POOL_END: dict[Trigger, PoolState] = {
     (C, e.ClosePool): PoolState.CLOSING,
-    (S, (e.RunspacePoolState, Runspace.CLOSING)): PoolState.CLOSING,
-    (S, (e.RunspacePoolState, Runspace.CLOSED)): PoolState.CLOSED,
-    (S, (e.RunspacePoolState, Runspace.BROKEN)): PoolState.BROKEN,
+    (S, (e.RunspacePoolStateMessage, Runspace.CLOSING)): PoolState.CLOSING,
+    (S, (e.RunspacePoolStateMessage, Runspace.CLOSED)): PoolState.CLOSED,
+    (S, (e.RunspacePoolStateMessage, Runspace.BROKEN)): PoolState.BROKEN,
 }
 
 _NEGOTIATION_FAILS: dict[Trigger, PoolState] = {
@@ -177,7 +177,7 @@ POOL: Table[PoolState] = {
         # A startup script may call the host and read or write secure strings.
         **_stay(PoolState.OPENING, S, *_POOL_TALK),
         **_stay(PoolState.OPENING, C, e.RunspacePoolHostResponse, e.PublicKey),
-        (S, (e.RunspacePoolState, Runspace.OPENED)): PoolState.OPENED,
+        (S, (e.RunspacePoolStateMessage, Runspace.OPENED)): PoolState.OPENED,
         **_POOL_END,
     },
     PoolState.CONNECTING: {
@@ -218,7 +218,7 @@ POOL: Table[PoolState] = {
     PoolState.CLOSED: {
         (C, e.ClosePool): PoolState.CLOSED,
         (S, e.ClosePool): PoolState.CLOSED,
-        (S, (e.RunspacePoolState, Runspace.CLOSED)): PoolState.CLOSED,
+        (S, (e.RunspacePoolStateMessage, Runspace.CLOSED)): PoolState.CLOSED,
     },
     PoolState.BROKEN: {
         (C, e.ClosePool): PoolState.BROKEN,
@@ -232,74 +232,74 @@ _PIPELINE_TALK: tuple[What, ...] = (
     e.PipelineOutput,
     e.PipelineHostCall,
     # No real server sends it, a real client takes it.
-    (e.PipelineState, Invocation.RUNNING),
+    (e.PipelineStateMessage, Invocation.RUNNING),
     *_RECORDS,
 )
 
 
-def _end(state: Pipeline) -> dict[Trigger, Pipeline]:
+def _end(state: PipelinePhase) -> dict[Trigger, PipelinePhase]:
     """[MS-PSRP] 3.2.5.4.21: the one terminal state."""
     return {
-        (S, (e.PipelineState, Invocation.STOPPED)): state,
-        (S, (e.PipelineState, Invocation.COMPLETED)): state,
-        (S, (e.PipelineState, Invocation.FAILED)): state,
+        (S, (e.PipelineStateMessage, Invocation.STOPPED)): state,
+        (S, (e.PipelineStateMessage, Invocation.COMPLETED)): state,
+        (S, (e.PipelineStateMessage, Invocation.FAILED)): state,
     }
 
 
-PIPELINE: Table[Pipeline] = {
-    Pipeline.NOT_STARTED: {
-        (C, (e.CreatePipeline, False)): Pipeline.READING,
-        (C, (e.CreatePipeline, True)): Pipeline.RUNNING,
-        (C, e.GetCommandMetadata): Pipeline.RUNNING,
-        (C, e.ConnectPipeline): Pipeline.RUNNING,
+PIPELINE: Table[PipelinePhase] = {
+    PipelinePhase.NOT_STARTED: {
+        (C, (e.CreatePipeline, False)): PipelinePhase.READING,
+        (C, (e.CreatePipeline, True)): PipelinePhase.RUNNING,
+        (C, e.GetCommandMetadata): PipelinePhase.RUNNING,
+        (C, e.ConnectPipeline): PipelinePhase.RUNNING,
         # A pipeline that never came into being is given up.
-        (C, e.ClosePipeline): Pipeline.CLOSING,
+        (C, e.ClosePipeline): PipelinePhase.CLOSING,
     },
-    Pipeline.READING: {
-        **_stay(Pipeline.READING, S, *_PIPELINE_TALK),
-        **_stay(Pipeline.READING, C, e.PipelineInput, e.PipelineHostResponse),
-        (C, e.EndOfPipelineInput): Pipeline.RUNNING,
+    PipelinePhase.READING: {
+        **_stay(PipelinePhase.READING, S, *_PIPELINE_TALK),
+        **_stay(PipelinePhase.READING, C, e.PipelineInput, e.PipelineHostResponse),
+        (C, e.EndOfPipelineInput): PipelinePhase.RUNNING,
         # A new client can bring no more input: the server ends it.
-        (C, e.ConnectPipeline): Pipeline.RUNNING,
-        (C, e.StopPipeline): Pipeline.STOPPING,
-        (C, e.StopPowerShell): Pipeline.STOPPING,
-        (C, e.ClosePipeline): Pipeline.ABANDONED,
-        **_end(Pipeline.ENDED),
+        (C, e.ConnectPipeline): PipelinePhase.RUNNING,
+        (C, e.StopPipeline): PipelinePhase.STOPPING,
+        (C, e.StopPowerShell): PipelinePhase.STOPPING,
+        (C, e.ClosePipeline): PipelinePhase.ABANDONED,
+        **_end(PipelinePhase.ENDED),
     },
-    Pipeline.RUNNING: {
-        **_stay(Pipeline.RUNNING, S, *_PIPELINE_TALK, e.ConnectPipeline),
-        **_stay(Pipeline.RUNNING, C, e.PipelineHostResponse, e.ConnectPipeline),
-        (C, e.StopPipeline): Pipeline.STOPPING,
-        (C, e.StopPowerShell): Pipeline.STOPPING,
-        (C, e.ClosePipeline): Pipeline.ABANDONED,
-        **_end(Pipeline.ENDED),
+    PipelinePhase.RUNNING: {
+        **_stay(PipelinePhase.RUNNING, S, *_PIPELINE_TALK, e.ConnectPipeline),
+        **_stay(PipelinePhase.RUNNING, C, e.PipelineHostResponse, e.ConnectPipeline),
+        (C, e.StopPipeline): PipelinePhase.STOPPING,
+        (C, e.StopPowerShell): PipelinePhase.STOPPING,
+        (C, e.ClosePipeline): PipelinePhase.ABANDONED,
+        **_end(PipelinePhase.ENDED),
     },
-    Pipeline.STOPPING: {
-        **_stay(Pipeline.STOPPING, S, *_PIPELINE_TALK),
-        **_stay(Pipeline.STOPPING, C, e.PipelineHostResponse, e.StopPipeline),
+    PipelinePhase.STOPPING: {
+        **_stay(PipelinePhase.STOPPING, S, *_PIPELINE_TALK),
+        **_stay(PipelinePhase.STOPPING, C, e.PipelineHostResponse, e.StopPipeline),
         # The signal's answer says it too, and PIPELINE_STATE may be lost.
-        (S, e.StopPipeline): Pipeline.ENDED,
-        (C, e.ClosePipeline): Pipeline.ABANDONED,
-        **_end(Pipeline.ENDED),
+        (S, e.StopPipeline): PipelinePhase.ENDED,
+        (C, e.ClosePipeline): PipelinePhase.ABANDONED,
+        **_end(PipelinePhase.ENDED),
     },
-    Pipeline.ENDED: {
-        (S, e.StopPipeline): Pipeline.ENDED,
-        (S, e.ConnectPipeline): Pipeline.ENDED,
-        (C, e.StopPipeline): Pipeline.ENDED,
-        (C, e.StopPowerShell): Pipeline.ENDED,
-        (C, e.ConnectPipeline): Pipeline.ENDED,
-        (C, e.ClosePipeline): Pipeline.CLOSING,
+    PipelinePhase.ENDED: {
+        (S, e.StopPipeline): PipelinePhase.ENDED,
+        (S, e.ConnectPipeline): PipelinePhase.ENDED,
+        (C, e.StopPipeline): PipelinePhase.ENDED,
+        (C, e.StopPowerShell): PipelinePhase.ENDED,
+        (C, e.ConnectPipeline): PipelinePhase.ENDED,
+        (C, e.ClosePipeline): PipelinePhase.CLOSING,
     },
-    Pipeline.ABANDONED: {
-        **_stay(Pipeline.ABANDONED, S, *_PIPELINE_TALK, e.StopPipeline),
-        (S, e.ClosePipeline): Pipeline.CLOSED,
-        **_end(Pipeline.CLOSING),
+    PipelinePhase.ABANDONED: {
+        **_stay(PipelinePhase.ABANDONED, S, *_PIPELINE_TALK, e.StopPipeline),
+        (S, e.ClosePipeline): PipelinePhase.CLOSED,
+        **_end(PipelinePhase.CLOSING),
     },
-    Pipeline.CLOSING: {
-        (S, e.StopPipeline): Pipeline.CLOSING,
-        (S, e.ClosePipeline): Pipeline.CLOSED,
+    PipelinePhase.CLOSING: {
+        (S, e.StopPipeline): PipelinePhase.CLOSING,
+        (S, e.ClosePipeline): PipelinePhase.CLOSED,
     },
-    Pipeline.CLOSED: {},
+    PipelinePhase.CLOSED: {},
 }
 
 #: In which states of the pool each side may speak for a pipeline that exists. The server's
@@ -328,8 +328,8 @@ BIRTHS: frozenset[type[e.Event]] = frozenset(
 
 #: Which attribute of an event decides beside its class.
 _DECIDES: dict[type[e.Event], str] = {
-    e.RunspacePoolState: "state",
-    e.PipelineState: "state",
+    e.RunspacePoolStateMessage: "state",
+    e.PipelineStateMessage: "state",
 }
 
 
@@ -349,12 +349,12 @@ def follow(table: Table[State], state: State, trigger: Trigger) -> State | None:
 
 def next_states(
     pool: PoolState,
-    pipeline: Pipeline | None,
+    pipeline: PipelinePhase | None,
     sender: Side,
     event: e.Event,
     *,
     late: bool = False,
-) -> tuple[PoolState, Pipeline | None]:
+) -> tuple[PoolState, PipelinePhase | None]:
     """Where ``event`` of ``sender`` leads a pool, and the pipeline that it is about (or None).
 
     ``late`` is for what the other side said: it may have left before the pool's state changed.

@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psrp.lines import Line
-from psrp.sansio import Act, LimitExceeded, Outgoing, Side, Stream
-from psrp.states import Pipeline
+from psrp.sansio import LimitExceeded, Outgoing, Side, Stream, TransportAct
+from psrp.states import PipelinePhase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Targets"]
 
-_BUSY = (Pipeline.READING, Pipeline.RUNNING, Pipeline.STOPPING, Pipeline.ABANDONED)
+_BUSY = (
+    PipelinePhase.READING,
+    PipelinePhase.RUNNING,
+    PipelinePhase.STOPPING,
+    PipelinePhase.ABANDONED,
+)
 
 
 class Targets:
@@ -32,7 +37,7 @@ class Targets:
         self._max_message = max_message
         self._object_ids = count(1)
         self._order: deque[Line] = deque()
-        self._last_acts: deque[Act] = deque()
+        self._last_acts: deque[TransportAct] = deque()
         self._overtaken: list[bytes] = []
         self.pool = self.new(None, UUID(int=0))
         self.pipelines: dict[UUID, Line] = {}
@@ -87,7 +92,7 @@ class Targets:
         line.outgoing[stream].add(message)
         self.turn(line)
 
-    def act(self, line: Line, act: Act) -> None:
+    def act(self, line: Line, act: TransportAct) -> None:
         if line.id is None:
             self._last_acts.append(act)
         else:

@@ -16,20 +16,20 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from psrp.sansio import Act, LocalProtocolError, Outgoing, Stream
+from psrp.sansio import LocalProtocolError, Outgoing, Stream, TransportAct
 from sshsub.events import (
-    GOES_ON,
+    TRANSPORT_ERROR,
     ActReceived,
     DataReceived,
+    DiagnosticLine,
     Ended,
-    Noise,
     PeerError,
+    PendingReply,
     TimedOut,
     UnsupportedAct,
-    Wait,
     signal_for_session,
 )
-from sshsub.packets import Kind, Packet, PacketError, error_text, read_line, unknown_element
+from sshsub.packets import Packet, PacketError, PacketKind, error_text, read_line, unknown_element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,17 +44,21 @@ _PACKET = re.compile(
 )
 _BEGUN = re.compile(rb"<(?:Data|Command|Signal|Close)(?:Ack)?(?=[\s/>]|\Z)")
 
-_CREATES = (Act.CREATE_POOL, Act.CREATE_PIPELINE)
-_OF_PIPELINES = (Act.CREATE_PIPELINE, Act.STOP_PIPELINE, Act.CLOSE_PIPELINE)
-_UNSUPPORTED = (Act.DISCONNECT, Act.RECONNECT, Act.CONNECT)
+_CREATES = (TransportAct.CREATE_POOL, TransportAct.CREATE_PIPELINE)
+_OF_PIPELINES = (
+    TransportAct.CREATE_PIPELINE,
+    TransportAct.STOP_PIPELINE,
+    TransportAct.CLOSE_PIPELINE,
+)
+_UNSUPPORTED = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CONNECT)
 
 
 _MAX_TEXT = 8192
 """What is kept of a line for people: a packet may be long, a banner is not."""
 
 
-def _noise(data: bytes, line: Line) -> Noise:
-    return Noise(text=data[:_MAX_TEXT].decode("utf-8", "replace"), number=line.number)
+def _noise(data: bytes, line: Line) -> DiagnosticLine:
+    return DiagnosticLine(text=data[:_MAX_TEXT].decode("utf-8", "replace"), number=line.number)
 
 
 class _Step(Enum):
@@ -133,19 +137,19 @@ class ClientRole:
 
     holds = False
 
-    def __init__(self, link: Subsystem, give_up: Mapping[Act, float]) -> None:
+    def __init__(self, link: Subsystem, reply_timeouts: Mapping[TransportAct, float]) -> None:
         self._link = link
-        self._give_up = dict(give_up)
+        self._reply_timeouts = dict(reply_timeouts)
         self._pool = _Turn(starting=False)
         self._turns: dict[UUID, _Turn] = {}
         self._opened = False
         self._heard = False
         self._last_words = ""
-        self._by_kind: dict[Kind, Callable[[UUID | None], None]] = {
-            Kind.COMMAND_ACK: self._command_ack,
-            Kind.DATA_ACK: self._data_ack,
-            Kind.SIGNAL_ACK: self._signal_ack,
-            Kind.CLOSE_ACK: self._close_ack,
+        self._by_kind: dict[PacketKind, Callable[[UUID | None], None]] = {
+            PacketKind.COMMAND_ACK: self._command_ack,
+            PacketKind.DATA_ACK: self._data_ack,
+            PacketKind.SIGNAL_ACK: self._signal_ack,
+            PacketKind.CLOSE_ACK: self._close_ack,
         }
 
     @property
@@ -162,23 +166,23 @@ class ClientRole:
     def send(self, out: Outgoing) -> None:
         self._check(out)
         target, act = out.target, out.act
-        if act is Act.CREATE_PIPELINE and target is not None:
+        if act is TransportAct.CREATE_PIPELINE and target is not None:
             self._turns[target] = _Turn(starting=True)
-            self._put(Kind.COMMAND, target)
+            self._put(PacketKind.COMMAND, target)
         turn = self._pool if target is None else self._turns.get(target)
         if act is None or act in _CREATES:
             self._opened = True
             if turn is not None and turn.stop is _Step.NO:
-                alone = act is Act.CREATE_PIPELINE
+                alone = act is TransportAct.CREATE_PIPELINE
                 turn.add(out.data, out.stream, self._link.packet_size, alone=alone)
-        elif act is Act.CLOSE_POOL:
+        elif act is TransportAct.CLOSE_POOL:
             self._close_pool()
         elif turn is None:
             # The command never left: there is nothing to stop, nobody to ask.
             self._link.tell(ActReceived(act=act, target=target))
-        elif act is Act.STOP_PIPELINE and turn.stop is _Step.NO and turn.close is _Step.NO:
+        elif act is TransportAct.STOP_PIPELINE and turn.stop is _Step.NO and turn.close is _Step.NO:
             turn.stop = _Step.WANTED
-        elif act is Act.CLOSE_PIPELINE and turn.close is _Step.NO:
+        elif act is TransportAct.CLOSE_PIPELINE and turn.close is _Step.NO:
             turn.close = _Step.WANTED
         if turn is not None:
             self._advance(target, turn)
@@ -188,7 +192,7 @@ class ClientRole:
         target, act = out.target, out.act
         if act in _UNSUPPORTED:
             raise UnsupportedAct(act)
-        if self._link.over or self._link.deaf:
+        if self._link.over or self._link.output_closed:
             raise LocalProtocolError("the stream is over")
         if act is not None and (act in _OF_PIPELINES) is (target is None):
             raise LocalProtocolError(f"{act.value}: a target that does not fit")
@@ -199,7 +203,7 @@ class ClientRole:
         if self._pool.close is not _Step.NO:
             raise LocalProtocolError("the session is closing")
         turn = self._pool if target is None else self._turns.get(target)
-        if act is Act.CREATE_PIPELINE:
+        if act is TransportAct.CREATE_PIPELINE:
             if turn is not None:
                 raise LocalProtocolError(f"there is a command {target} already")
         elif turn is None:
@@ -207,18 +211,18 @@ class ClientRole:
         elif turn.close is not _Step.NO:
             raise LocalProtocolError(f"command {target} is closing")
 
-    def _put(self, kind: Kind, target: UUID | None) -> None:
-        if not self._link.deaf:
+    def _put(self, kind: PacketKind, target: UUID | None) -> None:
+        if not self._link.output_closed:
             self._link.put_packet(Packet(kind=kind, target=target))
 
     def _advance(self, target: UUID | None, turn: _Turn) -> None:
         """Say what may be said for this target now."""
-        if turn.starting or self._link.deaf:
+        if turn.starting or self._link.output_closed:
             return
         if turn.stop is _Step.WANTED:
             turn.stop = _Step.SENT
             turn.drop()
-            self._put(Kind.SIGNAL, target)
+            self._put(PacketKind.SIGNAL, target)
         if turn.data_out and (turn.queued or not turn.heard):
             # Nothing may overtake a birth; what is sent later may be acknowledged when it likes.
             return
@@ -226,10 +230,12 @@ class ClientRole:
         if found is not None:
             turn.data_out = True
             stream, data = found
-            self._link.put_packet(Packet(kind=Kind.DATA, target=target, stream=stream, data=data))
+            self._link.put_packet(
+                Packet(kind=PacketKind.DATA, target=target, stream=stream, data=data)
+            )
         elif turn is not self._pool and turn.close is _Step.WANTED and turn.stop is not _Step.SENT:
             turn.close = _Step.SENT
-            self._put(Kind.CLOSE, target)
+            self._put(PacketKind.CLOSE, target)
             self._close_pool_when_free()
 
     def _close_pool(self) -> None:
@@ -249,7 +255,7 @@ class ClientRole:
             return
         if all(turn.close is _Step.SENT for turn in self._turns.values()):
             self._pool.close = _Step.SENT
-            self._put(Kind.CLOSE, None)
+            self._put(PacketKind.CLOSE, None)
 
     # -- in
 
@@ -297,8 +303,8 @@ class ClientRole:
             # Every orderly conversation ends with such a line.
             self._last_words = text
         else:
-            goes_on = text.startswith(GOES_ON)
-            self._link.tell(PeerError(text=text, goes_on=goes_on))
+            fatal = not text.startswith(TRANSPORT_ERROR)
+            self._link.tell(PeerError(text=text, fatal=fatal))
 
     def end(self) -> None:
         self._tell_end(self._last_words or "the stream ended")
@@ -313,7 +319,7 @@ class ClientRole:
 
     def packet(self, packet: Packet) -> None:
         self._heard = True
-        if packet.kind is Kind.DATA:
+        if packet.kind is PacketKind.DATA:
             turn = self._turns.get(packet.target) if packet.target is not None else None
             if turn is not None and not turn.heard:
                 turn.heard = True
@@ -344,7 +350,7 @@ class ClientRole:
         turn = self._turns.get(target)
         if turn is not None and turn.stop is _Step.SENT:
             turn.stop = _Step.DONE
-            self._link.tell(ActReceived(act=Act.STOP_PIPELINE, target=target))
+            self._link.tell(ActReceived(act=TransportAct.STOP_PIPELINE, target=target))
             self._advance(target, turn)
 
     def _close_ack(self, target: UUID | None) -> None:
@@ -352,59 +358,59 @@ class ClientRole:
             if self._pool.close is _Step.SENT:
                 self._pool.close = _Step.DONE
                 self._turns.clear()
-                self._link.tell(ActReceived(act=Act.CLOSE_POOL))
+                self._link.tell(ActReceived(act=TransportAct.CLOSE_POOL))
             return
         turn = self._turns.get(target)
         if turn is not None and turn.close is _Step.SENT:
             del self._turns[target]
-            self._link.tell(ActReceived(act=Act.CLOSE_PIPELINE, target=target))
+            self._link.tell(ActReceived(act=TransportAct.CLOSE_PIPELINE, target=target))
             self._close_pool_when_free()
 
     # -- time
 
     @property
-    def waits(self) -> tuple[Wait, ...]:
-        acts: list[tuple[Act, UUID | None]] = []
+    def pending_replies(self) -> tuple[PendingReply, ...]:
+        acts: list[tuple[TransportAct, UUID | None]] = []
         if self._opened and not self._heard:
-            acts.append((Act.CREATE_POOL, None))
+            acts.append((TransportAct.CREATE_POOL, None))
         for target, turn in self._turns.items():
             if turn.starting:
-                acts.append((Act.CREATE_PIPELINE, target))
+                acts.append((TransportAct.CREATE_PIPELINE, target))
             if turn.stop is _Step.SENT:
-                acts.append((Act.STOP_PIPELINE, target))
+                acts.append((TransportAct.STOP_PIPELINE, target))
             if turn.close in (_Step.WANTED, _Step.SENT):
-                acts.append((Act.CLOSE_PIPELINE, target))
+                acts.append((TransportAct.CLOSE_PIPELINE, target))
         if self._pool.close in (_Step.WANTED, _Step.SENT):
-            acts.append((Act.CLOSE_POOL, None))
+            acts.append((TransportAct.CLOSE_POOL, None))
         return tuple(
-            Wait(act=act, target=target, seconds=self._give_up[act])
+            PendingReply(act=act, target=target, seconds=self._reply_timeouts[act])
             for act, target in acts
-            if act in self._give_up
+            if act in self._reply_timeouts
         )
 
-    def expired(self, wait: Wait) -> None:
+    def reply_timed_out(self, wait: PendingReply) -> None:
         self._link.tell(TimedOut(wait=wait))
-        if wait.act is Act.CREATE_POOL:
-            self._give_up.pop(Act.CREATE_POOL)
+        if wait.act is TransportAct.CREATE_POOL:
+            self._reply_timeouts.pop(TransportAct.CREATE_POOL)
             return
-        if wait.act is Act.CLOSE_POOL:
+        if wait.act is TransportAct.CLOSE_POOL:
             self._pool.close = _Step.DONE
             self._turns.clear()
-            self._link.tell(ActReceived(act=Act.CLOSE_POOL))
+            self._link.tell(ActReceived(act=TransportAct.CLOSE_POOL))
             return
         assert wait.target is not None
         turn = self._turns[wait.target]
-        if wait.act is Act.CREATE_PIPELINE:
+        if wait.act is TransportAct.CREATE_PIPELINE:
             turn.starting = False
             turn.drop()
-        elif wait.act is Act.STOP_PIPELINE:
+        elif wait.act is TransportAct.STOP_PIPELINE:
             turn.stop = _Step.DONE
-            self._link.tell(ActReceived(act=Act.STOP_PIPELINE, target=wait.target))
+            self._link.tell(ActReceived(act=TransportAct.STOP_PIPELINE, target=wait.target))
         else:
             if turn.close is _Step.WANTED:
-                self._put(Kind.CLOSE, wait.target)
+                self._put(PacketKind.CLOSE, wait.target)
             del self._turns[wait.target]
-            self._link.tell(ActReceived(act=Act.CLOSE_PIPELINE, target=wait.target))
+            self._link.tell(ActReceived(act=TransportAct.CLOSE_PIPELINE, target=wait.target))
             self._close_pool_when_free()
             return
         self._advance(wait.target, turn)

@@ -8,45 +8,45 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from psrp.frozen import dataclass
-from psrp.sansio import Act, LocalProtocolError, RemoteProtocolError, Stream
+from psrp.sansio import LocalProtocolError, RemoteProtocolError, Stream, TransportAct
 from sshsub.packets import unknown_element
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = [
+    "END_OF_INPUT_ERROR",
     "EXIT_CODE",
-    "GIVE_UP",
-    "GOES_ON",
-    "LAST_WORDS",
+    "REPLY_TIMEOUTS",
+    "TRANSPORT_ERROR",
     "ActReceived",
     "BrokenLine",
     "DataReceived",
+    "DiagnosticLine",
     "Ended",
     "Event",
-    "Noise",
     "PeerError",
+    "PendingReply",
     "TimedOut",
     "UnsupportedAct",
-    "Wait",
     "signal_for_session",
 ]
 
 EXIT_CODE = 160
 """With what a server process ends, always: PowerShell's 4000, of which Unix keeps a byte."""
 
-LAST_WORDS = unknown_element("")
+END_OF_INPUT_ERROR = unknown_element("")
 """What a PowerShell server reports when its input ends, however orderly that was."""
 
-GOES_ON = "Remote transport error:"
+TRANSPORT_ERROR = "Remote transport error:"
 """How the report of a server begins that could not use a message, and lives on."""
 
-GIVE_UP: Mapping[Act, float] = MappingProxyType(
+REPLY_TIMEOUTS: Mapping[TransportAct, float] = MappingProxyType(
     {
-        Act.CREATE_PIPELINE: 60.0,
-        Act.STOP_PIPELINE: 60.0,
-        Act.CLOSE_PIPELINE: 60.0,
-        Act.CLOSE_POOL: 60.0,
+        TransportAct.CREATE_PIPELINE: 60.0,
+        TransportAct.STOP_PIPELINE: 60.0,
+        TransportAct.CLOSE_PIPELINE: 60.0,
+        TransportAct.CLOSE_POOL: 60.0,
     }
 )
 """Seconds that a client waits for an answer; an act that is not here is waited for for ever.
@@ -58,10 +58,10 @@ it is asked for.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class PendingReply:
     """An answer that is outstanding, and how long it may be. Equal to itself while it runs."""
 
-    act: Act
+    act: TransportAct
     """CREATE_PIPELINE waits for CommandAck, STOP_PIPELINE for SignalAck, CLOSE_* for CloseAck,
     CREATE_POOL for the first packet at all."""
     target: UUID | None = None
@@ -85,12 +85,12 @@ class ActReceived:
     server's Command, acknowledged already) are the carrier's own; a pool needs the others only.
     """
 
-    act: Act
+    act: TransportAct
     target: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
+class DiagnosticLine:
     """A line that is no packet: a banner, a careless profile, the rest of a stack trace."""
 
     text: str
@@ -102,19 +102,19 @@ class Noise:
 class PeerError:
     """The server reported an error among the packets.
 
-    ``goes_on``: it could not use a message and lives on, so that a pipeline whose birth it was
-    gets no PIPELINE_STATE any more. Otherwise these are the words it dies with.
+    ``fatal``: the server ends after this text. Otherwise it discarded one message and the session
+    continues; if that message was CREATE_PIPELINE, no PIPELINE_STATE follows.
     """
 
     text: str
-    goes_on: bool
+    fatal: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut:
     """An answer did not come in time. For a stop or a close the act follows as if it had."""
 
-    wait: Wait
+    wait: PendingReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class Ended:
     reason: str = ""
 
 
-Event: TypeAlias = DataReceived | ActReceived | Noise | PeerError | TimedOut | Ended
+Event: TypeAlias = DataReceived | ActReceived | DiagnosticLine | PeerError | TimedOut | Ended
 
 
 def signal_for_session(name: str) -> str:
@@ -162,13 +162,13 @@ class UnsupportedAct(LocalProtocolError):
 
     _IDS = MappingProxyType(
         {
-            Act.DISCONNECT: "CannotDisconnectVMContainerSession",
-            Act.RECONNECT: "CannotConnectVMContainerSession",
-            Act.CONNECT: "CannotConnectVMContainerSession",
+            TransportAct.DISCONNECT: "CannotDisconnectVMContainerSession",
+            TransportAct.RECONNECT: "CannotConnectVMContainerSession",
+            TransportAct.CONNECT: "CannotConnectVMContainerSession",
         }
     )
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: TransportAct) -> None:
         super().__init__(f"{act.value} is not supported over this transport; WS-Man has it")
         self.act = act
         self.error_id = self._IDS[act]

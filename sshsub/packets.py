@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ERROR_PREFIXES",
     "MAX_LINE",
-    "Kind",
     "Line",
     "LineReader",
     "Packet",
     "PacketError",
+    "PacketKind",
     "error_text",
     "read_line",
     "unknown_element",
@@ -54,7 +54,7 @@ ERROR_PREFIXES = ("__NamedPipeError__:", "__HyperVSocketError__:")
 _ERROR = re.compile("|".join(ERROR_PREFIXES).encode(), re.IGNORECASE)
 
 
-class Kind(Enum):
+class PacketKind(Enum):
     """The eight elements; all but DATA carry nothing but their target."""
 
     DATA = "Data"
@@ -76,7 +76,7 @@ class Kind(Enum):
 class Packet:
     """One element. ``stream`` and ``data`` mean something for DATA only."""
 
-    kind: Kind
+    kind: PacketKind
     target: UUID | None = None
     """The pipeline, or None for the session (on the wire the zero GUID)."""
     stream: Stream = Stream.DEFAULT
@@ -140,7 +140,7 @@ def write(packet: Packet) -> bytes:
     Raises LocalProtocolError for what a real peer would die of.
     """
     name, target = packet.kind.value, packet.target or _NO_GUID
-    if packet.kind is not Kind.DATA:
+    if packet.kind is not PacketKind.DATA:
         if packet.data or packet.stream is not Stream.DEFAULT:
             raise LocalProtocolError(f"a {name} packet carries no data and names no stream")
         return f"<{name} PSGuid='{target}' />\n".encode()
@@ -153,7 +153,7 @@ def write(packet: Packet) -> bytes:
 
 # -- reading a line
 
-_KINDS = {kind.value: kind for kind in Kind}
+_KINDS = {kind.value: kind for kind in PacketKind}
 _PLAIN_DATA = re.compile(
     rb"<Data Stream='(Default|PromptResponse)' "
     rb"PSGuid='([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'>"
@@ -204,7 +204,7 @@ def _plain(line: bytes) -> Packet | None:
         return None
     guid = UUID(found[2].decode())
     stream = Stream.DEFAULT if found[1] == b"Default" else Stream.PROMPT_RESPONSE
-    return Packet(kind=Kind.DATA, target=guid if guid.int else None, stream=stream, data=data)
+    return Packet(kind=PacketKind.DATA, target=guid if guid.int else None, stream=stream, data=data)
 
 
 def _target(text: str | None, offset: int) -> UUID | None:
@@ -228,7 +228,7 @@ def _data(stream: str | None, guid: str | None, text: str, offset: int) -> Packe
     except (binascii.Error, UnicodeEncodeError):
         raise PacketError("base64", _NOT_BASE64, offset) from None
     return Packet(
-        kind=Kind.DATA,
+        kind=PacketKind.DATA,
         target=target,
         stream=Stream.PROMPT_RESPONSE if prompt else Stream.DEFAULT,
         data=data,
@@ -282,7 +282,7 @@ class _Reader:
         kind = _KINDS.get(name)
         if kind is None:
             raise PacketError("element", unknown_element(name[:40]), self._offset)
-        if kind is Kind.DATA:
+        if kind is PacketKind.DATA:
             if len(attributes) != 2:
                 raise PacketError("attributes", _DATA_TAKES, self._offset)
             self._waiting = attributes, self._offset

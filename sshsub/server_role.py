@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from psrp.sansio import Act, LocalProtocolError, Outgoing
-from sshsub.events import LAST_WORDS, ActReceived, DataReceived, Ended, signal_for_session
-from sshsub.packets import Kind, Packet, read_line, unknown_element
+from psrp.sansio import LocalProtocolError, Outgoing, TransportAct
+from sshsub.events import END_OF_INPUT_ERROR, ActReceived, DataReceived, Ended, signal_for_session
+from sshsub.packets import Packet, PacketKind, read_line, unknown_element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,16 +47,16 @@ class ServerRole:
         """Commands minus Closes, as PowerShell counts: over all sessions, below 0 too."""
         self._pool_closes = 0
         self._pool_closing = False
-        self._act_packets: dict[Act, Callable[[UUID | None], None]] = {
-            Act.STOP_PIPELINE: self._stopped,
-            Act.CLOSE_PIPELINE: self._closed,
-            Act.CLOSE_POOL: self._pool_closed,
+        self._act_packets: dict[TransportAct, Callable[[UUID | None], None]] = {
+            TransportAct.STOP_PIPELINE: self._stopped,
+            TransportAct.CLOSE_PIPELINE: self._closed,
+            TransportAct.CLOSE_POOL: self._pool_closed,
         }
-        self._by_kind: dict[Kind, Callable[[Packet], None]] = {
-            Kind.DATA: self._data,
-            Kind.COMMAND: self._command,
-            Kind.SIGNAL: self._signal,
-            Kind.CLOSE: self._close,
+        self._by_kind: dict[PacketKind, Callable[[Packet], None]] = {
+            PacketKind.DATA: self._data,
+            PacketKind.COMMAND: self._command,
+            PacketKind.SIGNAL: self._signal,
+            PacketKind.CLOSE: self._close,
         }
 
     queued = 0
@@ -84,9 +84,9 @@ class ServerRole:
             raise LocalProtocolError(f"{act.value}: that is the client's step")
         if act is not None and out.data:
             raise LocalProtocolError(f"{act.value} takes no data along")
-        if act is not None and (act is Act.CLOSE_POOL) is not (out.target is None):
+        if act is not None and (act is TransportAct.CLOSE_POOL) is not (out.target is None):
             raise LocalProtocolError(f"{act.value}: a target that does not fit")
-        if self._link.deaf:
+        if self._link.output_closed:
             return
         if answered is not None:
             answered(out.target)
@@ -94,23 +94,23 @@ class ServerRole:
         size = self._link.packet_size
         for start in range(0, len(out.data), size):
             piece = out.data[start : start + size]
-            self._put(Kind.DATA, out.target, piece, out)
+            self._put(PacketKind.DATA, out.target, piece, out)
 
     def acknowledge(self, event: DataReceived | ActReceived) -> None:
-        if self._link.deaf:
+        if self._link.output_closed:
             return
         if isinstance(event, DataReceived):
             waiting = self._unacknowledged.get(event.target, 0)
             if waiting:
                 self._unacknowledged[event.target] = waiting - 1
-                self._put(Kind.DATA_ACK, event.target)
+                self._put(PacketKind.DATA_ACK, event.target)
             return
         answered = self._act_packets.get(event.act)
         if answered is not None:
             answered(event.target)
 
     def _put(
-        self, kind: Kind, target: UUID | None, data: bytes = b"", out: Outgoing | None = None
+        self, kind: PacketKind, target: UUID | None, data: bytes = b"", out: Outgoing | None = None
     ) -> None:
         if out is None:
             self._link.put_packet(Packet(kind=kind, target=target))
@@ -120,13 +120,13 @@ class ServerRole:
 
     def _acknowledge_all(self, target: UUID | None) -> None:
         for _ in range(self._unacknowledged.pop(target, 0)):
-            self._put(Kind.DATA_ACK, target)
+            self._put(PacketKind.DATA_ACK, target)
 
     def _stopped(self, target: UUID | None) -> None:
         pipeline = self._pipelines.get(target)
         if pipeline is not None:
             for _ in range(pipeline.signals):
-                self._put(Kind.SIGNAL_ACK, target)
+                self._put(PacketKind.SIGNAL_ACK, target)
             pipeline.signals = 0
 
     def _closed(self, target: UUID | None) -> None:
@@ -139,7 +139,7 @@ class ServerRole:
         self._count_close(target)
 
     def _count_close(self, target: UUID | None) -> None:
-        self._put(Kind.CLOSE_ACK, target)
+        self._put(PacketKind.CLOSE_ACK, target)
         self._open -= 1
         self._close_pool_when_free()
 
@@ -149,7 +149,7 @@ class ServerRole:
         for target in list(self._unacknowledged):
             self._acknowledge_all(target)
         for _ in range(self._pool_closes):
-            self._put(Kind.CLOSE_ACK, None)
+            self._put(PacketKind.CLOSE_ACK, None)
         self._pool_closing = False
         self._pool_closes = 0
         self._in_session = False
@@ -159,7 +159,7 @@ class ServerRole:
         """The session is closed once every Command of it was."""
         if self._pool_closes and self._open <= 0 and not self._pool_closing:
             self._pool_closing = True
-            self._link.tell(ActReceived(act=Act.CLOSE_POOL))
+            self._link.tell(ActReceived(act=TransportAct.CLOSE_POOL))
 
     # -- in
 
@@ -175,7 +175,7 @@ class ServerRole:
     def _tell_end(self) -> None:
         self._pool_closing = False
         self._pool_closes = 0
-        self._link.tell(Ended(clean=True, reason=LAST_WORDS))
+        self._link.tell(Ended(clean=True, reason=END_OF_INPUT_ERROR))
         self._link.finish()
 
     def packet(self, packet: Packet) -> None:
@@ -184,7 +184,7 @@ class ServerRole:
             raise self._link.fault("acknowledgement", unknown_element(packet.kind.value))
         if not self._in_session:
             self._in_session = True
-            self._link.tell(ActReceived(act=Act.CREATE_POOL))
+            self._link.tell(ActReceived(act=TransportAct.CREATE_POOL))
         deal(packet)
 
     def _data(self, packet: Packet) -> None:
@@ -193,7 +193,7 @@ class ServerRole:
             pipeline = self._pipelines.get(target)
             if pipeline is None or pipeline.closing:
                 # Closed while the client was sending, or never opened: acknowledged and lost.
-                self._put(Kind.DATA_ACK, target)
+                self._put(PacketKind.DATA_ACK, target)
                 return
             pipeline.has_data = True
         self._unacknowledged[target] = self._unacknowledged.get(target, 0) + 1
@@ -206,10 +206,10 @@ class ServerRole:
             words = f"An item with the same key has already been added. Key: {target}"
             raise self._link.fault("duplicate", words)
         self._pipelines[target] = _Pipeline()
-        self._put(Kind.COMMAND_ACK, target)
+        self._put(PacketKind.COMMAND_ACK, target)
         if target is not None:
             self._open += 1
-            self._link.tell(ActReceived(act=Act.CREATE_PIPELINE, target=target))
+            self._link.tell(ActReceived(act=TransportAct.CREATE_PIPELINE, target=target))
 
     def _signal(self, packet: Packet) -> None:
         target = packet.target
@@ -217,10 +217,10 @@ class ServerRole:
             raise self._link.fault("signal-session", signal_for_session("Signal"))
         pipeline = self._pipelines.get(target)
         if pipeline is None or pipeline.closing or not pipeline.has_data:
-            self._put(Kind.SIGNAL_ACK, target)
+            self._put(PacketKind.SIGNAL_ACK, target)
             return
         pipeline.signals += 1
-        self._link.tell(ActReceived(act=Act.STOP_PIPELINE, target=target))
+        self._link.tell(ActReceived(act=TransportAct.STOP_PIPELINE, target=target))
 
     def _close(self, packet: Packet) -> None:
         target = packet.target
@@ -234,6 +234,6 @@ class ServerRole:
             return
         pipeline.closing = True
         if pipeline.has_data:
-            self._link.tell(ActReceived(act=Act.CLOSE_PIPELINE, target=target))
+            self._link.tell(ActReceived(act=TransportAct.CLOSE_PIPELINE, target=target))
         else:
             self._closed(target)

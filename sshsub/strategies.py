@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from psrp.sansio import Side, Stream
-from sshsub.packets import Kind, Packet, write
+from sshsub.packets import Packet, PacketKind, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["PacketLines", "noise", "packet_lines", "packets"]
 
-_FROM_CLIENT = (Kind.DATA, Kind.COMMAND, Kind.SIGNAL, Kind.CLOSE)
-_FROM_SERVER = (Kind.DATA, Kind.DATA_ACK, Kind.COMMAND_ACK, Kind.SIGNAL_ACK, Kind.CLOSE_ACK)
-_BY_SIDE = {Side.CLIENT: _FROM_CLIENT, Side.SERVER: _FROM_SERVER, None: tuple(Kind)}
+_FROM_CLIENT = (PacketKind.DATA, PacketKind.COMMAND, PacketKind.SIGNAL, PacketKind.CLOSE)
+_FROM_SERVER = (
+    PacketKind.DATA,
+    PacketKind.DATA_ACK,
+    PacketKind.COMMAND_ACK,
+    PacketKind.SIGNAL_ACK,
+    PacketKind.CLOSE_ACK,
+)
+_BY_SIDE = {Side.CLIENT: _FROM_CLIENT, Side.SERVER: _FROM_SERVER, None: tuple(PacketKind)}
 
 
 class PacketLines(tuple[bytes, ...]):
@@ -47,12 +53,12 @@ class PacketLines(tuple[bytes, ...]):
 
 @st.composite
 def _packets(
-    draw: DrawFn, kinds: tuple[Kind, ...], targets: SearchStrategy[UUID | None], max_data: int
+    draw: DrawFn, kinds: tuple[PacketKind, ...], targets: SearchStrategy[UUID | None], max_data: int
 ) -> Packet:
     kind = draw(st.sampled_from(kinds))
     target = draw(targets)
-    if kind is not Kind.DATA:
-        if kind in (Kind.SIGNAL, Kind.SIGNAL_ACK) and target is None:
+    if kind is not PacketKind.DATA:
+        if kind in (PacketKind.SIGNAL, PacketKind.SIGNAL_ACK) and target is None:
             target = UUID(int=1)
         return Packet(kind=kind, target=target)
     data = draw(st.binary(min_size=1, max_size=max_data))

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from psrp.sansio import LimitExceeded, LocalProtocolError, Outgoing, RemoteProtocolError, Side
 from sshsub.client_role import ClientRole
-from sshsub.events import GIVE_UP, ActReceived, BrokenLine, DataReceived, Event, Wait
+from sshsub.events import REPLY_TIMEOUTS, ActReceived, BrokenLine, DataReceived, Event, PendingReply
 from sshsub.packets import ERROR_PREFIXES, MAX_LINE, LineReader, Packet, PacketError, write
 from sshsub.server_role import ServerRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from psrp.sansio import Act
+    from psrp.sansio import TransportAct
     from sshsub.packets import Line
 
 __all__ = ["PACKET_SIZE", "Subsystem"]
@@ -34,17 +34,17 @@ PACKET_SIZE = 32768
 class Subsystem:
     """One end of the line protocol that runs over ssh, stdio, named pipes and sockets.
 
-    ``give_up`` (client) holds seconds by act, see `sshsub.events.GIVE_UP`; ``max_line`` bounds
-    the memory that one line of the peer can take; ``error_prefix`` (server) marks an error text
-    among the packets, None keeps errors out of the stream: `errors_to_send` has them then, for
-    stderr, as ``pwsh -s`` does it.
+    ``reply_timeouts`` (client) maps an act to seconds, see `sshsub.events.REPLY_TIMEOUTS`.
+    ``max_line`` limits one line of the peer in bytes. ``error_prefix`` (server) marks an error
+    text among the packets; with None, error texts go to `errors_to_send` instead, for stderr, as
+    ``pwsh -s`` does it.
     """
 
     def __init__(
         self,
         side: Side,
         *,
-        give_up: Mapping[Act, float] = GIVE_UP,
+        reply_timeouts: Mapping[TransportAct, float] = REPLY_TIMEOUTS,
         max_line: int = MAX_LINE,
         packet_size: int = PACKET_SIZE,
         error_prefix: str | None = ERROR_PREFIXES[0],
@@ -62,13 +62,13 @@ class Subsystem:
         self._out: list[bytes] = []
         self._out_size = 0
         self._errors: list[bytes] = []
-        self._deaf = False
+        self._output_closed = False
         self._ended = False
         self._at_end = False
         self._over = False
         self._error: RemoteProtocolError | None = None
         serves = side is Side.SERVER
-        self._client = None if serves else ClientRole(self, give_up)
+        self._client = None if serves else ClientRole(self, reply_timeouts)
         self._server = ServerRole(self) if serves else None
         self._role: ClientRole | ServerRole = self._server or self._client  # type: ignore[assignment]
 
@@ -110,7 +110,7 @@ class Subsystem:
         one_line = " ".join(text.split()).encode("utf-8", "replace")
         if self._error_prefix is None:
             self._errors.append(one_line + b"\n")
-        elif not self._deaf:
+        elif not self._output_closed:
             self.put(self._error_prefix.encode() + one_line + b"\n")
 
     def data_to_send(self) -> bytes:
@@ -133,14 +133,14 @@ class Subsystem:
 
     def send_failed(self) -> None:
         """The stream takes nothing any more. What the peer still says can be read to its end."""
-        self._deaf = True
+        self._output_closed = True
         self._out.clear()
         self._out_size = 0
         self._role.drop()
 
     def send_end(self) -> None:
         """We have ended our side: what the peer says with its last breath is no error."""
-        self._ended = self._deaf = True
+        self._ended = self._output_closed = True
         self._role.drop()
 
     # -- in
@@ -210,22 +210,22 @@ class Subsystem:
         if self._server is not None:
             self._server.drop()
             self.report(str(error))
-        self._deaf = True
+        self._output_closed = True
         self._role.drop()
 
     # -- time
 
     @property
-    def waits(self) -> tuple[Wait, ...]:
+    def pending_replies(self) -> tuple[PendingReply, ...]:
         """The answers that are outstanding now. The driver measures; see `expired`."""
         if self._client is None or self.over:
             return ()
-        return self._client.waits
+        return self._client.pending_replies
 
-    def expired(self, wait: Wait) -> None:
+    def reply_timed_out(self, wait: PendingReply) -> None:
         """An answer took longer than ``wait.seconds``: give it up. A wait that is over is no-op."""
-        if self._client is not None and wait in self.waits:
-            self._client.expired(wait)
+        if self._client is not None and wait in self.pending_replies:
+            self._client.reply_timed_out(wait)
 
     # -- what the roles turn
 
@@ -235,9 +235,9 @@ class Subsystem:
         return self._over or self._error is not None
 
     @property
-    def deaf(self) -> bool:
+    def output_closed(self) -> bool:
         """Nobody takes what we write."""
-        return self._deaf
+        return self._output_closed
 
     @property
     def ended(self) -> bool:

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psrp.fragments import Defragmenter
-from psrp.sansio import Act, RemoteProtocolError, Side
-from sshsub.packets import Kind, LineReader, Packet, PacketError, read_line
+from psrp.sansio import RemoteProtocolError, Side, TransportAct
+from sshsub.packets import LineReader, Packet, PacketError, PacketKind, read_line
 from tests.recordings import FIXTURES, SHARED
 
 _ACTS = {
-    Kind.SIGNAL: Act.STOP_PIPELINE,
-    Kind.SIGNAL_ACK: Act.STOP_PIPELINE,
-    Kind.CLOSE: Act.CLOSE_PIPELINE,
-    Kind.CLOSE_ACK: Act.CLOSE_PIPELINE,
+    PacketKind.SIGNAL: TransportAct.STOP_PIPELINE,
+    PacketKind.SIGNAL_ACK: TransportAct.STOP_PIPELINE,
+    PacketKind.CLOSE: TransportAct.CLOSE_PIPELINE,
+    PacketKind.CLOSE_ACK: TransportAct.CLOSE_PIPELINE,
 }
 
 
@@ -72,10 +72,10 @@ def _packets(line: bytes) -> Iterator[Packet]:
         return
 
 
-def act_of(packet: Packet) -> Act | None:
+def act_of(packet: Packet) -> TransportAct | None:
     """What a packet asks for or acknowledges, if that is to stop or to close."""
     act = _ACTS.get(packet.kind)
-    return Act.CLOSE_POOL if act and packet.target is None else act
+    return TransportAct.CLOSE_POOL if act and packet.target is None else act
 
 
 class Messages:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psremoting.capture.entries import Entry
 from psremoting.capture.exchanges import read_objects
 from psrp.sansio import LimitExceeded, Side
-from sshsub.packets import Kind, Line, LineReader, Packet, PacketError, error_text, read_line
+from sshsub.packets import Line, LineReader, Packet, PacketError, PacketKind, error_text, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PacketReader", "read_packet_lines", "read_transcript"]
 
 _BLANK_OF_CLIENT = "blank line: it ends a real server"
-_CLIENT_PACKETS = frozenset((Kind.COMMAND, Kind.SIGNAL, Kind.CLOSE))
+_CLIENT_PACKETS = frozenset((PacketKind.COMMAND, PacketKind.SIGNAL, PacketKind.CLOSE))
 
 
 class PacketReader:
@@ -75,7 +75,7 @@ class PacketReader:
         self._packets += 1
         carrier = {"packet": self._packets} | where
         side = side or self._guess(packet)
-        if packet.kind is Kind.DATA:
+        if packet.kind is PacketKind.DATA:
             self._joiner.payload(
                 self._session, packet.target, side, packet.stream, packet.data, carrier
             )
@@ -86,10 +86,10 @@ class PacketReader:
                 direction=side,
                 target=packet.target,
                 carrier=carrier,
-                plumbing=packet.kind in (Kind.DATA_ACK, Kind.COMMAND_ACK),
+                plumbing=packet.kind in (PacketKind.DATA_ACK, PacketKind.COMMAND_ACK),
             )
         )
-        if packet.kind is Kind.CLOSE_ACK:
+        if packet.kind is PacketKind.CLOSE_ACK:
             if packet.target is not None:
                 self._joiner.forget(self._session, packet.target)
             else:  # the process lives on, and the next line opens a fresh session
@@ -97,7 +97,7 @@ class PacketReader:
                 self._session = self._joiner.session(whole=True)
 
     def _guess(self, packet: Packet) -> Side:
-        if packet.kind is not Kind.DATA:
+        if packet.kind is not PacketKind.DATA:
             return Side.CLIENT if packet.kind in _CLIENT_PACKETS else Side.SERVER
         if (found := destination(packet.data)) is not None:
             return found.peer

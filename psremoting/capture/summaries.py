@@ -161,12 +161,12 @@ def _error(record: Any) -> str:
     return f"{text} [{printable(record.fully_qualified_error_id)}]"
 
 
-def _pool_state(event: e.RunspacePoolState, _: bool) -> str:
+def _pool_state(event: e.RunspacePoolStateMessage, _: bool) -> str:
     text = RUNSPACE_STATES.get(event.state, str(event.state))
     return f"{text}: {_error(event.error)}" if event.error else text
 
 
-def _pipeline_state(event: e.PipelineState, _: bool) -> str:
+def _pipeline_state(event: e.PipelineStateMessage, _: bool) -> str:
     text = INVOCATION_STATES.get(event.state, str(event.state))
     return f"{text}: {_error(event.error)}" if event.error else text
 
@@ -249,7 +249,7 @@ _MESSAGES: dict[type[e.Event], Callable[[Any, bool], str]] = {
     e.GetAvailableRunspaces: lambda event, _: f"call {event.call_id}",
     e.ResetRunspaceState: lambda event, _: f"call {event.call_id}",
     e.RunspaceAvailability: lambda event, _: f"{short(event.answer)}  call {event.call_id}",
-    e.RunspacePoolState: _pool_state,
+    e.RunspacePoolStateMessage: _pool_state,
     e.UserEvent: _user_event,
     e.ApplicationPrivateData: _private,
     e.CreatePipeline: _create,
@@ -262,7 +262,7 @@ _MESSAGES: dict[type[e.Event], Callable[[Any, bool], str]] = {
     e.WarningRecordMessage: lambda event, _: cut(event.record.message),
     e.ProgressRecordMessage: _progress,
     e.InformationRecordMessage: _information,
-    e.PipelineState: _pipeline_state,
+    e.PipelineStateMessage: _pipeline_state,
     e.PipelineHostCall: _call,
     e.RunspacePoolHostCall: _call,
     e.PipelineHostResponse: _answer,

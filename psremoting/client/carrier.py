@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from psremoting.errors import PSRemotingTransportError
-    from psrp.sansio import Act, Outgoing, Stream
+    from psrp.sansio import Outgoing, Stream, TransportAct
 
 __all__ = ["Carrier", "Receiver"]
 
@@ -33,7 +33,7 @@ class Receiver(Protocol):
     def received(self, data: bytes, target: UUID | None, stream: Stream) -> None:
         """Bytes of the fragment stream of ``target``, cut anywhere."""
 
-    def acted(self, act: Act, target: UUID | None) -> None:
+    def acted(self, act: TransportAct, target: UUID | None) -> None:
         """The server has carried out a step, or was given up waiting for."""
 
     def noticed(self, text: str) -> None:

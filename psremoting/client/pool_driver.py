@@ -28,16 +28,16 @@ from psrp.messages import MessageType
 from psrp.pool import Pool
 from psrp.records import ErrorCategory
 from psrp.sansio import (
-    Act,
     LimitExceeded,
     LocalProtocolError,
     MessageError,
     RemoteProtocolError,
     Side,
     Stream,
+    TransportAct,
     UnexpectedMessage,
 )
-from psrp.states import Pipeline, PoolState
+from psrp.states import PipelinePhase, PoolState
 
 if TYPE_CHECKING:
     from psremoting.client.carrier import Carrier
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PoolDriver"]
 
-_RUNNING = (Pipeline.READING, Pipeline.RUNNING)
+_RUNNING = (PipelinePhase.READING, PipelinePhase.RUNNING)
 _NOTICES_KEPT = 200
 _STATES = {
     PoolState.BEFORE_OPEN: "BeforeOpen",
@@ -113,9 +113,9 @@ class PoolDriver:
         self._ready = trio.Event()
         self._carrying = trio.CancelScope()
         self._by_kind: dict[type[e.Event], Callable[[Any], None]] = {
-            e.RunspacePoolState: self._pool_state,
+            e.RunspacePoolStateMessage: self._pool_state,
             e.RunspaceAvailability: self._availability,
-            e.PipelineState: self._pipeline_state,
+            e.PipelineStateMessage: self._pipeline_state,
             e.StopPipeline: self._stopped,
             e.PipelineHostCall: self._host_call,
             e.RunspacePoolHostCall: self._host_call,
@@ -180,7 +180,7 @@ class PoolDriver:
 
     async def _feed(self, invocation: Invocation, input: Input) -> None:
         def send(event: e.Event) -> bool:
-            if self.pool.pipelines.get(invocation.id) is not Pipeline.READING:
+            if self.pool.pipelines.get(invocation.id) is not PipelinePhase.READING:
                 return False
             self.pool.send(event)
             return True
@@ -287,10 +287,10 @@ class PoolDriver:
             return
         self._deal_with_events()
 
-    def acted(self, act: Act, target: UUID | None) -> None:
+    def acted(self, act: TransportAct, target: UUID | None) -> None:
         self.pool.receive_act(act, target)
         self._deal_with_events()
-        if act is Act.CLOSE_POOL:
+        if act is TransportAct.CLOSE_POOL:
             self._over()
 
     def noticed(self, text: str) -> None:
@@ -397,7 +397,7 @@ class PoolDriver:
             return errors.opening_failed(self.computer, "Broken", why)
         return errors.protocol_broken(self.computer, error)
 
-    def _pool_state(self, event: e.RunspacePoolState) -> None:
+    def _pool_state(self, event: e.RunspacePoolStateMessage) -> None:
         if event.state is e.RunspaceState.OPENED:
             self.opened.set()
             return
@@ -422,7 +422,7 @@ class PoolDriver:
         elif event.pipeline_id is None:
             self.streams.add(kind, event.record)
 
-    def _pipeline_state(self, event: e.PipelineState) -> None:
+    def _pipeline_state(self, event: e.PipelineStateMessage) -> None:
         if event.state is e.InvocationState.RUNNING:
             return
         known = self._running.get(event.pipeline_id)
@@ -438,7 +438,9 @@ class PoolDriver:
         known = self._running.get(event.pipeline_id)
         if known is not None:
             stopped = e.InvocationState.STOPPED
-            self._pipeline_state(e.PipelineState(pipeline_id=event.pipeline_id, state=stopped))
+            self._pipeline_state(
+                e.PipelineStateMessage(pipeline_id=event.pipeline_id, state=stopped)
+            )
 
     def _host_call(self, event: HostCall) -> None:
         known: _Running | None = None

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 import trio
 
 from psremoting import errors
-from psrp.sansio import Act, RemoteProtocolError, Side
+from psrp.sansio import RemoteProtocolError, Side, TransportAct
 from sshsub.events import (
-    GOES_ON,
-    LAST_WORDS,
+    END_OF_INPUT_ERROR,
+    TRANSPORT_ERROR,
     ActReceived,
     BrokenLine,
     DataReceived,
+    DiagnosticLine,
     Ended,
     Event,
-    Noise,
     PeerError,
+    PendingReply,
     TimedOut,
-    Wait,
 )
 from sshsub.subsystem import PACKET_SIZE, Subsystem
 
@@ -44,7 +44,7 @@ _PENDING = 4 * PACKET_SIZE
 _NOISE_KEPT = 20
 _FIRST_PACKET = "<Data "
 
-_OUR_ACTS = (Act.STOP_PIPELINE, Act.CLOSE_PIPELINE, Act.CLOSE_POOL)
+_OUR_ACTS = (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE, TransportAct.CLOSE_POOL)
 _BROKEN_STREAM = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -55,8 +55,9 @@ Connect = Callable[[Callable[[str], None]], "AbstractAsyncContextManager[Wire]"]
 class StreamCarrier:
     """A session's way over a `sshsub.trio_stream.Wire`.
 
-    ``connect`` opens the wire; it raises PSRemotingError or OSError. ``give_up`` has seconds by
-    act, see `sshsub.events.GIVE_UP`; CREATE_POOL is how long the first packet may take.
+    ``connect`` opens the wire; it raises PSRemotingError or OSError. ``reply_timeouts``
+    has seconds by act, see `sshsub.events.REPLY_TIMEOUTS`; CREATE_POOL limits the wait for the
+    first packet.
     """
 
     fragment_size = PACKET_SIZE
@@ -67,20 +68,20 @@ class StreamCarrier:
         *,
         transport: str,
         computer: str,
-        give_up: Mapping[Act, float],
+        reply_timeouts: Mapping[TransportAct, float],
     ) -> None:
         self.transport = transport
         self.computer = computer
         self._connect = connect
-        self._connecting_timeout = give_up.get(Act.CREATE_POOL, math.inf)
-        finite = {act: seconds for act, seconds in give_up.items() if seconds < math.inf}
-        self._machine = Subsystem(Side.CLIENT, give_up=finite)
+        self._connecting_timeout = reply_timeouts.get(TransportAct.CREATE_POOL, math.inf)
+        finite = {act: seconds for act, seconds in reply_timeouts.items() if seconds < math.inf}
+        self._machine = Subsystem(Side.CLIENT, reply_timeouts=finite)
         self._wire: Wire | None = None
         self._stack = AsyncExitStack()
         self._receiver: Receiver | None = None
         self._wake = trio.Event()
         self._clock_wake = trio.Event()
-        self._deadlines: dict[Wait, float] = {}
+        self._deadlines: dict[PendingReply, float] = {}
         self._next_deadline = math.inf
         self._held_back = False
         self._heard = False
@@ -111,7 +112,7 @@ class StreamCarrier:
         return False
 
     def send(self, out: Outgoing) -> None:
-        if not (self._lost or self._machine.over or self._machine.deaf):
+        if not (self._lost or self._machine.over or self._machine.output_closed):
             self._machine.send(out)
             self._touched()
 
@@ -180,7 +181,7 @@ class StreamCarrier:
             now = trio.current_time()
             for wait, deadline in list(self._deadlines.items()):
                 if deadline <= now:
-                    self._machine.expired(wait)
+                    self._machine.reply_timed_out(wait)
             self._deal_with_events()
 
     # -- what the tasks share; nothing here waits
@@ -191,14 +192,14 @@ class StreamCarrier:
             self._early.append(line)
         elif self.transport != "Process":
             self._receiver.noticed(line)
-        elif line.startswith(GOES_ON):
+        elif line.startswith(TRANSPORT_ERROR):
             self._receiver.refused(line)
-        elif not (self._closing and line == LAST_WORDS):
+        elif not (self._closing and line == END_OF_INPUT_ERROR):
             self._receiver.noticed(line)
 
     def _touched(self) -> None:
         """The machine may have something to write, and other answers to wait for."""
-        waits = self._machine.waits
+        waits = self._machine.pending_replies
         if len(waits) != len(self._deadlines) or any(w not in self._deadlines for w in waits):
             now = trio.current_time()
             known = self._deadlines
@@ -233,22 +234,24 @@ class StreamCarrier:
             case ActReceived(act=act, target=target):
                 if act in _OUR_ACTS:
                     receiver.acted(act, target)
-            case Noise(text=text):
+            case DiagnosticLine(text=text):
                 if _FIRST_PACKET.startswith(text):
                     return  # cut off so early that it looks like text
                 self._noise = [*self._noise, text][-_NOISE_KEPT:]
                 receiver.noticed(text)
-            case PeerError(text=text, goes_on=True):
+            case PeerError(text=text, fatal=False):
                 receiver.refused(text)
             case PeerError(text=text):
                 self._reported.append(text)
                 self._tell_lost(self._why_lost(text))
-            case TimedOut(wait=Wait(act=Act.CREATE_POOL)):
+            case TimedOut(wait=PendingReply(act=TransportAct.CREATE_POOL)):
                 timeout = errors.connecting_timed_out(
                     self.computer, self._connecting_timeout, ssh=self.transport == "SSH"
                 )
                 self._tell_lost(timeout)
-            case TimedOut(wait=Wait(act=Act.CREATE_PIPELINE, target=target, seconds=seconds)):
+            case TimedOut(
+                wait=PendingReply(act=TransportAct.CREATE_PIPELINE, target=target, seconds=seconds)
+            ):
                 assert target is not None
                 receiver.unanswered(target, seconds)
             case Ended(clean=clean, reason=reason):

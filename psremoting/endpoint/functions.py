@@ -21,11 +21,11 @@ from psrp import events as e
 from psrp.host import HostInfo
 from psrp.pool import Pool
 from psrp.sansio import (
-    Act,
     LocalProtocolError,
     Outgoing,
     RemoteProtocolError,
     Side,
+    TransportAct,
 )
 from psrp.states import PoolState
 
@@ -43,8 +43,8 @@ _GRACE = 10.0
 OPENING = (PoolState.BEFORE_OPEN, PoolState.NEGOTIATION_SUCCEEDED, PoolState.OPENING)
 _SILENT = (*OPENING, PoolState.CLOSED, PoolState.BROKEN)
 _CONFIRMED = {
-    Act.STOP_PIPELINE: e.StopPipeline,
-    Act.CLOSE_PIPELINE: e.ClosePipeline,
+    TransportAct.STOP_PIPELINE: e.StopPipeline,
+    TransportAct.CLOSE_PIPELINE: e.ClosePipeline,
 }
 
 
@@ -174,7 +174,7 @@ class FunctionsSession:
             self._receive_act(item.act, item.target)
         self._react()
 
-    def _receive_act(self, act: Act, target: UUID | None) -> None:
+    def _receive_act(self, act: TransportAct, target: UUID | None) -> None:
         if target is not None and act in _CONFIRMED and target not in self.pool.pipelines:
             # Nothing that the machine knows: whoever asks has to have an answer all the same.
             self._acts.append(Outgoing(target=target, act=act))
@@ -188,7 +188,9 @@ class FunctionsSession:
                 reaction(event)
             elif isinstance(event, e.Ignored) and not event.message_type and event.pipeline_id:
                 # A stop of what never began: an act has no message type.
-                self._acts.append(Outgoing(target=event.pipeline_id, act=Act.STOP_PIPELINE))
+                self._acts.append(
+                    Outgoing(target=event.pipeline_id, act=TransportAct.STOP_PIPELINE)
+                )
         if self.pool.state in (PoolState.CLOSED, PoolState.BROKEN) and not self._closing:
             self._stop_all()
 
@@ -238,7 +240,11 @@ class FunctionsSession:
         try:
             self.pool.send(kind(pipeline_id=id))
         except LocalProtocolError:
-            act = Act.STOP_PIPELINE if kind is e.StopPipeline else Act.CLOSE_PIPELINE
+            act = (
+                TransportAct.STOP_PIPELINE
+                if kind is e.StopPipeline
+                else TransportAct.CLOSE_PIPELINE
+            )
             self._acts.append(Outgoing(target=id, act=act))
         self._link.wake()
 
@@ -249,7 +255,7 @@ class FunctionsSession:
         self._allow(event.max_runspaces)
         data = application_private_data(self.pool.version or self.pool.own_version)
         self.say(e.ApplicationPrivateData(data=data))
-        self.say(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
 
     def _allow(self, runspaces: int) -> None:
         self._max_runspaces = runspaces
@@ -366,4 +372,4 @@ class FunctionsSession:
     def _say_state(self, state: e.RunspaceState) -> None:
         # A pool that was never opened, is broken, or was shut has nothing to say about its end.
         if self.pool.state not in _SILENT:
-            self.say(e.RunspacePoolState(state=state))
+            self.say(e.RunspacePoolStateMessage(state=state))

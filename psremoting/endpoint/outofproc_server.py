@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from psrp.sansio import Act, Outgoing, RemoteProtocolError, Side
+from psrp.sansio import Outgoing, RemoteProtocolError, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, Ended
 from sshsub.subsystem import PACKET_SIZE, Subsystem
 
@@ -94,11 +94,11 @@ class Desk:
 
     def _take(self, event: Event) -> Step:
         if isinstance(event, ActReceived):
-            if event.act is Act.CREATE_POOL:
+            if event.act is TransportAct.CREATE_POOL:
                 self._held.clear()
                 self.session = self._engine.open(self)
                 return Step.SESSION
-            if event.act is not Act.CREATE_PIPELINE and self.session is not None:
+            if event.act is not TransportAct.CREATE_PIPELINE and self.session is not None:
                 self.session.receive(Outgoing(target=event.target, act=event.act))
                 self.pull(None)
         elif isinstance(event, DataReceived) and self.session is not None:

@@ -35,7 +35,7 @@ from psrp.clixml import (
 )
 from psrp.clixml import ProgressRecord as ProgressValue
 from psrp.host import Credential
-from psrp.host_kinds import CREDENTIAL
+from psrp.host_types import CREDENTIAL
 from psrp.properties import enum_object
 from psrp.records import ErrorRecord
 from psrp.sansio import LocalProtocolError

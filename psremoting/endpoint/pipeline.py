@@ -25,7 +25,7 @@ from psrp import events as e
 from psrp.host import VOID_CALL_ID, HostInfo, HostMethodId, is_void
 from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import LocalProtocolError, Stream
-from psrp.states import Pipeline as Place
+from psrp.states import PipelinePhase
 
 if TYPE_CHECKING:
     from psremoting.endpoint.catalog import EndpointCommand
@@ -149,19 +149,23 @@ class Pipeline:
         self._input.clear()
         self._answers.clear()
         record = None if record is None else unextended(record)
-        event = e.PipelineState(pipeline_id=self.id, state=state, error=record)
+        event = e.PipelineStateMessage(pipeline_id=self.id, state=state, error=record)
         try:
             self.session.say(event)
         except LocalProtocolError:
             # What it said of its end cannot be written, or nobody listens any more.
-            if self.session.pool.pipelines.get(self.id) not in (None, Place.CLOSED, Place.ENDED):
+            if self.session.pool.pipelines.get(self.id) not in (
+                None,
+                PipelinePhase.CLOSED,
+                PipelinePhase.ENDED,
+            ):
                 self._finish_without_words(state)
         self.finished.set()
         self.session.pipeline_ended(self)
 
     def _finish_without_words(self, state: e.InvocationState) -> None:
         try:
-            self.session.say(e.PipelineState(pipeline_id=self.id, state=state))
+            self.session.say(e.PipelineStateMessage(pipeline_id=self.id, state=state))
         except LocalProtocolError:
             return
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import trio
 
-from psrp.sansio import Act, LocalProtocolError, Outgoing, RemoteProtocolError, Side
+from psrp.sansio import LocalProtocolError, Outgoing, RemoteProtocolError, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, PeerError
 from sshsub.subsystem import Subsystem
 from sshsub.trio_process import open_process
@@ -81,7 +81,7 @@ class ProcessSession:
         act = item.act
         if item.target is not None and item.target not in self._pipelines and act is None:
             self._pipelines.add(item.target)
-            act = Act.CREATE_PIPELINE
+            act = TransportAct.CREATE_PIPELINE
         try:
             self._machine.send(
                 Outgoing(target=item.target, stream=item.stream, data=item.data, act=act)
@@ -184,11 +184,11 @@ class ProcessSession:
         if isinstance(event, DataReceived):
             self._put(Outgoing(target=event.target, stream=event.stream, data=event.data))
         elif isinstance(event, ActReceived):
-            if event.target is not None and event.act is Act.CLOSE_PIPELINE:
+            if event.target is not None and event.act is TransportAct.CLOSE_PIPELINE:
                 self._pipelines.discard(event.target)
-            if event.act is not Act.CREATE_PIPELINE:
+            if event.act is not TransportAct.CREATE_PIPELINE:
                 self._put(Outgoing(target=event.target, act=event.act))
-            return event.act is Act.CLOSE_POOL
+            return event.act is TransportAct.CLOSE_POOL
         elif isinstance(event, PeerError):
             self._link.report(event.text)
         return False
@@ -205,5 +205,5 @@ class ProcessSession:
             self._link.fail(why)
 
     def _answer_for_the_dead(self, item: Outgoing) -> None:
-        if item.act is not None and item.act is not Act.CREATE_PIPELINE:
+        if item.act is not None and item.act is not TransportAct.CREATE_PIPELINE:
             self._put(Outgoing(target=item.target, act=item.act))

@@ -21,7 +21,7 @@ import trio
 
 from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
-from psrp.sansio import Act
+from psrp.sansio import TransportAct
 from sshsub.trio_stream import StreamWire
 
 __all__ = ["Embedded", "start_embedded"]
@@ -51,13 +51,15 @@ class Embedded:
                     await wire.aclose()
                     await _end(self.pid)
 
-        give_up = {
-            Act.CREATE_PIPELINE: options.operation_timeout,
-            Act.STOP_PIPELINE: options.cancel_timeout,
-            Act.CLOSE_PIPELINE: options.operation_timeout,
-            Act.CLOSE_POOL: options.close_timeout,
+        reply_timeouts = {
+            TransportAct.CREATE_PIPELINE: options.operation_timeout,
+            TransportAct.STOP_PIPELINE: options.cancel_timeout,
+            TransportAct.CLOSE_PIPELINE: options.operation_timeout,
+            TransportAct.CLOSE_POOL: options.close_timeout,
         }
-        return StreamCarrier(connect, transport="Process", computer="localhost", give_up=give_up)
+        return StreamCarrier(
+            connect, transport="Process", computer="localhost", reply_timeouts=reply_timeouts
+        )
 
 
 def start_embedded() -> Embedded | None:

@@ -14,7 +14,7 @@ from psrp import events as e
 from psrp.clixml.strategies import values
 from psrp.host import VOID_CALL_ID
 from psrp.sansio import Side
-from psrp.states import PIPELINE, POOL, Pipeline, PoolState, annotate, follow
+from psrp.states import PIPELINE, POOL, PipelinePhase, PoolState, annotate, follow
 from psrp.strategies import parts
 from psrp.strategies.messages import host_calls, host_responses, messages_of
 from psrp.versions import number
@@ -22,7 +22,7 @@ from psrp.versions import number
 __all__ = ["Step", "conversations"]
 
 C, S = Side.CLIENT, Side.SERVER
-_RUNS = (Pipeline.READING, Pipeline.RUNNING)
+_RUNS = (PipelinePhase.READING, PipelinePhase.RUNNING)
 _ENDS = (e.InvocationState.COMPLETED, e.InvocationState.STOPPED, e.InvocationState.FAILED)
 _ANSWERED = (e.SetMinRunspaces, e.SetMaxRunspaces, e.GetAvailableRunspaces)
 
@@ -41,7 +41,7 @@ class _Talk:
         self.draw = draw
         self.version = number(version)
         self.pool = PoolState.BEFORE_OPEN
-        self.pipelines: dict[UUID, Pipeline] = {}
+        self.pipelines: dict[UUID, PipelinePhase] = {}
         self.calls: dict[tuple[UUID | None, int], int] = {}
         self.most = 1
         self.asked = 0
@@ -55,11 +55,11 @@ class _Talk:
             assert state is not None, (side, event, self.pool)
             self.pool = state
         else:
-            before = self.pipelines.get(target, Pipeline.NOT_STARTED)
+            before = self.pipelines.get(target, PipelinePhase.NOT_STARTED)
             after = follow(PIPELINE, before, (side, annotate(event, PIPELINE)))
             assert after is not None, (side, event, before)
             self.pipelines[target] = after
-            if after not in _RUNS and after is not Pipeline.STOPPING:
+            if after not in _RUNS and after is not PipelinePhase.STOPPING:
                 self.calls = {key: kind for key, kind in self.calls.items() if key[0] != target}
         self.steps.append(Step(side, event))
 
@@ -77,15 +77,15 @@ class _Talk:
         if draw(st.booleans()):
             data = draw(parts.primitive_dictionaries())
             self.say(S, e.ApplicationPrivateData(data=data))
-        self.say(S, e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.say(S, e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
 
     def finish(self) -> None:
         self.say(C, e.ClosePool())
         for state in (e.RunspaceState.CLOSING, e.RunspaceState.CLOSED):
-            self.say(S, e.RunspacePoolState(state=state))
+            self.say(S, e.RunspacePoolStateMessage(state=state))
         self.say(S, e.ClosePool())
 
-    def those(self, *states: Pipeline) -> SearchStrategy[UUID]:
+    def those(self, *states: PipelinePhase) -> SearchStrategy[UUID]:
         return st.sampled_from([id for id, state in self.pipelines.items() if state in states])
 
     def fresh(self) -> UUID:
@@ -111,11 +111,11 @@ class _Talk:
         self.say(C, e.GetCommandMetadata(pipeline_id=self.fresh(), names=("*",)))
 
     def bring(self) -> None:
-        target, data = self.draw(self.those(Pipeline.READING)), self.draw(_DATA)
+        target, data = self.draw(self.those(PipelinePhase.READING)), self.draw(_DATA)
         self.say(C, e.PipelineInput(pipeline_id=target, data=data))
 
     def bring_no_more(self) -> None:
-        target = self.draw(self.those(Pipeline.READING))
+        target = self.draw(self.those(PipelinePhase.READING))
         self.say(C, e.EndOfPipelineInput(pipeline_id=target))
 
     def output(self) -> None:
@@ -188,7 +188,7 @@ class _Talk:
         self.say(C, e.StopPipeline(pipeline_id=target))
         if self.draw(st.booleans()):
             stopped = e.InvocationState.STOPPED
-            self.say(S, e.PipelineState(pipeline_id=target, state=stopped))
+            self.say(S, e.PipelineStateMessage(pipeline_id=target, state=stopped))
         self.say(S, e.StopPipeline(pipeline_id=target))
 
     def end(self) -> None:
@@ -196,21 +196,21 @@ class _Talk:
         error = None
         if state is e.InvocationState.FAILED:
             error = self.draw(parts.error_records())
-        self.say(S, e.PipelineState(pipeline_id=target, state=state, error=error))
+        self.say(S, e.PipelineStateMessage(pipeline_id=target, state=state, error=error))
 
     def close_pipeline(self) -> None:
-        target = self.draw(self.those(*_RUNS, Pipeline.ENDED))
+        target = self.draw(self.those(*_RUNS, PipelinePhase.ENDED))
         self.say(C, e.ClosePipeline(pipeline_id=target))
-        if self.pipelines[target] is Pipeline.ABANDONED:
+        if self.pipelines[target] is PipelinePhase.ABANDONED:
             stopped = e.InvocationState.STOPPED
-            self.say(S, e.PipelineState(pipeline_id=target, state=stopped))
+            self.say(S, e.PipelineStateMessage(pipeline_id=target, state=stopped))
         self.say(S, e.ClosePipeline(pipeline_id=target))
 
     def runs(self) -> bool:
         return any(state in _RUNS for state in self.pipelines.values())
 
     def reads(self) -> bool:
-        return Pipeline.READING in self.pipelines.values()
+        return PipelinePhase.READING in self.pipelines.values()
 
     def moves(self) -> list[Callable[[], None]]:
         """What may come next, the simplest first."""
@@ -219,7 +219,7 @@ class _Talk:
             found += [self.output, self.end, self.stop]
         if self.reads():
             found += [self.bring, self.bring_no_more]
-        if self.runs() or Pipeline.ENDED in self.pipelines.values():
+        if self.runs() or PipelinePhase.ENDED in self.pipelines.values():
             found.append(self.close_pipeline)
         if self.calls:
             found.append(self.answer)

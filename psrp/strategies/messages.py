@@ -144,8 +144,8 @@ _BY_CLASS: dict[type[e.Event], SearchStrategy[Any]] = {
     e.RunspaceAvailability: st.builds(
         e.RunspaceAvailability, call_id=CALL_IDS, answer=st.booleans() | _COUNT
     ),
-    e.RunspacePoolState: st.builds(
-        e.RunspacePoolState, state=st.sampled_from(e.RunspaceState), error=_ERROR
+    e.RunspacePoolStateMessage: st.builds(
+        e.RunspacePoolStateMessage, state=st.sampled_from(e.RunspaceState), error=_ERROR
     ),
     e.CreatePipeline: _create_pipelines(),
     e.GetAvailableRunspaces: st.builds(e.GetAvailableRunspaces, call_id=CALL_IDS),
@@ -162,8 +162,11 @@ _BY_CLASS: dict[type[e.Event], SearchStrategy[Any]] = {
     e.EndOfPipelineInput: st.builds(e.EndOfPipelineInput, pipeline_id=_ID),
     e.PipelineOutput: _data(e.PipelineOutput),
     e.ErrorRecordMessage: _record(e.ErrorRecordMessage, parts.error_records()),
-    e.PipelineState: st.builds(
-        e.PipelineState, pipeline_id=_ID, state=st.sampled_from(e.InvocationState), error=_ERROR
+    e.PipelineStateMessage: st.builds(
+        e.PipelineStateMessage,
+        pipeline_id=_ID,
+        state=st.sampled_from(e.InvocationState),
+        error=_ERROR,
     ),
     e.DebugRecordMessage: _record(e.DebugRecordMessage, _NOTE),
     e.VerboseRecordMessage: _record(e.VerboseRecordMessage, _NOTE),

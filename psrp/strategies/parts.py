@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from psrp import host_kinds as k
+from psrp import host_types as k
 from psrp.clixml import DateTime, DateTimeKind, Version
 from psrp.clixml.strategies import objects, scalars, strings, values
 from psrp.commands import Command, Parameter, PowerShell
@@ -25,7 +25,7 @@ from psrp.host import (
     Rectangle,
     Size,
 )
-from psrp.host_kinds import Kind
+from psrp.host_types import HostType
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
 
 __all__ = [
@@ -224,7 +224,7 @@ def _tuples(items: SearchStrategy[Any]) -> SearchStrategy[tuple[Any, ...]]:
     return st.lists(items, max_size=2).map(tuple)
 
 
-_KINDS: dict[Kind, SearchStrategy[Any]] = {
+_KINDS: dict[HostType, SearchStrategy[Any]] = {
     k.ANY: SCALAR,
     k.BOOLEAN: st.booleans(),
     k.CELL: _cells(),

@@ -16,7 +16,7 @@ from psrp import events as e
 from psrp.fragments import split
 from psrp.messages import encode
 from psrp.sansio import Side, Stream
-from sshsub.packets import Kind, Packet, write
+from sshsub.packets import Packet, PacketKind, write
 
 POOL = UUID("11111111-1111-4111-8111-111111111111")
 PIPE = UUID("22222222-2222-4222-8222-222222222222")
@@ -48,7 +48,7 @@ def fragments(object_id: int, message: bytes, size: int = 32768) -> list[bytes]:
 
 
 def packet(data: bytes, target: UUID | None = PIPE, stream: Stream = Stream.DEFAULT) -> bytes:
-    return write(Packet(kind=Kind.DATA, target=target, stream=stream, data=data))
+    return write(Packet(kind=PacketKind.DATA, target=target, stream=stream, data=data))
 
 
 def transcript(chunks: Iterable[tuple[str, bytes]]) -> str:

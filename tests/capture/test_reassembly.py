@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psremoting.capture import CaptureError, Entry, Form, KeyRing, reassembly
 from psrp import events as e
 from psrp.sansio import Side, Stream
-from sshsub.packets import Kind, Packet, write
+from sshsub.packets import Packet, PacketKind, write
 from tests.capture.makers import (
     OTHER,
     PIPE,
@@ -133,7 +133,9 @@ def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_closed_pipeline_frees_its_streams_and_may_come_again() -> None:
-    acks = [write(Packet(kind=kind, target=PIPE)) for kind in (Kind.CLOSE, Kind.CLOSE_ACK)]
+    acks = [
+        write(Packet(kind=kind, target=PIPE)) for kind in (PacketKind.CLOSE, PacketKind.CLOSE_ACK)
+    ]
     rows = [("server", packet(fragments(1, output("a"))[0])), ("client", acks[0])]
     rows += [("server", acks[1]), ("server", packet(fragments(1, output("b"))[0]))]
     assert shown(entries(transcript(rows))) == ["a", "b"]

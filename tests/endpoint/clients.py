@@ -19,13 +19,13 @@ from psrp.commands import Command, PowerShell, command, script
 from psrp.host import HostInfo
 from psrp.pool import Pool
 from psrp.sansio import Side
-from psrp.states import Pipeline, PoolState
+from psrp.states import PipelinePhase, PoolState
 from sshsub.events import ActReceived, DataReceived, Ended, PeerError
 from sshsub.subsystem import Subsystem
 
 POOL_ID = UUID("11111111-2222-3333-4444-555555555555")
 _OVER = (e.InvocationState.COMPLETED, e.InvocationState.FAILED, e.InvocationState.STOPPED)
-_ENDED = (Pipeline.ENDED, Pipeline.READING, Pipeline.RUNNING)
+_ENDED = (PipelinePhase.ENDED, PipelinePhase.READING, PipelinePhase.RUNNING)
 Answer = Callable[[e.PipelineHostCall], Any]
 
 
@@ -59,7 +59,7 @@ class Result:
 
     @property
     def end(self) -> Any:
-        (state,) = self.of(e.PipelineState)
+        (state,) = self.of(e.PipelineStateMessage)
         return state
 
     @property
@@ -143,7 +143,7 @@ class Client:
             if isinstance(event, e.PipelineHostCall) and event.call_id != -100:
                 if self.answer is not None:
                     self._respond(event)
-            elif isinstance(event, e.PipelineState) and event.state in _OVER:
+            elif isinstance(event, e.PipelineStateMessage) and event.state in _OVER:
                 if self.pool.state is PoolState.OPENED and self.pool.pipelines.get(id) in _ENDED:
                     self.pool.send(e.ClosePipeline(pipeline_id=id))
             elif isinstance(event, e.ClosePipeline):
@@ -162,7 +162,7 @@ class Client:
 
     def _pool_event(self, event: e.Event) -> None:
         self.pool_events.append(event)
-        if isinstance(event, e.RunspacePoolState):
+        if isinstance(event, e.RunspacePoolStateMessage):
             if event.state is e.RunspaceState.OPENED:
                 self.opened.set()
         elif isinstance(event, e.ClosePool):

@@ -287,7 +287,7 @@ ORDER = [
     e.PipelineOutput, e.VerboseRecordMessage, e.PipelineHostCall, e.DebugRecordMessage,
     e.PipelineHostCall, e.WarningRecordMessage, e.PipelineHostCall, e.InformationRecordMessage,
     e.InformationRecordMessage, e.PipelineHostCall, e.ProgressRecordMessage, e.PipelineHostCall,
-    e.ErrorRecordMessage, e.PipelineOutput, e.PipelineState, e.ClosePipeline,
+    e.ErrorRecordMessage, e.PipelineOutput, e.PipelineStateMessage, e.ClosePipeline,
 ]  # fmt: skip
 
 

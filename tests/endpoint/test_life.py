@@ -116,7 +116,7 @@ async def test_a_stop_or_a_close_cancels_the_command_and_is_confirmed(close: boo
         assert result.state == "STOPPED"
         assert result.end.error.fully_qualified_error_id == "PipelineStopped"
         order = [type(event) for event in result.events]
-        expected = [e.PipelineState, e.StopPipeline, e.ClosePipeline]
+        expected = [e.PipelineStateMessage, e.StopPipeline, e.ClosePipeline]
         assert order == ([expected[0], expected[2]] if close else expected)
         assert gate.cleaned == 1
         assert (await client.invoke("'alive'")).output == ["alive"]

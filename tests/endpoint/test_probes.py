@@ -15,7 +15,7 @@ import trio
 
 from psrp.messages import MessageType
 from psrp.sansio import Side
-from sshsub.packets import Kind
+from sshsub.packets import PacketKind
 from tests.conversations import Messages, Said, chunks, conversation, recordings, said_in
 from tests.endpoint.test_broken_streams import serve
 
@@ -30,7 +30,7 @@ def shapes(lines: Iterable[Said]) -> Iterator[str]:
         if not said.packets:
             yield said.line[:20].decode()
         for packet in said.packets:
-            if packet.kind is not Kind.DATA:
+            if packet.kind is not PacketKind.DATA:
                 yield f"{packet.kind.name} {packet.target}"
             for message in messages.of(packet.target, packet.data):
                 kind = MessageType(int.from_bytes(message[4:8], "little")).name

@@ -21,7 +21,7 @@ from psrp.messages import encode
 from psrp.pool import Pool
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
-from psrp.states import REFUSED, Pipeline, PoolState, Table, What
+from psrp.states import REFUSED, PipelinePhase, PoolState, Table, What
 
 __all__ = ["EVENTS", "PIPELINE_ID", "Machine", "event_of", "path_to"]
 
@@ -89,9 +89,9 @@ def events(target: UUID = PIPELINE_ID) -> dict[What, e.Event]:
     found: dict[What, e.Event] = {type(event): event for event in plain}
     found[e.SessionCapability, REFUSED] = e.SessionCapability(protocol_version="9.9")
     for state in e.RunspaceState:
-        found[e.RunspacePoolState, state] = e.RunspacePoolState(state=state)
+        found[e.RunspacePoolStateMessage, state] = e.RunspacePoolStateMessage(state=state)
     for end in e.InvocationState:
-        found[e.PipelineState, end] = e.PipelineState(pipeline_id=target, state=end)
+        found[e.PipelineStateMessage, end] = e.PipelineStateMessage(pipeline_id=target, state=end)
     for no_input in (False, True):
         found[e.CreatePipeline, no_input] = e.CreatePipeline(
             pipeline_id=target, powershell=script("1"), host_info=HostInfo.null(), no_input=no_input
@@ -136,8 +136,8 @@ class Machine:
         self.events: list[e.Event] = []
 
     @property
-    def pipeline(self) -> Pipeline:
-        return self.pool.pipelines.get(PIPELINE_ID, Pipeline.CLOSED)
+    def pipeline(self) -> PipelinePhase:
+        return self.pool.pipelines.get(PIPELINE_ID, PipelinePhase.CLOSED)
 
     def take(self, side: Side, event: e.Event) -> None:
         """Have one side do something; what the machine makes of it goes to ``events``."""
@@ -172,7 +172,7 @@ class Machine:
 
 
 _SAID_BY_ITSELF = (e.SessionCapability, e.RunspacePoolInitData)
-_OPENED: What = (e.RunspacePoolState, e.RunspaceState.OPENED)
+_OPENED: What = (e.RunspacePoolStateMessage, e.RunspaceState.OPENED)
 _FIRST: list[tuple[Side, What]] = [(C, e.SessionCapability), (C, e.InitRunspacePool)]
 _OPENING = {
     C: [*_FIRST, (S, e.SessionCapability), (S, _OPENED)],

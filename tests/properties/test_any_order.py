@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psrp import events as e
 from psrp.fragments import split
 from psrp.pool import Pool
-from psrp.sansio import Act, LocalProtocolError, Outgoing, ProtocolError, Side, Stream
+from psrp.sansio import LocalProtocolError, Outgoing, ProtocolError, Side, Stream, TransportAct
 from tests.conversations import recordings
 from tests.properties.machines import EVENTS, PIPELINE_ID, Machine
 from tests.psrp.recorded import out_of_process
@@ -21,7 +21,7 @@ from tests.psrp.recorded import out_of_process
 TARGETS = (None, PIPELINE_ID, UUID(int=5))
 MOVES = st.one_of(
     st.tuples(st.just("message"), st.integers(0, 10_000), st.sampled_from((*TARGETS, "its own"))),
-    st.tuples(st.just("act"), st.sampled_from(list(Act)), st.sampled_from(TARGETS)),
+    st.tuples(st.just("act"), st.sampled_from(list(TransportAct)), st.sampled_from(TARGETS)),
     st.tuples(st.just("send"), st.sampled_from(list(EVENTS)), st.none()),
 )
 

@@ -14,7 +14,7 @@ from psrp.fragments import split
 from psrp.messages import encode
 from psrp.pool import Pool
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
-from psrp.states import BIRTHS, PIPELINE, POOL, Pipeline, PoolState, annotate, follow
+from psrp.states import BIRTHS, PIPELINE, POOL, PipelinePhase, PoolState, annotate, follow
 from psrp.strategies import Step, conversations, messages, mutations
 from tests.properties.conversing import pair_for
 from tests.properties.machines import EVENTS, RPID, Machine
@@ -79,10 +79,10 @@ def test_a_value_that_cannot_be_written_changes_nothing(steps: list[Step], bad: 
     pair, undisturbed = pair_for(steps), pair_for(steps)
     for step in steps:
         for target, state in pair.server.pipelines.items():
-            if state in (Pipeline.READING, Pipeline.RUNNING):
+            if state in (PipelinePhase.READING, PipelinePhase.RUNNING):
                 _refuse(pair.server, e.PipelineOutput(pipeline_id=target, data=bad))
         for target, state in pair.client.pipelines.items():
-            if state is Pipeline.READING:
+            if state is PipelinePhase.READING:
                 _refuse(pair.client, e.PipelineInput(pipeline_id=target, data=bad))
         for each in (pair, undisturbed):
             _of(each, step.side).send(step.event)
@@ -119,7 +119,7 @@ def test_a_remote_error_is_final(event: e.Event, data: st.DataObject) -> None:
     assert pool.state is PoolState.BROKEN
     shown, last = _all_events(pool)
     assert last is first
-    assert all(isinstance(each, e.PipelineState) for each in shown)
+    assert all(isinstance(each, e.PipelineStateMessage) for each in shown)
     for good in (EVENTS[e.UserEvent], EVENTS[e.PublicKeyRequest]):
         for piece in split(78, encode(good, RPID, sender=Side.SERVER), 1000):
             pool.receive_data(piece)

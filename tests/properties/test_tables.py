@@ -12,7 +12,17 @@ import pytest
 
 from psrp import events as e
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
-from psrp.states import BIRTHS, PIPELINE, POOL, REFUSED, SPEAKS, Pipeline, PoolState, What, follow
+from psrp.states import (
+    BIRTHS,
+    PIPELINE,
+    POOL,
+    REFUSED,
+    SPEAKS,
+    PipelinePhase,
+    PoolState,
+    What,
+    follow,
+)
 from tests.properties.machines import EVENTS, PIPELINE_ID, Machine, event_of, path_to
 
 C, S = Side.CLIENT, Side.SERVER
@@ -46,13 +56,13 @@ def _pool_at(side: Side, state: PoolState) -> Machine | None:
     return machine if reached else None
 
 
-def _pipeline_at(side: Side, state: Pipeline) -> Machine | None:
+def _pipeline_at(side: Side, state: PipelinePhase) -> Machine | None:
     machine = Machine(side)
     machine.open()
-    if state is Pipeline.NOT_STARTED:
+    if state is PipelinePhase.NOT_STARTED:
         return machine
     path: list[tuple[Side, What]] = [(C, (e.CreatePipeline, False))]
-    path += path_to(PIPELINE, Pipeline.READING, state, {e.ConnectPipeline, e.StopPowerShell})
+    path += path_to(PIPELINE, PipelinePhase.READING, state, {e.ConnectPipeline, e.StopPowerShell})
     if not machine.follow(path, pool=False) or machine.pipeline is not state:
         return None
     return machine
@@ -89,14 +99,14 @@ def test_every_row_of_the_pool_is_reached(
 
 @pytest.mark.parametrize(("state", "trigger", "after"), _rows(PIPELINE))
 def test_every_row_of_a_pipeline_is_reached(
-    state: Pipeline, trigger: tuple[Side, What], after: Pipeline
+    state: PipelinePhase, trigger: tuple[Side, What], after: PipelinePhase
 ) -> None:
     reached = []
     for side in Side:
         machine = _pipeline_at(side, state)
         if machine is None:
             continue
-        if state is Pipeline.NOT_STARTED and side is S and trigger == (C, e.ClosePipeline):
+        if state is PipelinePhase.NOT_STARTED and side is S and trigger == (C, e.ClosePipeline):
             machine.pool.receive_data(_HALF, PIPELINE_ID)
         try:
             _take(machine, trigger, pool=False)
@@ -129,8 +139,8 @@ def test_a_pool_refuses_whatever_stands_in_no_row(side: Side, state: PoolState) 
 
 
 @pytest.mark.parametrize("side", Side)
-@pytest.mark.parametrize("state", Pipeline)
-def test_a_pipeline_refuses_whatever_stands_in_no_row(side: Side, state: Pipeline) -> None:
+@pytest.mark.parametrize("state", PipelinePhase)
+def test_a_pipeline_refuses_whatever_stands_in_no_row(side: Side, state: PipelinePhase) -> None:
     if _pipeline_at(side, state) is None:
         pytest.skip("this side is never in this state")
     refused = 0
@@ -139,7 +149,7 @@ def test_a_pipeline_refuses_whatever_stands_in_no_row(side: Side, state: Pipelin
             continue
         if what is e.CreatePipeline:
             continue  # a trigger of the pool; the pipeline's says whether there is input
-        if state is Pipeline.CLOSED and side is C and type(event) in BIRTHS:
+        if state is PipelinePhase.CLOSED and side is C and type(event) in BIRTHS:
             continue  # the id of a pipeline that is gone is free again
         machine = _pipeline_at(side, state)
         assert machine is not None

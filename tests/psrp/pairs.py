@@ -10,7 +10,7 @@ from psrp import events as e
 from psrp.commands import script
 from psrp.host import HostInfo
 from psrp.pool import Pool
-from psrp.sansio import Act, Outgoing, Side, Stream
+from psrp.sansio import Outgoing, Side, Stream, TransportAct
 
 POOL_ID = UUID("11111111-2222-3333-4444-555555555555")
 PIPELINE_ID = UUID("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")
@@ -88,7 +88,7 @@ class Pair:
         self.client.send(e.InitRunspacePool(host_info=HostInfo.null(), **init))
         self.move()
         self.server.send(e.ApplicationPrivateData(data={"PSVersionTable": {"PSVersion": "7.6.5"}}))
-        self.server.send(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
         self.move()
         return self
 
@@ -106,7 +106,7 @@ class Pair:
     def end(
         self, id: UUID = PIPELINE_ID, state: e.InvocationState = e.InvocationState.COMPLETED
     ) -> None:
-        self.server.send(e.PipelineState(pipeline_id=id, state=state))
+        self.server.send(e.PipelineStateMessage(pipeline_id=id, state=state))
         self.move()
 
     def close(self, id: UUID = PIPELINE_ID) -> None:
@@ -121,9 +121,9 @@ __all__ = [
     "PIPELINE_ID",
     "POOL_ID",
     "SESSION_KEY",
-    "Act",
     "Pair",
     "Stream",
+    "TransportAct",
     "byte_by_byte",
     "deliver",
     "drain",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import yaml
 
 from psrp.sansio import Side
-from sshsub.packets import Kind
+from sshsub.packets import PacketKind
 from tests.conversations import Messages, conversation, recordings
 from tests.recordings import FIXTURES, SHARED
 
@@ -36,7 +36,7 @@ def out_of_process(path: Path) -> Iterator[Recorded]:
     messages = Messages(lenient=True)
     for said in conversation(path):
         for packet in said.packets:
-            if packet.kind is Kind.DATA:
+            if packet.kind is PacketKind.DATA:
                 key = (said.side, packet.target, packet.stream)
                 for message in messages.of(key, packet.data):
                     yield Recorded(path.name, said.side, message)

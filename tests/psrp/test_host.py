@@ -35,7 +35,7 @@ from psrp.host import (
     write_host_info,
     write_result,
 )
-from psrp.host_kinds import CELLS, FIELDS, OBJECTS, PROMPTED, read_typed, write_typed
+from psrp.host_types import CELLS, FIELDS, OBJECTS, PROMPTED, read_typed, write_typed
 from psrp.messages import decode, encode
 from psrp.records import ProgressRecord
 from psrp.sansio import LocalProtocolError, MessageError, Side

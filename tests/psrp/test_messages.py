@@ -53,8 +53,8 @@ EVERY_EVENT: list[e.Event] = [
     e.SetMinRunspaces(count=2, call_id=2),
     e.RunspaceAvailability(call_id=1, answer=True),
     e.RunspaceAvailability(call_id=2, answer=7),
-    e.RunspacePoolState(state=e.RunspaceState.OPENED),
-    e.RunspacePoolState(state=e.RunspaceState.BROKEN, error=ERROR),
+    e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED),
+    e.RunspacePoolStateMessage(state=e.RunspaceState.BROKEN, error=ERROR),
     e.GetAvailableRunspaces(call_id=9),
     e.UserEvent(
         event_id=1, source_id="x", time_generated=TIME, arguments=List([1]), runspace_id=POOL
@@ -85,7 +85,7 @@ EVERY_EVENT: list[e.Event] = [
     e.InformationRecordMessage(
         pipeline_id=PIPE, record=InformationRecord(message_data="m", time_generated=TIME)
     ),
-    e.PipelineState(pipeline_id=PIPE, state=e.InvocationState.FAILED, error=ERROR),
+    e.PipelineStateMessage(pipeline_id=PIPE, state=e.InvocationState.FAILED, error=ERROR),
     e.PipelineHostCall(pipeline_id=PIPE, call_id=-100, method=16, arguments=("hi",)),
     e.PipelineHostResponse(pipeline_id=PIPE, call_id=2, method=11, error=ERROR),
     e.StopPowerShell(pipeline_id=PIPE),
@@ -170,7 +170,9 @@ def test_bodies_begin_with_a_byte_order_mark_and_are_read_without() -> None:
     message = encode(event, POOL)
     assert message[40:] == BOM + b"<S>x</S>"
     assert decode(message[:40] + b"<S>x</S>")[1] == event
-    state = encode(e.PipelineState(pipeline_id=PIPE, state=e.InvocationState.COMPLETED), POOL)
+    state = encode(
+        e.PipelineStateMessage(pipeline_id=PIPE, state=e.InvocationState.COMPLETED), POOL
+    )
     assert decode(state.replace(BOM, b""))[1] == decode(state)[1]
 
 
@@ -356,7 +358,7 @@ def test_names_are_compared_without_case() -> None:
 def test_an_enum_is_an_object_a_number_or_a_name(state: str) -> None:
     """Statement A15."""
     event = read(T.PIPELINE_STATE, f"<Obj><MS>{state}</MS></Obj>")
-    assert event == e.PipelineState(pipeline_id=PIPE, state=e.InvocationState.COMPLETED)
+    assert event == e.PipelineStateMessage(pipeline_id=PIPE, state=e.InvocationState.COMPLETED)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from psrp import events as e
 from psrp.pool import Pool
-from psrp.sansio import Act, LocalProtocolError, Side
-from psrp.states import Pipeline, PoolState
+from psrp.sansio import LocalProtocolError, Side, TransportAct
+from psrp.states import PipelinePhase, PoolState
 from tests.psrp.pairs import PIPELINE_ID, POOL_ID, Pair, deliver, drain, sent
 
 
@@ -45,7 +45,7 @@ def test_the_same_client_comes_back_and_nothing_is_lost() -> None:
     assert sent(pair.server) == []
     pair.client.send(e.Reconnect())
     (out,) = sent(pair.client)
-    assert out.act is Act.RECONNECT
+    assert out.act is TransportAct.RECONNECT
     deliver(out, pair.server)
     assert drain(pair.server) == [e.Reconnect()]
     pair.server.send(e.Reconnect())
@@ -59,14 +59,14 @@ def test_another_client_connects_and_takes_the_pipeline_over() -> None:
     pair.server.send(output("for the next one"))
     other = take_over(pair)
     (first,) = sent(other)
-    assert first.act is Act.CONNECT
+    assert first.act is TransportAct.CONNECT
     deliver(first, pair.server)
     assert [type(x) for x in drain(pair.server)] == [
         e.SessionCapability,
         e.ConnectRunspacePool,
         e.EndOfPipelineInput,
     ]
-    assert pair.server.pipelines == {PIPELINE_ID: Pipeline.RUNNING}
+    assert pair.server.pipelines == {PIPELINE_ID: PipelinePhase.RUNNING}
     pair.move()
     assert [type(x) for x in pair.at_client] == [e.SessionCapability, e.RunspacePoolInitData]
     assert other.state is pair.server.state is PoolState.OPENED
@@ -75,9 +75,9 @@ def test_another_client_connects_and_takes_the_pipeline_over() -> None:
     pair.server.send(e.ConnectPipeline(pipeline_id=PIPELINE_ID))
     pair.move()
     assert output("for the next one") in pair.at_client
-    assert other.pipelines == {PIPELINE_ID: Pipeline.RUNNING}
+    assert other.pipelines == {PIPELINE_ID: PipelinePhase.RUNNING}
     pair.end()
-    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.pipelines == {PIPELINE_ID: PipelinePhase.ENDED}
 
 
 def test_the_answers_to_a_new_client_come_before_what_waited() -> None:
@@ -106,7 +106,7 @@ def test_the_tail_of_an_object_whose_head_went_to_the_old_client_is_dropped() ->
         deliver(out, pair.server)
     drain(pair.server)
     pair.server.send(e.Disconnect())
-    assert [out.act for out in sent(pair.server)] == [Act.DISCONNECT]
+    assert [out.act for out in sent(pair.server)] == [TransportAct.DISCONNECT]
     pair.server.send(output("whole"))
     take_over(pair)
     pair.move()
@@ -161,6 +161,6 @@ def test_a_disconnected_pool_can_be_closed() -> None:
     pair.client.send(e.ClosePool())
     pair.move()
     assert pair.at_server[-1] == e.ClosePool()
-    pair.server.send(e.RunspacePoolState(state=e.RunspaceState.CLOSED))
+    pair.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSED))
     pair.server.send(e.ClosePool())
     assert pair.server.state is PoolState.CLOSED

@@ -14,7 +14,7 @@ from psrp.exchange import KeyExchange
 from psrp.host import HostInfo
 from psrp.keys import SessionKey
 from psrp.sansio import LimitExceeded, LocalProtocolError, MessageError, RemoteProtocolError, Side
-from psrp.states import Pipeline, PoolState
+from psrp.states import PipelinePhase, PoolState
 from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, SESSION_KEY, Pair, deliver, drain, sent
 
 SECRET = SecureString("P@ss \U0001f511")
@@ -116,7 +116,7 @@ def test_a_server_asks_an_old_client_first_and_holds_the_output_back(version: st
         e.EncryptedSessionKey,
         e.PipelineOutput,
         e.PipelineOutput,
-        e.PipelineState,
+        e.PipelineStateMessage,
     ]
 
 
@@ -203,7 +203,7 @@ def test_a_client_without_a_key_leaves_secrets_sealed_and_cannot_send_any() -> N
     assert output.data.sealed is not None
     with pytest.raises(LocalProtocolError, match="private key"):
         both.client.send(e.PipelineInput(pipeline_id=PIPELINE_ID, data=SECRET))
-    assert both.client.pipelines == {PIPELINE_ID: Pipeline.READING}
+    assert both.client.pipelines == {PIPELINE_ID: PipelinePhase.READING}
     assert sent(both.client) == []
 
 

@@ -11,12 +11,12 @@ from psrp.host import HostInfo
 from psrp.messages import Header, read_header
 from psrp.pool import Pool
 from psrp.sansio import (
-    Act,
     LocalProtocolError,
     MessageError,
     RemoteProtocolError,
     Side,
     Stream,
+    TransportAct,
     UnexpectedMessage,
 )
 from psrp.states import PoolState
@@ -24,7 +24,7 @@ from tests.psrp.pairs import POOL_ID, SESSION_KEY, Pair, byte_by_byte, deliver, 
 
 CAPABILITY = e.SessionCapability(protocol_version="2.3")
 INIT = e.InitRunspacePool(host_info=HostInfo.null())
-OPENED = e.RunspacePoolState(state=e.RunspaceState.OPENED)
+OPENED = e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED)
 
 
 def headers(pool: Pool) -> list[Header]:
@@ -49,7 +49,7 @@ def test_a_pool_opens(cut: object) -> None:
     assert [type(event) for event in pair.at_client] == [
         e.SessionCapability,
         e.ApplicationPrivateData,
-        e.RunspacePoolState,
+        e.RunspacePoolStateMessage,
     ]
 
 
@@ -59,7 +59,7 @@ def test_init_goes_out_without_waiting_for_the_servers_capability() -> None:
     client.send(CAPABILITY)
     client.send(INIT)
     (first,) = sent(client)
-    assert first.act is Act.CREATE_POOL
+    assert first.act is TransportAct.CREATE_POOL
     assert first.target is None
     assert first.stream is Stream.DEFAULT
     assert first.data.count(b"protocolversion") == 1
@@ -319,7 +319,9 @@ def test_a_second_capability_closes_the_pool() -> None:
     pair.client.say(CAPABILITY)
     pair.move()
     assert pair.server.state is pair.client.state is PoolState.CLOSED
-    states = [event.state for event in pair.at_client if isinstance(event, e.RunspacePoolState)]
+    states = [
+        event.state for event in pair.at_client if isinstance(event, e.RunspacePoolStateMessage)
+    ]
     assert states[-2:] == [e.RunspaceState.CLOSING, e.RunspaceState.CLOSED]
 
 
@@ -330,13 +332,13 @@ def test_an_orderly_close_is_closing_then_closed_then_done() -> None:
     assert pair.client.state is PoolState.CLOSING
     pair.move()
     assert pair.at_server[-1] == e.ClosePool()
-    pair.server.send(e.RunspacePoolState(state=e.RunspaceState.CLOSING))
-    pair.server.send(e.RunspacePoolState(state=e.RunspaceState.CLOSED))
+    pair.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSING))
+    pair.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSED))
     pair.server.send(e.ClosePool())
     pair.move()
     assert pair.at_client[-3:] == [
-        e.RunspacePoolState(state=e.RunspaceState.CLOSING),
-        e.RunspacePoolState(state=e.RunspaceState.CLOSED),
+        e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSING),
+        e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSED),
         e.ClosePool(),
     ]
     assert pair.client.state is pair.server.state is PoolState.CLOSED
@@ -354,7 +356,7 @@ def test_the_states_on_the_wire_are_powershells_and_not_the_texts() -> None:
         )
     ] == [2, 3, 4, 5]
     server = Pool(Side.SERVER, id=POOL_ID)
-    server.say(e.RunspacePoolState(state=e.RunspaceState.CLOSING))
+    server.say(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSING))
     assert b'<I32 N="RunspaceState">4</I32>' in sent(server)[0].data
 
 
@@ -402,9 +404,9 @@ def test_a_client_announces_the_version_that_it_speaks() -> None:
 def test_a_broken_state_from_the_server_fails_what_ran() -> None:
     pair = Pair().open()
     pipeline = pair.create()
-    pair.server.send(e.RunspacePoolState(state=e.RunspaceState.BROKEN))
+    pair.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.BROKEN))
     pair.move()
-    assert pair.at_client[-1] == e.PipelineState(
+    assert pair.at_client[-1] == e.PipelineStateMessage(
         pipeline_id=pipeline, state=e.InvocationState.FAILED
     )
     assert pair.client.state is PoolState.BROKEN
@@ -415,7 +417,7 @@ def test_a_lost_carrier_breaks_the_pool_and_fails_what_ran() -> None:
     pipeline = pair.create()
     pair.client.send_failed()
     assert drain(pair.client) == [
-        e.PipelineState(pipeline_id=pipeline, state=e.InvocationState.FAILED)
+        e.PipelineStateMessage(pipeline_id=pipeline, state=e.InvocationState.FAILED)
     ]
     assert pair.client.state is PoolState.BROKEN
     assert sent(pair.client) == []

@@ -10,8 +10,8 @@ from psrp import events as e
 from psrp.commands import PowerShell, command
 from psrp.host import HostInfo
 from psrp.records import ErrorCategory, ErrorRecord, InformationalRecord
-from psrp.sansio import Act, ClixmlError, LocalProtocolError
-from psrp.states import Pipeline, PoolState
+from psrp.sansio import ClixmlError, LocalProtocolError, TransportAct
+from psrp.states import PipelinePhase, PoolState
 from tests.psrp.pairs import (
     OTHER_ID,
     PIPELINE_ID,
@@ -22,8 +22,8 @@ from tests.psrp.pairs import (
     sent,
 )
 
-STOPPED = e.PipelineState(pipeline_id=PIPELINE_ID, state=e.InvocationState.STOPPED)
-COMPLETED = e.PipelineState(pipeline_id=PIPELINE_ID, state=e.InvocationState.COMPLETED)
+STOPPED = e.PipelineStateMessage(pipeline_id=PIPELINE_ID, state=e.InvocationState.STOPPED)
+COMPLETED = e.PipelineStateMessage(pipeline_id=PIPELINE_ID, state=e.InvocationState.COMPLETED)
 
 
 def output(value: object, id: UUID = PIPELINE_ID) -> e.PipelineOutput:
@@ -71,7 +71,7 @@ def test_create_goes_out_with_its_act_and_the_rest_without() -> None:
     )
     pair.client.send(e.EndOfPipelineInput(pipeline_id=PIPELINE_ID))
     outs = sent(pair.client, room=300)
-    assert [out.act for out in outs] == [Act.CREATE_PIPELINE] + [None] * (len(outs) - 1)
+    assert [out.act for out in outs] == [TransportAct.CREATE_PIPELINE] + [None] * (len(outs) - 1)
     assert {out.target for out in outs} == {PIPELINE_ID}
 
 
@@ -79,7 +79,7 @@ def test_input_flows_until_its_end_and_then_no_more() -> None:
     """Statement C32."""
     pair = Pair().open()
     pair.create(no_input=False)
-    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.READING}
+    assert pair.client.pipelines == {PIPELINE_ID: PipelinePhase.READING}
     pair.client.send(e.PipelineInput(pipeline_id=PIPELINE_ID, data=1))
     pair.client.send(e.EndOfPipelineInput(pipeline_id=PIPELINE_ID))
     with pytest.raises(LocalProtocolError, match="PipelineInput while the pipeline is running"):
@@ -130,7 +130,7 @@ def test_a_second_terminal_state_and_late_output_are_ignored() -> None:
 def test_running_state_changes_nothing() -> None:
     pair = Pair().open()
     pair.create()
-    running = e.PipelineState(pipeline_id=PIPELINE_ID, state=e.InvocationState.RUNNING)
+    running = e.PipelineStateMessage(pipeline_id=PIPELINE_ID, state=e.InvocationState.RUNNING)
     pair.server.send(running)
     pair.move()
     assert pair.at_client[-1] == running
@@ -165,17 +165,17 @@ def test_stop_is_a_step_of_the_carrier() -> None:
     pair.create()
     pair.client.send(e.StopPipeline(pipeline_id=PIPELINE_ID))
     (out,) = sent(pair.client)
-    assert (out.act, out.target, out.data) == (Act.STOP_PIPELINE, PIPELINE_ID, b"")
+    assert (out.act, out.target, out.data) == (TransportAct.STOP_PIPELINE, PIPELINE_ID, b"")
     deliver(out, pair.server)
     assert drain(pair.server) == [e.StopPipeline(pipeline_id=PIPELINE_ID)]
     pair.server.send(STOPPED)
     pair.server.send(e.StopPipeline(pipeline_id=PIPELINE_ID))
     outs = sent(pair.server)
-    assert [out.act for out in outs] == [None, Act.STOP_PIPELINE]
+    assert [out.act for out in outs] == [None, TransportAct.STOP_PIPELINE]
     for out in outs:
         deliver(out, pair.client)
     assert drain(pair.client) == [STOPPED, e.StopPipeline(pipeline_id=PIPELINE_ID)]
-    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.pipelines == {PIPELINE_ID: PipelinePhase.ENDED}
 
 
 def test_the_answer_to_a_stop_ends_the_pipeline_when_its_state_is_lost() -> None:
@@ -185,7 +185,7 @@ def test_the_answer_to_a_stop_ends_the_pipeline_when_its_state_is_lost() -> None
     pair.move()
     pair.server.send(e.StopPipeline(pipeline_id=PIPELINE_ID))
     pair.move()
-    assert pair.client.pipelines == pair.server.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.pipelines == pair.server.pipelines == {PIPELINE_ID: PipelinePhase.ENDED}
 
 
 def test_a_server_takes_the_stop_message_too() -> None:
@@ -195,7 +195,7 @@ def test_a_server_takes_the_stop_message_too() -> None:
     pair.client.send(e.StopPowerShell(pipeline_id=PIPELINE_ID))
     pair.move()
     assert pair.at_server[-1] == e.StopPowerShell(pipeline_id=PIPELINE_ID)
-    assert pair.server.pipelines == {PIPELINE_ID: Pipeline.STOPPING}
+    assert pair.server.pipelines == {PIPELINE_ID: PipelinePhase.STOPPING}
 
 
 def test_closing_a_running_pipeline_lets_the_server_report_its_end_first() -> None:
@@ -204,7 +204,7 @@ def test_closing_a_running_pipeline_lets_the_server_report_its_end_first() -> No
     pair.create()
     pair.client.send(e.ClosePipeline(pipeline_id=PIPELINE_ID))
     pair.move()
-    assert pair.server.pipelines == {PIPELINE_ID: Pipeline.ABANDONED}
+    assert pair.server.pipelines == {PIPELINE_ID: PipelinePhase.ABANDONED}
     pair.server.send(STOPPED)
     pair.server.send(e.ClosePipeline(pipeline_id=PIPELINE_ID))
     pair.move()
@@ -221,7 +221,7 @@ def test_a_client_closes_a_pipeline_after_its_end() -> None:
     with pytest.raises(LocalProtocolError, match="while the pipeline is closing"):
         pair.client.send(e.ClosePipeline(pipeline_id=PIPELINE_ID))
     (out,) = sent(pair.client)
-    assert out.act is Act.CLOSE_PIPELINE
+    assert out.act is TransportAct.CLOSE_PIPELINE
 
 
 def test_pipelines_run_side_by_side() -> None:
@@ -279,7 +279,7 @@ def test_bad_output_ends_the_clients_pipeline_and_not_its_pool(body: bytes) -> N
     assert isinstance(fault, e.Fault)
     assert fault.pipeline_id == PIPELINE_ID
     assert isinstance(late, e.Ignored)
-    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.pipelines == {PIPELINE_ID: PipelinePhase.ENDED}
     assert pair.client.state is PoolState.OPENED
 
 
@@ -341,11 +341,13 @@ def test_a_failed_pipeline_tells_why() -> None:
         category=ErrorCategory.ObjectNotFound,
     )
     pair.server.send(
-        e.PipelineState(pipeline_id=PIPELINE_ID, state=e.InvocationState.FAILED, error=record)
+        e.PipelineStateMessage(
+            pipeline_id=PIPELINE_ID, state=e.InvocationState.FAILED, error=record
+        )
     )
     pair.move()
     state = pair.at_client[-1]
-    assert isinstance(state, e.PipelineState)
+    assert isinstance(state, e.PipelineStateMessage)
     assert state.error is not None
     assert str(state.error) == "no such thing"
     assert state.error.fully_qualified_error_id == "NotThere"
@@ -357,7 +359,7 @@ def test_command_metadata_is_a_pipeline_of_its_own() -> None:
     pair.client.send(question)
     pair.move()
     assert pair.at_server[-1] == question
-    assert pair.server.pipelines == {PIPELINE_ID: Pipeline.RUNNING}
+    assert pair.server.pipelines == {PIPELINE_ID: PipelinePhase.RUNNING}
     pair.server.send(output(0))
     pair.end()
     assert pair.at_client[-2:] == [output(0), COMPLETED]
@@ -391,7 +393,7 @@ def test_another_rpid_ends_the_clients_pipeline() -> None:
     fault = pair.at_client[-1]
     assert isinstance(fault, e.Fault)
     assert "RPID" in str(fault.error)
-    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.pipelines == {PIPELINE_ID: PipelinePhase.ENDED}
     assert pair.client.state is PoolState.OPENED
 
 

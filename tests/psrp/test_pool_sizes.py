@@ -10,7 +10,7 @@ from psrp import events as e
 from psrp.commands import script
 from psrp.host import HostInfo, HostMethodId
 from psrp.pool import Pool
-from psrp.sansio import Act, LimitExceeded, LocalProtocolError, Side
+from psrp.sansio import LimitExceeded, LocalProtocolError, Side, TransportAct
 from psrp.states import PoolState
 from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, POOL_ID, Pair, deliver, drain, sent
 
@@ -174,13 +174,13 @@ def test_an_unknown_message_is_shown_and_breaks_a_client_only_in_the_session_cla
 def test_an_act_and_its_target_belong_together() -> None:
     pair = Pair().open()
     for act, target in (
-        (Act.STOP_PIPELINE, None),
-        (Act.CLOSE_POOL, PIPELINE_ID),
-        (Act.CREATE_PIPELINE, None),
+        (TransportAct.STOP_PIPELINE, None),
+        (TransportAct.CLOSE_POOL, PIPELINE_ID),
+        (TransportAct.CREATE_PIPELINE, None),
     ):
         with pytest.raises(LocalProtocolError, match=act.value):
             pair.server.receive_act(act, target)
-    pair.server.receive_act(Act.STOP_PIPELINE, UUID(int=12))
+    pair.server.receive_act(TransportAct.STOP_PIPELINE, UUID(int=12))
     assert drain(pair.server) == []
 
 

@@ -21,8 +21,8 @@ from psrp.clixml import DateTime, SecureString, TimeSpan, loads
 from psrp.commands import PowerShell, command, script
 from psrp.host import HostInfo, HostMethodId
 from psrp.pool import Pool
-from psrp.sansio import Act, Outgoing, Side, Stream
-from psrp.states import Pipeline, PoolState
+from psrp.sansio import Outgoing, Side, Stream, TransportAct
+from psrp.states import PipelinePhase, PoolState
 from tests.psrp.pairs import PIPELINE_ID, POOL_ID, SESSION_KEY, drain, sent
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -73,7 +73,7 @@ class TheirClient:
         opening = to_us(self.client, self.server)
         assert [type(x) for x in opening] == [e.SessionCapability, e.InitRunspacePool]
         self.server.send(e.ApplicationPrivateData(data={"PSVersionTable": {"PSVersion": "7.6"}}))
-        self.server.send(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.server.send(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
         self.back()
         assert self.client.state is t.RunspacePoolState.Opened
 
@@ -125,7 +125,7 @@ class TheirServer:
         pipeline.start()
         # It reports Running, which no real server does.
         (running,) = self.back()
-        assert isinstance(running, e.PipelineState)
+        assert isinstance(running, e.PipelineStateMessage)
         return pipeline
 
 
@@ -145,7 +145,7 @@ def test_our_servers_output_reaches_their_client(values: list[Any]) -> None:
     for value in values:
         pair.server.send(e.PipelineOutput(pipeline_id=shell.pipeline_id, data=value))
     pair.server.send(
-        e.PipelineState(pipeline_id=shell.pipeline_id, state=e.InvocationState.COMPLETED)
+        e.PipelineStateMessage(pipeline_id=shell.pipeline_id, state=e.InvocationState.COMPLETED)
     )
     *outputs, state = pair.back()
     assert [plain(event.data) for event in outputs] == values
@@ -161,7 +161,9 @@ def test_their_servers_output_reaches_our_client(values: list[Any]) -> None:
     pipeline.complete()
     *outputs, state = pair.back()
     assert [event.data for event in outputs] == values  # type: ignore[attr-defined]
-    assert state == e.PipelineState(pipeline_id=PIPELINE_ID, state=e.InvocationState.COMPLETED)
+    assert state == e.PipelineStateMessage(
+        pipeline_id=PIPELINE_ID, state=e.InvocationState.COMPLETED
+    )
 
 
 # Its null input is announced as PIPELINE_OUTPUT, which no server takes from a client.
@@ -327,7 +329,7 @@ def test_their_server_closes_and_our_client_sees_it() -> None:
     pair.client.receive_act(sent(pair.client)[0].act, PIPELINE_ID)  # type: ignore[arg-type]
     assert drain(pair.client) == [e.ClosePipeline(pipeline_id=PIPELINE_ID)]
     pair.server.close()
-    assert [type(x) for x in to_us(pair.server, pair.client)] == [e.RunspacePoolState]
+    assert [type(x) for x in to_us(pair.server, pair.client)] == [e.RunspacePoolStateMessage]
     assert pair.client.state is PoolState.CLOSED
 
 
@@ -389,7 +391,7 @@ def test_a_state_after_the_close_is_a_key_error_there_and_ignored_here() -> None
     pipeline = pair.start(script("1"))
     pair.client.send(e.ClosePipeline(pipeline_id=PIPELINE_ID))
     sent(pair.client)
-    pair.client.receive_act(Act.CLOSE_PIPELINE, PIPELINE_ID)
+    pair.client.receive_act(TransportAct.CLOSE_PIPELINE, PIPELINE_ID)
     drain(pair.client)
     assert pair.client.pipelines == {}
     pipeline.complete()
@@ -413,8 +415,8 @@ def test_a_pipeline_of_theirs_can_be_stopped_by_us() -> None:
     assert sent(pair.client)[0].target == PIPELINE_ID
     pipeline.begin_stop()
     pipeline.stop()
-    states = [x for x in to_us(pair.server, pair.client) if isinstance(x, e.PipelineState)]
+    states = [x for x in to_us(pair.server, pair.client) if isinstance(x, e.PipelineStateMessage)]
     assert states[-1].state is e.InvocationState.STOPPED
     assert states[-1].error is not None
     assert states[-1].error.fully_qualified_error_id == "PipelineStopped"
-    assert pair.client.pipelines == {PIPELINE_ID: Pipeline.ENDED}
+    assert pair.client.pipelines == {PIPELINE_ID: PipelinePhase.ENDED}

@@ -16,7 +16,7 @@ from psrp import events as e
 from psrp.keys import read_session_key
 from psrp.messages import MessageType, decode, encode, read_header
 from psrp.pool import Pool
-from psrp.sansio import Act, Outgoing, RemoteProtocolError, Side, Stream
+from psrp.sansio import Outgoing, RemoteProtocolError, Side, Stream, TransportAct
 from psrp.states import PoolState
 from sshsub.packets import Packet
 from tests.conversations import Messages, Said, act_of, conversation, recordings
@@ -218,8 +218,8 @@ CARRIER = (e.StopPipeline, e.ClosePipeline, e.ClosePool)
 
 def act_event(packet: Packet) -> e.Event:
     act = act_of(packet)
-    if act is Act.CLOSE_POOL:
+    if act is TransportAct.CLOSE_POOL:
         return e.ClosePool()
     assert packet.target is not None
-    kind = e.StopPipeline if act is Act.STOP_PIPELINE else e.ClosePipeline
+    kind = e.StopPipeline if act is TransportAct.STOP_PIPELINE else e.ClosePipeline
     return kind(pipeline_id=packet.target)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from psrp.host import HostDefaultData, HostInfo
-from psrp.host_kinds import Coordinates, Size
 from psrp.host_methods import HostMethodId as Method
+from psrp.host_types import Coordinates, Size
 from psrp.sansio import LocalProtocolError
 from psrp.screen import Screen
 

@@ -14,18 +14,18 @@ from psremoting.options import SessionOption
 from psrp import events as e
 from psrp.pool import Pool
 from psrp.records import ErrorRecord, InformationalRecord
-from psrp.sansio import Act, Outgoing, Side
+from psrp.sansio import Outgoing, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, Ended
 from sshsub.subsystem import Subsystem
 from sshsub.trio_stream import StreamWire
 
 Engine = Callable[["FakeServer", e.CreatePipeline], Awaitable[None]]
 
-GIVE_UP = {
-    Act.CREATE_PIPELINE: 60.0,
-    Act.STOP_PIPELINE: 60.0,
-    Act.CLOSE_PIPELINE: 60.0,
-    Act.CLOSE_POOL: 60.0,
+REPLY_TIMEOUTS = {
+    TransportAct.CREATE_PIPELINE: 60.0,
+    TransportAct.STOP_PIPELINE: 60.0,
+    TransportAct.CLOSE_PIPELINE: 60.0,
+    TransportAct.CLOSE_POOL: 60.0,
 }
 
 
@@ -88,8 +88,8 @@ class FakeServer:
             if isinstance(event, DataReceived):
                 self.pool.receive_data(event.data, event.target, event.stream)
             elif isinstance(event, ActReceived) and event.act not in (
-                Act.CREATE_POOL,
-                Act.CREATE_PIPELINE,
+                TransportAct.CREATE_POOL,
+                TransportAct.CREATE_PIPELINE,
             ):
                 self.pool.receive_act(event.act, event.target)
             while (message := self.pool.next_event()) is not None:
@@ -127,13 +127,13 @@ class FakeServer:
             case e.ClosePool():
                 for scope in self._scopes.values():
                     scope.cancel()
-                self.say(e.RunspacePoolState(state=e.RunspaceState.CLOSING))
-                self.say(e.RunspacePoolState(state=e.RunspaceState.CLOSED))
+                self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSING))
+                self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSED))
                 self.say(e.ClosePool())
 
     def open_pool(self) -> None:
         self.say(e.ApplicationPrivateData(data={"PSVersionTable": {"PSVersion": "7.6.5"}}))
-        self.say(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
 
     def _stop(self, id: Any) -> None:
         scope = self._scopes.pop(id, None)
@@ -141,7 +141,7 @@ class FakeServer:
             scope.cancel()
             stopped = ErrorRecord.create("stopped", error_id="PipelineStopped")
             state = e.InvocationState.STOPPED
-            self.say(e.PipelineState(pipeline_id=id, state=state, error=stopped))
+            self.say(e.PipelineStateMessage(pipeline_id=id, state=state, error=stopped))
 
     async def _run(self, event: e.CreatePipeline) -> None:
         id = event.pipeline_id
@@ -157,7 +157,7 @@ class FakeServer:
         error: ErrorRecord | None = None,
     ) -> None:
         self._scopes.pop(id, None)
-        self.say(e.PipelineState(pipeline_id=id, state=state, error=error))
+        self.say(e.PipelineStateMessage(pipeline_id=id, state=state, error=error))
         await self.flush()
 
     async def output(self, id: Any, *values: Any) -> None:
@@ -213,7 +213,7 @@ async def fake_server(
 
 
 def carrier_over(
-    stream: trio.abc.HalfCloseableStream, transport: str = "Process", **give_up: float
+    stream: trio.abc.HalfCloseableStream, transport: str = "Process", **reply_timeouts: float
 ) -> StreamCarrier:
     @asynccontextmanager
     async def connect(_: Callable[[str], None]) -> AsyncIterator[StreamWire]:
@@ -223,7 +223,9 @@ def carrier_over(
         finally:
             await wire.aclose()
 
-    return StreamCarrier(connect, transport=transport, computer="lab", give_up=GIVE_UP)
+    return StreamCarrier(
+        connect, transport=transport, computer="lab", reply_timeouts=REPLY_TIMEOUTS
+    )
 
 
 __all__ = [

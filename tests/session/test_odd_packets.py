@@ -18,9 +18,9 @@ from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.errors import OperationTimeout, PSRemotingError, PSRemotingTransportError
 from psremoting.session import PSSession
 from psrp import events as e
-from sshsub.events import LAST_WORDS
+from sshsub.events import END_OF_INPUT_ERROR
 from sshsub.trio_stream import StreamWire
-from tests.session.servers import GIVE_UP, Engine, FakeServer, fake_server
+from tests.session.servers import REPLY_TIMEOUTS, Engine, FakeServer, fake_server
 
 Spoil = Callable[[bytes], bytes]
 POOL = b"PSGuid='00000000-0000-0000-0000-000000000000'"
@@ -287,10 +287,12 @@ class Beside:
     async def connect(self, on_stderr: Callable[[str], None]) -> AsyncIterator[StreamWire]:
         self.write = on_stderr
         yield StreamWire(self.stream)
-        on_stderr(LAST_WORDS)
+        on_stderr(END_OF_INPUT_ERROR)
 
     def carrier(self, transport: str) -> StreamCarrier:
-        return StreamCarrier(self.connect, transport=transport, computer="lab", give_up=GIVE_UP)
+        return StreamCarrier(
+            self.connect, transport=transport, computer="lab", reply_timeouts=REPLY_TIMEOUTS
+        )
 
 
 @asynccontextmanager
@@ -326,4 +328,4 @@ async def test_what_ssh_prints_is_for_people() -> None:
         async with PSSession.connect(beside.carrier("SSH")) as session:
             beside.write("Remote transport error: says a banner")
             assert (await session.run("count")).output == [0, 1, 2]
-        assert session.notices == ("Remote transport error: says a banner", LAST_WORDS)
+        assert session.notices == ("Remote transport error: says a banner", END_OF_INPUT_ERROR)

@@ -76,7 +76,7 @@ async def test_a_pool_that_breaks_says_why() -> None:
     class Refusing(FakeServer):
         def open_pool(self) -> None:
             record = ErrorRecord.create("refused by policy")
-            self.say(e.RunspacePoolState(state=e.RunspaceState.BROKEN, error=record))
+            self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.BROKEN, error=record))
 
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
@@ -91,7 +91,7 @@ async def test_a_pool_that_breaks_says_why() -> None:
 async def test_a_pool_that_is_closed_at_once_says_its_state() -> None:
     class Closing(FakeServer):
         def open_pool(self) -> None:
-            self.say(e.RunspacePoolState(state=e.RunspaceState.CLOSED))
+            self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSED))
 
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:

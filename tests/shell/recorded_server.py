@@ -21,7 +21,7 @@ from psrp.sansio import Side
 from tests.session.servers import FakeServer
 
 _WAITS = (e.PipelineHostResponse, e.EndOfPipelineInput, e.StopPipeline)
-_ANSWERS = (e.PipelineState, e.PipelineOutput, e.PipelineHostCall, e.ProgressRecordMessage)
+_ANSWERS = (e.PipelineStateMessage, e.PipelineOutput, e.PipelineHostCall, e.ProgressRecordMessage)
 _RECORDS = (e.WarningRecordMessage, e.VerboseRecordMessage, e.InformationRecordMessage)
 
 
@@ -68,7 +68,7 @@ class RecordedServer(FakeServer):
         for event in self.recorded_pool.by(Side.SERVER):
             if isinstance(event, e.ApplicationPrivateData):
                 self.say(event)
-        self.say(e.RunspacePoolState(state=e.RunspaceState.OPENED))
+        self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
 
     def _deal_with(self, event: e.Event, nursery: trio.Nursery) -> None:
         id: Any = getattr(event, "pipeline_id", None)
@@ -93,8 +93,8 @@ class RecordedServer(FakeServer):
             case e.ClosePipeline():
                 self.say(event)
             case e.ClosePool():
-                self.say(e.RunspacePoolState(state=e.RunspaceState.CLOSING))
-                self.say(e.RunspacePoolState(state=e.RunspaceState.CLOSED))
+                self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSING))
+                self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.CLOSED))
                 self.say(event)
 
     def _go_on(self, id: UUID) -> None:

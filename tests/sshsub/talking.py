@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from psrp.sansio import Act, Outgoing, Side
+from psrp.sansio import Outgoing, Side, TransportAct
 from sshsub.events import Event
-from sshsub.packets import Kind, Packet, read_line, write
+from sshsub.packets import Packet, PacketKind, read_line, write
 from sshsub.subsystem import Subsystem
 
 P = UUID("2c8bf3a1-4b3e-4d5a-9c0e-6f1d2b3a4c5d")
@@ -21,7 +21,7 @@ class End:
         """What it has to send."""
         return [p for line in self.end.data_to_send().splitlines() for p in read_line(line)]
 
-    def hears(self, kind: Kind, target: UUID | None, data: bytes = b"") -> list[Event]:
+    def hears(self, kind: PacketKind, target: UUID | None, data: bytes = b"") -> list[Event]:
         return self.reads(write(Packet(kind=kind, target=target, data=data)))
 
     def reads(self, data: bytes) -> list[Event]:
@@ -31,5 +31,5 @@ class End:
             events.append(event)
         return events
 
-    def act(self, act: Act, target: UUID | None = P) -> None:
+    def act(self, act: TransportAct, target: UUID | None = P) -> None:
         self.end.send(Outgoing(target=target, act=act))

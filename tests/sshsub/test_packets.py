@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError, Side, Stream
 from sshsub.packets import (
-    Kind,
     Line,
     LineReader,
     Packet,
     PacketError,
+    PacketKind,
     error_text,
     read_line,
     write,
@@ -41,12 +41,12 @@ def read(line: str | bytes) -> tuple[list[Packet], PacketError | None]:
 
 WIRE = [
     pytest.param(
-        Packet(kind=Kind.DATA, target=None, data=b"\x00\x01\x02"),
+        Packet(kind=PacketKind.DATA, target=None, data=b"\x00\x01\x02"),
         f"<Data Stream='Default' {ZERO}>AAEC</Data>\n",
         id="data for the session",
     ),
     pytest.param(
-        Packet(kind=Kind.DATA, target=PIPELINE, stream=Stream.PROMPT_RESPONSE, data=b"x"),
+        Packet(kind=PacketKind.DATA, target=PIPELINE, stream=Stream.PROMPT_RESPONSE, data=b"x"),
         f"<Data Stream='PromptResponse' {GUID}>eA==</Data>\n",
         id="a prompt response",
     ),
@@ -54,10 +54,10 @@ WIRE = [
         pytest.param(
             Packet(kind=kind, target=PIPELINE), f"<{kind.value} {GUID} />\n", id=kind.value
         )
-        for kind in Kind
-        if kind is not Kind.DATA
+        for kind in PacketKind
+        if kind is not PacketKind.DATA
     ),
-    pytest.param(Packet(kind=Kind.CLOSE), f"<Close {ZERO} />\n", id="close of the session"),
+    pytest.param(Packet(kind=PacketKind.CLOSE), f"<Close {ZERO} />\n", id="close of the session"),
 ]
 
 
@@ -71,9 +71,9 @@ def test_a_packet_is_written_as_powershell_writes_it(packet: Packet, wire: str) 
 @pytest.mark.parametrize(
     "packet",
     [
-        Packet(kind=Kind.DATA),
-        Packet(kind=Kind.CLOSE, data=b"x"),
-        Packet(kind=Kind.SIGNAL, stream=Stream.PROMPT_RESPONSE),
+        Packet(kind=PacketKind.DATA),
+        Packet(kind=PacketKind.CLOSE, data=b"x"),
+        Packet(kind=PacketKind.SIGNAL, stream=Stream.PROMPT_RESPONSE),
     ],
 )
 def test_what_kills_a_real_peer_is_not_written(packet: Packet) -> None:
@@ -81,9 +81,9 @@ def test_what_kills_a_real_peer_is_not_written(packet: Packet) -> None:
         write(packet)
 
 
-DATA = Packet(kind=Kind.DATA, target=PIPELINE, data=b"\x00\x00\x00")
-PROMPT = Packet(kind=Kind.DATA, target=PIPELINE, stream=Stream.PROMPT_RESPONSE, data=b"\x00")
-COMMAND = Packet(kind=Kind.COMMAND, target=PIPELINE)
+DATA = Packet(kind=PacketKind.DATA, target=PIPELINE, data=b"\x00\x00\x00")
+PROMPT = Packet(kind=PacketKind.DATA, target=PIPELINE, stream=Stream.PROMPT_RESPONSE, data=b"\x00")
+COMMAND = Packet(kind=PacketKind.COMMAND, target=PIPELINE)
 
 BORNE = [
     (f'<Data Stream="Default" PSGuid="{PIPELINE}">AAAA</Data>', [DATA]),
@@ -178,11 +178,11 @@ def test_bytes_that_are_no_utf_8_are_characters_like_others() -> None:
 
 
 def test_a_data_packet_keeps_its_bytes_out_of_its_repr() -> None:
-    assert "secret" not in repr(Packet(kind=Kind.DATA, data=b"secret"))
+    assert "secret" not in repr(Packet(kind=PacketKind.DATA, data=b"secret"))
 
 
 def test_only_acks_are_acks() -> None:
-    acks = {kind.value for kind in Kind if kind.is_ack}
+    acks = {kind.value for kind in PacketKind if kind.is_ack}
     assert acks == {"DataAck", "CommandAck", "SignalAck", "CloseAck"}
 
 

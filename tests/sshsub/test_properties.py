@@ -8,10 +8,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psrp.sansio import Act, Outgoing, RemoteProtocolError, Side, Stream
+from psrp.sansio import Outgoing, RemoteProtocolError, Side, Stream, TransportAct
 from psrp.strategies import cuttings, mutations
-from sshsub.events import ActReceived, DataReceived, Event, Noise
-from sshsub.packets import Kind, Packet, read_line
+from sshsub.events import ActReceived, DataReceived, DiagnosticLine, Event
+from sshsub.packets import Packet, PacketKind, read_line
 from sshsub.strategies import PacketLines, noise, packet_lines, packets
 from sshsub.subsystem import Subsystem
 
@@ -57,7 +57,7 @@ def test_noise_never_loses_a_packet(
     assert [(e.target, e.stream, e.data) for e in data] == [
         (p.target, p.stream, p.data) for p in lines.packets
     ]
-    assert len(events) == len(data) + sum(isinstance(event, Noise) for event in events)
+    assert len(events) == len(data) + sum(isinstance(event, DiagnosticLine) for event in events)
 
 
 @given(side=st.sampled_from(Side), data=st.data())
@@ -113,7 +113,11 @@ STEPS = st.lists(
 
 
 def step(talk: Talkers, what: str, target: UUID, size: int, live: dict[UUID, str]) -> None:
-    act = {"create": Act.CREATE_PIPELINE, "stop": Act.STOP_PIPELINE, "close": Act.CLOSE_PIPELINE}
+    act = {
+        "create": TransportAct.CREATE_PIPELINE,
+        "stop": TransportAct.STOP_PIPELINE,
+        "close": TransportAct.CLOSE_PIPELINE,
+    }
     if what == "there":
         talk.client_to_server()
     elif what == "back":
@@ -139,17 +143,17 @@ def test_two_ends_agree_and_leave_nothing_open(steps: list[tuple[str, UUID, int]
     live: dict[UUID, str] = {}
     for what, target, size in steps:
         step(talk, what, target, size, live)
-    talk.client.send(Outgoing(act=Act.CLOSE_POOL))
+    talk.client.send(Outgoing(act=TransportAct.CLOSE_POOL))
     for _ in range(100):
         talk.client_to_server()
         talk.server_to_client(99)
-    assert (talk.client.pending, talk.client.waits, talk.held) == (0, (), deque())
+    assert (talk.client.pending, talk.client.pending_replies, talk.held) == (0, (), deque())
     for way, data in talk.got.items():
         # Stopping and closing the session drop what waits; nothing else does.
         assert talk.sent[way].startswith(data)
     said = [packet for line in talk.lines for packet in read_line(line)]
     count = Counter((packet.kind, packet.target) for packet in said)
-    assert all(count[Kind.CLOSE, id] == count[Kind.COMMAND, id] == 1 for id in live)
-    assert said[-1] == Packet(kind=Kind.CLOSE)
-    stopped = {id for id in live if count[Kind.SIGNAL, id]}
-    assert all(count[Kind.SIGNAL, id] == 1 for id in stopped)
+    assert all(count[PacketKind.CLOSE, id] == count[PacketKind.COMMAND, id] == 1 for id in live)
+    assert said[-1] == Packet(kind=PacketKind.CLOSE)
+    stopped = {id for id in live if count[PacketKind.SIGNAL, id]}
+    assert all(count[PacketKind.SIGNAL, id] == 1 for id in stopped)

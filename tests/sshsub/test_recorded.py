@@ -8,9 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from psrp.sansio import Act, Outgoing, Side
-from sshsub.events import LAST_WORDS, ActReceived, BrokenLine, DataReceived, Ended, Event, PeerError
-from sshsub.packets import Kind, Packet, error_text, read_line
+from psrp.sansio import Outgoing, Side, TransportAct
+from sshsub.events import (
+    END_OF_INPUT_ERROR,
+    ActReceived,
+    BrokenLine,
+    DataReceived,
+    Ended,
+    Event,
+    PeerError,
+)
+from sshsub.packets import Packet, PacketKind, error_text, read_line
 from sshsub.subsystem import Subsystem
 from tests.conversations import Said, act_of, conversation, recordings
 from tests.recordings import FIXTURES
@@ -44,11 +52,11 @@ class RecordedClient:
     def __init__(self) -> None:
         self.server = Subsystem(Side.SERVER)
         self.data: dict[UUID | None, list[DataReceived]] = defaultdict(list)
-        self.acts: set[tuple[Act, UUID | None]] = set()
+        self.acts: set[tuple[TransportAct, UUID | None]] = set()
         self.ended = False
         self.sent = b""
 
-    def read_until(self, wanted: Act | None, target: UUID | None) -> bool:
+    def read_until(self, wanted: TransportAct | None, target: UUID | None) -> bool:
         """Read on until a Data of the target, or its act, has come."""
         while not (self.data[target] if wanted is None else (wanted, target) in self.acts):
             event = self.server.next_event()
@@ -65,14 +73,14 @@ class RecordedClient:
     def answer(self, packet: Packet) -> None:
         """Let our server do what the recorded one did. Acknowledging a Command is its own."""
         target = packet.target
-        if packet.kind is Kind.DATA:
+        if packet.kind is PacketKind.DATA:
             out = Outgoing(target=target, stream=packet.stream, data=packet.data)
             self.server.send(out)
-        elif packet.kind is Kind.DATA_ACK:
+        elif packet.kind is PacketKind.DATA_ACK:
             if self.read_until(None, target):
                 self.server.acknowledge(self.data[target].pop(0))
-        elif packet.kind is Kind.COMMAND_ACK:
-            self.read_until(Act.CREATE_PIPELINE, target)
+        elif packet.kind is PacketKind.COMMAND_ACK:
+            self.read_until(TransportAct.CREATE_PIPELINE, target)
         elif self.read_until(act_of(packet), target):
             self.acts.discard((act_of(packet), target))
             self.server.send(Outgoing(target=target, act=act_of(packet)))
@@ -97,8 +105,8 @@ def test_our_server_says_to_a_recorded_client_what_the_real_one_said(path: Path)
     recorded = [packet for each in said if each.side is Side.SERVER for packet in each.packets]
     assert by_target(written(replay.sent)) == by_target(recorded)
     replay.server.receive_data(b"")
-    assert replay.server.next_event() == Ended(clean=True, reason=LAST_WORDS)
-    replay.server.report(LAST_WORDS)
+    assert replay.server.next_event() == Ended(clean=True, reason=END_OF_INPUT_ERROR)
+    replay.server.report(END_OF_INPUT_ERROR)
     last = last_words(said)
     assert not last or replay.server.data_to_send() == last + b"\n"
 
@@ -110,7 +118,7 @@ def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
     fatal = [
         text
         for text in errors
-        if text is not None and not text.startswith((LAST_WORDS, "Remote transport error:"))
+        if text is not None and not text.startswith((END_OF_INPUT_ERROR, "Remote transport error:"))
     ]
     # The real one trips over what still comes while it ends; that is no answer to a line.
     expected = bool(fatal) and path.stem != "eof-while-running"
@@ -143,15 +151,15 @@ def replay_server(said: list[Said]) -> tuple[Subsystem, bytes, list[Event]]:
     births: dict[UUID | None, bytes] = {}
     for each in said:
         for packet in each.packets if each.side is Side.CLIENT else ():
-            if packet.kind is Kind.COMMAND:
+            if packet.kind is PacketKind.COMMAND:
                 births[packet.target] = birth_of(said, packet.target)
                 out = Outgoing(
                     target=packet.target,
-                    act=Act.CREATE_PIPELINE,
+                    act=TransportAct.CREATE_PIPELINE,
                     data=births[packet.target],
                 )
                 client.send(out)
-            elif packet.kind is not Kind.DATA:
+            elif packet.kind is not PacketKind.DATA:
                 client.send(Outgoing(target=packet.target, act=act_of(packet)))
             elif not births.pop(packet.target, b""):
                 out = Outgoing(target=packet.target, stream=packet.stream, data=packet.data)
@@ -168,7 +176,11 @@ def replay_server(said: list[Said]) -> tuple[Subsystem, bytes, list[Event]]:
 def birth_of(said: list[Said], target: UUID | None) -> bytes:
     for each in said:
         for packet in each.packets:
-            if packet.kind is Kind.DATA and packet.target == target and each.side is Side.CLIENT:
+            if (
+                packet.kind is PacketKind.DATA
+                and packet.target == target
+                and each.side is Side.CLIENT
+            ):
                 return packet.data
     return b""
 
@@ -183,7 +195,9 @@ def test_our_client_says_to_a_recorded_server_what_the_real_one_said(path: Path)
     asked = [packet for each in theirs for packet in each.packets]
     assert by_target(written(sent)) == by_target(asked)
     received = [e for e in events if isinstance(e, DataReceived)]
-    recorded = [p for s in said if s.side is Side.SERVER for p in s.packets if p.kind is Kind.DATA]
+    recorded = [
+        p for s in said if s.side is Side.SERVER for p in s.packets if p.kind is PacketKind.DATA
+    ]
     assert [(e.target, e.stream, e.data) for e in received] == [
         (p.target, p.stream, p.data) for p in recorded
     ]
@@ -192,13 +206,15 @@ def test_our_client_says_to_a_recorded_server_what_the_real_one_said(path: Path)
     end = client.next_event()
     assert isinstance(end, Ended)
     assert end.clean
-    assert (end.reason == LAST_WORDS) is bool(last_words(said))
+    assert (end.reason == END_OF_INPUT_ERROR) is bool(last_words(said))
 
 
 def test_a_recorded_server_that_breaks_off_anywhere_ends_the_client_clearly() -> None:
     said = conversation(FIXTURES / "outofproc" / "sessions" / "hello.jsonl")
     stream = b"".join(each.line + b"\n" for each in said if each.side is Side.SERVER)
-    whole = [p for s in said if s.side is Side.SERVER for p in s.packets if p.kind is Kind.DATA]
+    whole = [
+        p for s in said if s.side is Side.SERVER for p in s.packets if p.kind is PacketKind.DATA
+    ]
     for end in [*range(0, len(stream), 29), len(stream)]:
         client = Subsystem(Side.CLIENT)
         client.receive_data(stream[:end])

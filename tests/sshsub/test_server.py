@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from psrp.sansio import Act, LocalProtocolError, Outgoing, RemoteProtocolError, Side
-from sshsub.events import LAST_WORDS, ActReceived, BrokenLine, DataReceived, Ended
-from sshsub.packets import Kind, Packet, error_text, read_line, write
+from psrp.sansio import LocalProtocolError, Outgoing, RemoteProtocolError, Side, TransportAct
+from sshsub.events import END_OF_INPUT_ERROR, ActReceived, BrokenLine, DataReceived, Ended
+from sshsub.packets import Packet, PacketKind, error_text, read_line, write
 from sshsub.subsystem import PACKET_SIZE, Subsystem
 from tests.sshsub.talking import End, P, Q
 
 ZERO = "PSGuid='00000000-0000-0000-0000-000000000000'"
-NEW = ActReceived(act=Act.CREATE_POOL)
+NEW = ActReceived(act=TransportAct.CREATE_POOL)
 
 
 class Talk(End):
@@ -28,8 +28,8 @@ class Talk(End):
 
     def start(self, target: UUID = P) -> None:
         """A command whose birth is acknowledged."""
-        self.hears(Kind.COMMAND, target)
-        *_, event = self.hears(Kind.DATA, target, b"birth")
+        self.hears(PacketKind.COMMAND, target)
+        *_, event = self.hears(PacketKind.DATA, target, b"birth")
         assert isinstance(event, DataReceived)
         self.server.acknowledge(event)
         self.says()
@@ -42,7 +42,7 @@ def talk() -> Talk:
 
 def test_data_is_acknowledged_when_it_is_processed(talk: Talk) -> None:
     """Statement G62."""
-    new, event = talk.hears(Kind.DATA, None, b"init")
+    new, event = talk.hears(PacketKind.DATA, None, b"init")
     assert (new, event) == (NEW, DataReceived(data=b"init"))
     assert talk.says() == []
     talk.server.send(Outgoing(data=b"opened"))
@@ -53,7 +53,10 @@ def test_data_is_acknowledged_when_it_is_processed(talk: Talk) -> None:
 
 def test_a_command_is_acknowledged_at_once(talk: Talk) -> None:
     """Statement G62."""
-    assert talk.hears(Kind.COMMAND, P) == [NEW, ActReceived(act=Act.CREATE_PIPELINE, target=P)]
+    assert talk.hears(PacketKind.COMMAND, P) == [
+        NEW,
+        ActReceived(act=TransportAct.CREATE_PIPELINE, target=P),
+    ]
     assert talk.says() == [("CommandAck", P)]
 
 
@@ -61,34 +64,38 @@ def test_a_command_is_acknowledged_at_once(talk: Talk) -> None:
 def test_unknown_and_closed_ids_are_acknowledged_at_once(talk: Talk, kind: str, ack: str) -> None:
     """Statement G62."""
     talk.start(P)
-    talk.hears(Kind.CLOSE, P)
-    talk.act(Act.CLOSE_PIPELINE)
+    talk.hears(PacketKind.CLOSE, P)
+    talk.act(TransportAct.CLOSE_PIPELINE)
     assert talk.says() == [("CloseAck", P)]
     for target in (P, Q):
-        assert talk.hears(Kind[kind], target, b"late" if kind == "DATA" else b"") == []
+        assert talk.hears(PacketKind[kind], target, b"late" if kind == "DATA" else b"") == []
         assert talk.says() == [(ack, target)]
 
 
 def test_a_stop_is_acknowledged_when_the_pool_says_so(talk: Talk) -> None:
     """Statement J99."""
     talk.start()
-    assert talk.hears(Kind.SIGNAL, P) == [ActReceived(act=Act.STOP_PIPELINE, target=P)]
+    assert talk.hears(PacketKind.SIGNAL, P) == [
+        ActReceived(act=TransportAct.STOP_PIPELINE, target=P)
+    ]
     assert talk.says() == []
     talk.server.send(Outgoing(target=P, data=b"state 3"))
-    talk.act(Act.STOP_PIPELINE)
+    talk.act(TransportAct.STOP_PIPELINE)
     assert talk.says() == [("Data", P), ("SignalAck", P)]
-    talk.act(Act.STOP_PIPELINE)
+    talk.act(TransportAct.STOP_PIPELINE)
     assert talk.says() == []
 
 
 def test_a_close_is_acknowledged_when_the_pool_says_so(talk: Talk) -> None:
     """Statement J99. Statement J101."""
     talk.start()
-    talk.hears(Kind.DATA, P, b"input that nobody took")
-    talk.hears(Kind.SIGNAL, P)
-    assert talk.hears(Kind.CLOSE, P) == [ActReceived(act=Act.CLOSE_PIPELINE, target=P)]
+    talk.hears(PacketKind.DATA, P, b"input that nobody took")
+    talk.hears(PacketKind.SIGNAL, P)
+    assert talk.hears(PacketKind.CLOSE, P) == [
+        ActReceived(act=TransportAct.CLOSE_PIPELINE, target=P)
+    ]
     talk.server.send(Outgoing(target=P, data=b"state 3"))
-    talk.act(Act.CLOSE_PIPELINE)
+    talk.act(TransportAct.CLOSE_PIPELINE)
     said = [("Data", P), ("SignalAck", P), ("DataAck", P), ("CloseAck", P)]
     assert talk.says() == said
 
@@ -96,7 +103,7 @@ def test_a_close_is_acknowledged_when_the_pool_says_so(talk: Talk) -> None:
 def test_the_user_can_acknowledge_where_the_pool_will_not(talk: Talk) -> None:
     """Statement J101."""
     talk.start()
-    for kind, ack in ((Kind.SIGNAL, "SignalAck"), (Kind.CLOSE, "CloseAck")):
+    for kind, ack in ((PacketKind.SIGNAL, "SignalAck"), (PacketKind.CLOSE, "CloseAck")):
         [event] = talk.hears(kind, P)
         assert isinstance(event, ActReceived)
         talk.server.acknowledge(event)
@@ -104,9 +111,9 @@ def test_the_user_can_acknowledge_where_the_pool_will_not(talk: Talk) -> None:
 
 
 def test_a_command_that_got_no_data_is_stopped_and_closed_by_the_machine(talk: Talk) -> None:
-    talk.hears(Kind.COMMAND, P)
-    assert talk.hears(Kind.SIGNAL, P) == []
-    assert talk.hears(Kind.CLOSE, P) == []
+    talk.hears(PacketKind.COMMAND, P)
+    assert talk.hears(PacketKind.SIGNAL, P) == []
+    assert talk.hears(PacketKind.CLOSE, P) == []
     assert talk.says() == [("CommandAck", P), ("SignalAck", P), ("CloseAck", P)]
 
 
@@ -114,45 +121,52 @@ def test_the_session_closes_when_every_command_was_closed(talk: Talk) -> None:
     """Statement J100."""
     talk.start(P)
     talk.start(Q)
-    assert talk.hears(Kind.CLOSE, None) == []
-    talk.hears(Kind.CLOSE, P)
-    talk.act(Act.CLOSE_PIPELINE, P)
-    assert talk.hears(Kind.CLOSE, Q) == [ActReceived(act=Act.CLOSE_PIPELINE, target=Q)]
-    talk.act(Act.CLOSE_PIPELINE, Q)
-    assert talk.server.next_event() == ActReceived(act=Act.CLOSE_POOL)
+    assert talk.hears(PacketKind.CLOSE, None) == []
+    talk.hears(PacketKind.CLOSE, P)
+    talk.act(TransportAct.CLOSE_PIPELINE, P)
+    assert talk.hears(PacketKind.CLOSE, Q) == [
+        ActReceived(act=TransportAct.CLOSE_PIPELINE, target=Q)
+    ]
+    talk.act(TransportAct.CLOSE_PIPELINE, Q)
+    assert talk.server.next_event() == ActReceived(act=TransportAct.CLOSE_POOL)
     talk.server.send(Outgoing(data=b"states 4 and 3"))
-    talk.act(Act.CLOSE_POOL, None)
+    talk.act(TransportAct.CLOSE_POOL, None)
     said = [("CloseAck", P), ("CloseAck", Q), ("Data", None), ("CloseAck", None)]
     assert talk.says() == said
 
 
 def test_a_close_too_many_is_counted(talk: Talk) -> None:
     talk.start(P)
-    talk.hears(Kind.CLOSE, Q)
-    assert talk.hears(Kind.CLOSE, None) == [ActReceived(act=Act.CLOSE_POOL)]
-    talk.act(Act.CLOSE_POOL, None)
+    talk.hears(PacketKind.CLOSE, Q)
+    assert talk.hears(PacketKind.CLOSE, None) == [ActReceived(act=TransportAct.CLOSE_POOL)]
+    talk.act(TransportAct.CLOSE_POOL, None)
     assert talk.says() == [("CloseAck", Q), ("CloseAck", None)]
 
 
 def test_a_fresh_session_follows_in_the_same_process(talk: Talk) -> None:
     talk.start(P)
-    first = write(Packet(kind=Kind.CLOSE, target=P)) + write(Packet(kind=Kind.CLOSE))
-    again = write(Packet(kind=Kind.DATA, data=b"init")) + write(Packet(kind=Kind.COMMAND, target=P))
-    assert talk.reads(first + again) == [ActReceived(act=Act.CLOSE_PIPELINE, target=P)]
-    talk.act(Act.CLOSE_PIPELINE)
-    assert talk.server.next_event() == ActReceived(act=Act.CLOSE_POOL)
+    first = write(Packet(kind=PacketKind.CLOSE, target=P)) + write(Packet(kind=PacketKind.CLOSE))
+    again = write(Packet(kind=PacketKind.DATA, data=b"init")) + write(
+        Packet(kind=PacketKind.COMMAND, target=P)
+    )
+    assert talk.reads(first + again) == [ActReceived(act=TransportAct.CLOSE_PIPELINE, target=P)]
+    talk.act(TransportAct.CLOSE_PIPELINE)
+    assert talk.server.next_event() == ActReceived(act=TransportAct.CLOSE_POOL)
     assert talk.server.next_event() is None
-    talk.act(Act.CLOSE_POOL, None)
+    talk.act(TransportAct.CLOSE_POOL, None)
     assert talk.server.next_event() == NEW
     assert talk.server.next_event() == DataReceived(data=b"init")
-    assert talk.server.next_event() == ActReceived(act=Act.CREATE_PIPELINE, target=P)
+    assert talk.server.next_event() == ActReceived(act=TransportAct.CREATE_PIPELINE, target=P)
 
 
 def test_lines_behind_a_session_close_wait_for_its_answer(talk: Talk) -> None:
-    talk.hears(Kind.DATA, None, b"init")
-    close, init = write(Packet(kind=Kind.CLOSE)), write(Packet(kind=Kind.DATA, data=b"init"))
-    assert talk.reads(close + init) == [ActReceived(act=Act.CLOSE_POOL)]
-    talk.act(Act.CLOSE_POOL, None)
+    talk.hears(PacketKind.DATA, None, b"init")
+    close, init = (
+        write(Packet(kind=PacketKind.CLOSE)),
+        write(Packet(kind=PacketKind.DATA, data=b"init")),
+    )
+    assert talk.reads(close + init) == [ActReceived(act=TransportAct.CLOSE_POOL)]
+    talk.act(TransportAct.CLOSE_POOL, None)
     assert talk.says() == [("DataAck", None), ("CloseAck", None)]
     assert talk.server.next_event() == NEW
     assert talk.server.next_event() == DataReceived(data=b"init")
@@ -162,20 +176,20 @@ def test_lines_behind_a_session_close_wait_for_its_answer(talk: Talk) -> None:
 def test_an_empty_line_or_the_end_of_input_ends_it(talk: Talk, end: bytes) -> None:
     """Statement G66."""
     talk.start()
-    assert talk.reads(end) == [Ended(clean=True, reason=LAST_WORDS)]
+    assert talk.reads(end) == [Ended(clean=True, reason=END_OF_INPUT_ERROR)]
     talk.server.send(Outgoing(data=b"state 4"))
-    talk.act(Act.CLOSE_POOL, None)
-    talk.server.report(LAST_WORDS)
+    talk.act(TransportAct.CLOSE_POOL, None)
+    talk.server.report(END_OF_INPUT_ERROR)
     first, last = talk.server.data_to_send().splitlines()
     assert first.startswith(b"<Data ")
-    assert error_text(last) == LAST_WORDS
-    assert talk.reads(write(Packet(kind=Kind.DATA, data=b"x"))) == []
+    assert error_text(last) == END_OF_INPUT_ERROR
+    assert talk.reads(write(Packet(kind=PacketKind.DATA, data=b"x"))) == []
 
 
 def test_the_end_of_input_overtakes_a_session_close_that_nobody_answered(talk: Talk) -> None:
-    talk.hears(Kind.DATA, None, b"init")
-    talk.hears(Kind.CLOSE, None)
-    assert talk.reads(b"") == [Ended(clean=True, reason=LAST_WORDS)]
+    talk.hears(PacketKind.DATA, None, b"init")
+    talk.hears(PacketKind.CLOSE, None)
+    assert talk.reads(b"") == [Ended(clean=True, reason=END_OF_INPUT_ERROR)]
 
 
 DATA = f"<Data Stream='Default' {ZERO}>AA==</Data>"
@@ -215,7 +229,7 @@ def test_what_stands_before_the_fault_is_executed(talk: Talk) -> None:
     """Statement G64."""
     talk.server.receive_data(f"<!-- c --><Command PSGuid='{P}'></Command>oops\n".encode())
     assert talk.server.next_event() == NEW
-    assert talk.server.next_event() == ActReceived(act=Act.CREATE_PIPELINE, target=P)
+    assert talk.server.next_event() == ActReceived(act=TransportAct.CREATE_PIPELINE, target=P)
     with pytest.raises(BrokenLine):
         talk.server.next_event()
 
@@ -230,7 +244,7 @@ def test_an_endless_line_is_bounded() -> None:
 
 def test_a_message_that_cannot_be_used_is_reported_in_one_line(talk: Talk) -> None:
     """Statement J102."""
-    *_, event = talk.hears(Kind.DATA, None, b"odd")
+    *_, event = talk.hears(PacketKind.DATA, None, b"odd")
     assert isinstance(event, DataReceived)
     talk.server.report("Remote transport error: two\r\nlines")
     talk.server.acknowledge(event)
@@ -241,8 +255,11 @@ def test_a_message_that_cannot_be_used_is_reported_in_one_line(talk: Talk) -> No
 
 def test_errors_can_go_to_stderr() -> None:
     server = Subsystem(Side.SERVER, error_prefix=None)
-    server.report(LAST_WORDS)
-    assert (server.data_to_send(), server.errors_to_send()) == (b"", LAST_WORDS.encode() + b"\n")
+    server.report(END_OF_INPUT_ERROR)
+    assert (server.data_to_send(), server.errors_to_send()) == (
+        b"",
+        END_OF_INPUT_ERROR.encode() + b"\n",
+    )
 
 
 def test_large_data_is_cut(talk: Talk) -> None:
@@ -255,12 +272,12 @@ def test_large_data_is_cut(talk: Talk) -> None:
 @pytest.mark.parametrize(
     "out",
     [
-        Outgoing(target=P, act=Act.CREATE_PIPELINE, data=b"x"),
-        Outgoing(act=Act.CREATE_POOL),
-        Outgoing(act=Act.DISCONNECT),
-        Outgoing(target=P, act=Act.CLOSE_POOL),
-        Outgoing(act=Act.STOP_PIPELINE),
-        Outgoing(target=P, act=Act.STOP_PIPELINE, data=b"x"),
+        Outgoing(target=P, act=TransportAct.CREATE_PIPELINE, data=b"x"),
+        Outgoing(act=TransportAct.CREATE_POOL),
+        Outgoing(act=TransportAct.DISCONNECT),
+        Outgoing(target=P, act=TransportAct.CLOSE_POOL),
+        Outgoing(act=TransportAct.STOP_PIPELINE),
+        Outgoing(target=P, act=TransportAct.STOP_PIPELINE, data=b"x"),
     ],
     ids=lambda out: out.act.value,
 )

@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 import trio
 
-from psrp.sansio import Act, Outgoing, Side, Stream
+from psrp.sansio import Outgoing, Side, Stream, TransportAct
 from sshsub.command_line import ssh_arguments
-from sshsub.events import EXIT_CODE, LAST_WORDS, ActReceived, DataReceived, Ended, Event
+from sshsub.events import END_OF_INPUT_ERROR, EXIT_CODE, ActReceived, DataReceived, Ended, Event
 from sshsub.subsystem import Subsystem
 from sshsub.trio_process import ProcessWire, open_process
 from tests.sshsub.sshd import SSHD, USER, Server, running
@@ -64,27 +64,27 @@ async def test_a_whole_session_over_ssh(server: Server) -> None:
     bulk = bytes(range(256)) * 4000
     with trio.fail_after(LIMIT):
         async with open_process(argv(server), on_stderr=shown.append) as wire:
-            client.send(Outgoing(act=Act.CREATE_POOL, data=b"init"))
+            client.send(Outgoing(act=TransportAct.CREATE_POOL, data=b"init"))
             await converse(wire, client, lambda e: got(e) == b"init")
-            client.send(Outgoing(target=P, act=Act.CREATE_PIPELINE, data=b"birth"))
+            client.send(Outgoing(target=P, act=TransportAct.CREATE_PIPELINE, data=b"birth"))
             client.send(Outgoing(target=P, data=bulk))
             client.send(Outgoing(target=P, stream=Stream.PROMPT_RESPONSE, data=b"answer"))
             events = await converse(wire, client, lambda e: len(got(e, P)) >= len(bulk) + 11)
             data = got([e for e in events if getattr(e, "stream", None) is Stream.DEFAULT], P)
             assert data == b"birth" + bulk
-            client.send(Outgoing(target=P, act=Act.STOP_PIPELINE))
-            client.send(Outgoing(act=Act.CLOSE_POOL))
-            closed = ActReceived(act=Act.CLOSE_POOL)
+            client.send(Outgoing(target=P, act=TransportAct.STOP_PIPELINE))
+            client.send(Outgoing(act=TransportAct.CLOSE_POOL))
+            closed = ActReceived(act=TransportAct.CLOSE_POOL)
             events = await converse(wire, client, lambda e: closed in e)
             assert events == [
-                ActReceived(act=Act.STOP_PIPELINE, target=P),
-                ActReceived(act=Act.CLOSE_PIPELINE, target=P),
+                ActReceived(act=TransportAct.STOP_PIPELINE, target=P),
+                ActReceived(act=TransportAct.CLOSE_PIPELINE, target=P),
                 closed,
             ]
             client.send_end()
             await wire.send_eof()
             events = await converse(wire, client, lambda e: False)
-            assert events == [Ended(clean=True, reason=LAST_WORDS)]
+            assert events == [Ended(clean=True, reason=END_OF_INPUT_ERROR)]
             ending = await wire.wait()
     assert ending.exit_code == EXIT_CODE
     # sshd does not carry a subsystem's stderr, and ssh had nothing to say.
@@ -93,7 +93,7 @@ async def test_a_whole_session_over_ssh(server: Server) -> None:
 
 async def fails(command: list[str]) -> tuple[list[Event], int | None, str]:
     client = Subsystem(Side.CLIENT)
-    client.send(Outgoing(act=Act.CREATE_POOL, data=b"init"))
+    client.send(Outgoing(act=TransportAct.CREATE_POOL, data=b"init"))
     with trio.fail_after(LIMIT):
         async with open_process(command) as wire:
             try:
@@ -132,7 +132,7 @@ async def test_an_unknown_host_key_is_said_by_ssh(server: Server, tmp_path: Path
 async def test_flags_beat_options(server: Server) -> None:
     """Statement G67."""
     client = Subsystem(Side.CLIENT)
-    client.send(Outgoing(act=Act.CREATE_POOL, data=b"init"))
+    client.send(Outgoing(act=TransportAct.CREATE_POOL, data=b"init"))
     with trio.fail_after(LIMIT):
         async with open_process(argv(server, options=server.options | {"Port": "1"})) as wire:
             events = await converse(wire, client, lambda e: got(e) == b"init")
@@ -141,7 +141,7 @@ async def test_flags_beat_options(server: Server) -> None:
 
 async def test_a_cancelled_session_leaves_no_ssh(server: Server) -> None:
     client = Subsystem(Side.CLIENT)
-    client.send(Outgoing(act=Act.CREATE_POOL, data=b"init"))
+    client.send(Outgoing(act=TransportAct.CREATE_POOL, data=b"init"))
     with trio.fail_after(LIMIT), trio.CancelScope() as scope:
         async with open_process(argv(server)) as wire:
             await converse(wire, client, lambda e: got(e) == b"init")

@@ -116,10 +116,10 @@ def test_what_the_large_ones_shrink_to() -> None:
     assert [type(step.event) for step in steps] == [
         e.SessionCapability,
         e.InitRunspacePool,
-        e.RunspacePoolState,
+        e.RunspacePoolStateMessage,
         e.ClosePool,
-        e.RunspacePoolState,
-        e.RunspacePoolState,
+        e.RunspacePoolStateMessage,
+        e.RunspacePoolStateMessage,
         e.ClosePool,
     ]
 

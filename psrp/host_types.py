@@ -51,13 +51,13 @@ __all__ = [
     "SIZE",
     "STRING",
     "VERSION",
-    "Kind",
+    "HostType",
     "read_typed",
     "write_typed",
 ]
 
 
-class Kind(NamedTuple):
+class HostType(NamedTuple):
     """How a type of .NET travels in a host call."""
 
     name: str
@@ -69,13 +69,13 @@ class Kind(NamedTuple):
 # -- simple values
 
 
-def _checked(name: str, kind: type | tuple[type, ...]) -> Kind:
+def _checked(name: str, kind: type | tuple[type, ...]) -> HostType:
     def write(value: Any) -> Any:
         if value is not None and not isinstance(value, kind):
             raise LocalProtocolError(f"{type(value).__name__} where a {name} belongs")
         return value
 
-    return Kind(name, write, unwrap)
+    return HostType(name, write, unwrap)
 
 
 def _write_int32(value: Any) -> int:
@@ -102,14 +102,14 @@ BOOLEAN = _checked("System.Boolean", bool)
 VERSION = _checked("System.Version", Version)
 GUID = _checked("System.Guid", UUID)
 SECRET = _checked("System.Security.SecureString", SecureString)
-INT32 = Kind("System.Int32", _write_int32, _read_integer)
-INT64 = Kind("System.Int64", _write_int64, _read_integer)
-ANY = Kind("System.Object", lambda value: value, lambda value: value)
+INT32 = HostType("System.Int32", _write_int32, _read_integer)
+INT64 = HostType("System.Int64", _write_int64, _read_integer)
+ANY = HostType("System.Object", lambda value: value, lambda value: value)
 
 
 # -- structures
 
-_Field: TypeAlias = tuple[str, str, Kind]
+_Field: TypeAlias = tuple[str, str, HostType]
 
 
 def _char(value: Any) -> Char:
@@ -119,13 +119,13 @@ def _char(value: Any) -> Char:
         raise LocalProtocolError("a character is exactly one UTF-16 code unit") from None
 
 
-CHARACTER = Kind("System.Char", _char, unwrap)
-_EMPTY_LIST = Kind("", lambda value: List((), ARRAY_LIST), unwrap)
+CHARACTER = HostType("System.Char", _char, unwrap)
+_EMPTY_LIST = HostType("", lambda value: List((), ARRAY_LIST), unwrap)
 _TEXT = STRING
 _ABSENT = {INT32: 0, BOOLEAN: False, CHARACTER: "\0"}
 
 
-def _structure(name: str, kind: type, *fields: _Field) -> Kind:
+def _structure(name: str, kind: type, *fields: _Field) -> HostType:
     """``fields``: wire name, attribute, kind of value; an attribute of "" is not ours."""
 
     def write(value: Any) -> PSObject:
@@ -156,7 +156,7 @@ def _structure(name: str, kind: type, *fields: _Field) -> Kind:
             return value
         return made
 
-    return Kind(name, write, read)
+    return HostType(name, write, read)
 
 
 _HOST = "System.Management.Automation.Host."
@@ -213,7 +213,7 @@ FIELD = _structure(
 # -- collections
 
 
-def _collection(name: str, form: Kind) -> Kind:
+def _collection(name: str, form: HostType) -> HostType:
     def write(value: Any) -> List:
         if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
             raise LocalProtocolError(f"{type(value).__name__} where a list belongs")
@@ -223,7 +223,7 @@ def _collection(name: str, form: Kind) -> Kind:
         items = unwrap(value)
         return tuple(form.read(item) for item in items) if isinstance(items, list) else value
 
-    return Kind(name, write, read)
+    return HostType(name, write, read)
 
 
 INT32S = _collection("System.Collections.ObjectModel.Collection`1[System.Int32]", INT32)
@@ -258,7 +258,7 @@ def _read_cells(value: Any) -> Any:
     return tuple(tuple(made[row * width : (row + 1) * width]) for row in range(height))
 
 
-CELLS = Kind(_HOST + "BufferCell[,]", _write_cells, _read_cells)
+CELLS = HostType(_HOST + "BufferCell[,]", _write_cells, _read_cells)
 
 
 # -- credentials and prompts
@@ -284,7 +284,7 @@ def _read_credential(value: Any) -> Any:
     return Credential(user_name, password)
 
 
-CREDENTIAL = Kind(_CREDENTIAL, _write_credential, _read_credential)
+CREDENTIAL = HostType(_CREDENTIAL, _write_credential, _read_credential)
 
 
 def _write_prompted(value: Any) -> Any:
@@ -306,7 +306,7 @@ def _read_prompted(value: Any) -> Any:
     return {name: _read_credential(answer) for name, answer in answers.items()}
 
 
-PROMPTED = Kind("System.Collections.Generic.Dictionary`2", _write_prompted, _read_prompted)
+PROMPTED = HostType("System.Collections.Generic.Dictionary`2", _write_prompted, _read_prompted)
 
 
 def _write_progress(value: Any) -> Any:
@@ -322,7 +322,7 @@ def _read_progress(value: Any) -> Any:
         return value
 
 
-PROGRESS = Kind("System.Management.Automation.ProgressRecord", _write_progress, _read_progress)
+PROGRESS = HostType("System.Management.Automation.ProgressRecord", _write_progress, _read_progress)
 
 
 # -- values of no declared type: their type stands beside them
@@ -350,7 +350,7 @@ _BY_NAME = {
         INT32._replace(name="System.ConsoleColor"),
     )
 }
-_BY_TYPE: dict[type, Kind] = {
+_BY_TYPE: dict[type, HostType] = {
     bool: BOOLEAN,
     BufferCell: CELL,
     Char: CHARACTER,
@@ -389,4 +389,4 @@ def read_typed(value: Any) -> Any:
     return _BY_NAME.get(name, ANY).read(value.get("V"))
 
 
-OBJECTS = _collection("System.Object[]", Kind("", write_typed, read_typed))
+OBJECTS = _collection("System.Object[]", HostType("", write_typed, read_typed))
