@@ -30,6 +30,9 @@ POWERSHELL = "http://schemas.microsoft.com/powershell"
 IDENTITY = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"
 XML = "http://www.w3.org/XML/1998/namespace"
 
+SELECTOR_FILTER = WSMAN.removesuffix(".xsd") + "/SelectorFilter"
+"""The dialect of a filter that selects the commands of one shell."""
+
 # -- addresses and resources
 
 ANONYMOUS = ADDRESSING + "/role/anonymous"
@@ -44,28 +47,45 @@ POWERSHELL_PREFIX = POWERSHELL + "/"
 _TRANSFER = ("Create", "Delete", "Get", "Put")
 _SHELL = ("Command", "Send", "Receive", "Signal", "Disconnect", "Reconnect", "Connect")
 _ENUMERATION = ("Enumerate", "Pull", "Release")
+_ROBUST = ("Acknowledge", "Cancel", "End", "KeepAlive")
+ROBUST = WSMV.removesuffix(".xsd")
+"""Prefix of the actions of a robust connection. [MS-WSMV] 3.1.4.1.39"""
 
+FAULT_ACTION = WSMAN.removesuffix(".xsd") + "/fault"
 FAULT_ACTIONS = frozenset(
     (
-        "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault",
+        FAULT_ACTION,
         ADDRESSING + "/fault",
         ENUMERATION + "/fault",
         TRANSFER + "/fault",
     )
 )
 
-ACTIONS: dict[str, str] = {
-    f"{space}/{name}{kind}": name + kind
-    for space, names in ((TRANSFER, _TRANSFER), (SHELL, _SHELL), (ENUMERATION, _ENUMERATION))
-    for name in names
-    for kind in ("", "Response")
-} | dict.fromkeys(FAULT_ACTIONS, "Fault")
+ACTIONS: dict[str, str] = (
+    {
+        f"{space}/{name}{kind}": name + kind
+        for space, names in ((TRANSFER, _TRANSFER), (SHELL, _SHELL), (ENUMERATION, _ENUMERATION))
+        for name in names
+        for kind in ("", "Response")
+    }
+    | {f"{ROBUST}/{name}": name for name in _ROBUST}
+    | dict.fromkeys(FAULT_ACTIONS, "Fault")
+)
 """Action URI to the short name of the operation: ``Create``, ``CreateResponse``, ``Fault``."""
+
+ACTION_URIS: dict[str, str] = {name: uri for uri, name in ACTIONS.items()} | {"Fault": FAULT_ACTION}
+"""Short name of the operation to its action URI."""
+
+_LOWER_CASE = {uri.lower(): name for uri, name in ACTIONS.items()}
 
 
 def operation_name(action: str) -> str:
-    """The short name of an action; of an unknown one the last part of its path."""
-    return ACTIONS.get(action) or action.rstrip("/").rsplit("/", 1)[-1]
+    """The short name of an action; of an unknown one the last part of its path.
+
+    Case does not count: OMI answers with ``windows/Shell``.
+    """
+    found = ACTIONS.get(action) or _LOWER_CASE.get(action.lower())
+    return found or action.rstrip("/").rsplit("/", 1)[-1]
 
 
 # -- signals
@@ -75,6 +95,9 @@ SIGNAL_STOP = "powershell/signal/crtl_c"
 SIGNAL_TERMINATE = SHELL + "/signal/terminate"
 SIGNAL_CTRL_C = SHELL + "/signal/ctrl_c"
 SIGNAL_CTRL_BREAK = SHELL + "/signal/ctrl_break"
+
+COMMAND_STATE = SHELL + "/CommandState"
+"""Prefix of the states of a command: Running, Pending, Done."""
 
 SIGNALS: dict[str, str] = {
     SIGNAL_STOP: "stop the pipeline",

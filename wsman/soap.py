@@ -1,11 +1,10 @@
-"""SOAP envelopes as WS-Management peers send them: reading.
+"""Reading of SOAP envelopes as WS-Management peers send them.
 
-An envelope is XML from a peer, so it is read without a DTD, without entities and without the
-network, and whatever is wrong with it is a `SoapError` that names the element. Real peers are
-loose in four ways, and the reader bears them: text that was recorded as a string still carries
-a declaration with another encoding; NUL bytes pad the end (a client that seals in blocks of
-16 counts them in); attribute values use prefixes that nobody declared; attributes such as
-``mustUnderstand`` stand in any namespace or none.
+An envelope comes from a peer, so it is read without a DTD, without entities and without network
+access, and every fault in it is a `SoapError` that names the element. The reader tolerates four
+habits of real peers: a recorded string still carries a declaration of another encoding; NUL bytes
+pad the end (a client that seals in blocks of 16 counts them in); attribute values use undeclared
+prefixes; attributes such as ``mustUnderstand`` are in any namespace or in none.
 
 [MS-WSMV] 2.2.4 and 3.1.4, [MS-WSMAN] 2.2.4.
 """
@@ -14,11 +13,11 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lxml import etree
+from pybase64 import b64decode
 
 from psrp.sansio import LimitExceeded, RemoteProtocolError
 from wsman import names
@@ -34,21 +33,27 @@ __all__ = [
     "Option",
     "Payload",
     "SoapError",
+    "attribute",
+    "children",
     "decode_base64",
+    "find",
+    "local_name",
     "parse",
     "read_command",
     "read_command_states",
     "read_fault",
     "read_payloads",
+    "read_selectors",
     "read_shell",
     "read_shells",
     "read_signal",
+    "text_of",
 ]
 
 MAX_ENVELOPE = 16 << 20
 """Bytes of one envelope. Servers take 500 KiB by default and 4 MiB when configured so."""
 
-_DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
+_DECLARATION = re.compile(rb"\s*<\?xml\s[^>]*\?>")
 
 
 class SoapError(RemoteProtocolError):
@@ -70,7 +75,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One message: the headers that mean something here, and the body's first element.
+    """One message: the headers that have a meaning here, and the body's first element.
 
     An absent header is an empty string, an empty tuple, or None for a number.
     """
@@ -87,9 +92,18 @@ class Envelope:
     activity_id: str = ""
     operation_timeout: str = ""
     compression: str = ""
+    locale: str = ""
+    data_locale: str = ""
     max_envelope_size: int | None = None
     selectors: tuple[tuple[str, str], ...] = ()
+    """Name and value in document order, repeated names included."""
     options: tuple[Option, ...] = ()
+    must_understand: frozenset[str] = frozenset()
+    """Local names of the headers that were sent with mustUnderstand="true"."""
+    unknown: tuple[str, ...] = ()
+    """Qualified names (``{namespace}name``) of the headers that are not read here."""
+    repeated: tuple[str, ...] = ()
+    """Local names of known headers that occur more than once; the last one was read."""
     body: etree._Element | None = None
 
     @property
@@ -97,7 +111,7 @@ class Envelope:
         """``Create``, ``ReceiveResponse``, ``Fault`` ...; `Identify` has no action."""
         if self.action:
             return names.operation_name(self.action)
-        return _local(self.body) if self.body is not None else ""
+        return local_name(self.body) if self.body is not None else ""
 
     def selector(self, name: str) -> str:
         """A selector's value; names are compared without case. [MS-WSMV] 3.1.4.1.2"""
@@ -110,7 +124,7 @@ class Envelope:
 
     @property
     def shell_id(self) -> str:
-        """The shell this is about: the selector, or what a Create asks for or was given."""
+        """The shell this is about: the selector, else the id that a Create asks for or gets."""
         return self.selector("ShellId") or read_shell(self).get("ShellId", "")
 
 
@@ -169,130 +183,169 @@ class Fault:
 def parse(data: bytes | str, *, max_size: int = MAX_ENVELOPE) -> Envelope:
     """One envelope. Raises SoapError, and LimitExceeded for one over ``max_size`` bytes."""
     root = _root(data, max_size)
-    if _local(root) != "Envelope":
-        raise SoapError(f"a SOAP envelope expected, but the root is {_local(root)!r}")
+    if root.tag != f"{{{names.SOAP}}}Envelope":
+        raise SoapError(f"expected a SOAP 1.2 Envelope, got {root.tag!r}")
     fields: dict[str, object] = {}
     body: etree._Element | None = None
-    for part in _children(root):
-        if _local(part) == "Header":
-            for header in _children(part):
-                read = _HEADERS.get(_local(header))
-                if read is not None:
-                    name, value = read(header)
-                    fields[name] = value
-        elif _local(part) == "Body":
-            body = next(_children(part), None)
+    for part in children(root):
+        if local_name(part) == "Header":
+            fields = _read_headers(part)
+        elif local_name(part) == "Body":
+            body = next(children(part), None)
     fields.setdefault("action", "")
-    if body is not None and _local(body) == "ResourceCreated":
+    if body is not None and local_name(body) == "ResourceCreated":
         fields.setdefault("selectors", _reference_selectors(body))
     return Envelope(body=body, **fields)  # type: ignore[arg-type]
+
+
+def _read_headers(header: etree._Element) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    must_understand: set[str] = set()
+    unknown: list[str] = []
+    repeated: list[str] = []
+    for element in children(header):
+        local = local_name(element)
+        read = _HEADERS.get(local)
+        if attribute(element, "mustUnderstand") in ("true", "1"):
+            must_understand.add(local)
+        if read is None:
+            unknown.append(str(element.tag))
+            continue
+        name, value = read(element)
+        if name in fields:
+            repeated.append(local)
+        fields[name] = value
+    return fields | {
+        "must_understand": frozenset(must_understand),
+        "unknown": tuple(unknown),
+        "repeated": tuple(repeated),
+    }
 
 
 def _root(data: bytes | str, max_size: int) -> etree._Element:
     if len(data) > max_size:
         raise LimitExceeded("SOAP envelope", len(data), max_size)
-    if isinstance(data, bytes):
-        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        try:
-            data = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise SoapError(f"not {encoding} at byte {error.start}") from None
-    text = data.rstrip("\0").removeprefix("\ufeff")
-    if found := _DECLARATION.match(text):
-        text = text[found.end() :]
-    if "<!DOCTYPE" in text:
+    raw = _utf_8(data).rstrip(b"\0")
+    if found := _DECLARATION.match(raw):
+        raw = raw[found.end() :]
+    if b"<!DOCTYPE" in raw:
         raise SoapError("a document type declaration is not allowed")
+    # A parser of its own for each envelope: a shared one would keep a log that grows.
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True,
-        remove_pis=True,
+        remove_pis=True, encoding="utf-8",
     )  # fmt: skip
     try:
-        return etree.fromstring(text.strip().encode("utf-8", "surrogatepass"), parser)
+        return etree.fromstring(raw.strip(), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SoapError(f"not well-formed XML: {error}") from None
 
 
-def _local(element: etree._Element) -> str:
+def _utf_8(data: bytes | str) -> bytes:
+    """The text in UTF-8 without a byte order mark."""
+    if isinstance(data, str):
+        return data.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and data[1:2] != b"\0":
+        return data.removeprefix(b"\xef\xbb\xbf")
+    # Without a byte order mark the second byte of "<" tells the order.
+    encoding = "utf-16" if data[:1] in (b"\xff", b"\xfe") else "utf-16-le"
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise SoapError(f"not {encoding} at byte {error.start}") from None
+
+
+def local_name(element: etree._Element) -> str:
+    """Return the tag without its namespace; empty for a comment."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
-def _children(element: etree._Element) -> Iterator[etree._Element]:
+def children(element: etree._Element) -> Iterator[etree._Element]:
+    """Return the child elements, without comments."""
     return (child for child in element if isinstance(child.tag, str))
 
 
-def _text(element: etree._Element | None) -> str:
+def text_of(element: etree._Element | None) -> str:
+    """Return the element's text without surrounding white space; empty for None."""
     return (element.text or "").strip() if element is not None else ""
 
 
-def _attribute(element: etree._Element, name: str) -> str:
-    """An attribute by its local name, whatever namespace a peer put it into."""
+def attribute(element: etree._Element, name: str) -> str:
+    """Return an attribute by its local name; peers put them into any namespace."""
     if (value := element.get(name)) is not None:
         return str(value)
     tail = "}" + name
     return next((str(v) for k, v in element.attrib.items() if str(k).endswith(tail)), "")
 
 
-def _find(element: etree._Element | None, name: str) -> etree._Element | None:
-    """The first descendant of that local name."""
+def find(element: etree._Element | None, name: str) -> etree._Element | None:
+    """Return the first element of that local name: ``element`` itself or a descendant."""
     if element is None:
         return None
-    return next((e for e in element.iter() if _local(e) == name), None)
+    return next((e for e in element.iter() if local_name(e) == name), None)
 
 
 def _number(element: etree._Element) -> int | None:
-    text = _text(element)
+    text = text_of(element)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
-def _selectors(element: etree._Element) -> tuple[tuple[str, str], ...]:
+def read_selectors(element: etree._Element) -> tuple[tuple[str, str], ...]:
+    """Return name and value of the Selector elements of a SelectorSet."""
     return tuple(
-        (_attribute(child, "Name"), _text(child))
-        for child in _children(element)
-        if _local(child) == "Selector"
+        (attribute(child, "Name"), text_of(child))
+        for child in children(element)
+        if local_name(child) == "Selector"
     )
 
 
 def _reference_selectors(created: etree._Element) -> tuple[tuple[str, str], ...]:
-    found = _find(created, "SelectorSet")
-    return _selectors(found) if found is not None else ()
+    found = find(created, "SelectorSet")
+    return read_selectors(found) if found is not None else ()
 
 
 def _options(element: etree._Element) -> tuple[Option, ...]:
     return tuple(
         Option(
-            name=_attribute(child, "Name"),
-            value=_text(child),
-            must_comply=_attribute(child, "MustComply").lower() in ("true", "1"),
+            name=attribute(child, "Name"),
+            value=text_of(child),
+            must_comply=attribute(child, "MustComply").lower() in ("true", "1"),
         )
-        for child in _children(element)
-        if _local(child) == "Option"
+        for child in children(element)
+        if local_name(child) == "Option"
     )
 
 
 _HEADERS: dict[str, Callable[[etree._Element], tuple[str, object]]] = {
-    "Action": lambda e: ("action", _text(e)),
-    "MessageID": lambda e: ("message_id", _text(e)),
-    "RelatesTo": lambda e: ("relates_to", _text(e)),
-    "To": lambda e: ("to", _text(e)),
-    "ReplyTo": lambda e: ("reply_to", _text(_find(e, "Address"))),
-    "ResourceURI": lambda e: ("resource_uri", _text(e)),
-    "SessionId": lambda e: ("session_id", _text(e)),
-    "OperationID": lambda e: ("operation_id", _text(e)),
-    "SequenceId": lambda e: ("sequence_id", _text(e)),
-    "ActivityId": lambda e: ("activity_id", _text(e)),
-    "OperationTimeout": lambda e: ("operation_timeout", _text(e)),
-    "CompressionType": lambda e: ("compression", _text(e)),
+    "Action": lambda e: ("action", text_of(e)),
+    "MessageID": lambda e: ("message_id", text_of(e)),
+    "RelatesTo": lambda e: ("relates_to", text_of(e)),
+    "To": lambda e: ("to", text_of(e)),
+    "ReplyTo": lambda e: ("reply_to", text_of(find(e, "Address"))),
+    "ResourceURI": lambda e: ("resource_uri", text_of(e)),
+    "SessionId": lambda e: ("session_id", text_of(e)),
+    "OperationID": lambda e: ("operation_id", text_of(e)),
+    "SequenceId": lambda e: ("sequence_id", text_of(e)),
+    "ActivityId": lambda e: ("activity_id", text_of(e)),
+    "OperationTimeout": lambda e: ("operation_timeout", text_of(e)),
+    "CompressionType": lambda e: ("compression", text_of(e)),
+    "Locale": lambda e: ("locale", attribute(e, "lang")),
+    "DataLocale": lambda e: ("data_locale", attribute(e, "lang")),
     "MaxEnvelopeSize": lambda e: ("max_envelope_size", _number(e)),
-    "SelectorSet": lambda e: ("selectors", _selectors(e)),
+    "SelectorSet": lambda e: ("selectors", read_selectors(e)),
     "OptionSet": lambda e: ("options", _options(e)),
 }
 
 
-# -- what bodies hold
+# -- contents of bodies
 
 
 def decode_base64(text: str, element: str) -> bytes:
     """The bytes of a base64 text; white space in it is allowed. Raises SoapError."""
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
     try:
         return b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -303,17 +356,17 @@ _NAMED_PAYLOADS = ("creationXml", "connectXml", "connectResponseXml")
 
 
 def read_payloads(envelope: Envelope) -> tuple[Payload, ...]:
-    """Everything the envelope carries for streams, in document order.
+    """Return the stream data that the envelope carries, in document order.
 
-    The Arguments of a Command are among them; for a cmd shell they are words, not base64.
+    The Arguments of a Command are among them; those of a cmd shell are words, not base64.
     """
     body = envelope.body
     if body is None:
         return ()
     found: list[Payload] = []
-    outer = _attribute(body, "CommandId")
+    outer = attribute(body, "CommandId")
     for element in body.iter():
-        name = _local(element)
+        name = local_name(element)
         if name in _NAMED_PAYLOADS or name == "Arguments":
             found.append(Payload(element=name, text=element.text or "", command_id=outer))
         elif name == "Stream":
@@ -321,24 +374,24 @@ def read_payloads(envelope: Envelope) -> tuple[Payload, ...]:
                 Payload(
                     element=name,
                     text=element.text or "",
-                    stream=_attribute(element, "Name"),
-                    command_id=_attribute(element, "CommandId") or outer,
-                    end=_attribute(element, "End").lower() in ("true", "1"),
+                    stream=attribute(element, "Name"),
+                    command_id=attribute(element, "CommandId") or outer,
+                    end=attribute(element, "End").lower() in ("true", "1"),
                 )
             )
     return tuple(found)
 
 
 def read_command(envelope: Envelope) -> Command:
-    """What a Command asks to run, or the id that its response gives."""
+    """Read the command line of a Command, or the id that its response gives."""
     body = envelope.body
     if body is None:
         return Command()
-    line = _find(body, "Command")
+    line = find(body, "Command")
     return Command(
-        command_id=_attribute(body, "CommandId") or _text(_find(body, "CommandId")),
+        command_id=attribute(body, "CommandId") or text_of(find(body, "CommandId")),
         command=line.text or "" if line is not None else "",
-        arguments=tuple(e.text or "" for e in body.iter() if _local(e) == "Arguments"),
+        arguments=tuple(e.text or "" for e in body.iter() if local_name(e) == "Arguments"),
     )
 
 
@@ -348,12 +401,12 @@ def read_command_states(envelope: Envelope) -> tuple[CommandState, ...]:
         return ()
     found = []
     for element in envelope.body.iter():
-        if _local(element) == "CommandState":
-            code = _text(_find(element, "ExitCode"))
+        if local_name(element) == "CommandState":
+            code = text_of(find(element, "ExitCode"))
             found.append(
                 CommandState(
-                    state=_attribute(element, "State").rsplit("/", 1)[-1],
-                    command_id=_attribute(element, "CommandId"),
+                    state=attribute(element, "State").rsplit("/", 1)[-1],
+                    command_id=attribute(element, "CommandId"),
                     exit_code=int(code) if re.fullmatch(r"-?\d{1,19}", code) else None,
                 )
             )
@@ -365,16 +418,16 @@ def read_signal(envelope: Envelope) -> tuple[str, str]:
     body = envelope.body
     if body is None:
         return "", ""
-    return _attribute(body, "CommandId"), _text(_find(body, "Code"))
+    return attribute(body, "CommandId"), text_of(find(body, "Code"))
 
 
 def read_shell(envelope: Envelope) -> dict[str, str]:
-    """The members of the rsp:Shell beside or under the body's first element, ids as attributes."""
+    """Read the first rsp:Shell: its attributes and child elements by local name."""
     return next(iter(read_shells(envelope)), {})
 
 
 def read_shells(envelope: Envelope) -> tuple[dict[str, str], ...]:
-    """Every rsp:Shell of the body: one for Create and Get, any number for Enumerate."""
+    """Read every rsp:Shell of the body: one for Create and Get, any number for Enumerate."""
     if envelope.body is None:
         return ()
     top = envelope.body.getparent()
@@ -382,9 +435,9 @@ def read_shells(envelope: Envelope) -> tuple[dict[str, str], ...]:
     for element in envelope.body.iter() if top is None else top.iter():
         if element.tag == f"{{{names.SHELL}}}Shell":
             members = {k: str(v) for k, v in element.attrib.items() if isinstance(k, str)}
-            for child in _children(element):
-                if _local(child) not in _NAMED_PAYLOADS and _text(child):
-                    members[_local(child)] = _text(child)
+            for child in children(element):
+                if local_name(child) not in _NAMED_PAYLOADS and text_of(child):
+                    members[local_name(child)] = text_of(child)
             found.append(members)
     return tuple(found)
 
@@ -394,20 +447,20 @@ def read_fault(envelope: Envelope) -> Fault | None:
     body = envelope.body
     if body is None or body.tag != f"{{{names.SOAP}}}Fault":
         return None
-    values = [_text(e).rpartition(":")[2] for e in body.iter() if _local(e) == "Value"]
-    windows = [e for e in body.iter() if _local(e) == "WSManFault"]
-    code = _attribute(windows[0], "Code") if windows else ""
-    message = _find(windows[-1], "Message") if windows else None
-    provider = _find(windows[0], "ProviderFault") if windows else None
+    values = [text_of(e).rpartition(":")[2] for e in body.iter() if local_name(e) == "Value"]
+    windows = [e for e in body.iter() if local_name(e) == "WSManFault"]
+    code = attribute(windows[0], "Code") if windows else ""
+    message = find(windows[-1], "Message") if windows else None
+    provider = find(windows[0], "ProviderFault") if windows else None
     return Fault(
         code=values[0] if values else "",
         subcode=values[1] if len(values) > 1 else "",
-        reason=_text(_find(_find(body, "Reason"), "Text")),
-        detail=_text(_find(body, "FaultDetail")),
+        reason=text_of(find(find(body, "Reason"), "Text")),
+        detail=text_of(find(body, "FaultDetail")),
         wsman_code=int(code) if code.isascii() and code.isdigit() and len(code) < 12 else None,
-        machine=_attribute(windows[0], "Machine") if windows else "",
+        machine=attribute(windows[0], "Machine") if windows else "",
         message=" ".join("".join(map(str, message.itertext())).split())
         if message is not None
         else "",
-        provider=_attribute(provider, "provider") if provider is not None else "",
+        provider=attribute(provider, "provider") if provider is not None else "",
     )

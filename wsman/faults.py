@@ -1,0 +1,279 @@
+"""Faults of WS-Management: the exception, error ids for users, the faults that servers give.
+
+A fault's code is the unsigned number in WSManFault/@Code; PowerShell's tables have the same
+numbers with a sign. Without a code the subcode decides. [MS-WSMV] 2.2.4.43
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from psrp.sansio import RemoteProtocolError
+from wsman import names
+from wsman.soap import Fault
+
+if TYPE_CHECKING:
+    from wsman.envelopes import Body
+
+__all__ = [
+    "GONE",
+    "NO_SUCH_SHELL",
+    "RETRIED",
+    "TIMED_OUT",
+    "Fault",
+    "WSManFault",
+    "error_id",
+    "is_gone",
+    "is_timed_out",
+    "make_fault",
+    "write_fault",
+]
+
+TIMED_OUT = names.FAULT_TIMED_OUT
+NO_SUCH_SHELL = names.FAULT_NO_SUCH_SHELL
+ABORTED = 995
+CANCELLED = 1223
+SHELL_DISCONNECTED = 0x803381C4
+STREAM_DISCONNECTED = 0x803381DE
+IN_USE = 0x803381CD
+QUOTA_SHELLS = 0x803381A5
+
+GONE = frozenset((ABORTED, CANCELLED, NO_SUCH_SHELL, SHELL_DISCONNECTED, STREAM_DISCONNECTED))
+"""Codes that end a Receive in an orderly way when its target was closed."""
+
+RETRIED = frozenset(
+    (0x80338012, ABORTED, 1722, 0x80338113, 0x803381D0, 0x803381C6, 0x80338112, 0x80338170)
+)
+"""Codes after which a Create is tried again, up to MaxConnectionRetryCount."""
+
+
+class WSManFault(RemoteProtocolError):
+    """The server answered with a fault.
+
+    ``code`` is the unsigned WSManFault code or None, ``subcode`` has no prefix, ``message`` is the
+    most specific text of the fault.
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.code = fault.wsman_code
+        self.subcode = fault.subcode
+        self.message = fault.message or fault.reason or fault.subcode or "fault without a text"
+        super().__init__(self.message)
+
+    def error_id(self, default: str) -> str:
+        """Return the FullyQualifiedErrorId, such as ``AccessDenied,PSSessionOpenFailed``."""
+        return error_id(self.code or 0, default)
+
+
+_ERROR_IDS: dict[int, str] = {
+    5: "AccessDenied",
+    14: "ServerOutOfMemory",
+    53: "NetworkPathNotFound",
+    995: "WinRMOperationAborted",
+    1115: "ShutDownInProgress",
+    1311: "AuthenticationFailed",
+    1326: "LogonFailure",
+    1722: "ImproperResponse",
+    -2141974624: "IncorrectProtocolVersion",
+    -2144108103: "ComputerNotFound",
+    -2144108250: "WinRMOperationTimeout",
+    -2144108269: "URLNotAvailable",
+    -2144108526: "CannotConnect",
+    -2144108485: "InvalidResourceUri",
+    -2144108542: "InvalidResourceUri",
+    -2144108083: "CannotConnectAlreadyConnected",
+    -2144108274: "InvalidAuthentication",
+    -2144108080: "CannotConnectInvalidOperation",
+    -2144108090: "CannotConnectMismatchSessions",
+    -2144108065: "CannotConnectRunAsFailed",
+    -2144108094: "SessionCreateFailedInvalidName",
+    -2144108453: "CannotConnectTargetSessionDoesNotExist",
+    -2144108116: "RemoteSessionDisallowed",
+    -2144108061: "RemoteConnectionDisallowed",
+    -2144108539: "CorruptedWinRMConfig",
+    -2144108499: "URIExceedsMaxAllowedSize",
+    -2144108318: "ClientKerberosDisabled",
+    -2144108316: "ServerNotTrusted",
+    -2144108276: "WorkgroupCannotUseKerberos",
+    -2144108315: "ExplicitCredentialsRequired",
+    -2144108105: "RedirectLocationInvalid",
+    -2144108135: "RedirectInformationRequired",
+    -2144108428: "WinRMOperationNotSupportedOnServer",
+    -2144108270: "CannotConnectWinRMService",
+    -2144108176: "WinRMHttpError",
+    -2146893053: "TargetUnknown",
+    -2144108101: "CannotUseIPAddress",
+}
+"""Signed code to the leading part of PowerShell's FullyQualifiedErrorId."""
+
+
+def error_id(code: int, default: str) -> str:
+    """Return the FullyQualifiedErrorId of a code, signed or unsigned; 0 is "no code"."""
+    signed = code - (1 << 32) if code >= 1 << 31 else code
+    if not signed:
+        return default
+    return f"{_ERROR_IDS.get(signed, signed)},{default}"
+
+
+def is_timed_out(fault: Fault) -> bool:
+    """Whether the fault means that nothing came within the OperationTimeout: ask again."""
+    return fault.wsman_code == TIMED_OUT or (
+        fault.wsman_code is None and fault.subcode == "TimedOut"
+    )
+
+
+def is_gone(fault: Fault) -> bool:
+    """Whether the fault means that the shell or the command does not exist any more.
+
+    OMI reports an unknown shell as ``wsa:DestinationUnreachable``.
+    """
+    if fault.wsman_code is not None:
+        return fault.wsman_code in GONE
+    return fault.subcode in ("InvalidSelectors", "DestinationUnreachable")
+
+
+# -- the faults that a server gives
+
+_DETAIL = names.WSMAN.removesuffix(".xsd") + "/faultDetail/"
+_SENDER, _RECEIVER = "Sender", "Receiver"
+_GONE_TEXT = (
+    "The WS-Management service cannot process the request because the request contained invalid "
+    "selectors for the resource."
+)
+_FAULTS: dict[str, tuple[str, str, int | None, str, str]] = {
+    "TimedOut": (
+        _RECEIVER, "TimedOut", TIMED_OUT, "",
+        "The WS-Management service cannot complete the operation within the time specified in "
+        "OperationTimeout.",
+    ),
+    "InvalidSelectors": (
+        _SENDER, "InvalidSelectors", NO_SUCH_SHELL, "UnexpectedSelectors", _GONE_TEXT,
+    ),
+    "AccessDenied": (_SENDER, "AccessDenied", 5, "", "Access is denied."),
+    "InternalError": (_RECEIVER, "InternalError", None, "", "The operation failed."),
+    "InvalidParameter": (
+        _SENDER, "InvalidParameter", 87, "InvalidValue", "The parameter is incorrect.",
+    ),
+    "InvalidTimeout": (
+        _SENDER, "InvalidMessageInformationHeader", 2150858767, "",
+        "The WS-Management service cannot process the request. The request contains one or more "
+        "invalid SOAP headers.",
+    ),
+    "InvalidMessageInformationHeader": (
+        _SENDER, "InvalidMessageInformationHeader", None, "",
+        "The WS-Management service cannot process the request. The request contains one or more "
+        "invalid SOAP headers.",
+    ),
+    "MessageInformationHeaderRequired": (
+        _SENDER, "MessageInformationHeaderRequired", None, "",
+        "The WS-Management service cannot process the request. The request is missing one or "
+        "more required SOAP headers.",
+    ),
+    "NotUnderstood": (
+        "MustUnderstand", "", None, "",
+        "The WS-Management service cannot process the request because it contains one or more "
+        "invalid SOAP headers.",
+    ),
+    "ActionNotSupported": (
+        _SENDER, "ActionNotSupported", None, "",
+        "The WS-Management service cannot process the request. This resource does not support "
+        "the requested operation.",
+    ),
+    "DestinationUnreachable": (
+        _SENDER, "DestinationUnreachable", 0x80338002, "InvalidResourceURI",
+        "The WS-Management service cannot process the request. The resource URI was not found.",
+    ),
+    "EncodingLimit": (
+        _SENDER, "EncodingLimit", None, "MinimumEnvelopeLimit",
+        "The WS-Management service cannot process the request. The maximum envelope size is "
+        "below the minimum of 8192 bytes.",
+    ),
+    "UnsupportedFeature": (
+        _SENDER, "UnsupportedFeature", None, "",
+        "The WS-Management service does not support the requested feature.",
+    ),
+    "QuotaLimit": (
+        _SENDER, "QuotaLimit", QUOTA_SHELLS, "",
+        "The WS-Management service cannot process the request. The maximum number of concurrent "
+        "shells for this user has been exceeded. Close existing shells or raise the quota for "
+        "this user.",
+    ),
+    "InvalidOptions": (
+        _SENDER, "InvalidOptions", None, "NotSupported",
+        "The WS-Management service cannot process the request because it contains an unsupported "
+        "option.",
+    ),
+    "SchemaValidationError": (
+        _SENDER, "SchemaValidationError", None, "",
+        "The WS-Management service cannot process the request because the XML is invalid.",
+    ),
+    "InvalidEnumerationContext": (
+        _RECEIVER, "InvalidEnumerationContext", None, "",
+        "The WS-Management service cannot process the request. The supplied enumeration context "
+        "is invalid.",
+    ),
+}  # fmt: skip
+"""Name: code, subcode, WSManFault code, FaultDetail without its prefix, reason."""
+
+
+def make_fault(name: str, message: str = "", **changes: object) -> Fault:
+    """Return a fault by name, with a message of its own and other fields replaced."""
+    code, subcode, number, detail, reason = _FAULTS[name]
+    fault = Fault(
+        code=code,
+        subcode=subcode,
+        reason=reason,
+        detail=_DETAIL + detail if detail else "",
+        wsman_code=number,
+        message=message or reason,
+    )
+    return replace(fault, **changes)  # type: ignore[arg-type]
+
+
+_ADDRESSING = frozenset(
+    ("InvalidMessageInformationHeader", "MessageInformationHeaderRequired", "ActionNotSupported",
+     "DestinationUnreachable", "EndpointUnavailable")
+)  # fmt: skip
+_ENUMERATION = frozenset(("InvalidEnumerationContext", "FilteringNotSupported"))
+
+
+def fault_action(fault: Fault) -> str:
+    """Return the action URI of the envelope that carries the fault."""
+    if fault.subcode in _ADDRESSING:
+        return names.ADDRESSING + "/fault"
+    if fault.subcode in _ENUMERATION:
+        return names.ENUMERATION + "/fault"
+    return names.FAULT_ACTION
+
+
+def write_fault(body: Body, fault: Fault) -> None:
+    """Write the s:Fault of an envelope, with Windows' detail where there is a code or a text."""
+    element = body.add(names.SOAP, "Fault")
+    code = body.add(names.SOAP, "Code", parent=element)
+    body.add(names.SOAP, "Value", f"s:{fault.code or _RECEIVER}", parent=code)
+    if fault.subcode:
+        prefix = (
+            "a" if fault.subcode in _ADDRESSING else "n" if fault.subcode in _ENUMERATION else "w"
+        )
+        subcode = body.add(names.SOAP, "Subcode", parent=code)
+        body.add(names.SOAP, "Value", f"{prefix}:{fault.subcode}", parent=subcode)
+    reason = body.add(names.SOAP, "Reason", parent=element)
+    language = {f"{{{names.XML}}}lang": "en-US"}
+    body.add(names.SOAP, "Text", fault.reason or fault.message, language, parent=reason)
+    if not (fault.detail or fault.message or fault.wsman_code is not None):
+        return
+    detail = body.add(names.SOAP, "Detail", parent=element)
+    if fault.detail:
+        body.add(names.WSMAN, "FaultDetail", fault.detail, parent=detail)
+    attributes = {"Machine": fault.machine}
+    if fault.wsman_code is not None:
+        attributes = {"Code": str(fault.wsman_code)} | attributes
+    windows = body.add(names.FAULT, "WSManFault", attributes=attributes, parent=detail)
+    message = body.add(names.FAULT, "Message", parent=windows)
+    if fault.provider:
+        provider = {"provider": fault.provider, "path": ""}
+        body.add(names.FAULT, "ProviderFault", fault.message, provider, parent=message)
+    else:
+        message.text = fault.message
