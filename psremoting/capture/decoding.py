@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 from psremoting.capture.detect import Form, detect
 from psremoting.capture.documents import read_documents, read_vectors
 from psremoting.capture.entries import Counts, Entry
-from psremoting.capture.exchanges import read_json_lines, read_yaml
+from psremoting.capture.http_text import read_http_text
+from psremoting.capture.json_messages import read_har, read_json_lines
 from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.packet_acts import read_packet_lines, read_transcript
 from psremoting.capture.raw import read_fragments
 from psremoting.capture.reassembly import Joiner
+from psremoting.capture.refusals import mark_refused
 from psremoting.capture.source import CaptureError, Source
 from psremoting.capture.wsman_acts import WSManReader
+from psremoting.capture.yaml_exchanges import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from psremoting.capture.http_message import HttpMessage
+    from psremoting.capture.http_text import OtherText
 
 __all__ = ["decode", "decode_source", "summary_data"]
 
@@ -63,13 +69,19 @@ def decode_source(
 
 
 _END = object()
+_HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText]]] = {
+    Form.YAML: read_yaml,
+    Form.HTTP: read_json_lines,
+    Form.HTTP_TEXT: read_http_text,
+    Form.HAR: read_har,
+}
 
 
 def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
     """Hand the recording to the joiner, step by step."""
-    if form in (Form.YAML, Form.HTTP):
+    if form in _HTTP_READERS:
         reader = WSManReader(joiner)
-        for message in read_yaml(source) if form is Form.YAML else read_json_lines(source):
+        for message in mark_refused(_HTTP_READERS[form](source)):
             reader.receive(message)
             yield None
     elif form is Form.TRANSCRIPT:

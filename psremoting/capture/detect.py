@@ -9,6 +9,8 @@ from enum import Enum
 from struct import unpack_from
 from typing import TYPE_CHECKING
 
+from psremoting.capture.http_text import holds_envelope, looks_like_http
+
 if TYPE_CHECKING:
     from psremoting.capture.source import Source
 
@@ -21,7 +23,11 @@ class Form(Enum):
     YAML = "yaml"
     """Recorded WS-Man exchanges, request and response in pairs."""
     HTTP = "http"
-    """JSON lines, one HTTP message with its opened envelope each."""
+    """JSON lines, one HTTP message each."""
+    HTTP_TEXT = "http-text"
+    """HTTP messages or SOAP envelopes as text: files, ``curl -v``, logs."""
+    HAR = "har"
+    """An HTTP archive, as browsers and proxies export it."""
     TRANSCRIPT = "transcript"
     """JSON lines, one timed chunk of an out-of-process connection each."""
     PACKETS = "packets"
@@ -37,6 +43,8 @@ class Form(Enum):
 
 
 _PCAP = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1")
+_HAR = re.compile(rb'\{\s*"log"\s*:\s*\{')
+_AN_ENVELOPE = re.compile(r"\s*(?:<\?xml[^>]*\?>)?\s*<(?:[\w.-]+:)?Envelope(?=[\s>])")
 _PACKET = re.compile(rb"^<(?:Data|Command|Signal|Close)(?:Ack)?\s", re.M)
 _YAML = re.compile(r"(?:\s*#.*\n|\s*\n|---.*\n)*(?:messages:\s|- +[Rr]equest:\s)")
 _CLIXML = re.compile(
@@ -77,13 +85,15 @@ def _json_lines(head: bytes) -> Form | None:
     first = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if first[:1] != b"{":
         return None
+    if _HAR.match(first):
+        return Form.HAR
     # A line may be longer than the head: the names of its members are enough.
     line = first.split(b"\n", 1)[0]
     try:
         keys = set(json.loads(line))
     except (ValueError, RecursionError):
         keys = {key.decode() for key in re.findall(rb'[{,]\s*"(\w+)":', line)}
-    if {"from", "soap"} <= keys or {"from", "start"} <= keys:
+    if {"from", "soap"} <= keys or {"from", "start"} <= keys or {"dir", "conn"} <= keys:
         return Form.HTTP
     if {"from", "data"} <= keys:
         return Form.TRANSCRIPT
@@ -93,10 +103,14 @@ def _json_lines(head: bytes) -> Form | None:
 
 
 def _by_text(text: str) -> Form | None:
+    if _AN_ENVELOPE.match(text) or (looks_like_http(text) and not _YAML.match(text)):
+        return Form.HTTP_TEXT
     if _STREAM.search(text) or _CLIXML.match(text):
         return Form.CLIXML
     if _YAML.match(text):
         return Form.YAML
+    if holds_envelope(text):
+        return Form.HTTP_TEXT
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
-from psremoting.capture.exchanges import read_objects
+from psremoting.capture.json_messages import read_objects
 from psrp.clixml.files import decode_text, segments
 from psrp.clixml.read import read_document
 from psrp.sansio import ClixmlError

@@ -13,7 +13,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
-from psremoting.capture.exchanges import read_objects
+from psremoting.capture.json_messages import read_objects
 from psrp.sansio import LimitExceeded, Side
 from sshsub.packets import Line, LineReader, Packet, PacketError, PacketKind, error_text, read_line
 

@@ -61,6 +61,11 @@ class _Lane:
     spoiled: bool = False
 
     @property
+    def untouched(self) -> bool:
+        """Nothing of the stream was a fragment so far, and something came."""
+        return self.rest > 0 and not self.defragmenter.consumed
+
+    @property
     def rest(self) -> int:
         """Bytes that are no message yet."""
         return self.defragmenter.pending + self.defragmenter.unfinished
@@ -85,6 +90,10 @@ class Session:
     """Its beginning was recorded."""
     bare: bool = False
     """Nothing but fragments was recorded: sender and target stand in the messages alone."""
+    enveloped: bool = False
+    """Its payloads came whole, in envelopes; one that is too short for a fragment is odd."""
+    refused: bool = False
+    """Holds the payload of one request that the server refused."""
     lanes: dict[tuple[UUID | None, Side, Stream], _Lane] = field(default_factory=dict)
     parked: list[_Place] = field(default_factory=list)
 
@@ -103,9 +112,11 @@ class Joiner:
         self._held_bytes = 0
         self._sessions: list[Session] = []
 
-    def session(self, *, whole: bool = False, bare: bool = False) -> Session:
-        """``whole``: the recording holds it from its beginning; ``bare``: without a carrier."""
-        made = Session(secrets=Secrets(self._ring), whole=whole, bare=bare)
+    def session(
+        self, *, whole: bool = False, bare: bool = False, enveloped: bool = False
+    ) -> Session:
+        """Add a session; see `Session` for the flags."""
+        made = Session(secrets=Secrets(self._ring), whole=whole, bare=bare, enveloped=enveloped)
         self._sessions.append(made)
         return made
 
@@ -148,14 +159,17 @@ class Joiner:
             try:
                 message = lane.defragmenter.next_message()
             except (FragmentError, LimitExceeded) as error:
-                self._bad_fragment(lane, error, carrier)
+                self._bad_fragment(session, lane, error, carrier)
                 dropped = lane.defragmenter.dropped_fragments
                 continue
             if dropped != lane.defragmenter.dropped_fragments:
                 count = lane.defragmenter.dropped_fragments - dropped
                 dropped = lane.defragmenter.dropped_fragments
                 self._incomplete(
-                    lane, f"{count} fragments of a message whose {missing} is not there", carrier
+                    session,
+                    lane,
+                    f"{count} fragments of a message whose {missing} is not there",
+                    carrier,
                 )
             if message is None:
                 break
@@ -163,6 +177,26 @@ class Joiner:
             self._message(session, lane, message, place, carrier)
         if lane.rest and lane.place is None and not lane.spoiled:
             lane.place = self._reserve(carrier)
+
+    def refused_payload(
+        self,
+        session: Session,
+        target: UUID | None,
+        side: Side,
+        stream: Stream,
+        data: bytes,
+        carrier: dict[str, Any],
+    ) -> None:
+        """Show what a refused request carried, without any effect on the session.
+
+        What cannot be decoded becomes a line of type ``refused``, and no error.
+        """
+        before = self.counts.accounted
+        apart = Session(secrets=session.secrets, whole=True, refused=True)
+        self._sessions.append(apart)
+        self.payload(apart, target, side, stream, data, carrier)
+        self.close(apart)
+        self.counts.accounted = before + len(data)
 
     def forget(self, session: Session, target: UUID | None) -> None:
         """That pipeline is closed: its streams are done, unless something hangs in them."""
@@ -180,11 +214,13 @@ class Joiner:
             self._decode_sealed(place)
         session.parked.clear()
         for lane in session.lanes.values():
-            if lane.rest and not lane.spoiled:
+            if session.enveloped and lane.untouched and lane.rest < HEADER_SIZE:
+                self._too_short(lane)
+            elif lane.rest and not lane.spoiled:
                 rest = lane.defragmenter.pending
                 running = lane.defragmenter.unfinished
                 text = f"the recording ends inside a message: {rest + running} bytes are left"
-                self._incomplete(lane, text, {})
+                self._incomplete(session, lane, text, {})
         session.lanes.clear()
         self._sessions.remove(session)
 
@@ -261,7 +297,11 @@ class Joiner:
         }
 
     def _bad_fragment(
-        self, lane: _Lane, error: FragmentError | LimitExceeded, carrier: dict[str, Any]
+        self,
+        session: Session,
+        lane: _Lane,
+        error: FragmentError | LimitExceeded,
+        carrier: dict[str, Any],
     ) -> None:
         if isinstance(error, FragmentError):
             rule, offset = error.rule, error.offset
@@ -271,16 +311,38 @@ class Joiner:
         if lane.place is not None:
             lane.place.given_up, lane.place = True, None
         where = self._where(lane, carrier | {"stream_offset": offset})
-        self.error(rule, str(error), **where)
+        if session.refused:
+            self.act(Entry(type="refused", data={"rule": rule, "text": str(error)}, **where))
+        else:
+            self.error(rule, str(error), **where)
 
-    def _incomplete(self, lane: _Lane, text: str, carrier: dict[str, Any]) -> None:
-        self.counts.incomplete += 1
+    def _too_short(self, lane: _Lane) -> None:
+        """Show the bytes of a stream that has too few for the header of a fragment."""
+        place, lane.place = lane.place or self._reserve({}), None
+        text = f"{lane.rest} bytes, too few for a fragment"
+        self.counts.acts += 1
+        self.counts.accounted += lane.rest
+        self._fill(
+            place, Entry(type="unused", data={"text": text}, **self._where(lane, place.carrier))
+        )
+
+    def _incomplete(
+        self, session: Session, lane: _Lane, text: str, carrier: dict[str, Any]
+    ) -> None:
+        if session.refused:
+            self.counts.acts += 1
+        else:
+            self.counts.incomplete += 1
         place, lane.place = lane.place, None
         if place is None:
             place = self._reserve(carrier)
         self._fill(
             place,
-            Entry(type="incomplete", data={"text": text}, **self._where(lane, place.carrier)),
+            Entry(
+                type="refused" if session.refused else "incomplete",
+                data={"text": text},
+                **self._where(lane, place.carrier),
+            ),
         )
 
     def _message(
@@ -303,7 +365,7 @@ class Joiner:
         try:
             header = read_header(message)
         except RemoteProtocolError as error:
-            self._fail(place, entry, "message", error)
+            self._fail(session, place, entry, "message", error)
             return
         entry.rpid, entry.pid = header.rpid, header.pid
         if session.bare:
@@ -333,16 +395,21 @@ class Joiner:
         try:
             entry.event = _read_body(header, bytes(body), session.secrets.version, unseal)
         except RemoteProtocolError as error:
-            self._fail(place, entry, entry.type, error)
+            self._fail(session, place, entry, entry.type, error)
             return
         self.counts.messages += 1
         self.counts.accounted += len(message) + HEADER_SIZE * (entry.fragments or 0)
         self._fill(place, entry)
         self._learn(session, entry)
 
-    def _fail(self, place: _Place, entry: Entry, what: str, error: RemoteProtocolError) -> None:
-        self.counts.errors += 1
-        entry.type = "error"
+    def _fail(
+        self, session: Session, place: _Place, entry: Entry, what: str, error: RemoteProtocolError
+    ) -> None:
+        if session.refused:
+            self.counts.acts += 1
+        else:
+            self.counts.errors += 1
+        entry.type = "refused" if session.refused else "error"
         entry.data = {"rule": "message", "message": what, "text": str(error)}
         self._fill(place, entry)
 

@@ -9,17 +9,21 @@ that stream ends.
 from __future__ import annotations
 
 import codecs
+import re
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psremoting.capture.detect import starts_fragment
 from psremoting.capture.documents import read_stream_text
 from psremoting.capture.entries import Entry
+from psremoting.capture.http_text import OtherText
 from psrp.sansio import RemoteProtocolError, Side, Stream
 from wsman import names, soap
 
 if TYPE_CHECKING:
-    from psremoting.capture.exchanges import HttpMessage
+    from psremoting.capture.http_message import HttpMessage
     from psremoting.capture.reassembly import Joiner, Session
 
 __all__ = ["WSManReader"]
@@ -27,8 +31,11 @@ __all__ = ["WSManReader"]
 _STREAMS = {"stdin": Stream.DEFAULT, "stdout": Stream.DEFAULT, "pr": Stream.PROMPT_RESPONSE}
 _PLUMBING = frozenset(("Receive", "ReceiveResponse", "Send", "SendResponse", "SignalResponse",
                        "CommandResponse", "DeleteResponse"))  # fmt: skip
+_SEALED = re.compile(r'multipart/[\w-]*encrypted\s*;.*?protocol\s*=\s*"?([^\s";]+)', re.IGNORECASE)
 _CLIXML_MARK = "#< CLIXML"
 _MAX_CLIXML = 16 << 20
+_MAX_OPEN = 10_000
+"""Requests that may wait for their response."""
 
 
 @dataclass(slots=True)
@@ -62,9 +69,14 @@ class WSManReader:
     def __init__(self, joiner: Joiner) -> None:
         self._joiner = joiner
         self._shells: dict[str, _Shell] = {}
+        self._unnamed: dict[int, _Shell] = {}
         self._asked: dict[int, _Request] = {}
+        self._by_id: OrderedDict[str, _Request] = OrderedDict()
 
-    def receive(self, message: HttpMessage) -> None:
+    def receive(self, message: HttpMessage | OtherText) -> None:
+        if isinstance(message, OtherText):
+            self._other_text(message)
+            return
         carrier: dict[str, Any] = {"envelope": message.number}
         if message.soap is None:
             self._without_envelope(message, carrier)
@@ -74,6 +86,10 @@ class WSManReader:
         try:
             envelope = soap.parse(message.soap)
         except RemoteProtocolError as error:
+            if message.raw:
+                # What was sent is no envelope: it is shown like every body that is none.
+                self._without_envelope(message, carrier, problem=str(error))
+                return
             self._joiner.error(
                 "soap", str(error), lost=size, direction=message.side,
                 carrier=carrier | _place(message),
@@ -82,8 +98,10 @@ class WSManReader:
         carrier |= {"action": envelope.operation} | _place(message)
         self._envelope(message, envelope, carrier)
 
-    def _without_envelope(self, message: HttpMessage, carrier: dict[str, Any]) -> None:
-        """An authentication leg, or an HTTP error that says no more."""
+    def _without_envelope(
+        self, message: HttpMessage, carrier: dict[str, Any], problem: str = ""
+    ) -> None:
+        """Add an authentication leg, a sealed body, an end of a connection, or plain HTTP."""
         name = "Authorization" if message.side is Side.CLIENT else "WWW-Authenticate"
         value = message.header(name)
         data: dict[str, Any] = {}
@@ -95,14 +113,45 @@ class WSManReader:
             data |= {"scheme": scheme, "token_size": len(token.strip())}
         if message.note:
             data["note"] = message.note
+        sealed = self._body(message, data)
+        if problem:
+            data["problem"] = problem
+        kind = "Authenticate" if value or message.status == 401 else "HTTP"
         self._joiner.act(
             Entry(
-                type="wsman:Authenticate" if value or message.status == 401 else "wsman:HTTP",
+                type="wsman:Sealed" if sealed else f"wsman:{kind}",
                 direction=message.side,
                 carrier=carrier | _place(message),
                 data=data,
-                plumbing=bool(value),
+                plumbing=(kind == "Authenticate" and not sealed)
+                or bool(message.note and not message.start),
             )
+        )
+
+    def _body(self, message: HttpMessage, data: dict[str, Any]) -> bool:
+        """Describe a body that is no envelope in ``data``; return whether it is sealed."""
+        content_type = message.header("Content-Type")
+        if message.soap is not None:
+            data["text"] = message.soap
+        if not message.body:
+            return False
+        data["bytes"] = len(message.body)
+        self._joiner.counts.carrier_bytes += len(message.body)
+        if sealed := _SEALED.match(content_type):
+            data["protocol"] = sealed[1]
+            return True
+        data["text"] = message.body.decode("utf-8", "replace")
+        return False
+
+    def _other_text(self, message: OtherText) -> None:
+        self._joiner.text(
+            Entry(
+                type="text",
+                carrier={"line": message.line},
+                data={"text": message.text},
+                plumbing=True,
+            ),
+            len(message.text.encode("utf-8", "surrogatepass")),
         )
 
     def _envelope(
@@ -114,10 +163,16 @@ class WSManReader:
             shell = self._shell_of_request(envelope)
             request = _Request(operation, shell, command_id)
             self._asked[message.connection] = request
+            if envelope.message_id:
+                self._by_id[envelope.message_id.upper()] = request
+                if len(self._by_id) > _MAX_OPEN:
+                    self._by_id.popitem(last=False)
         else:
-            request = self._asked.get(message.connection) or _Request()
+            asked = self._asked.get(message.connection) or _Request()
+            request = self._by_id.pop(envelope.relates_to.upper(), asked)
             shell = self._shell_of_response(envelope, request)
             command_id = command_id or request.command_id
+        shell = shell or self._shell_by_content(message, envelope)
         data = _describe(envelope, shell)
         if message.side is Side.SERVER and message.status not in (None, 200):
             data["status"] = message.status
@@ -132,7 +187,7 @@ class WSManReader:
             )
         )
         if shell is not None:
-            self._payloads(envelope, shell, message.side, command_id, carrier)
+            self._payloads(envelope, shell, message, command_id, carrier)
             self._ends(envelope, shell, message.side, request, command_id, carrier)
 
     # -- shells
@@ -144,7 +199,7 @@ class WSManReader:
         if envelope.operation == "Create":
             page = envelope.option("WINRS_CODEPAGE") or ""
             shell = _Shell(
-                session=self._joiner.session(whole=True),
+                session=self._joiner.session(whole=True, enveloped=True),
                 psrp=psrp,
                 encoding=_encoding(page),
                 compressed=envelope.compression.lower() == "xpress",
@@ -164,13 +219,32 @@ class WSManReader:
             self._joiner.resume(request.shell.session)
         return request.shell
 
+    def _shell_by_content(self, message: HttpMessage, envelope: soap.Envelope) -> _Shell | None:
+        """Find the shell of an envelope that was recorded without its request.
+
+        Streams that hold fragments belong to a PowerShell shell, one a connection.
+        """
+        for payload in soap.read_payloads(envelope):
+            try:
+                data = soap.decode_base64(payload.text[:64], payload.element)
+            except soap.SoapError:
+                continue
+            if starts_fragment(data):
+                known = self._unnamed.get(message.connection)
+                if known is None:
+                    known = self._unnamed[message.connection] = _Shell(
+                        self._joiner.session(), psrp=True
+                    )
+                return known
+        return None
+
     # -- what streams carry
 
     def _payloads(
         self,
         envelope: soap.Envelope,
         shell: _Shell,
-        side: Side,
+        message: HttpMessage,
         command_id: str,
         carrier: dict[str, Any],
     ) -> None:
@@ -182,7 +256,7 @@ class WSManReader:
                 target = _guid(command_id)
             stream = _STREAMS.get(payload.stream.lower(), Stream.DEFAULT)
             where: dict[str, Any] = {
-                "direction": side,
+                "direction": message.side,
                 "target": target,
                 "stream": stream,
                 "carrier": carrier,
@@ -190,7 +264,13 @@ class WSManReader:
             try:
                 data = soap.decode_base64(payload.text, payload.element)
             except soap.SoapError as error:
-                self._joiner.error("base64", str(error), lost=len(payload.text), **where)
+                if message.refused:
+                    data_of = {"rule": "base64", "text": str(error), "sent": payload.text}
+                    self._joiner.text(
+                        Entry(type="refused", data=data_of, **where), len(payload.text)
+                    )
+                else:
+                    self._joiner.error("base64", str(error), lost=len(payload.text), **where)
                 continue
             if not shell.psrp:
                 self._text(shell, payload, data, where)
@@ -198,7 +278,8 @@ class WSManReader:
                 text = "the stream is compressed (xpress), which is not read yet"
                 self._joiner.error("compressed", text, lost=len(data), **where)
             elif data:
-                self._joiner.payload(shell.session, target, side, stream, data, carrier)
+                take = self._joiner.refused_payload if message.refused else self._joiner.payload
+                take(shell.session, target, message.side, stream, data, carrier)
 
     def _text(
         self, shell: _Shell, payload: soap.Payload, data: bytes, where: dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 from psremoting.capture import CaptureError, Entry, Form, decode
 from psremoting.capture.decoding import decode_source
 from psremoting.capture.detect import detect
-from psremoting.capture.exchanges import read_yaml
+from psremoting.capture.yaml_exchanges import read_yaml
 from psrp.sansio import Side
 from tests.capture.makers import (
     PIPE,

@@ -1,54 +1,28 @@
-"""Recorded HTTP traffic with its envelopes in the clear: three forms, one value per message.
+"""Recorded WS-Man exchanges in YAML, with their envelopes in the clear.
 
-The YAML recordings are read event by event, so that a long or a torn one gives what it has.
+Two schemas: ``{"messages": [{"request", "response", ...}]}`` and
+``[{"Request": {...}, "Response": {...}}]``. The file is read event by event, so that a long or
+a torn one gives the exchanges before its damage.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from psremoting.capture.http_message import HttpMessage, read_status
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.source import Source, TextLine
+    from psremoting.capture.source import Source
 
-__all__ = ["HttpMessage", "read_json_lines", "read_objects", "read_yaml"]
+__all__ = ["read_yaml"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpMessage:
-    """One request or response."""
-
-    number: int
-    """From 1 on, in the order of the recording."""
-    side: Side
-    offset: int
-    """Line of the file where it begins."""
-    connection: int = 0
-    """Pairs a response with its request; 0 where the recording keeps no connections."""
-    time: float | None = None
-    start: str = ""
-    """Request line or status line, where it was recorded."""
-    status: int | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    soap: str | None = None
-    note: str = ""
-
-    def header(self, name: str) -> str:
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), "")
-
-
-# -- YAML: {"messages": [{"request", "response", ...}]} and [{"Request": {...}, "Response": {...}}]
 
 
 def read_yaml(source: Source) -> Iterator[HttpMessage]:
@@ -77,7 +51,7 @@ def _plain_pair(item: dict[str, Any], line: int, number: int) -> Iterator[HttpMe
     if "response" not in item:
         return
     error = item.get("transport_error")
-    status = _status(error.get("code")) if isinstance(error, dict) else None
+    status = read_status(error.get("code")) if isinstance(error, dict) else None
     failed = item.get("http_error") == "true"
     yield HttpMessage(
         number=number + 1,
@@ -102,16 +76,12 @@ def _winrs_pair(item: dict[str, Any], line: int, number: int) -> Iterator[HttpMe
             side=side,
             offset=line,
             start=f"{part.get('Method', '')} {part.get('Url', '')}".strip(),
-            status=_status(part.get("StatusCode")),
+            status=read_status(part.get("StatusCode")),
             headers=tuple((str(k), str(v)) for k, v in headers.items())
             if isinstance(headers, dict)
             else (),
             soap=body if isinstance(body, str) and body.strip() else None,
         )
-
-
-def _status(text: object) -> int | None:
-    return int(text) if isinstance(text, str) and text.isdigit() and len(text) == 3 else None
 
 
 def _items(source: Source) -> Iterator[tuple[int, Any]]:
@@ -158,49 +128,3 @@ def _value(loader: Any, event: Any, depth: int) -> Any:
             pairs[str(key)] = _value(loader, loader.get_event(), depth + 1)
         return pairs
     raise yaml.YAMLError(f"a {type(event).__name__} is not read here")
-
-
-# -- JSON lines: {"t", "connection", "from", "start", "headers", "size", "soap"}
-
-
-def read_json_lines(source: Source) -> Iterator[HttpMessage]:
-    """One message a line. Raises CaptureError for a line that is none."""
-    for number, (line, item) in enumerate(read_objects(source), 1):
-        side, soap, start = item.get("from"), item.get("soap"), item.get("start")
-        if side not in ("client", "server") or not isinstance(soap, str | None):
-            raise source.fail("not an HTTP message: 'from' or 'soap' is wrong", line.offset)
-        start = start if isinstance(start, str) else ""
-        words = start.split()
-        time, connection, headers = item.get("t"), item.get("connection"), item.get("headers")
-        yield HttpMessage(
-            number=number,
-            side=Side(side),
-            offset=line.number,
-            connection=connection if isinstance(connection, int) else 0,
-            time=float(time) if isinstance(time, int | float) else None,
-            start=start,
-            status=_status(words[1]) if side == "server" and len(words) > 1 else None,
-            headers=tuple((str(pair[0]), str(pair[1])) for pair in headers if len(pair) == 2)
-            if isinstance(headers, list)
-            else (),
-            soap=soap,
-        )
-
-
-def read_objects(source: Source) -> Iterator[tuple[TextLine, dict[str, Any]]]:
-    """The JSON objects of lines, with these; blank lines apart. Raises CaptureError."""
-    for line in source.lines():
-        if line.data.strip():
-            yield line, _object(source, line.data, line.offset)
-
-
-def _object(source: Source, data: bytes, offset: int) -> dict[str, Any]:
-    try:
-        item = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        torn = not data.endswith(b"\n")
-        text = "the recording ends inside a line" if torn else f"not JSON: {error}"
-        raise source.fail(text, offset) from None
-    if not isinstance(item, dict):
-        raise source.fail("not a JSON object", offset)
-    return item
