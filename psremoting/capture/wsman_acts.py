@@ -20,7 +20,7 @@ from psremoting.capture.documents import read_stream_text
 from psremoting.capture.entries import Entry
 from psremoting.capture.http_text import OtherText
 from psrp.sansio import RemoteProtocolError, Side, Stream
-from wsman import names, soap
+from wsman import names, soap, xpress
 
 if TYPE_CHECKING:
     from psremoting.capture.http_message import HttpMessage
@@ -272,11 +272,14 @@ class WSManReader:
                 else:
                     self._joiner.error("base64", str(error), lost=len(payload.text), **where)
                 continue
+            if shell.compressed and payload.element == "Stream":
+                try:
+                    data = xpress.decompress(data)
+                except RemoteProtocolError as error:
+                    self._joiner.error("compressed", str(error), lost=len(data), **where)
+                    continue
             if not shell.psrp:
                 self._text(shell, payload, data, where)
-            elif shell.compressed and payload.element == "Stream":
-                text = "the stream is compressed (xpress), which is not read yet"
-                self._joiner.error("compressed", text, lost=len(data), **where)
             elif data:
                 take = self._joiner.refused_payload if message.refused else self._joiner.payload
                 take(shell.session, target, message.side, stream, data, carrier)

@@ -162,7 +162,7 @@ def test_a_stream_that_is_not_base64_is_an_error_line() -> None:
     assert found[2].data["rule"] == "base64"
 
 
-def test_a_compressed_stream_is_said_to_be_unread() -> None:
+def test_a_compressed_stream_that_cannot_be_unpacked_is_an_error() -> None:
     headers = "<rsp:CompressionType>xpress</rsp:CompressionType>"
     shell = f"<rsp:Shell ShellId='{SHELL}'/>"
     rows = row("client", envelope("Create", shell, PSRP, headers, shell=""))
