@@ -309,7 +309,7 @@ class SealedReader:
         buffer = self._buffer
         at = 4
         while len(buffer) > at:
-            if buffer[at] == _DASH and at >= 4 + trailer and at > 4:
+            if buffer[at] == _DASH and at >= 4 + trailer:
                 return at
             if not 20 <= buffer[at] <= 23:
                 raise SealingError("expected a TLS record", self._offset + at)

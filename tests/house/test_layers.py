@@ -27,7 +27,9 @@ ANY_STDLIB = set(sys.stdlib_module_names)
 
 LAYERS = {
     "psrp": PURE | {"psrp", "lxml", "cryptography", "pybase64"},
-    "wsman": PURE | {"wsman", "psrp.frozen", "psrp.sansio", "lxml", "pybase64", "spnego", "h11"},
+    "wsman": PURE
+    | {"wsman", "psrp.frozen", "psrp.sansio", "lxml", "pybase64", "spnego", "h11"}
+    | {"cryptography"},
     "sshsub": PURE | {"sshsub", "psrp.frozen", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
     | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego"}
