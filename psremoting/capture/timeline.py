@@ -1,4 +1,4 @@
-"""The timeline for people: one line an entry, a body below it when asked for."""
+"""The timeline for people: one line per entry, with its body below it on request."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _TYPE_WIDTH = 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which entries to show; an empty tuple lets everything pass.
+    """Selects the entries to show; an empty tuple selects all.
 
-    ``types`` are names with wildcards, compared without case; ``pipelines`` the beginnings of
+    ``types`` are names with wildcards, compared without case; ``pipelines`` are prefixes of
     pipeline ids, or ``pool``; ``streams`` are stream values.
     """
 
@@ -74,7 +74,7 @@ def _is_of(entry: Entry, wanted: str) -> bool:
 class Timeline:
     """Renders the entries of one recording.
 
-    ``plumbing``: also the acts that only move bytes. Those left out are counted in ``hidden``.
+    With ``plumbing``, acts that only move bytes are shown too; otherwise ``hidden`` counts them.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Timeline:
         self.hidden = 0
 
     def lines(self, entry: Entry) -> Iterator[str]:
-        """The lines of one entry, with terminal styles."""
+        """Yield the lines of one entry, with terminal styles."""
         if entry.plumbing and not self._plumbing:
             self.hidden += 1
             return
@@ -121,7 +121,7 @@ def _who(target: UUID | None) -> str:
 
 
 def _tree(form: Any, indent: int) -> Iterator[str]:
-    """JSON as indented lines: ``name: value``, ``- item``."""
+    """Yield JSON as indented lines: ``name: value``, ``- item``."""
     pad = " " * indent
     if isinstance(form, dict):
         for name, value in form.items():
@@ -150,7 +150,7 @@ def _scalar(value: Any) -> str:
 
 
 def summary_text(data: dict[str, Any], hidden: int = 0) -> str:
-    """The last line: what was found, and what could not be read."""
+    """Return the last line: counts of messages, bytes and errors."""
     parts = [
         f"{data['messages']} messages in {data['fragments']} fragments",
         f"{data['acts']} other lines" + (f" ({hidden} not shown, see --all)" if hidden else ""),
