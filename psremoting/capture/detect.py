@@ -44,11 +44,11 @@ class Form(Enum):
 
 _PCAP = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1")
 _HAR = re.compile(rb'\{\s*"log"\s*:\s*\{')
-_AN_ENVELOPE = re.compile(r"\s*(?:<\?xml[^>]*\?>)?\s*<(?:[\w.-]+:)?Envelope(?=[\s>])")
+_AN_ENVELOPE = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<(?:[\w.-]+:)?Envelope(?=[\s>])")
 _PACKET = re.compile(rb"^<(?:Data|Command|Signal|Close)(?:Ack)?\s", re.M)
 _YAML = re.compile(r"(?:[ \t\r]*(?:#.*)?\n|---.*\n)*(?:messages:\s|- +[Rr]equest:\s)")
 _CLIXML = re.compile(
-    r"\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:[\w.-]+:)?"
+    r"(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:[\w.-]+:)?"
     r"(?:Objs|Obj|Ref|Nil|S|C|B|BA|By|SB|I16|U16|I32|U32|I64|U64|Sg|Db|D|DT|TS|G|URI|Version|XD|SBK|SS|PR)(?=[\s/>])",
     re.S,
 )
@@ -103,9 +103,10 @@ def _json_lines(head: bytes) -> Form | None:
 
 
 def _by_text(text: str) -> Form | None:
-    if _AN_ENVELOPE.match(text) or (looks_like_http(text) and not _YAML.match(text)):
+    markup = text.lstrip()
+    if _AN_ENVELOPE.match(markup) or (looks_like_http(text) and not _YAML.match(text)):
         return Form.HTTP_TEXT
-    if _STREAM.search(text) or _CLIXML.match(text):
+    if _STREAM.search(text) or _CLIXML.match(markup):
         return Form.CLIXML
     if _YAML.match(text):
         return Form.YAML
