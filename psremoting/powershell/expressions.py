@@ -1,19 +1,18 @@
-"""Expressions: operators with their precedence, values, members, strings with expansion."""
+"""Expressions: operators with their precedence, values and members."""
 
 from __future__ import annotations
 
 import re
 
 from psremoting.powershell import syntax as s
-from psremoting.powershell.lexer import DASH, DASHES, DOUBLE, QUOTES, SINGLE, Lexer
-from psremoting.powershell.literals import escape
+from psremoting.powershell.lexer import DASH, DASHES, DOUBLE, QUOTES, SINGLE
 from psremoting.powershell.parse_errors import (
     ParseError,
     missing_brace,
     missing_parenthesis,
     too_complex,
-    unterminated,
 )
+from psremoting.powershell.strings import StringParser
 
 __all__ = ["ExpressionParser"]
 
@@ -36,18 +35,13 @@ _WORD_OPERATOR = re.compile(rf"[{DASH}](?P<name>[A-Za-z]+)(?![\w])")
 _SYMBOL = re.compile(rf"\?\?(?!=)|\.\.|\+\+|[+*/%](?!=)|[{DASH}](?![={DASH}])")
 _INCREMENT = re.compile(rf"\+\+|[{DASH}]{{2}}")
 _SIGN = re.compile(rf"[!+]|[{DASH}]")
-_STRING_PIECE = re.compile(rf"[^{DOUBLE}`$]+")
-_HERE_PIECE = re.compile(
-    rf"(?:[^`$\r\n{DOUBLE}]|\r?\n(?![{DOUBLE}]@)|\r|(?<!\n)[{DOUBLE}]|[{DOUBLE}](?!@))+"
-)
-_HERE_END = re.compile(rf"(?:\r?\n|(?<=\n))[{DOUBLE}]@")
 _MEMBER_NAME = re.compile(r"\w+")
 _KEY = re.compile(r"[^\W\d]\w*(?=[\s=;}#]|\Z|`)")
 _TYPE_NAME = re.compile(r"[\w.+*&`,\s\[\]]*?(?=[\](]|\Z)")
 _TYPE_TOKEN = re.compile(r"[^\[\]()]*")
 
 
-class ExpressionParser(Lexer):
+class ExpressionParser(StringParser):
     """The part of the parser that reads expressions. All methods raise ParseError."""
 
     def __init__(self, text: str) -> None:
@@ -311,7 +305,7 @@ class ExpressionParser(Lexer):
         if here in SINGLE:
             return s.StringConstant(self.single_quoted(), "'", start=begin, end=self.at)
         if here in DOUBLE:
-            return self._double_quoted()
+            return self.double_quoted()
         if here == "(":
             return self._paren()
         if here == "{":
@@ -338,7 +332,7 @@ class ExpressionParser(Lexer):
             return self._hash()
         here = self.here_string()
         if here is not None:
-            return self._here_string(*here)
+            return self.read_here_string(*here)
         after = self.text[self.at + 1 : self.at + 2]
         if not (after.isalnum() or (after and after in "_?")):
             raise ParseError(
@@ -465,6 +459,7 @@ class ExpressionParser(Lexer):
                 if argument and self.word_ends(at + 1 + static):
                     return value
                 self.at = at + 1 + static
+                self.skip_space()
                 value = self._member(value, begin, static)
             elif mark[:1] == "[":
                 self.at = at
@@ -552,115 +547,6 @@ class ExpressionParser(Lexer):
         self.at += 1
         return s.Index(target, index, start=begin, end=self.at)
 
-    # -- strings and words
-
-    def _double_quoted(self) -> s.Expression:
-        begin = self.at
-        parts: list[str | s.Expression] = []
-        self._quoted_parts(parts)
-        return _string(parts, '"', begin, self.at)
-
-    def _quoted_parts(self, parts: list[str | s.Expression]) -> None:
-        """Add what the double-quoted string that is next consists of."""
-        begin = self.at
-        self.at += 1
-        while True:
-            piece = self.take(_STRING_PIECE)
-            if piece is not None:
-                parts.append(piece[0])
-            here = self.here
-            if not here:
-                raise unterminated('"', begin)
-            if here in DOUBLE:
-                self.at += 1
-                if not self.here or self.here not in DOUBLE:
-                    return
-                parts.append(here)
-                self.at += 1
-            else:
-                self._expansion(parts)
-
-    def _here_string(self, quote: str, begin: int, body: int) -> s.Expression:
-        if quote == "'":
-            self.at -= 1
-            end = self.here_end(quote, begin)
-            text = self.text[body : max(body, end.start())]
-            self.at = end.end()
-            return s.StringConstant(text, "@'", start=begin, end=self.at)
-        parts: list[str | s.Expression] = []
-        while True:
-            end_mark = self.take(_HERE_END)
-            if end_mark is not None:
-                return _string(parts, '@"', begin, self.at)
-            piece = self.take(_HERE_PIECE)
-            if piece is not None:
-                parts.append(piece[0])
-            elif not self.here:
-                raise unterminated('"@', begin)
-            else:
-                self._expansion(parts)
-
-    def _expansion(self, parts: list[str | s.Expression]) -> None:
-        """Add what the backtick or dollar sign that is next stands for."""
-        if self.here == "`":
-            if self.at + 1 >= len(self.text):
-                self.at += 1
-                parts.append("`")
-                return
-            text, self.at = escape(self.text, self.at + 1)
-            parts.append(text)
-        elif self.starts("$("):
-            begin = self.at
-            try:
-                parts.append(self.sub_expression())
-            except ParseError as error:
-                if not error.incomplete:
-                    raise
-                raise ParseError(
-                    "$(subexpression) is missing the closing ')'.",
-                    "IncompleteDollarSubexpressionReference",
-                    offset=begin + 1,
-                    incomplete=True,
-                ) from None
-        elif self.at_variable():
-            begin = self.at
-            name = self.variable_name()
-            parts.append(s.Variable(name, start=begin, end=self.at))
-        else:
-            self.at += 1
-            parts.append("$")
-
-    def word(self, *, command: bool = False) -> s.Expression:
-        """A bare word, which may have quoted parts. The name of a command is not expanded."""
-        begin = self.at
-        parts: list[str | s.Expression] = []
-        while True:
-            piece = self.word_piece()
-            if piece:
-                parts.append(piece)
-            here = self.here
-            if not here or self.word_ends():
-                break
-            if here in SINGLE:
-                parts.append(self.single_quoted())
-            elif here in DOUBLE:
-                self._quoted_parts(parts)
-            elif here == "`" and self.at == begin and self.at + 1 >= len(self.text):
-                raise ParseError(
-                    "Incomplete string token.",
-                    "IncompleteString",
-                    offset=len(self.text),
-                    incomplete=True,
-                )
-            else:
-                self._expansion(parts)
-        if not parts:
-            raise self.unexpected()
-        if command:
-            shown = (p if isinstance(p, str) else self.text[p.start : p.end] for p in parts)
-            return s.StringConstant("".join(shown), start=begin, end=self.at)
-        return _string(parts, "", begin, self.at)
-
 
 def _reduce(values: list[s.Expression], pending: list[str], levels: list[int]) -> None:
     """Apply the last operator to the last two values."""
@@ -671,25 +557,6 @@ def _reduce(values: list[s.Expression], pending: list[str], levels: list[int]) -
     if name[:2] == "-i" and name[1:] not in ("is", "isnot", "in"):
         name = f"-{name[2:]}"
     values.append(s.Binary(name, left, right, start=left.start, end=right.end))
-
-
-def _string(parts: list[str | s.Expression], quote: str, start: int, end: int) -> s.Expression:
-    """A constant string, or one with the adjacent texts of ``parts`` joined."""
-    joined: list[str | s.Expression] = []
-    texts: list[str] = []
-    for part in parts:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        if texts:
-            joined.append("".join(texts))
-            texts = []
-        joined.append(part)
-    if not joined:
-        return s.StringConstant("".join(texts), quote, start=start, end=end)
-    if texts:
-        joined.append("".join(texts))
-    return s.ExpandableString(tuple(joined), quote, start=start, end=end)
 
 
 def _open_type(offset: int) -> ParseError:
