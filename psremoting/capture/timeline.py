@@ -10,6 +10,7 @@ import click
 
 from psremoting.capture.jsonlines import body
 from psremoting.capture.summaries import printable, summary
+from psrp.messages import MessageType
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ _STYLES: dict[str, dict[str, Any]] = {
     "RUNSPACEPOOL_STATE": {"fg": "cyan"},
 }
 _TYPE_WIDTH = 26
+_FAMILIES = ("wsman", "sshsub", "winrs", "clixml")
+_TYPES = (
+    *(message.name for message in MessageType),
+    *(f"{family}:" for family in _FAMILIES),
+    "error", "refused", "incomplete", "unused", "text",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,23 @@ class Filter:
     types: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a type or pipeline that no entry can have."""
+        for pattern in self.types:
+            family = pattern.lower().partition(":")
+            if not (family[1] and family[0] in _FAMILIES) and not any(
+                _matches(name, (pattern,)) for name in _TYPES
+            ):
+                raise ValueError(
+                    f"no line has the type {pattern!r}: expected the name of a message such as "
+                    "CREATE_PIPELINE, an act such as wsman:Signal, or error"
+                )
+        for pipeline in self.pipelines:
+            if pipeline.lower() != "pool" and set(pipeline.lower()) - set("0123456789abcdef-"):
+                raise ValueError(
+                    f"no pipeline has the id {pipeline!r}: expected hexadecimal digits or 'pool'"
+                )
 
     def passes(self, entry: Entry) -> bool:
         if self.types and not _matches(entry.type, self.types):

@@ -106,8 +106,12 @@ def decode(
     Secure strings are shown as their length unless --rsa-key or --show-secrets is given.
     """
     _prepare(ctx, color)
+    try:
+        wanted = Filter(**filters)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     show = _Show(
-        wanted=Filter(**filters),
+        wanted=wanted,
         as_json=as_json,
         verbose=verbose,
         plumbing=plumbing,
@@ -134,9 +138,10 @@ class _Show:
             unicode=_speaks_unicode(),
         )
 
-    def entry(self, entry: Entry, timeline: Timeline) -> None:
+    def entry(self, entry: Entry, timeline: Timeline) -> bool:
+        """Print an entry; return False for one that the filters exclude."""
         if entry.type != "summary" and not self.wanted.passes(entry):
-            return
+            return False
         if self.as_json:
             click.echo(json_line(entry, reveal=self.reveal))
         elif entry.type == "summary":
@@ -144,6 +149,7 @@ class _Show:
         else:
             for text in timeline.lines(entry):
                 click.echo(text)
+        return True
 
     def total(self, counts: Counts, files: int, unreadable: int) -> None:
         data = summary_data(f"{files} files", counts)
@@ -159,6 +165,7 @@ def _decode_all(
 ) -> int:
     """Decode each file on its own; return the exit code."""
     total, unreadable = Counts(), 0
+    lines = matched = 0
     try:
         ring = KeyRing.load(keys)
     except CaptureError as error:
@@ -170,14 +177,18 @@ def _decode_all(
             click.echo(click.style(f"== {file}", bold=True))
         try:
             for entry in decode_recording(file, form, ring):
+                passed = show.entry(entry, timeline)
                 if entry.type == "summary":
                     _count(total, entry.data)
-                show.entry(entry, timeline)
+                else:
+                    lines, matched = lines + 1, matched + passed
         except CaptureError as error:
             unreadable += 1
             click.echo(f"psrp decode: {error}", err=True)
     if len(files) > 1:
         show.total(total, len(files), unreadable)
+    if lines and not matched:
+        click.echo(f"psrp decode: 0 of {lines} lines match the filters", err=True)
     return 2 if unreadable else 1 if total.errors else 0
 
 
