@@ -23,7 +23,7 @@ from bench.bare import Link, over_a_pipe, over_a_socket, over_ssh
 from bench.report import OURS, Clock, Row, Table
 from bench.values import get_bytes, our_mixed
 from psremoting.session import PSSession
-from psremoting.targets import CommandTarget, SocketTarget, SSHTarget, Target
+from psremoting.targets import ProcessTarget, SocketTarget, SSHTarget, Target
 from tests.sshsub import sshd
 
 __all__ = ["tables"]
@@ -87,7 +87,7 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
         folder = Path(name)
         file = folder / "bytes"
         file.write_bytes(next(get_bytes(mebibytes * MIB)))
-        local = CommandTarget(argv=(psrp, *serve))
+        local = ProcessTarget(argv=(psrp, *serve))
         found = [_table("a pipe", clock, local, over_a_pipe(), file, mebibytes, {})]
         with _serving(folder / "socket", psrp) as target:
             found.append(_table("a socket", clock, target, over_a_socket(), file, mebibytes, {}))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ProgramNotFound,
         PSRemotingError,
         PSRemotingTransportError,
+        RemoteErrors,
         SessionNotOpen,
     )
     from psremoting.fanout import Outcome, fan_out, invoke_on
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from psremoting.session import PSSession
     from psremoting.session_table import SessionEntry, SessionTable
     from psremoting.targets import (
-        CommandTarget,
+        ContainerTarget,
+        HostProcessTarget,
         ProcessTarget,
         SocketTarget,
         SSHTarget,
@@ -55,8 +57,9 @@ __all__ = [
     "NULL_HOST",
     "CancelTimeout",
     "Command",
-    "CommandTarget",
+    "ContainerTarget",
     "Host",
+    "HostProcessTarget",
     "HostRefusal",
     "InvalidComputerName",
     "Invocation",
@@ -72,6 +75,7 @@ __all__ = [
     "PowerShell",
     "ProcessTarget",
     "ProgramNotFound",
+    "RemoteErrors",
     "Result",
     "SSHTarget",
     "SessionEntry",
@@ -100,7 +104,7 @@ __version__ = "0.1.0.dev0"
 _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "
     "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
-    "ProgramNotFound SessionNotOpen",
+    "ProgramNotFound RemoteErrors SessionNotOpen",
     "psremoting.fanout": "Outcome fan_out invoke_on",
     "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
     "psremoting.client.invocation": "Invocation Result",
@@ -108,8 +112,8 @@ _FROM = {
     "psremoting.session": "PSSession",
     "psremoting.client.streams": "StreamKind Streams",
     "psremoting.session_table": "SessionEntry SessionTable",
-    "psremoting.targets": "CommandTarget ProcessTarget SSHTarget SocketTarget Target "
-    "local_target parse_target",
+    "psremoting.targets": "ContainerTarget HostProcessTarget ProcessTarget SSHTarget "
+    "SocketTarget Target local_target parse_target",
     "psrp.commands": "Command PowerShell command script",
 }
 _WHERE = {name: module for module, names in _FROM.items() for name in names.split()}

@@ -1,9 +1,9 @@
-"""What goes wrong around a session, with the words and the ids that PowerShell's users know.
+"""The errors of sessions, with PowerShell's texts and error ids.
 
-Every error has a FullyQualifiedErrorId, an error category and the computer that it is about,
-and becomes an `ErrorRecord` for whoever shows it the way PowerShell does. The id has two parts
-where two things are said: what happened, and which command it happened to
-(``2102,PSSessionOpenFailed``); see spec-notes/sessions.md for the ids of the real client.
+Every error has a FullyQualifiedErrorId, an error category and the computer that it concerns, and
+`PSRemotingError.to_record` makes the `ErrorRecord` that PowerShell would show. An id can have two
+parts: the cause and the command that failed (``2102,PSSessionOpenFailed``); spec-notes/sessions.md
+lists the ids of the real client.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import FragmentError, LimitExceeded, MessageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from psrp.sansio import RemoteProtocolError
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "STATE_BROKEN",
     "CancelTimeout",
     "InvalidComputerName",
+    "InvalidContainerId",
     "KeyFileNotFound",
     "OpenTimeout",
     "OperationTimeout",
@@ -31,25 +34,28 @@ __all__ = [
     "PipelineFailed",
     "PipelineStopped",
     "ProgramNotFound",
+    "RemoteErrors",
     "SessionNotOpen",
-    "connecting_timed_out",
-    "in_words",
+    "describe",
     "negotiation_failed",
-    "noise_instead_of_packets",
+    "no_answer",
     "not_recognized",
     "opening_failed",
+    "opening_timed_out",
     "process_ended",
     "process_reported",
     "protocol_broken",
+    "ssh_hint",
     "stopped_record",
+    "text_instead_of_packets",
 ]
 
 OPEN_FAILED = "PSSessionOpenFailed"
-"""What New-PSSession says of a session that could not be opened."""
+"""The id of New-PSSession for a session that could not be opened."""
 STATE_BROKEN = "PSSessionStateBroken"
-"""What Invoke-Command says of the same."""
+"""The id of Invoke-Command for the same."""
 JOB_FAILURE = "JobFailure"
-"""What Invoke-Command says when the session breaks under a running command."""
+"""The id of Invoke-Command if the session breaks while a command runs."""
 
 _TRANSPORT = "System.Management.Automation.Remoting.PSRemotingTransportException"
 _RUNSPACE = "System.Management.Automation.RemoteRunspace"
@@ -76,7 +82,7 @@ def stopped_record(text: str = "The pipeline has been stopped.") -> ErrorRecord:
 
 
 class PSRemotingError(Exception):
-    """Anything that ends or prevents remote work. ``error_id`` is the FullyQualifiedErrorId."""
+    """The base of all errors of sessions. ``error_id`` is the FullyQualifiedErrorId."""
 
     error_id = "InvalidOperation"
     category = ErrorCategory.InvalidOperation
@@ -93,16 +99,16 @@ class PSRemotingError(Exception):
         super().__init__(message)
         self.message = message
         self.computer = computer
-        """The computer that it is about; empty when no connection was thought of yet."""
+        """The computer that the error concerns; empty before a connection was attempted."""
         if error_id is not None:
             self.error_id = error_id
         if category is not None:
             self.category = category
         self.notices: tuple[str, ...] = ()
-        """What the transport printed beside the protocol: the lines of ssh, a banner."""
+        """Diagnostic lines of the transport: those of ssh, a banner."""
 
     def to_record(self, activity: str = "") -> ErrorRecord:
-        """As the record that a command named ``activity`` would write."""
+        """Make the error record that a command named ``activity`` would write."""
         where = f"[{self.computer}] " if self.computer else ""
         return ErrorRecord.create(
             f"{where}{self.message}",
@@ -119,7 +125,7 @@ class PSRemotingError(Exception):
 
 
 class PSRemotingTransportError(PSRemotingError):
-    """The way to the other side could not be opened, or broke."""
+    """The connection could not be opened, or broke."""
 
     error_id = OPEN_FAILED
     category = ErrorCategory.OpenError
@@ -127,30 +133,32 @@ class PSRemotingTransportError(PSRemotingError):
     _target_name = _RUNSPACE
     _target_type = "RemoteRunspace"
 
-    def told_by(self, error_id: str) -> PSRemotingTransportError:
-        """The same failure with the id of another command: `STATE_BROKEN` for Invoke-Command.
+    def with_id(self, error_id: str) -> PSRemotingTransportError:
+        """Return the same error with the id of another command, such as `STATE_BROKEN`.
 
-        A `JOB_FAILURE` stands alone, as there.
+        `JOB_FAILURE` replaces the whole id; the others keep the part that names the cause.
         """
-        under_way = error_id == JOB_FAILURE
-        code = "" if under_way else self.error_id.rpartition(",")[0]
+        job = error_id == JOB_FAILURE
+        cause = "" if job else self.error_id.rpartition(",")[0]
         made = PSRemotingTransportError(
             self.message,
-            error_id=f"{code},{error_id}" if code else error_id,
-            category=ErrorCategory.OperationStopped if under_way else self.category,
+            error_id=f"{cause},{error_id}" if cause else error_id,
+            category=ErrorCategory.OperationStopped if job else self.category,
             computer=self.computer,
         )
+        if error_id == STATE_BROKEN:
+            made._target_name, made._target_type = self.computer, "String"
         made.__cause__ = self.__cause__
         made.notices = self.notices
         return made
 
 
 class OpenTimeout(PSRemotingTransportError):
-    """The session did not open in the time that was given for it."""
+    """The session did not open within the time-out."""
 
 
 class OperationTimeout(PSRemotingError):
-    """A command, or an answer, took longer than it was given."""
+    """A command, or an answer of the server, took longer than its time-out."""
 
     error_id = "OperationTimeout"
     category = ErrorCategory.OperationTimeout
@@ -158,11 +166,11 @@ class OperationTimeout(PSRemotingError):
 
 
 class CancelTimeout(OperationTimeout):
-    """The other side did not stop a command in the time that was given for it."""
+    """The server did not stop a command within the time-out."""
 
 
 class SessionNotOpen(PSRemotingError):
-    """Something was asked of a session that is not open (any more)."""
+    """The session is not open, or no longer open."""
 
     error_id = "InvalidSessionState"
     category = ErrorCategory.InvalidOperation
@@ -170,7 +178,7 @@ class SessionNotOpen(PSRemotingError):
 
 
 class InvalidComputerName(PSRemotingError):
-    """A host name that is none, or that ssh would take for an option."""
+    """A host name is invalid, or ssh would read it as an option."""
 
     error_id = "PSSessionInvalidComputerName"
     category = ErrorCategory.InvalidArgument
@@ -184,8 +192,23 @@ class InvalidComputerName(PSRemotingError):
         self.name = name
 
 
+class InvalidContainerId(PSRemotingError):
+    """The container does not exist or is not running."""
+
+    error_id = "InvalidContainerId"
+    category = ErrorCategory.InvalidArgument
+    exception_type = "System.Management.Automation.PSArgumentException"
+
+    def __init__(self, container_id: str) -> None:
+        super().__init__(
+            f"The input ContainerId {container_id} does not exist, or the corresponding container "
+            "is not running."
+        )
+        self.container_id = container_id
+
+
 class KeyFileNotFound(PSRemotingError):
-    """The private key for ssh is not where it was said to be."""
+    """The file of the private key for ssh does not exist."""
 
     error_id = "PathNotFound"
     category = ErrorCategory.ObjectNotFound
@@ -197,7 +220,7 @@ class KeyFileNotFound(PSRemotingError):
 
 
 class ProgramNotFound(PSRemotingTransportError):
-    """There is no ssh, or no such local command."""
+    """The ssh program or the local command does not exist."""
 
     error_id = f"CommandNotFoundException,{OPEN_FAILED}"
     category = ErrorCategory.ObjectNotFound
@@ -209,7 +232,7 @@ class ProgramNotFound(PSRemotingTransportError):
 
 
 class PipelineFailed(PSRemotingError):
-    """A remote command ended with a terminating error; ``record`` is what it said."""
+    """A remote command ended with a terminating error, which is ``record``."""
 
     def __init__(self, record: ErrorRecord, computer: str = "") -> None:
         category = record.category
@@ -226,35 +249,114 @@ class PipelineFailed(PSRemotingError):
 
 
 class PipelineStopped(PipelineFailed):
-    """A remote command was stopped, by us or over there."""
+    """A remote command was stopped, by this client or at the server."""
 
     def __init__(self, record: ErrorRecord | None = None, computer: str = "") -> None:
         super().__init__(record or stopped_record(_STOPPED), computer)
 
 
+class RemoteErrors(PSRemotingError):
+    """A remote command completed but wrote error records; ``records`` has all of them."""
+
+    def __init__(self, records: Sequence[ErrorRecord], computer: str = "") -> None:
+        first = records[0]
+        more = f" (and {len(records) - 1} more errors)" if len(records) > 1 else ""
+        category = first.category
+        super().__init__(
+            first.message + more,
+            error_id=first.fully_qualified_error_id,
+            category=category if isinstance(category, ErrorCategory) else None,
+            computer=computer,
+        )
+        self.records = tuple(records)
+
+    def to_record(self, activity: str = "") -> ErrorRecord:
+        return self.records[0]
+
+
 _STOPPED = "The remote pipeline has been stopped."
 
 
-# -- the transport failures that the real client words in its own way
+# -- failures of the transport, in the words of the real client
 
 
-def process_ended(computer: str, *, ssh: bool, reason: str = "") -> PSRemotingTransportError:
-    """The transport ended although nobody had closed the session."""
+def process_ended(
+    computer: str,
+    *,
+    ssh: bool,
+    reason: str = "",
+    exit_code: int | None = None,
+    stderr: str = "",
+    opened: bool = False,
+) -> PSRemotingTransportError:
+    """The transport ended although the session was not closed.
+
+    ``stderr`` is the last line of its error output; with it and ``exit_code`` the message says
+    more than the real client's, whose text comes first. ``opened`` leaves out hints that only
+    apply to opening.
+    """
     if ssh:
         text = (
             "The SSH client session has ended with error message: The SSH transport process has "
             "abruptly terminated causing this remote session to break."
         )
+        text += "".join(_ssh_details(exit_code, stderr, opened))
         return PSRemotingTransportError(text, computer=computer)
+    details = reason or "no more data"
+    if exit_code is not None:
+        details += f" (exit code {exit_code})"
+    if stderr:
+        details += f" (stderr: {stderr.strip()})"
     return PSRemotingTransportError(
-        f"The background process closed or ended abnormally: {reason or 'no more data'}.",
+        f"The background process closed or ended abnormally: {details}.",
         error_id=f"2101,{OPEN_FAILED}",
         computer=computer,
     )
 
 
-def noise_instead_of_packets(computer: str, text: str) -> PSRemotingTransportError:
-    """Nothing came but text that is no packet: a banner, a shell that is no subsystem."""
+def _ssh_details(exit_code: int | None, stderr: str, opened: bool) -> Iterator[str]:
+    if stderr:
+        yield f" ssh reported: {stderr.strip()}"
+    elif exit_code not in (None, 0, 255):
+        yield f" ssh exited with code {exit_code}."
+    hint = "" if opened else ssh_hint(stderr, exit_code)
+    if hint:
+        yield f"\nHint: {hint}"
+
+
+_SSH_HINTS = (
+    ("subsystem request failed", "the server has no such subsystem; add a line 'Subsystem "
+     "powershell ...' to its sshd_config, or name another with --subsystem."),
+    ("Host key verification failed", "the key of the host is not known or has changed; check it "
+     "with ssh, or with -o StrictHostKeyChecking=accept-new for a new host."),
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "the key of the host has changed; check it, then "
+     "remove the old one with ssh-keygen -R HOST."),
+    ("Connection refused", "no ssh server listens on this port; check the port (--port)."),
+    ("Could not resolve hostname", "the name of the host is unknown; check its spelling."),
+    ("timed out", "the host did not answer; check its name, the port and firewalls."),
+    ("No route to host", "the host cannot be reached; check its name and the network."),
+    ("Permission denied", "the server refused the log-in; check the user name (--user-name) and "
+     "the key (--key-file-path) or the password."),
+    ("Too many authentication failures", "ssh offered too many keys; name one with "
+     "--key-file-path and set -o IdentitiesOnly=yes."),
+)  # fmt: skip
+_SSH_EXIT_HINTS = {
+    127: "the program of the subsystem was not found on the server (exit code 127).",
+    126: "the program of the subsystem cannot be executed on the server (exit code 126).",
+    1: "the program of the subsystem failed at its start (exit code 1).",
+}
+
+
+def ssh_hint(stderr: str, exit_code: int | None = None) -> str:
+    """Return advice for a failure of ssh, by the last line of its stderr; empty for none."""
+    for text, hint in _SSH_HINTS:
+        if text.casefold() in stderr.casefold():
+            return hint
+    return _SSH_EXIT_HINTS.get(exit_code, "") if exit_code is not None else ""
+
+
+def text_instead_of_packets(computer: str, text: str) -> PSRemotingTransportError:
+    """The peer sent text that is no packet: a banner, a shell instead of the subsystem."""
     return PSRemotingTransportError(
         f"There is an error processing data from the background process. Error reported: {text}.",
         error_id=f"2102,{OPEN_FAILED}",
@@ -263,7 +365,7 @@ def noise_instead_of_packets(computer: str, text: str) -> PSRemotingTransportErr
 
 
 def process_reported(computer: str, text: str) -> PSRemotingTransportError:
-    """The server wrote an error among its packets and gave up."""
+    """The server reported an error in place of a packet and ended."""
     return PSRemotingTransportError(
         f"The background process reported an error with the following message: {text}.",
         error_id=f"2100,{OPEN_FAILED}",
@@ -271,14 +373,20 @@ def process_reported(computer: str, text: str) -> PSRemotingTransportError:
     )
 
 
-def connecting_timed_out(computer: str, seconds: float, *, ssh: bool) -> OpenTimeout:
-    """ConnectingTimeout or OpenTimeout is over."""
+def opening_timed_out(computer: str, seconds: float, *, ssh: bool, stderr: str = "") -> OpenTimeout:
+    """The session did not open within ``seconds`` (ConnectingTimeout or OpenTimeout)."""
     if ssh:
-        # In whole seconds, as there.
-        text = f"SSH connection attempt failed after time out: {int(seconds)} seconds."
+        text = f"SSH connection attempt failed after time out: {seconds:g} seconds."
     else:
         text = f"The session did not open within {seconds:g} seconds."
+    if stderr:
+        text += f" {'ssh' if ssh else 'The process'} reported: {stderr.strip()}"
     return OpenTimeout(text, computer=computer)
+
+
+def no_answer(computer: str, seconds: float) -> OperationTimeout:
+    """The server did not answer a question about the pool."""
+    return OperationTimeout(f"No answer within {seconds:g} seconds.", computer=computer)
 
 
 _NEGOTIATED = re.compile(
@@ -289,7 +397,7 @@ _NEGOTIATED = re.compile(
 def negotiation_failed(
     computer: str, error: RemoteProtocolError, own: str
 ) -> PSRemotingTransportError:
-    """The server's capability is one that we cannot take."""
+    """The server's SESSION_CAPABILITY is not acceptable."""
     found = _NEGOTIATED.search(str(error))
     if found is None:
         return protocol_broken(computer, error)
@@ -325,8 +433,9 @@ _FRAGMENT_WORDS = {
 _UNKNOWN_TYPE = re.compile(r"message type 0x([0-9A-F]{8})")
 
 
-def in_words(error: Exception) -> str:
-    """What PowerShell's client says of such a fault, and ours behind it; else ours alone."""
+def describe(error: Exception) -> str:
+    """Return the text of PowerShell's client for a protocol error, followed by ours in
+    parentheses; our text alone where it has none."""
     words: str | None = None
     match error:
         case FragmentError(rule=rule):
@@ -352,17 +461,17 @@ def in_words(error: Exception) -> str:
     return f"{words} ({error})" if words is not None else str(error)
 
 
-def opening_failed(computer: str, state: str, why: str = "") -> PSRemotingTransportError:
-    """The pool came into ``state`` instead of Opened, without a word from the server.
+def opening_failed(computer: str, state: str, reason: str = "") -> PSRemotingTransportError:
+    """The pool entered ``state`` instead of Opened, and the server gave no reason.
 
-    ``why`` is what we make of it.
+    ``reason`` is our explanation.
     """
     text = f"Opening the remote session failed with an unexpected state. State {state}."
-    return PSRemotingTransportError(f"{text} ({why})" if why else text, computer=computer)
+    return PSRemotingTransportError(f"{text} ({reason})" if reason else text, computer=computer)
 
 
 def protocol_broken(computer: str, error: Exception) -> PSRemotingTransportError:
-    """The server broke a rule of the protocol, and nothing it says can be trusted any more."""
-    made = PSRemotingTransportError(in_words(error), computer=computer)
+    """The server broke a rule of the protocol, so that the session cannot go on."""
+    made = PSRemotingTransportError(describe(error), computer=computer)
     made.__cause__ = error
     return made

@@ -4,13 +4,14 @@
         async for value in await session.invoke("Get-Process | Select-Object -First 3"):
             ...
 
-This is the face; `psremoting.client.pool_driver` has what happens behind it.
+`psremoting.client` has the parts behind it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ import trio
 
 from psremoting import errors
 from psremoting.client import powershell_identity
+from psremoting.client.debugger import ResumeAction, Stop, action_pipeline, read_stop
 from psremoting.client.hosts import NULL_HOST, Host
 from psremoting.client.invocation import Invocation, OnRecord, Result
 from psremoting.client.pipeline_input import as_powershell, system_name
@@ -27,25 +29,33 @@ from psremoting.exception_groups import unwrapped
 from psremoting.options import SessionOption
 from psremoting.targets import Target, carrier_for
 from psrp import events as e
+from psrp.commands import Command, Parameter, PowerShell
 from psrp.host import HostInfo
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
-    from psremoting.client.carrier import Carrier
+    from psremoting.client.carrier import Carrier, PromptStyle
     from psremoting.client.pipeline_input import Input
     from psremoting.client.streams import Streams
-    from psrp.commands import Command, PowerShell
 
 __all__ = ["PSSession"]
 
+_RESUMED = (
+    "A script has stopped at a breakpoint or in Wait-Debugger. There is no debugger here, so it "
+    "was continued."
+)
+
 
 class PSSession:
-    """One session. Made by `PSSession.connect`, which also ends it."""
+    """One session. Made by `PSSession.connect`, which also closes it."""
 
     def __init__(self, driver: PoolDriver, *, like_powershell: bool) -> None:
         self._driver = driver
         self._like_powershell = like_powershell
         self._closing = False
+        self._user_event: Callable[[e.UserEvent], None] = lambda _: None
+        self._debugger_stop: Callable[[Stop], None] = self._resume
+        driver.on_user_event = self._dispatch_user_event
 
     def __repr__(self) -> str:
         transport = self._driver.carrier.transport
@@ -69,13 +79,13 @@ class PSSession:
     ) -> AsyncIterator[PSSession]:
         """Open a session to ``target`` (see `psremoting.targets`) for the time of the block.
 
-        ``version`` is the highest protocol version to announce: 2.3 unless given, where secrets
-        are sealed; from 2.4 on they are as safe as the transport. ``like_powershell`` says
-        everything that PowerShell's client says. ``on_notice`` gets lines such as ssh's own.
+        ``version`` is the highest protocol version to announce: 2.3 by default, where secrets are
+        encrypted; from 2.4 on they are only as safe as the transport. With ``like_powershell`` the
+        session sends everything that PowerShell's client sends. ``on_notice`` is called with
+        diagnostic lines such as those of ssh.
 
-        Raises PSRemotingError. However the block ends, no process is left behind; the orderly
-        close is given up after ``SessionOption.close_timeout``, and skipped when the block was
-        cancelled.
+        Raises PSRemotingError. However the block ends, no process is left behind. Closing takes
+        ``SessionOption.close_timeout`` at most, and is skipped if the block was cancelled.
         """
         options = options or SessionOption()
         driver = PoolDriver(
@@ -86,7 +96,7 @@ class PSSession:
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
-        # The tasks of this nursery never raise, so a group holds nothing but the block's own.
+        # The tasks of this nursery never raise: a group holds only the block's own exception.
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 try:
@@ -98,13 +108,13 @@ class PSSession:
                         raise
                     await session.close()
                 finally:
-                    await driver.release(gently=session.state == "Closed")
+                    await driver.release(gently=session.state in ("Closed", "Disconnected"))
                     nursery.cancel_scope.cancel()
 
     async def _open(self, nursery: trio.Nursery, min_runspaces: int, max_runspaces: int) -> None:
         driver, limit = self._driver, self._driver.options.open_timeout
         with trio.move_on_after(limit) as waiting:
-            await driver.carrier.open()
+            await driver.carrier.open(driver.id)
             driver.start_carrying(nursery)
             driver.pool.send(e.SessionCapability(protocol_version=driver.pool.own_version))
             driver.pool.send(
@@ -116,42 +126,42 @@ class PSSession:
                 )
             )
             driver.flush()
-            await driver.until(driver.opened)
+            await driver.wait_for(driver.opened)
         if waiting.cancelled_caught:
-            ssh = driver.carrier.transport == "SSH"
-            driver.broken(errors.connecting_timed_out(self.computer, limit, ssh=ssh))
+            driver.break_session(driver.carrier.open_timed_out(limit))
         if self._like_powershell and driver.error is None:
-            await self._say_like_powershell(powershell_identity.debug_mode(), nested=False)
+            await self._run_unasked(powershell_identity.debug_mode(), nested=False)
         if driver.error is not None:
             raise driver.error
 
     def _application_arguments(self) -> Any:
-        given = self._driver.options.application_arguments
-        if not self._like_powershell:
-            return dict(given) or None
+        """PowerShell's version table (without it Get-FormatData fails at the server), and what
+        the caller gave."""
         made = powershell_identity.application_arguments(system_name())
-        for name, value in given.items():
+        for name, value in self._driver.options.application_arguments.items():
             made[name] = value
         return made
 
     async def close(self) -> None:
-        """Close the session; commands that still run are stopped over there. Never raises.
+        """Close the session; the server stops commands that still run. Never raises.
 
-        Gives up after ``SessionOption.close_timeout``. Calling it again does nothing.
+        Gives up after ``SessionOption.close_timeout``. Calling it again does nothing. A
+        disconnected session stays as it is.
         """
         driver = self._driver
-        if not (self._closing or driver.closed.is_set()):
+        if not (self._closing or driver.closed.is_set() or self.state == "Disconnected"):
             self._closing = True
             try:
                 driver.pool.send(e.ClosePool())
             except LocalProtocolError:
-                driver.closed.set()
+                if self.state != "Closing":
+                    driver.closed.set()
             driver.flush()
             with trio.move_on_after(driver.options.close_timeout):
-                await driver.until(driver.closed)
+                await driver.wait_for(driver.closed)
         await driver.release(gently=driver.closed.is_set() and driver.error is None)
 
-    # -- what it is
+    # -- properties
 
     @property
     def id(self) -> UUID:
@@ -160,7 +170,7 @@ class PSSession:
 
     @property
     def computer(self) -> str:
-        """The name of the other side, as the user gave it."""
+        """The name of the computer, as the user gave it."""
         return self._driver.computer
 
     @property
@@ -182,37 +192,59 @@ class PSSession:
         """Available, Busy (all runspaces taken) or None."""
         if self.state != "Opened":
             return "None"
-        taken = self._driver.running >= self._driver.pool.max_runspaces
+        taken = len(self._driver.commands) >= self._driver.pool.max_runspaces
         return "Busy" if taken else "Available"
 
     @property
     def error(self) -> errors.PSRemotingTransportError | None:
-        """Why the session broke; None while it did not."""
+        """The reason why the session broke, or None."""
         return self._driver.error
 
     @property
     def exit_code(self) -> int | None:
-        """What ``exit`` said over there, where a host was told."""
-        return self._driver.exit_code
+        """The code of the last remote ``exit``, if the server reported one to the host."""
+        return self._driver.commands.exit_code
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Lines for people that came beside the protocol; the last two hundred."""
+        """The last two hundred diagnostic lines of the transport."""
         return tuple(self._driver.notices)
 
     @property
     def streams(self) -> Streams:
-        """Records that belong to no command; some endpoints warn this way."""
-        return self._driver.streams
+        """Records that belong to no command; some endpoints send warnings this way."""
+        return self._driver.commands.streams
 
-    def on_user_event(self, deal: Callable[[e.UserEvent], None]) -> None:
-        """Have ``deal`` called for every event that is forwarded from over there. It must not
-        raise, and not wait: it runs in the reader of the session."""
-        self._driver.on_user_event = deal
+    @property
+    def prompt_style(self) -> PromptStyle:
+        """How an interactive session shows the prompt of the server."""
+        return self._driver.carrier.prompt_style
+
+    def on_user_event(self, react: Callable[[e.UserEvent], None]) -> None:
+        """Call ``react`` for every event that the server forwards, except those of the debugger.
+        It runs in the reader of the session, so it must neither raise nor wait."""
+        self._user_event = react
+
+    def on_debugger_stop(self, react: Callable[[Stop], None] | None) -> None:
+        """Call ``react`` when a script stops in the debugger; it has to resume the script later
+        (`psremoting.client.debugger`). With None, and by default, scripts are continued at once.
+        """
+        self._debugger_stop = react or self._resume
+
+    def _dispatch_user_event(self, event: e.UserEvent) -> None:
+        stop = read_stop(event)
+        if stop is None:
+            self._user_event(event)
+        else:
+            self._debugger_stop(stop)
+
+    def _resume(self, _: Stop) -> None:
+        self._driver.noticed(_RESUMED)
+        self._driver.commands.start(action_pipeline(uuid4(), ResumeAction.Continue))
 
     async def ended(self) -> None:
-        """Wait until nothing more can come: the session was closed, or has broken."""
-        await self._driver.until(self._driver.closed)
+        """Wait until nothing more can arrive: the session was closed, or has broken."""
+        await self._driver.wait_for(self._driver.closed)
 
     @property
     def version(self) -> str | None:
@@ -221,7 +253,7 @@ class PSSession:
 
     @property
     def application_private_data(self) -> Any:
-        """What the server told of itself: PSVersionTable and more; None while it has not."""
+        """The server's description of itself: PSVersionTable and more; None before it arrives."""
         return self._driver.pool.application_private_data
 
     # -- commands
@@ -243,21 +275,20 @@ class PSSession:
     ) -> Invocation:
         """Start a command: the text of a script, or `psrp.commands`.
 
-        ``arguments`` and ``parameters`` are added to the (last) command, ``using`` has the values
-        of ``$using:`` expressions, ``input`` what is piped in; it may be asynchronous. ``host``
-        answers for this command instead of the session's. ``on_record`` gets the records of all
-        streams at once instead of `Invocation.streams`. ``tag`` adds PSComputerName and
-        RunspaceId to every object, as Invoke-Command does.
+        ``arguments`` and ``parameters`` are added to the last command, ``using`` has the values of
+        ``$using:`` expressions, ``input`` the pipeline input, which may be asynchronous. ``host``
+        answers the host calls of this command instead of the session's host. ``on_record`` is
+        called with the records of all streams as they arrive; `Invocation.streams` stays empty
+        then. ``tag`` adds PSComputerName and RunspaceId to every object, as Invoke-Command does.
 
-        Raises SessionNotOpen, PSRemotingTransportError when the session breaks meanwhile, and
-        LocalProtocolError for what cannot be sent.
+        Raises SessionNotOpen, PSRemotingTransportError if the session breaks meanwhile, and
+        LocalProtocolError for values that cannot be sent.
         """
         self._check_opened()
         powershell = as_powershell(what, arguments, parameters, using)
         if self._like_powershell:
-            await self._say_like_powershell(powershell_identity.breakpoint_mode(), nested=True)
-        await self._room()
-        return self._driver.start(
+            await self._run_unasked(powershell_identity.breakpoint_mode(), nested=True)
+        return await self._start(
             e.CreatePipeline(
                 pipeline_id=uuid4(),
                 powershell=replace(powershell, is_nested=nested),
@@ -280,32 +311,72 @@ class PSSession:
         input: Input | None = None,
         host: Host | None = None,
         on_record: OnRecord | None = None,
+        tag: bool = False,
     ) -> Invocation:
-        """Start exactly this, with nothing said beside it; for who builds the message himself.
+        """Send ``event`` as it is and return its invocation, for callers that build the message.
 
-        Raises SessionNotOpen, PSRemotingTransportError when the session breaks meanwhile, and
-        LocalProtocolError for what cannot be sent.
+        Raises SessionNotOpen, PSRemotingTransportError if the session breaks meanwhile, and
+        LocalProtocolError for values that cannot be sent.
         """
         self._check_opened()
-        await self._room()
-        return self._driver.start(event, input=input, host=host, on_record=on_record)
+        return await self._start(event, input=input, host=host, on_record=on_record, tag=tag)
 
-    async def _room(self) -> None:
-        """Wait until a command can go; a session that breaks meanwhile is a command that fails."""
-        await self._driver.room()
+    async def _start(
+        self, event: e.CreatePipeline | e.GetCommandMetadata, **more: Any
+    ) -> Invocation:
+        if isinstance(event, e.CreatePipeline) and event.is_nested:
+            await self._driver.wait_for_room(None)
+        else:
+            await self._driver.wait_for_runspace()
         if self.error is not None:
-            raise self.error.told_by(errors.JOB_FAILURE)
+            raise self.error.with_id(errors.JOB_FAILURE)
         self._check_opened()
+        return self._driver.commands.start(event, **more)
 
-    async def run(self, what: str | Command | PowerShell, **more: Any) -> Result:
-        """Start a command as `invoke` does, and wait for its end.
+    async def run(
+        self,
+        what: str | Command | PowerShell,
+        *,
+        check: bool = False,
+        timeout: float | None = None,
+        **more: Any,
+    ) -> Result:
+        """Start a command as `invoke` does, wait for its end and return output and records.
 
-        A command that failed is told in `Result.error`, not raised. Cancelled, it is given up.
+        A failure is in `Result.error`; with ``check`` it is raised, as is an error record
+        (`Result.raise_for_errors`). After ``timeout`` seconds the command is stopped, and
+        `Result.error` is an OperationTimeout. If the caller is cancelled, the command is closed.
         """
         async with await self.invoke(what, **more) as invocation:
-            return await invocation.result()
+            with trio.move_on_after(math.inf if timeout is None else timeout) as waiting:
+                await invocation.wait()
+            if waiting.cancelled_caught:
+                await self._stop_late(invocation, timeout or 0)
+            result = await invocation.result()
+        if check:
+            result.raise_for_errors()
+        return result
 
-    async def _say_like_powershell(self, powershell: PowerShell, *, nested: bool) -> None:
+    async def _stop_late(self, invocation: Invocation, timeout: float) -> None:
+        with suppress(errors.CancelTimeout):
+            await invocation.stop()
+        invocation.error = errors.OperationTimeout(
+            f"The command did not end within {timeout:g} seconds.", computer=self.computer
+        )
+
+    async def call(self, name: str, /, *arguments: Any, **parameters: Any) -> Result:
+        """Run the command ``name`` with positional and named arguments; no script is involved.
+
+            result = await session.call("Get-ChildItem", "/tmp", Recurse=True)
+
+        True for a switch turns it on. A failure is in `Result.error`.
+        """
+        given = [Parameter(None, value) for value in arguments]
+        given += [Parameter(parameter, value) for parameter, value in parameters.items()]
+        return await self.run(Command(name, parameters=tuple(given)))
+
+    async def _run_unasked(self, powershell: PowerShell, *, nested: bool) -> None:
+        """Run a command that PowerShell's client runs of its own accord."""
         event = e.CreatePipeline(
             pipeline_id=uuid4(),
             powershell=replace(powershell, is_nested=nested),
@@ -313,24 +384,24 @@ class PSSession:
             remote_stream_options=15,
             is_nested=nested,
         )
-        await self._driver.start(event).wait()
+        await self._driver.commands.start(event).wait()
 
     # -- questions about the pool
 
     async def available_runspaces(self) -> int:
-        """How many runspaces are free."""
+        """Return the number of free runspaces."""
         return int(await self._ask(e.GetAvailableRunspaces))
 
     async def set_max_runspaces(self, count: int) -> bool:
-        """Whether the server took the new limit."""
+        """Set the limit; False if the server refused it."""
         return bool(await self._ask(e.SetMaxRunspaces, count=count))
 
     async def set_min_runspaces(self, count: int) -> bool:
-        """Whether the server took the new limit."""
+        """Set the limit; False if the server refused it."""
         return bool(await self._ask(e.SetMinRunspaces, count=count))
 
     async def reset_runspace(self) -> bool:
-        """Put the variables of the only runspace back; needs protocol 2.3 and a pool of one."""
+        """Reset the variables of the only runspace; needs protocol 2.3 and a pool of one."""
         return bool(await self._ask(e.ResetRunspaceState))
 
     async def _ask(self, kind: Callable[..., e.Event], **fields: int) -> Any:
@@ -339,10 +410,7 @@ class PSSession:
         answer = await self._driver.ask(kind, **fields)
         if answer is None:
             self._check_opened()
-            limit = self.options.operation_timeout
-            raise errors.OperationTimeout(
-                f"No answer within {limit:g} seconds.", computer=self.computer
-            )
+            raise errors.no_answer(self.computer, self.options.operation_timeout)
         return answer
 
     def _check_opened(self) -> None:

@@ -1,23 +1,29 @@
-"""Where a session goes: the words of a user become a target, and a target a carrier.
+"""Targets: parse the text of a user into a target, and make a carrier for it.
 
-==============================  ==========================================================
-``host``, ``user@host:port``    ssh, to the subsystem ``powershell`` of that machine
+==============================  ==============================================================
+``host``, ``user@host:port``    the ssh subsystem ``powershell`` of that machine (SSHTarget)
 ``ssh://user@host:port``        the same, for a host whose name means something else here
-``process:COMMAND``             a local command that speaks the protocol on its stdio:
-                                ``process:docker exec -i web pwsh -s -NoLogo``
-``unix:PATH``                   a unix socket
-``pid:NUMBER``                  a PowerShell process on this machine (Enter-PSHostProcess)
+``process:COMMAND``             a local command that speaks the protocol on its stdio, such as
+                                ``process:pwsh -s -NoLogo -NoProfile`` (ProcessTarget)
+``container:ID``                PowerShell in a container of this machine (ContainerTarget)
+``unix:PATH``                   a unix socket (SocketTarget)
+``pid:NUMBER``                  a PowerShell process of this machine (HostProcessTarget)
 ``name:NAME``                   the same, the only one of this name: ``name:pwsh``
 ``pipe:NAME``                   a process that was started with ``-CustomPipeName NAME``
 ``local``                       the endpoint of this package, in a process of its own
-==============================  ==========================================================
+==============================  ==============================================================
+
+`psremoting.PSSession.connect` takes such a text, a target, or a carrier.
 """
 
 from __future__ import annotations
 
+import getpass
 import math
 import os
+import re
 import shlex
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -25,7 +31,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from psremoting import errors
-from psremoting.client.carrier import Carrier
+from psremoting.client.carrier import Carrier, PromptStyle
 from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
 from psrp.sansio import LocalProtocolError, TransportAct
@@ -39,7 +45,10 @@ from sshsub.trio_process import CommandNotFound, open_process
 from sshsub.trio_stream import NoSuchPipe, Wire, connect_unix, custom_pipe, host_process
 
 __all__ = [
-    "CommandTarget",
+    "CONTAINER_PROGRAMS",
+    "PROCESS_PROMPT",
+    "ContainerTarget",
+    "HostProcessTarget",
     "ProcessTarget",
     "SSHTarget",
     "SocketTarget",
@@ -47,24 +56,28 @@ __all__ = [
     "carrier_for",
     "local_target",
     "parse_target",
+    "reply_timeouts",
 ]
+
+CONTAINER_PROGRAMS = ("docker", "podman", "nerdctl")
+"""Programs that run commands in containers, in the order in which they are tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SSHTarget:
-    """A machine that the system's OpenSSH reaches. The names are those of New-PSSession."""
+    """A machine that is reached with the system's OpenSSH. Names are those of New-PSSession."""
 
     host_name: str
-    """``[user@]host[:port]``; user and port in it beat the other two."""
+    """``[user@]host[:port]``; its user and port take precedence over the other fields."""
     user_name: str = ""
     port: int = 0
-    """0 leaves it to ssh's own configuration."""
+    """0 uses ssh's own configuration."""
     key_file_path: str = ""
     subsystem: str = DEFAULT_SUBSYSTEM
     options: Mapping[str, object] = field(default_factory=dict)
     """For ``ssh -o``, by name."""
     connecting_timeout: float = math.inf
-    """Seconds until the first packet of the server."""
+    """The limit in seconds for the first packet of the server."""
     program: str = "ssh"
 
     @property
@@ -76,7 +89,7 @@ class SSHTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandTarget:
+class ProcessTarget:
     """A local command that speaks the protocol on its stdio."""
 
     argv: tuple[str, ...]
@@ -85,16 +98,33 @@ class CommandTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerTarget:
+    """PowerShell in a running container of this machine, as -ContainerId names it."""
+
+    container_id: str
+    run_as_administrator: bool = False
+    """Run as user 0 of the container."""
+    program: str = ""
+    """docker, podman or nerdctl; empty for the first one that is installed."""
+    configuration_name: str = ""
+
+    @property
+    def computer(self) -> str:
+        return self.container_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SocketTarget:
-    """A unix socket that somebody speaks the protocol on."""
+    """A unix socket on which a server listens."""
 
     path: str
     computer: str = "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessTarget:
-    """A PowerShell process on this machine: by one of the three, as for Enter-PSHostProcess."""
+class HostProcessTarget:
+    """A PowerShell process of this machine, named in one of three ways as for
+    Enter-PSHostProcess."""
 
     pid: int | None = None
     name: str = ""
@@ -102,65 +132,62 @@ class ProcessTarget:
     computer: str = "localhost"
 
 
-Target: TypeAlias = SSHTarget | CommandTarget | SocketTarget | ProcessTarget
+Target: TypeAlias = SSHTarget | ProcessTarget | ContainerTarget | SocketTarget | HostProcessTarget
 
 
-def local_target(*arguments: str) -> CommandTarget:
-    """The embedded endpoint: ``psrp serve --stdio`` of this very installation."""
+def local_target(*arguments: str) -> ProcessTarget:
+    """Return the endpoint of this package: ``psrp serve --stdio`` of this installation."""
     start = "from psremoting.cli.entry import main; main()"
-    return CommandTarget(argv=(sys.executable, "-c", start, "serve", "--stdio", *arguments))
+    return ProcessTarget(argv=(sys.executable, "-c", start, "serve", "--stdio", *arguments))
 
 
-def _command(rest: str) -> CommandTarget:
-    try:
-        argv = tuple(shlex.split(rest))
-    except ValueError as error:
-        raise errors.PSRemotingError(
-            f"process:{rest}: {error}", error_id="ParameterBindingFailed"
-        ) from None
-    if not argv:
-        raise errors.PSRemotingError(
-            "process: needs a command behind it", error_id="ParameterBindingFailed"
-        )
-    return CommandTarget(argv=argv)
+def _invalid(text: str) -> errors.PSRemotingError:
+    return errors.PSRemotingError(text, error_id="ParameterBindingFailed")
 
 
 def _process(rest: str) -> ProcessTarget:
+    try:
+        argv = tuple(shlex.split(rest))
+    except ValueError as error:
+        raise _invalid(f"process:{rest}: {error}") from None
+    if not argv:
+        raise _invalid("process: requires a command")
+    return ProcessTarget(argv=argv)
+
+
+def _host_process(rest: str) -> HostProcessTarget:
     if not rest.isascii() or not rest.isdecimal():
-        raise errors.PSRemotingError(
-            f"pid:{rest} is no process id", error_id="ParameterBindingFailed"
-        )
-    return ProcessTarget(pid=int(rest))
+        raise _invalid(f"pid:{rest}: invalid process ID")
+    return HostProcessTarget(pid=int(rest))
 
 
 def _named(kind: str, rest: str) -> str:
     if not rest:
-        raise errors.PSRemotingError(
-            f"{kind}: needs a name behind it", error_id="ParameterBindingFailed"
-        )
+        raise _invalid(f"{kind}: requires a name")
     return rest
 
 
 _PREFIXES: dict[str, Callable[[str], Target]] = {
-    "process": _command,
+    "process": _process,
+    "container": lambda rest: ContainerTarget(container_id=_named("container", rest)),
     "unix": lambda rest: SocketTarget(path=_named("unix", rest)),
-    "pid": _process,
-    "name": lambda rest: ProcessTarget(name=_named("name", rest)),
-    "pipe": lambda rest: ProcessTarget(custom_pipe_name=_named("pipe", rest)),
+    "pid": _host_process,
+    "name": lambda rest: HostProcessTarget(name=_named("name", rest)),
+    "pipe": lambda rest: HostProcessTarget(custom_pipe_name=_named("pipe", rest)),
 }
 
 
 def parse_target(text: str, defaults: SSHTarget | None = None) -> Target:
-    """What ``text`` names. ``defaults`` has what goes for every target over ssh.
+    """Return the target that ``text`` names. ``defaults`` has the options of targets over ssh.
 
-    Raises PSRemotingError; InvalidComputerName for what is no host name.
+    Raises PSRemotingError; InvalidComputerName for an invalid host name.
     """
     if text == "local":
         return local_target()
     prefix, colon, rest = text.partition(":")
-    made = _PREFIXES.get(prefix) if colon else None
-    if made is not None:
-        return made(rest)
+    parse = _PREFIXES.get(prefix) if colon else None
+    if parse is not None:
+        return parse(rest)
     host_name = text.removeprefix("ssh://").removesuffix("/") if prefix == "ssh" else text
     try:
         parse_host_name(host_name)
@@ -172,9 +199,10 @@ def parse_target(text: str, defaults: SSHTarget | None = None) -> Target:
 # -- carriers
 
 
-def _reply_timeouts(
+def reply_timeouts(
     options: SessionOption, connecting_timeout: float = math.inf
 ) -> dict[TransportAct, float]:
+    """Return the seconds to wait for the answer to each act."""
     return {
         TransportAct.CREATE_POOL: connecting_timeout,
         TransportAct.CREATE_PIPELINE: options.operation_timeout,
@@ -231,11 +259,24 @@ def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
     def connect(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Wire]:
         return _child([target.program, *arguments], on_stderr, None, computer)
 
-    reply_timeouts = _reply_timeouts(options, target.connecting_timeout)
-    return StreamCarrier(connect, transport="SSH", computer=computer, reply_timeouts=reply_timeouts)
+    return StreamCarrier(
+        connect,
+        transport="SSH",
+        computer=computer,
+        reply_timeouts=reply_timeouts(options, target.connecting_timeout),
+        prompt_style=PromptStyle(prefix=_ssh_prefix(target)),
+    )
 
 
-def _command_carrier(target: CommandTarget, options: SessionOption) -> Carrier:
+def _ssh_prefix(target: SSHTarget) -> str:
+    """The prompt names the user if it is another one than the local user."""
+    user = parse_host_name(target.host_name).user_name or target.user_name
+    if user and user != getpass.getuser():
+        return f"[{user}@{target.computer}]: "
+    return f"[{target.computer}]: "
+
+
+def _process_carrier(target: ProcessTarget, options: SessionOption) -> Carrier:
     def connect(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Wire]:
         return _child(list(target.argv), on_stderr, target.env, target.computer)
 
@@ -243,11 +284,50 @@ def _command_carrier(target: CommandTarget, options: SessionOption) -> Carrier:
         connect,
         transport="Process",
         computer=target.computer,
-        reply_timeouts=_reply_timeouts(options),
+        reply_timeouts=reply_timeouts(options),
     )
 
 
-def _socket_carrier(target: SocketTarget | ProcessTarget, options: SessionOption) -> Carrier:
+_LOCATION = "$($executionContext.SessionState.Path.CurrentLocation)"
+PROCESS_PROMPT = f'function global:prompt {{ "[Process:$($PID)]: PS {_LOCATION}> " }}'
+"""Defines a prompt that names the process."""
+_CONTAINER_PROMPT = f'function global:prompt {{{{ "[{{}}]: PS {_LOCATION}> " }}}}'
+_NAME_LENGTH = 15
+"""A longer id of a container is cut in the prompt."""
+
+
+_CONTAINER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def _container_carrier(target: ContainerTarget, options: SessionOption) -> Carrier:
+    if not _CONTAINER_ID.fullmatch(target.container_id):
+        raise errors.InvalidContainerId(target.container_id)
+    programs = (target.program,) if target.program else CONTAINER_PROGRAMS
+    program = next(filter(shutil.which, programs), None)
+    if program is None:
+        raise errors.ProgramNotFound(" or ".join(programs), target.computer)
+    argv = [program, "exec", "-i"]
+    argv += ["--user", "0"] if target.run_as_administrator else []
+    argv += [target.container_id, "pwsh", "-NoLogo", "-NoProfile", "-s"]
+    if target.configuration_name:
+        argv += ["-ConfigurationName", target.configuration_name]
+    shown = target.container_id
+    if len(shown) > _NAME_LENGTH:
+        shown = shown[: _NAME_LENGTH - 1] + "\u2026"
+
+    def connect(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Wire]:
+        return _child(argv, on_stderr, None, target.computer)
+
+    return StreamCarrier(
+        connect,
+        transport="Container",
+        computer=target.computer,
+        reply_timeouts=reply_timeouts(options),
+        prompt_style=PromptStyle(definition=_CONTAINER_PROMPT.format(shown)),
+    )
+
+
+def _socket_carrier(target: SocketTarget | HostProcessTarget, options: SessionOption) -> Carrier:
     def find() -> str:
         if isinstance(target, SocketTarget):
             return target.path
@@ -263,16 +343,18 @@ def _socket_carrier(target: SocketTarget | ProcessTarget, options: SessionOption
     def connect(_: Callable[[str], None]) -> AbstractAsyncContextManager[Wire]:
         return _socket(find)
 
+    definition = PROCESS_PROMPT if isinstance(target, HostProcessTarget) else ""
     return StreamCarrier(
         connect,
         transport="NamedPipe",
         computer=target.computer,
-        reply_timeouts=_reply_timeouts(options),
+        reply_timeouts=reply_timeouts(options),
+        prompt_style=PromptStyle(definition=definition),
     )
 
 
 def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carrier:
-    """A carrier that is not open yet; a carrier of one's own passes through.
+    """Return a carrier that is not open yet; a carrier is returned as it is.
 
     Raises PSRemotingError for a target that cannot be tried at all.
     """
@@ -281,8 +363,10 @@ def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carri
     match target:
         case SSHTarget():
             return _ssh_carrier(target, options)
-        case CommandTarget():
-            return _command_carrier(target, options)
-        case SocketTarget() | ProcessTarget():
+        case ProcessTarget():
+            return _process_carrier(target, options)
+        case ContainerTarget():
+            return _container_carrier(target, options)
+        case SocketTarget() | HostProcessTarget():
             return _socket_carrier(target, options)
     return target

@@ -1,6 +1,6 @@
-"""Recorded traffic: detect its form, decode it, and show it.
+"""Recorded traffic: which form it has, what stands in it, and how it is shown.
 
-`decode` yields the entries of a file; `jsonlines` and `timeline` render them.
+`decode` gives the entries of a file, `jsonlines` and `timeline` show them.
 """
 
 from __future__ import annotations

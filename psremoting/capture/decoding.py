@@ -1,4 +1,4 @@
-"""Decode one recording into entries, from its first byte to its summary."""
+"""One recording from its first byte to its summary."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["decode", "decode_source", "summary_data"]
 def decode(
     path: str | Path, form: Form | None = None, ring: KeyRing | None = None
 ) -> Iterator[Entry]:
-    """Yield the entries of a file (``-`` is standard input); the last one is its summary.
+    """The entries of a file (``-``: standard input), the last of them its summary.
 
-    Raises CaptureError for a file that is not a recording, and after the summary for one that
-    can be read only in part.
+    Raises CaptureError when the file is no recording, and behind the summary when it is one
+    up to a point.
     """
     source = Source.open(path)
     try:
@@ -46,7 +46,7 @@ def decode(
 def decode_source(
     source: Source, form: Form | None = None, ring: KeyRing | None = None
 ) -> Iterator[Entry]:
-    """Yield the entries of an open source, as `decode` does."""
+    """As `decode`, for a source that is open already."""
     form = form or detect(source)
     joiner = Joiner(source.name, ring or KeyRing())
     failure: CaptureError | None = None
@@ -64,7 +64,6 @@ def decode_source(
         if not more:
             break
     yield Entry(type="summary", n=number + 1, data=summary_data(source.name, joiner.counts, form))
-    failure = failure or joiner.failure
     if failure is not None:
         raise failure
 
@@ -79,7 +78,7 @@ _HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText]]]
 
 
 def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
-    """Feed the joiner from the recording; each step may complete entries."""
+    """Hand the recording to the joiner, step by step."""
     if form in _HTTP_READERS:
         reader = WSManReader(joiner)
         for message in mark_refused(_HTTP_READERS[form](source)):
@@ -98,7 +97,7 @@ def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
 
 
 def summary_data(name: str, counts: Counts, form: Form | None = None) -> dict[str, Any]:
-    """Return the members of a summary line."""
+    """The members of a summary line."""
     return {
         "file": name,
         "form": form.value if form is not None else None,

@@ -103,7 +103,7 @@ class _Running:
                     self.opening.discard(opening)
                     await self._command(session)
         except PSRemotingTransportError as error:
-            told = error.told_by(STATE_BROKEN) if "Open" in error.error_id else error
+            told = error.with_id(STATE_BROKEN) if "Open" in error.error_id else error
             self._failed(computer, told, CONNECTION)
         except OperationTimeout as error:
             self._failed(computer, error, CONNECTION)

@@ -1,48 +1,65 @@
-"""Whether anybody wants what comes next, so that a slow reader of output slows the server down.
+"""Backpressure: a slow reader of output slows the server down.
 
-Output waits in memory until it is taken. When too much waits, the carrier stops reading: but
-everything comes through one pipe, acknowledgements and other commands' output too. So it only
-stops while nobody waits for anything. That cannot lock up, and one slow reader costs no memory.
+Output waits in memory until it is read. A carrier that asks for each command's output separately
+(WS-Man) simply does not ask for more of a command with too much of it. A carrier with one byte
+stream must also deliver acknowledgements and the output of other commands, so it stops reading
+only while no caller waits for anything. That cannot deadlock, and a slow reader costs no memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 import trio
 
-__all__ = ["Demand"]
+__all__ = ["Backpressure"]
 
 
-class Demand:
-    """``too_much`` tells whether more is waiting than should be."""
+class Backpressure:
+    """Delays the reading of a carrier.
 
-    def __init__(self, too_much: Callable[[], bool]) -> None:
+    ``too_much`` returns True if more output of a command is unread than should be; for None, if
+    that holds for any command.
+    """
+
+    def __init__(self, too_much: Callable[[UUID | None], bool]) -> None:
         self._too_much = too_much
         self._waiting = 0
         self._resume: trio.Event | None = None
+        self._resume_command: dict[UUID, trio.Event] = {}
 
-    async def until(self, event: trio.Event) -> None:
-        """Wait for something that the server will say."""
+    async def wait_for(self, event: trio.Event) -> None:
+        """Wait for an event that only the server can cause; reading goes on meanwhile."""
         self._waiting += 1
-        self._go_on()
+        self._resume_reading()
         try:
             await event.wait()
         finally:
             self._waiting -= 1
 
-    async def wanted(self) -> None:
-        """Wait, before more is read, until somebody waits for it or enough was taken."""
-        while not self._waiting and self._too_much():
+    async def wait_for_any_reader(self) -> None:
+        """Wait until a caller waits for the server, or no command has too much unread output."""
+        while not self._waiting and self._too_much(None):
             self._resume = trio.Event()
             await self._resume.wait()
 
-    def taken(self) -> None:
-        """Some of what waited was taken."""
-        if self._resume is not None and not self._too_much():
-            self._go_on()
+    async def wait_for_reader(self, command: UUID) -> None:
+        """Wait until ``command`` has less unread output."""
+        while self._too_much(command):
+            self._resume_command[command] = resume = trio.Event()
+            await resume.wait()
 
-    def _go_on(self) -> None:
+    def output_taken(self, command: UUID) -> None:
+        """Note that some output of ``command`` was read, or is not wanted any more."""
+        if self._resume is not None and not self._too_much(None):
+            self._resume_reading()
+        if self._resume_command and not self._too_much(command):
+            resume = self._resume_command.pop(command, None)
+            if resume is not None:
+                resume.set()
+
+    def _resume_reading(self) -> None:
         if self._resume is not None:
             self._resume.set()
             self._resume = None

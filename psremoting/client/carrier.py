@@ -1,58 +1,74 @@
-"""What a session needs of a transport, whichever it is.
+"""The interface between a session and its transport.
 
-A carrier moves what `psrp.Pool` wants moved and says what came; it never looks inside the
-bytes. The whole agreement is two small interfaces. Everything but `open`, `run` and `aclose`
-is a plain call that never waits, so that nobody is interrupted while a machine is touched.
+A carrier moves the bytes that `psrp.Pool` produces and reports the bytes that arrive; it never
+looks inside them. Everything except `open`, `run`, `aclose` and the `wait_for_*` methods is a
+plain call that never waits, so that no cancellation can interrupt a half-made change.
 
 * The session calls `Carrier.open` once, then starts `Carrier.run` in the background.
-* `Carrier.send` takes one `Outgoing`; while `Carrier.ready` is false the session holds back,
-  until `Receiver.ready_again` is called.
+* `Carrier.send` takes one `Outgoing` whenever `Carrier.room` for its target is above zero. When it
+  is zero, the carrier calls `Receiver.ready_again` later.
 * `Carrier.run` reports to the `Receiver` and ends with exactly one `Receiver.lost`. It never
-  raises (only trio's Cancelled passes): whatever goes wrong is told through `lost`.
-* Before it reads more, a carrier awaits `Receiver.demand`, so that a slow reader of output
-  slows the server down.
+  raises (only trio's Cancelled passes through).
+* A carrier with one byte stream for everything awaits `Receiver.wait_for_any_reader` before it
+  reads more; a carrier that asks for the output of each command awaits
+  `Receiver.wait_for_reader` of that command. So a slow reader of output slows the server down.
 * `Carrier.aclose` leaves no process and no socket behind, also when it is cancelled.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from psremoting.errors import PSRemotingTransportError
+    from psremoting.errors import OpenTimeout, PSRemotingError, PSRemotingTransportError
     from psrp.sansio import Outgoing, Stream, TransportAct
 
-__all__ = ["Carrier", "Receiver"]
+__all__ = ["Carrier", "PromptStyle", "Receiver"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptStyle:
+    """How an entered session shows its prompt. ``HostUtilities.cs``, GetRemotePrompt."""
+
+    prefix: str = ""
+    """Text before the prompt of the server, such as ``[server]: ``."""
+    definition: str = ""
+    """A script that defines the prompt function of the server; empty to leave it alone."""
 
 
 class Receiver(Protocol):
     """The session, as its carrier sees it."""
 
     def received(self, data: bytes, target: UUID | None, stream: Stream) -> None:
-        """Bytes of the fragment stream of ``target``, cut anywhere."""
+        """Take bytes of the fragment stream of ``target`` (None: the pool), cut anywhere."""
 
-    def acted(self, act: TransportAct, target: UUID | None) -> None:
-        """The server has carried out a step, or was given up waiting for."""
+    def act_done(self, act: TransportAct, target: UUID | None) -> None:
+        """The server has carried out ``act``, or the carrier stopped waiting for its answer."""
+
+    def act_failed(self, act: TransportAct, target: UUID | None, error: PSRemotingError) -> None:
+        """The server refused ``act``; the session itself goes on where it can.
+
+        CREATE_POOL and CONNECT of the pool end the opening, CREATE_PIPELINE ends that command.
+        """
 
     def noticed(self, text: str) -> None:
-        """A line for people that stood beside the protocol: ssh's stderr, a banner."""
+        """Diagnostic text outside the protocol (ssh's stderr, a banner), one line."""
 
-    def refused(self, text: str) -> None:
-        """The server could not use something we sent, and goes on without it."""
-
-    def unanswered(self, target: UUID, seconds: float) -> None:
-        """The server did not take up the command ``target`` in time: it will never run."""
-
-    def ready_again(self) -> None:
-        """The carrier takes more."""
+    def ready_again(self, target: UUID | None) -> None:
+        """`Carrier.room` of ``target`` is above zero again."""
 
     def lost(self, error: PSRemotingTransportError | None) -> None:
-        """Nothing more comes. None: as it should be, the session was closed."""
+        """Nothing more will arrive. None after an orderly close or disconnect."""
 
-    async def demand(self) -> None:
-        """Wait until somebody wants what comes next."""
+    async def wait_for_reader(self, target: UUID | None) -> None:
+        """Wait while too much output of the command ``target`` is unread. Returns at once for
+        the pool (None) and for a command that has ended."""
+
+    async def wait_for_any_reader(self) -> None:
+        """Wait while some command has too much unread output and no caller waits for the server."""
 
 
 class Carrier(Protocol):
@@ -61,23 +77,28 @@ class Carrier(Protocol):
     transport: str
     """The Transport column of Get-PSSession: SSH, Process, UnixSocket, WSMan ..."""
     computer: str
-    """The name that users see."""
-    fragment_size: int
-    """How many bytes one `Outgoing` may hold, fragment headers included."""
+    """The computer name that is shown to the user."""
+    prompt_style: PromptStyle
+    can_disconnect: bool
+    """True if a session outlives its connection (WS-Man)."""
 
-    @property
-    def ready(self) -> bool:
-        """Whether `send` should be called now."""
+    async def open(self, pool_id: UUID) -> None:
+        """Make the connection. ``pool_id`` is the id of the runspace pool to create or to connect
+        to. Raises PSRemotingError; nothing is left behind then."""
 
-    async def open(self) -> None:
-        """Make the connection. Raises PSRemotingError; nothing is left behind then."""
+    def room(self, target: UUID | None) -> int:
+        """The size in bytes of the largest `Outgoing` that `send` accepts for ``target`` now,
+        fragment headers included; 0 to hold back."""
 
     def send(self, out: Outgoing) -> None:
-        """Queue it. What is queued after the connection is lost goes nowhere, silently."""
+        """Queue ``out``. It is dropped silently after the connection was lost."""
+
+    def open_timed_out(self, seconds: float) -> OpenTimeout:
+        """Make the error for a session that did not open in ``seconds``."""
 
     async def run(self, receiver: Receiver) -> None:
         """Move bytes both ways until the end."""
 
     async def aclose(self, *, gently: bool) -> None:
-        """Give everything back; never raises. ``gently`` after an orderly close of the session,
+        """Release everything; never raises. ``gently`` after an orderly close of the session,
         otherwise at once and by force. Cancellation does not interrupt it."""

@@ -1,8 +1,7 @@
-"""Host calls of one session on their way: one after the other within a pipeline, answered once.
+"""Host calls of one session: in order within a pipeline, each answered once.
 
-A call may wait for a person. Meanwhile its pipeline may end: the question is withdrawn then,
-but what the pipeline wrote to the screen before is still written, and only then has it ended
-for its user.
+A call may wait for a person. If its pipeline ends meanwhile, the question is withdrawn, but text
+that the pipeline wrote before is still shown, and only then does the invocation end.
 """
 
 from __future__ import annotations
@@ -28,74 +27,75 @@ __all__ = ["HostCall", "HostCalls"]
 HostCall = e.PipelineHostCall | e.RunspacePoolHostCall
 
 
-class _Line:
-    """The calls of one pipeline, or of the pool."""
+class _CallQueue:
+    """The unanswered calls of one pipeline, or of the pool."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.calls: deque[HostCall] = deque()
-        self.scope: trio.CancelScope | None = None
-        """Around the question that is being asked; None while none is."""
-        self.ended: Callable[[], None] | None = None
+        self.question: trio.CancelScope | None = None
+        """Around the call that waits for its answer; None while none does."""
+        self.on_end: Callable[[], None] | None = None
+        """To be called after the last call; set once the pipeline has ended."""
 
 
 class HostCalls:
-    """Starts a task for each pipeline that calls, in the session's own ``nursery``."""
+    """Answers calls, with one task for each pipeline that has some."""
 
     def __init__(self, pool: Pool, computer: str, flush: Callable[[], None]) -> None:
         self._pool = pool
         self._computer = computer
         self._flush = flush
-        self._lines: dict[UUID | None, _Line] = {}
+        self._queues: dict[UUID | None, _CallQueue] = {}
 
     def add(self, call: HostCall, host: Host, nursery: trio.Nursery) -> None:
         key = getattr(call, "pipeline_id", None)
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = _Line(host)
-            line.calls.append(call)
-            nursery.start_soon(self._answer_all, key, line)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _CallQueue(host)
+            queue.calls.append(call)
+            nursery.start_soon(self._answer_all, key, queue)
         else:
-            line.calls.append(call)
+            queue.calls.append(call)
 
     def end(self, key: UUID | None, then: Callable[[], None]) -> None:
-        """The pipeline has ended: ``then`` is called once its writes are written."""
-        line = self._lines.get(key)
-        if line is None:
+        """Call ``then`` once the calls of a pipeline that has ended are carried out."""
+        queue = self._queues.get(key)
+        if queue is None:
             then()
             return
-        line.ended = then
-        if line.scope is not None:
-            line.scope.cancel()
+        queue.on_end = then
+        if queue.question is not None:
+            queue.question.cancel()
 
     def withdraw(self, key: UUID | None) -> None:
-        """The pipeline is being stopped: nobody waits for an answer any more."""
-        line = self._lines.get(key)
-        if line is not None and line.scope is not None:
-            line.scope.cancel()
+        """Cancel the question of a pipeline that is being stopped."""
+        queue = self._queues.get(key)
+        if queue is not None and queue.question is not None:
+            queue.question.cancel()
 
-    async def _answer_all(self, key: UUID | None, line: _Line) -> None:
+    async def _answer_all(self, key: UUID | None, queue: _CallQueue) -> None:
         try:
-            while line.calls:
-                await self._answer(key, line, line.calls.popleft())
+            while queue.calls:
+                await self._answer(key, queue, queue.calls.popleft())
         finally:
-            # Also when the session is cancelled: somebody may wait for the pipeline's end.
-            del self._lines[key]
-            if line.ended is not None:
-                line.ended()
+            # Also when the session is cancelled: a caller may wait for the end of the pipeline.
+            del self._queues[key]
+            if queue.on_end is not None:
+                queue.on_end()
 
-    async def _answer(self, key: UUID | None, line: _Line, call: HostCall) -> None:
+    async def _answer(self, key: UUID | None, queue: _CallQueue, call: HostCall) -> None:
         if call.call_id == VOID_CALL_ID:
-            await answer_call(line.host, call.method, call.arguments, self._computer)
+            await answer_call(queue.host, call.method, call.arguments, self._computer)
             return
-        with trio.CancelScope() as line.scope:
-            if line.ended is not None:
-                line.scope.cancel()
+        with trio.CancelScope() as queue.question:
+            if queue.on_end is not None:
+                queue.question.cancel()
             result, error = await answer_call(
-                line.host, call.method, call.arguments, self._computer
+                queue.host, call.method, call.arguments, self._computer
             )
             self._respond(key, call, result, error)
-        line.scope = None
+        queue.question = None
 
     def _respond(
         self, key: UUID | None, call: HostCall, result: Any, error: ErrorRecord | None
@@ -107,7 +107,7 @@ class HostCalls:
             try:
                 self._pool.send(_response(key, call, None, record))
             except LocalProtocolError:
-                # The pipeline is gone: nobody waits for the answer.
+                # The pipeline is gone, and needs no answer.
                 return
         self._flush()
 

@@ -1,7 +1,7 @@
-"""One remote command while it runs: its output, its streams, its end.
+"""A remote command: its output, its streams and its end.
 
-What comes is queued in the order in which it came. Whoever iterates takes the output and finds
-the records in `Invocation.streams`; `Invocation.merged` gives both, still in order.
+Output and records are queued in the order in which they arrived. Iteration yields the output and
+stores the records in `Invocation.streams`; `Invocation.merged` yields both, in order.
 """
 
 from __future__ import annotations
@@ -9,41 +9,81 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import trio
 
 from psremoting.client.streams import Record, StreamKind, Streams
-from psremoting.errors import CancelTimeout, PipelineFailed, PipelineStopped
+from psremoting.errors import CancelTimeout, PipelineFailed, PipelineStopped, RemoteErrors
 from psrp.events import InvocationState
 
 if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from psremoting.client.pool_driver import PoolDriver
+    from psremoting.options import SessionOption
     from psrp.records import ErrorRecord
 
-__all__ = ["Invocation", "Merged", "OnRecord", "Result"]
+__all__ = ["CommandOwner", "Invocation", "Merged", "OnRecord", "Result"]
 
 OnRecord = Callable[[StreamKind, Record], None]
 
 _OUTPUT = StreamKind.OUTPUT
 _YIELD_EVERY = 64
-"""How many objects are handed out before other tasks get their turn."""
+"""After this many objects other tasks get a turn."""
+
+
+class CommandOwner(Protocol):
+    """The part of a session that an invocation needs."""
+
+    computer: str
+    options: SessionOption
+
+    def stop_command(self, invocation: Invocation) -> None:
+        """Ask the server to stop a running command."""
+
+    def close_command(self, invocation: Invocation) -> None:
+        """Abandon a command, if it has not ended."""
+
+    def fail(self, invocation: Invocation, error: Exception) -> None:
+        """End a command with an error of this side, and close it at the server."""
+
+    async def wait_for(self, event: trio.Event) -> None:
+        """Wait for an event that only the server can cause."""
+
+    def output_taken(self, command: UUID) -> None:
+        """Some of the output of ``command`` was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A command that has ended: everything that it said."""
+    """A command that has ended, with its output and records."""
 
     output: list[Any]
     streams: Streams
     state: InvocationState
     error: Exception | None = None
-    """Why it did not complete; None when it did, or when it was stopped without a word."""
+    """The reason why it did not complete; None if it did, or if the caller stopped it."""
     exit_code: int | None = None
-    """What the remote side's ``exit`` said, where it was told to the host."""
+    """The code of a remote ``exit``, if the server reported one to the host."""
+
+    @property
+    def errors(self) -> list[ErrorRecord]:
+        """The error records: those of the error stream, then that of a terminating error."""
+        record = getattr(self.error, "record", None)
+        return [*self.streams.error, *([record] if record is not None else [])]
+
+    @property
+    def had_errors(self) -> bool:
+        """True if the command wrote an error record or did not complete."""
+        return bool(self.streams.error) or self.error is not None
+
+    def raise_for_errors(self) -> None:
+        """Raise `Result.error`, or RemoteErrors if the command wrote error records."""
+        if self.error is not None:
+            raise self.error
+        if self.streams.error:
+            raise RemoteErrors(self.streams.error)
 
 
 class Merged:
@@ -65,14 +105,14 @@ class Invocation:
         async for value in await session.invoke("Get-Process"):
             ...
 
-    The iteration ends when the command has. It raises `PipelineFailed` for a terminating error,
-    `PSRemotingTransportError` when the session broke; what came before was handed out by then.
-    As a context manager it gives the command up at the end of the block, if it still runs.
+    The iteration ends when the command has ended. It raises `PipelineFailed` for a terminating
+    error and `PSRemotingTransportError` if the session broke, after all output was yielded. As a
+    context manager it closes the command at the end of the block, if it still runs.
     """
 
-    def __init__(self, driver: PoolDriver, id: UUID, on_record: OnRecord | None) -> None:
+    def __init__(self, owner: CommandOwner, id: UUID, on_record: OnRecord | None) -> None:
         self.id = id
-        self.driver = driver
+        self._owner = owner
         self.state = InvocationState.RUNNING
         self.error: Exception | None = None
         self.exit_code: int | None = None
@@ -81,25 +121,23 @@ class Invocation:
         self._items: deque[tuple[StreamKind, Any]] = deque()
         self._more = trio.Event()
         self._ended = trio.Event()
-        self._over = False
+        self._has_ended = False
         self._stop_wanted = False
-        self._given = 0
-        self.heard = False
-        """Whether the server has said anything about this command."""
+        self._yielded = 0
 
     def __repr__(self) -> str:
         return f"<Invocation {self.id}, {self.state.name}>"
 
     @property
     def ended(self) -> bool:
-        return self._over
+        return self._has_ended
 
     @property
-    def waiting(self) -> int:
-        """How many objects and records have come and were not taken."""
+    def unread(self) -> int:
+        """The number of objects and records that have arrived and were not taken."""
         return len(self._items)
 
-    # -- for its user
+    # -- for the caller
 
     def __aiter__(self) -> Self:
         return self
@@ -112,15 +150,17 @@ class Invocation:
             self.streams.add(kind, item)
 
     def merged(self) -> Merged:
-        """Output and records in the order in which they came: pairs of stream and item.
+        """Iterate over output and records in order of arrival, as pairs of stream and item.
 
-        Raises as the iteration over the output does. What goes this way is not kept.
+        Raises as the iteration over the output does. Records are not kept in `streams`.
         """
         return Merged(self._next)
 
     async def batch(self) -> list[Any]:
-        """All the output that is there, at least one object; [] at the end. Raises as above."""
-        while await self._some():
+        """Return all output that has arrived, at least one object; [] at the end.
+
+        Raises as the iteration does."""
+        while await self._wait_for_items():
             taken = self._take_output()
             if taken:
                 return taken
@@ -128,19 +168,19 @@ class Invocation:
         return []
 
     async def output(self) -> list[Any]:
-        """All the output, once the command has ended. Raises as the iteration does."""
+        """Wait for the end and return all output. Raises as the iteration does."""
         await self.wait()
         taken = self._take_output()
         self._raise_for_end()
         return taken
 
     async def wait(self) -> InvocationState:
-        """Wait for the end, and tell how it was; nothing is raised, nothing of the output lost."""
-        await self.driver.until(self._ended)
+        """Wait for the end and return the state. Raises nothing and keeps the output."""
+        await self._owner.wait_for(self._ended)
         return self.state
 
     async def result(self) -> Result:
-        """Everything, once the command has ended; `Result.error` instead of an exception."""
+        """Wait for the end and return output and records; a failure is in `Result.error`."""
         state = await self.wait()
         return Result(
             output=self._take_output(),
@@ -153,24 +193,24 @@ class Invocation:
     async def stop(self) -> None:
         """Stop the command as Ctrl+C does, and wait until it has stopped.
 
-        Raises CancelTimeout after ``SessionOption.cancel_timeout``; it is given up then.
+        Raises CancelTimeout after ``SessionOption.cancel_timeout``; the command is closed then.
         """
         if self.ended:
             return
         self._stop_wanted = True
-        self.driver.stop_pipeline(self)
-        limit = self.driver.options.cancel_timeout
+        self._owner.stop_command(self)
+        limit = self._owner.options.cancel_timeout
         with trio.move_on_after(limit):
-            await self.driver.until(self._ended)
+            await self._owner.wait_for(self._ended)
             return
         self.close()
         raise CancelTimeout(
-            f"The command did not stop within {limit:g} seconds.", computer=self.driver.computer
+            f"The command did not stop within {limit:g} seconds.", computer=self._owner.computer
         )
 
     def close(self) -> None:
-        """Give the command up, without waiting: the server ends it, and nothing more is told."""
-        self.driver.close_pipeline(self)
+        """Close the command without waiting; the server ends it, and nothing more arrives."""
+        self._owner.close_command(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -183,37 +223,36 @@ class Invocation:
     ) -> None:
         self.close()
 
-    # -- for its session; nothing here waits
+    # -- for the session; nothing here waits
 
-    def take_in(self, kind: StreamKind, item: Any) -> None:
-        if self._over:
+    def add(self, kind: StreamKind, item: Any) -> None:
+        if self._has_ended:
             return
-        self.heard = True
         if kind is not _OUTPUT and self._on_record is not None:
             try:
                 self._on_record(kind, item)
             except Exception as error:
-                # The reader of the session must live: the caller's mistake is the caller's.
+                # The session's reader must go on: only this command fails.
                 self._on_record = None
-                self.driver.fail(self, error)
+                self._owner.fail(self, error)
             return
         self._items.append((kind, item))
         if not self._more.is_set():
             self._more.set()
 
     def end(self, state: InvocationState, error: Exception | None) -> None:
-        if self._over:
+        if self._has_ended:
             return
-        self._over = self.heard = True
+        self._has_ended = True
         self.state = state
         self.error = error
         self._ended.set()
         self._more.set()
 
-    def end_as_told(self, state: InvocationState, record: ErrorRecord | None) -> None:
-        """The server's word on how it ended."""
+    def end_with_state(self, state: InvocationState, record: ErrorRecord | None) -> None:
+        """End as the server's PIPELINE_STATE says."""
         error: Exception | None = None
-        computer = self.driver.computer
+        computer = self._owner.computer
         if state is InvocationState.STOPPED and not self._stop_wanted:
             error = PipelineStopped(record, computer)
         elif state is InvocationState.FAILED and record is not None:
@@ -223,24 +262,24 @@ class Invocation:
     # -- inside
 
     async def _next(self) -> tuple[StreamKind, Any]:
-        if not self._items and not await self._some():
+        if not self._items and not await self._wait_for_items():
             self._raise_for_end()
             raise StopAsyncIteration
-        self._given += 1
-        if self._given % _YIELD_EVERY == 0:
+        self._yielded += 1
+        if self._yielded % _YIELD_EVERY == 0:
             await trio.lowlevel.checkpoint()
         item = self._items.popleft()
-        self.driver.taken()
+        self._owner.output_taken(self.id)
         return item
 
-    async def _some(self) -> bool:
-        """Wait until something is there; False at the end."""
+    async def _wait_for_items(self) -> bool:
+        """Wait for output or records; False at the end."""
         while not self._items:
             if self.ended:
                 await trio.lowlevel.checkpoint()
                 return False
             self._more = trio.Event()
-            await self.driver.until(self._more)
+            await self._owner.wait_for(self._more)
         return True
 
     def _take_output(self) -> list[Any]:
@@ -251,7 +290,7 @@ class Invocation:
             else:
                 self.streams.add(kind, item)
         self._items.clear()
-        self.driver.taken()
+        self._owner.output_taken(self.id)
         return output
 
     def _raise_for_end(self) -> None:

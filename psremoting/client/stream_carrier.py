@@ -1,9 +1,9 @@
-"""The carrier for every byte stream: packets, one a line, over ssh, a process or a socket.
+"""The carrier for byte streams: out-of-process packets over ssh, a process or a socket.
 
-`sshsub.Subsystem` knows the packets; this module moves its bytes. Three tasks live here. The
-reader alone feeds the machine and tells the session what came; the writer alone writes, so that
-a caller who is cancelled never cuts a packet in two; the clock gives up answers that are overdue.
-None of them raises: the first to fail stores the error, and all end.
+`sshsub.Subsystem` reads and writes the packets; this module moves its bytes with three tasks. Only
+the reader feeds the machine and reports what arrived. Only the writer writes, so that a cancelled
+caller never cuts a packet in two. The clock ends waits that take too long. None of them raises:
+the first one to fail stores the error, and all end.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import trio
 
 from psremoting import errors
+from psremoting.client.carrier import PromptStyle
 from psrp.sansio import RemoteProtocolError, Side, TransportAct
 from sshsub.events import (
     END_OF_INPUT_ERROR,
@@ -39,28 +41,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Connect", "StreamCarrier"]
 
-_PENDING = 4 * PACKET_SIZE
-"""Bytes that may wait in the machine before the session holds back."""
-_NOISE_KEPT = 20
+_MAX_PENDING = 4 * PACKET_SIZE
+"""Unsent bytes in the machine at which the carrier has no room."""
+_LINES_KEPT = 20
 _FIRST_PACKET = "<Data "
-
-_OUR_ACTS = (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE, TransportAct.CLOSE_POOL)
+_REPORTED_ACTS = (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE, TransportAct.CLOSE_POOL)
 _BROKEN_STREAM = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
-
 Connect = Callable[[Callable[[str], None]], "AbstractAsyncContextManager[Wire]"]
-"""Opens a wire; the callback takes the lines of its stderr, where there is one."""
+"""Opens a wire; the callback takes the lines of its stderr, if it has one."""
 
 
 class StreamCarrier:
-    """A session's way over a `sshsub.trio_stream.Wire`.
+    """A `psremoting.client.carrier.Carrier` over a `sshsub.trio_stream.Wire`.
 
-    ``connect`` opens the wire; it raises PSRemotingError or OSError. ``reply_timeouts``
-    has seconds by act, see `sshsub.events.REPLY_TIMEOUTS`; CREATE_POOL limits the wait for the
-    first packet.
+    ``connect`` opens the wire; it raises PSRemotingError or OSError. ``reply_timeouts`` maps acts
+    to the seconds to wait for their answers (`sshsub.events.REPLY_TIMEOUTS`); that of CREATE_POOL
+    is the limit for the first packet.
     """
 
-    fragment_size = PACKET_SIZE
+    can_disconnect = False
 
     def __init__(
         self,
@@ -69,9 +69,11 @@ class StreamCarrier:
         transport: str,
         computer: str,
         reply_timeouts: Mapping[TransportAct, float],
+        prompt_style: PromptStyle | None = None,
     ) -> None:
         self.transport = transport
         self.computer = computer
+        self.prompt_style = prompt_style or PromptStyle(prefix=f"[{computer}]: ")
         self._connect = connect
         self._connecting_timeout = reply_timeouts.get(TransportAct.CREATE_POOL, math.inf)
         finite = {act: seconds for act, seconds in reply_timeouts.items() if seconds < math.inf}
@@ -79,42 +81,53 @@ class StreamCarrier:
         self._wire: Wire | None = None
         self._stack = AsyncExitStack()
         self._receiver: Receiver | None = None
-        self._wake = trio.Event()
-        self._clock_wake = trio.Event()
+        self._wake_writer = trio.Event()
+        self._wake_clock = trio.Event()
         self._deadlines: dict[PendingReply, float] = {}
         self._next_deadline = math.inf
-        self._held_back = False
+        self._was_full = False
         self._heard = False
-        self._noise: list[str] = []
-        self._early: list[str] = []
+        self._unanswered: dict[UUID, None] = {}
+        """Commands for which nothing has arrived, the newest last."""
+        self._other_lines: list[str] = []
+        """Lines of the stream that were no packets."""
+        self._stderr: list[str] = []
+        self._early_stderr: list[str] = []
         self._reported: list[str] = []
         self._lost = False
         self._closing = False
-        self._over: trio.CancelScope | None = None
+        self._tasks: trio.CancelScope | None = None
 
     def __repr__(self) -> str:
         return f"<StreamCarrier {self.transport} to {self.computer}>"
 
-    async def open(self) -> None:
+    async def open(self, pool_id: UUID) -> None:
         try:
-            self._wire = await self._stack.enter_async_context(self._connect(self._notice))
+            self._wire = await self._stack.enter_async_context(self._connect(self._stderr_line))
         except OSError as error:
             text = error.strerror or str(error)
             if error.filename:
                 text += f": '{error.filename}'"
             raise errors.PSRemotingTransportError(text, computer=self.computer) from error
 
-    @property
-    def ready(self) -> bool:
-        if self._machine.pending < _PENDING:
-            return True
-        self._held_back = True
-        return False
+    def room(self, target: UUID | None) -> int:
+        if self._machine.pending < _MAX_PENDING:
+            return PACKET_SIZE
+        self._was_full = True
+        return 0
 
     def send(self, out: Outgoing) -> None:
-        if not (self._lost or self._machine.over or self._machine.output_closed):
-            self._machine.send(out)
-            self._touched()
+        if self._lost or self._machine.over or self._machine.output_closed:
+            return
+        if out.act is TransportAct.CREATE_PIPELINE and out.target is not None:
+            self._unanswered[out.target] = None
+        self._machine.send(out)
+        self._machine_changed()
+
+    def open_timed_out(self, seconds: float) -> errors.OpenTimeout:
+        return errors.opening_timed_out(
+            self.computer, seconds, ssh=self.transport == "SSH", stderr=self._last_stderr
+        )
 
     async def aclose(self, *, gently: bool) -> None:
         self._closing = True
@@ -130,155 +143,181 @@ class StreamCarrier:
     async def run(self, receiver: Receiver) -> None:
         assert self._wire is not None
         self._receiver = receiver
-        for line in self._early:
-            self._notice(line)
+        for line in self._early_stderr:
+            self._stderr_line(line)
         async with trio.open_nursery() as nursery:
-            self._over = nursery.cancel_scope
+            self._tasks = nursery.cancel_scope
             nursery.start_soon(self._write, self._wire)
-            nursery.start_soon(self._watch_the_clock)
+            nursery.start_soon(self._watch_deadlines)
             await self._read(self._wire, receiver)
             nursery.cancel_scope.cancel()
 
     async def _read(self, wire: Wire, receiver: Receiver) -> None:
         while not self._lost:
-            await receiver.demand()
+            await receiver.wait_for_any_reader()
             try:
                 data = await wire.receive_some()
             except _BROKEN_STREAM:
                 data = b""
             if not data:
-                # What stands on stderr tells why; it is whole when the process has ended.
+                # Closing waits for the process: then its stderr, which has the reason, is whole.
                 with suppress(*_BROKEN_STREAM):
                     await wire.aclose()
             self._machine.receive_data(data)
-            self._deal_with_events()
+            self._process_events()
             if not data:
-                self._tell_lost(self._why_lost(""))
+                self._report_loss(self._reason_of_loss(""))
 
     async def _write(self, wire: Wire) -> None:
         while True:
             data = self._machine.data_to_send()
             if not data:
-                self._wake = trio.Event()
-                await self._wake.wait()
+                self._wake_writer = trio.Event()
+                await self._wake_writer.wait()
                 continue
-            if self._held_back and self._machine.pending < _PENDING and self._receiver:
-                self._held_back = False
-                self._receiver.ready_again()
+            self._report_room()
             try:
                 await wire.send_all(data)
             except _BROKEN_STREAM:
-                # The reader goes on: what the server said last tells why.
+                # The reader goes on: the last bytes of the server have the reason.
                 self._machine.send_failed()
                 return
 
-    async def _watch_the_clock(self) -> None:
+    async def _watch_deadlines(self) -> None:
         while True:
-            self._clock_wake = trio.Event()
+            self._wake_clock = trio.Event()
             self._next_deadline = min(self._deadlines.values(), default=math.inf)
             with trio.move_on_at(self._next_deadline):
-                await self._clock_wake.wait()
+                await self._wake_clock.wait()
             now = trio.current_time()
             for wait, deadline in list(self._deadlines.items()):
                 if deadline <= now:
                     self._machine.reply_timed_out(wait)
-            self._deal_with_events()
+            self._process_events()
 
-    # -- what the tasks share; nothing here waits
+    # -- shared by the tasks; nothing here waits
 
-    def _notice(self, line: str) -> None:
-        """A line of stderr. ``pwsh -s`` has its error reports there, and its last words."""
+    @property
+    def _last_stderr(self) -> str:
+        return self._stderr[-1] if self._stderr else ""
+
+    def _stderr_line(self, line: str) -> None:
+        """Take a line of stderr. ``pwsh -s`` writes its error reports there."""
+        if line.strip():
+            self._stderr = [*self._stderr, line][-_LINES_KEPT:]
         if self._receiver is None:
-            self._early.append(line)
+            self._early_stderr.append(line)
         elif self.transport != "Process":
             self._receiver.noticed(line)
         elif line.startswith(TRANSPORT_ERROR):
-            self._receiver.refused(line)
+            self._refused(line)
         elif not (self._closing and line == END_OF_INPUT_ERROR):
             self._receiver.noticed(line)
 
-    def _touched(self) -> None:
-        """The machine may have something to write, and other answers to wait for."""
+    def _refused(self, text: str) -> None:
+        """The server could not read a message. Its report does not say which one: it is the newest
+        command that has no answer, or else the opening."""
+        assert self._receiver is not None
+        error = errors.PSRemotingError(text, computer=self.computer)
+        if self._unanswered:
+            target, _ = self._unanswered.popitem()
+            self._receiver.act_failed(TransportAct.CREATE_PIPELINE, target, error)
+        else:
+            self._receiver.act_failed(TransportAct.CREATE_POOL, None, error)
+
+    def _report_room(self) -> None:
+        if self._was_full and self._machine.pending < _MAX_PENDING and self._receiver is not None:
+            self._was_full = False
+            self._receiver.ready_again(None)
+
+    def _machine_changed(self) -> None:
+        """Wake the tasks that have something to write, or another deadline."""
         waits = self._machine.pending_replies
         if len(waits) != len(self._deadlines) or any(w not in self._deadlines for w in waits):
             now = trio.current_time()
             known = self._deadlines
             self._deadlines = {w: known.get(w, now + w.seconds) for w in waits}
             if min(self._deadlines.values(), default=math.inf) < self._next_deadline:
-                self._clock_wake.set()
-        self._wake.set()
+                self._wake_clock.set()
+        self._wake_writer.set()
 
-    def _deal_with_events(self) -> None:
+    def _process_events(self) -> None:
         receiver = self._receiver
         assert receiver is not None
         while not self._lost:
             try:
                 event = self._machine.next_event()
             except RemoteProtocolError as error:
-                self._tell_lost(self._why_broken(error))
+                self._report_loss(self._broken_packet(error))
                 return
             if event is None:
                 break
             if type(event) is DataReceived:
                 self._heard = True
+                if self._unanswered and event.target is not None:
+                    self._unanswered.pop(event.target, None)
                 receiver.received(event.data, event.target, event.stream)
             else:
-                self._deal_with(event, receiver)
-        self._touched()
-        if self._held_back and self._machine.pending < _PENDING:
-            self._held_back = False
-            receiver.ready_again()
+                self._process(event, receiver)
+        self._machine_changed()
+        self._report_room()
 
-    def _deal_with(self, event: Event, receiver: Receiver) -> None:
+    def _process(self, event: Event, receiver: Receiver) -> None:
         match event:
             case ActReceived(act=act, target=target):
-                if act in _OUR_ACTS:
-                    receiver.acted(act, target)
+                if act is TransportAct.CLOSE_PIPELINE and target is not None:
+                    self._unanswered.pop(target, None)
+                if act in _REPORTED_ACTS:
+                    receiver.act_done(act, target)
             case DiagnosticLine(text=text):
                 if _FIRST_PACKET.startswith(text):
-                    return  # cut off so early that it looks like text
-                self._noise = [*self._noise, text][-_NOISE_KEPT:]
+                    return  # a packet that was cut off
+                self._other_lines = [*self._other_lines, text][-_LINES_KEPT:]
                 receiver.noticed(text)
             case PeerError(text=text, fatal=False):
-                receiver.refused(text)
+                self._refused(text)
             case PeerError(text=text):
                 self._reported.append(text)
-                self._tell_lost(self._why_lost(text))
+                self._report_loss(self._reason_of_loss(text))
             case TimedOut(wait=PendingReply(act=TransportAct.CREATE_POOL)):
-                timeout = errors.connecting_timed_out(
-                    self.computer, self._connecting_timeout, ssh=self.transport == "SSH"
-                )
-                self._tell_lost(timeout)
+                self._report_loss(self.open_timed_out(self._connecting_timeout))
             case TimedOut(
                 wait=PendingReply(act=TransportAct.CREATE_PIPELINE, target=target, seconds=seconds)
             ):
-                assert target is not None
-                receiver.unanswered(target, seconds)
+                late = errors.OperationTimeout(
+                    f"The server did not acknowledge the command within {seconds:g} seconds.",
+                    computer=self.computer,
+                )
+                receiver.act_failed(TransportAct.CREATE_PIPELINE, target, late)
             case Ended(clean=clean, reason=reason):
-                self._tell_lost(None if clean else self._why_lost(reason))
+                self._report_loss(None if clean else self._reason_of_loss(reason))
 
-    def _why_lost(self, reason: str) -> errors.PSRemotingTransportError:
+    def _reason_of_loss(self, reason: str) -> errors.PSRemotingTransportError:
         if self._reported:
             return errors.process_reported(self.computer, self._reported[-1])
-        if self._noise and not self._heard:
-            return errors.noise_instead_of_packets(self.computer, self._noise[-1].strip())
+        if self._other_lines and not self._heard:
+            return errors.text_instead_of_packets(self.computer, self._other_lines[-1].strip())
         ended = self._wire.ended if self._wire is not None else None
-        if ended is not None and ended.exit_code is not None:
-            reason += f" (exit code {ended.exit_code})"
-        ssh = self.transport == "SSH"
-        return errors.process_ended(self.computer, ssh=ssh, reason=reason)
+        return errors.process_ended(
+            self.computer,
+            ssh=self.transport == "SSH",
+            reason=reason,
+            exit_code=None if ended is None else ended.exit_code,
+            stderr=self._last_stderr,
+            opened=self._heard,
+        )
 
-    def _why_broken(self, error: RemoteProtocolError) -> errors.PSRemotingTransportError:
+    def _broken_packet(self, error: RemoteProtocolError) -> errors.PSRemotingTransportError:
         words = error.words if isinstance(error, BrokenLine) else str(error)
-        made = errors.noise_instead_of_packets(self.computer, words)
+        made = errors.text_instead_of_packets(self.computer, words)
         made.__cause__ = error
         return made
 
-    def _tell_lost(self, error: errors.PSRemotingTransportError | None) -> None:
+    def _report_loss(self, error: errors.PSRemotingTransportError | None) -> None:
         if self._lost:
             return
         self._lost = True
         if self._receiver is not None:
             self._receiver.lost(error)
-        if self._over is not None:
-            self._over.cancel()
+        if self._tasks is not None:
+            self._tasks.cancel()

@@ -146,7 +146,7 @@ class _Work:
         if isinstance(error, PipelineFailed):
             self.call.write_error(error.record, error.computer)
         elif isinstance(error, PSRemotingTransportError) and "Open" in error.error_id:
-            self.call.fail(error.told_by(STATE_BROKEN))
+            self.call.fail(error.with_id(STATE_BROKEN))
         else:
             self.call.fail(error)
 

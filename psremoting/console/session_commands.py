@@ -21,7 +21,6 @@ from psremoting.console.session_tables import TARGET_SET
 from psremoting.errors import PSRemotingError
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.session_table import SessionEntry
-from psremoting.shell.prompts import ssh_user
 from psremoting.targets import Target
 from psrp.records import ErrorCategory
 
@@ -89,11 +88,11 @@ async def _enter(call: Call, binding: Binding) -> None:
             async with call.workspace.connect(
                 target, host=surface.host, like_powershell=True, on_notice=surface.notice
             ) as session:
-                if not await surface.enter(session, user=ssh_user(target)):
+                if not await surface.enter(session):
                     everything.cancel()
                     await trio.lowlevel.checkpoint()
         return
-    await surface.enter(entry.session, user=ssh_user(entry.target))
+    await surface.enter(entry.session)
 
 
 def _enter_failed(call: Call, error: PSRemotingError) -> None:

@@ -35,9 +35,9 @@ class Surface(Protocol):
     def clear(self) -> None:
         """Empty the screen, if there is one."""
 
-    async def enter(self, session: PSSession, *, user: str) -> bool:
-        """Let the user work in ``session`` until it is left; it is not closed here. ``user`` is
-        who was asked for over ssh. False: it hangs, and an orderly close would hang, too.
+    async def enter(self, session: PSSession) -> bool:
+        """Let the user work in ``session`` until it is left, without closing it. False if it
+        hangs, so that an orderly close would hang too.
 
         Raises PSRemotingError when it cannot be entered, and when it breaks meanwhile.
         """

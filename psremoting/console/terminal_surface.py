@@ -98,8 +98,8 @@ class TerminalSurface:
 
     # -- sessions
 
-    async def enter(self, session: PSSession, *, user: str) -> bool:
-        self._shell = shell = Shell(session, self._host, user=user)
+    async def enter(self, session: PSSession) -> bool:
+        self._shell = shell = Shell(session, self._host)
         self._reader.completes_with(RemoteCompletion(session).matches)
         try:
             leaving = await shell.run()

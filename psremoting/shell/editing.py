@@ -24,8 +24,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from psremoting.shell.plain import read_one_key
-from psremoting.shell.prompts import CONTINUATION
-from psremoting.shell.reading import Complete, EndOfInput, Interrupted
+from psremoting.shell.reading import CONTINUATION, Complete, EndOfInput, Interrupted
 from psremoting.shell.remote_completion import Match
 from psremoting.shell.screen import Screen
 from psremoting.shell.text import displayable

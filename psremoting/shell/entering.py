@@ -17,14 +17,13 @@ import trio
 from psremoting import errors
 from psremoting.formatting import printable
 from psremoting.session import PSSession
+from psremoting.shell.late_editor import LateEditor
 from psremoting.shell.loop import Leaving, Shell
 from psremoting.shell.plain import PlainReader
-from psremoting.shell.prompts import ssh_user
-from psremoting.shell.reading import LateEditor
 from psremoting.shell.remote_completion import RemoteCompletion
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost
-from psremoting.targets import ProcessTarget, parse_target
+from psremoting.targets import parse_target
 from psrp.records import ErrorCategory, ErrorRecord
 
 if TYPE_CHECKING:
@@ -117,10 +116,8 @@ async def enter(
             async with PSSession.connect(
                 target, options=options, host=host, like_powershell=True, on_notice=beside.notice
             ) as session:
-                beside.shell = shell = Shell(session, host, user=ssh_user(target))
+                beside.shell = shell = Shell(session, host)
                 console.reader.completes_with(RemoteCompletion(session).matches)
-                if isinstance(target, ProcessTarget):
-                    await shell.name_process()
                 leaving = await shell.run()
                 broken = session.error
                 if leaving is Leaving.HUNG:

@@ -21,7 +21,7 @@ __all__ = [
     "is_exit",
     "is_incomplete",
     "line_pipeline",
-    "process_prompt_pipeline",
+    "prompt_definition",
     "prompt_pipeline",
     "required_commands",
 ]
@@ -32,10 +32,6 @@ _REQUIRED = ("Out-Default", EXIT)
 _ERRORS_AND_OUTPUT = 3
 _OUT_DEFAULT = Command(
     "Out-Default", use_local_scope=True, merge_previous_results=_ERRORS_AND_OUTPUT
-)
-_PROCESS_PROMPT = (
-    'function global:prompt { "[Process:$($PID)]: PS '
-    '$($executionContext.SessionState.Path.CurrentLocation)> " }'
 )
 _ALL_COMMANDS = 271
 """Alias, Function, Filter, Cmdlet and Configuration."""
@@ -74,12 +70,11 @@ def prompt_pipeline(id: UUID) -> e.CreatePipeline:
     return _pipeline(id, PowerShell(statements=((Command("prompt"),),), history="prompt"))
 
 
-def process_prompt_pipeline(id: UUID) -> e.CreatePipeline:
-    """Gives a process of this machine a prompt that says which one it is; Enter-PSHostProcess
-    runs it before it enters, for the prompt gets no name of a computer in front."""
+def prompt_definition(id: UUID, script: str) -> e.CreatePipeline:
+    """Return the pipeline that runs ``script``, which defines the prompt of the server."""
     return e.CreatePipeline(
         pipeline_id=id,
-        powershell=PowerShell.of(Command(_PROCESS_PROMPT, is_script=True)),
+        powershell=PowerShell.of(Command(script, is_script=True)),
         host_info=HostInfo.null(),
         remote_stream_options=15,
     )

@@ -13,13 +13,7 @@ from uuid import uuid4
 import trio
 
 from psremoting import errors
-from psremoting.client.invocation import Invocation
-from psremoting.client.streams import StreamKind
-from psremoting.errors import stopped_record
-from psremoting.formatting import error_text, value_text
-from psremoting.session import PSSession
-from psremoting.shell import line_pipelines
-from psremoting.shell.debugger import (
+from psremoting.client.debugger import (
     DEBUG_PROMPT,
     Results,
     ResumeAction,
@@ -27,10 +21,14 @@ from psremoting.shell.debugger import (
     action_pipeline,
     debugger_pipeline,
     read_results,
-    read_stop,
 )
-from psremoting.shell.prompts import CONTINUATION, DEFAULT_PROMPT, remote_prompt
-from psremoting.shell.reading import EndOfInput, Interrupted, Reader
+from psremoting.client.invocation import Invocation
+from psremoting.client.streams import StreamKind
+from psremoting.errors import stopped_record
+from psremoting.formatting import error_text, value_text
+from psremoting.session import PSSession
+from psremoting.shell import line_pipelines
+from psremoting.shell.reading import CONTINUATION, EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost
 from psrp import events as e
@@ -51,6 +49,9 @@ _DEBUGGER_BANNER = "Entering debug mode. Use h or ? for help."
 _HANGS = "The command has not stopped yet. Close the session? [y/N]: "
 
 
+DEFAULT_PROMPT = "PS>"
+
+
 class Leaving(Enum):
     """Why a session was left."""
 
@@ -65,23 +66,24 @@ class Leaving(Enum):
 class Shell:
     """An interactive session on ``host``, which has to be the session's own host.
 
-    ``user`` is who was asked for over ssh. Ctrl+C is told with `interrupt`.
+    Call `interrupt` for Ctrl+C.
     """
 
-    def __init__(self, session: PSSession, host: TerminalHost, *, user: str = "") -> None:
+    def __init__(self, session: PSSession, host: TerminalHost) -> None:
         self._session = session
         self._screen: Screen = host.screen
         self._reader: Reader = host.reader
-        self._user = user
         self._popped = False
         self._attended: list[trio.MemorySendChannel[None]] = []
         """Who takes Ctrl+C: what runs, and the last of it what runs in the debugger."""
         self._stops_out, self._stops = trio.open_memory_channel[Stop](math.inf)
         self._banner_shown = False
-        session.on_user_event(self._user_event)
+        session.on_debugger_stop(self._stops_out.send_nowait)
         self._hung = False
         host.on_interrupt = self.interrupt
         host.on_pop = lambda: None
+        self.exit_code: int | None = None
+        """The code of a remote ``exit``."""
         self._host = host
 
     def interrupt(self) -> None:
@@ -89,17 +91,15 @@ class Shell:
         if not self._reader.interrupt() and self._attended:
             self._attended[-1].send_nowait(None)
 
-    def _user_event(self, event: e.UserEvent) -> None:
-        stop = read_stop(event)
-        if stop is not None:
-            self._stops_out.send_nowait(stop)
-
     # -- the loop
 
     async def run(self) -> Leaving:
         """Until it is left. Raises PSRemotingError when it cannot be entered at all."""
+        if self._session.prompt_style.definition:
+            await self._define_prompt()
         await self._validate()
         self._host.on_pop = self._pop
+        self._host.on_exit = self._exit
         try:
             while (leaving := self._left()) is None:
                 try:
@@ -114,6 +114,8 @@ class Shell:
             return leaving
         finally:
             self._host.on_pop = lambda: None
+            self._host.on_exit = lambda _: None
+            self._screen.muted = False
 
     def _left(self) -> Leaving | None:
         if self._hung:
@@ -125,10 +127,18 @@ class Shell:
     def _pop(self) -> None:
         self._popped = True
 
-    async def name_process(self) -> None:
-        """Before `run`, for a process of this machine: give it a prompt with its number. One
-        that has no language for it keeps its own."""
-        invocation = await self._session.start(line_pipelines.process_prompt_pipeline(uuid4()))
+    def _exit(self, code: int) -> None:
+        """Leave at the end of the pipeline that ran ``exit``, and show nothing that it writes
+        after that."""
+        self._popped = self._screen.muted = True
+        self.exit_code = code
+
+    async def _define_prompt(self) -> None:
+        """Define the prompt function of the carrier. A server without language keeps its own."""
+        definition = self._session.prompt_style.definition
+        invocation = await self._session.start(
+            line_pipelines.prompt_definition(uuid4(), definition)
+        )
         await self._attend(invocation, invocation.wait)
 
     async def _validate(self) -> None:
@@ -203,12 +213,7 @@ class Shell:
         return self._remote_prompt(text or DEFAULT_PROMPT)
 
     def _remote_prompt(self, text: str) -> str:
-        return remote_prompt(
-            text,
-            computer=self._session.computer,
-            transport=self._session.transport,
-            user=self._user,
-        )
+        return self._session.prompt_style.prefix + text
 
     # -- what a line does
 

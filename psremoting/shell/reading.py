@@ -1,25 +1,21 @@
-"""What a shell needs of a keyboard, whichever way it is read."""
+"""The interface of a keyboard: one thing is read at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING, Protocol
-
-import trio
 
 if TYPE_CHECKING:
     from psremoting.shell.remote_completion import Match
-    from psremoting.shell.screen import Screen
     from psrp.host_values import KeyInfo
 
-__all__ = ["Complete", "EndOfInput", "Interrupted", "LateEditor", "Reader"]
+__all__ = ["CONTINUATION", "Complete", "EndOfInput", "Interrupted", "Reader"]
+
+CONTINUATION = ">> "
+"""The prompt of further lines."""
 
 Complete = Callable[[str, int], Awaitable["list[Match]"]]
-"""How a text may go on at a place in it, in UTF-16 code units."""
-
-_EDITING = "psremoting.shell.editing"
+"""Returns the completions of a text at a position in it, in UTF-16 code units."""
 
 
 class Interrupted(Exception):
@@ -34,62 +30,20 @@ class Reader(Protocol):
     """Reads one thing at a time. Each method raises Interrupted or EndOfInput."""
 
     async def read_command(self, prompt: str) -> str:
-        """A line of the session itself: edited, completed, kept in the history. It may hold
+        """Read a line for the session, with editing, completion and history. It may consist of
         several lines that were pasted."""
 
     async def read_line(self, prompt: str) -> str:
-        """An answer."""
+        """Read an answer."""
 
     async def read_secret(self, prompt: str) -> str:
-        """An answer that nobody sees; a star for each character."""
+        """Read an answer that is shown as stars."""
 
     async def read_key(self, *, echo: bool) -> KeyInfo:
-        """One key."""
+        """Read one key."""
 
     def interrupt(self) -> bool:
-        """A SIGINT has come: whether somebody reads, who is Interrupted then."""
+        """React to SIGINT; True if a reading method was running and raises Interrupted."""
 
     def completes_with(self, complete: Complete) -> None:
-        """Use ``complete`` for commands, if there is a way to ask for it."""
-
-
-class LateEditor:
-    """A `psremoting.shell.editing.LineEditor` that is loaded while the session is opened."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-        self._complete: Complete | None = None
-        self._editor: Reader | None = None
-        self._loading = Thread(target=import_module, args=(_EDITING,), daemon=True)
-        self._loading.start()
-
-    async def _ready(self) -> Reader:
-        if self._editor is None:
-            await trio.to_thread.run_sync(self._loading.join, abandon_on_cancel=True)
-            from psremoting.shell.editing import LineEditor
-            from psremoting.shell.history import open_history
-
-            self._editor = LineEditor(self._screen, open_history())
-            if self._complete is not None:
-                self._editor.completes_with(self._complete)
-        return self._editor
-
-    async def read_command(self, prompt: str) -> str:
-        return await (await self._ready()).read_command(prompt)
-
-    async def read_line(self, prompt: str) -> str:
-        return await (await self._ready()).read_line(prompt)
-
-    async def read_secret(self, prompt: str) -> str:
-        return await (await self._ready()).read_secret(prompt)
-
-    async def read_key(self, *, echo: bool) -> KeyInfo:
-        return await (await self._ready()).read_key(echo=echo)
-
-    def interrupt(self) -> bool:
-        return self._editor is not None and self._editor.interrupt()
-
-    def completes_with(self, complete: Complete) -> None:
-        self._complete = complete
-        if self._editor is not None:
-            self._editor.completes_with(complete)
+        """Use ``complete`` for commands, if this reader has completion."""

@@ -29,6 +29,8 @@ class Screen:
         self.terminal = terminal
         self.colours = colours
         self.on_gone: Callable[[], None] = lambda: None
+        self.muted = False
+        """Drop everything that is written."""
         self._above: Callable[[str], None] | None = None
         self.at_line_start = True
         self._stream = stream
@@ -121,7 +123,7 @@ class Screen:
             self.at_line_start = True
 
     def _put(self, text: str) -> None:
-        if not text or self._gone:
+        if not text or self._gone or self.muted:
             return
         try:
             self._stream.write(text)

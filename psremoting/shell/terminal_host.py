@@ -31,8 +31,8 @@ _WHOLE = (-1, 0x7FFFFFFF)
 class TerminalHost(TableHost):
     """Shows on ``screen`` and asks with ``reader``.
 
-    ``on_interrupt`` is told that somebody pressed Ctrl+C in a question, ``on_pop`` that the
-    session is to be left (Exit-PSSession).
+    ``on_interrupt`` is called for Ctrl+C in a question, ``on_pop`` for Exit-PSSession, and
+    ``on_exit`` for ``exit``, with its code.
     """
 
     def __init__(self, screen: Screen, reader: Reader, *, instance_id: UUID) -> None:
@@ -40,6 +40,7 @@ class TerminalHost(TableHost):
         self.reader = reader
         self.on_interrupt: Callable[[], None] = lambda: None
         self.on_pop: Callable[[], None] = lambda: None
+        self.on_exit: Callable[[int], None] = lambda _: None
         self._questions = Questions(screen, reader)
         self._one_at_a_time = trio.Lock()
         self._colours = [-1, -1]
@@ -93,6 +94,7 @@ class TerminalHost(TableHost):
             _M.SetBufferContents1: self._fill,
             _M.SetBufferContents2: self._put_cells,
             _M.PopRunspace: lambda: self.on_pop(),
+            _M.SetShouldExit: lambda code: self.on_exit(code),
             _M.GetIsRunspacePushed: lambda: True,
             **dict.fromkeys(_NOTHING_TO_DO, lambda *_: None),
         }
@@ -194,7 +196,6 @@ _SIZES = (
     _M.GetMaxPhysicalWindowSize,
 )
 _NOTHING_TO_DO = (
-    _M.SetShouldExit,
     _M.NotifyBeginApplication,
     _M.NotifyEndApplication,
     _M.SetWindowPosition,
@@ -204,8 +205,7 @@ _NOTHING_TO_DO = (
     _M.FlushInputBuffer,
     _M.ScrollBufferContents,
 )
-"""What a terminal does not have, or leaves to its user. SetShouldExit ends sessions that were
-not entered; in one that was, Exit-PSSession does."""
+"""Methods without an effect on a terminal."""
 
 
 def _at_once(do: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

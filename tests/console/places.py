@@ -24,7 +24,7 @@ class Place:
         self.out: list[str] = []
         self.errors: list[str] = []
         self.notices: list[str] = []
-        self.entered: list[tuple[PSSession, str]] = []
+        self.entered: list[PSSession] = []
         self.answers: list[str] = []
         self.questions: list[str] = []
         self.typed: list[str] = []
@@ -48,9 +48,9 @@ class Place:
     def clear(self) -> None:
         self.out.append("(an empty screen)")
 
-    async def enter(self, session: PSSession, *, user: str) -> bool:
+    async def enter(self, session: PSSession) -> bool:
         assert session.state == "Opened"
-        self.entered.append((session, user))
+        self.entered.append(session)
         for line in self.typed:
             result = await session.run(line)
             self.out += [str(value) for value in result.output]

@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from psremoting import CommandTarget, SSHTarget, Target, sync
+from psremoting import ProcessTarget, SSHTarget, Target, sync
 from tests.live import powershell
 from tests.live.powershell import PowerShell, hashtable, quoted
 from tests.recordings import ROOT
@@ -101,7 +101,7 @@ class Hosts:
     def peer(self, carrier: str, name: str) -> Peer:
         """The server ``name`` over ``carrier``."""
         if carrier == "stdio":
-            target: Target = CommandTarget(argv=(str(self.program(name)),))
+            target: Target = ProcessTarget(argv=(str(self.program(name)),))
             return Peer(name, target, hashtable({"HostName": name}))
         assert self.sshd is not None
         options = self.sshd.options

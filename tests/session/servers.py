@@ -9,8 +9,10 @@ from typing import Any
 import trio
 import trio.testing
 
+from psremoting.client.carrier import PromptStyle
 from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
+from psremoting.targets import PROCESS_PROMPT
 from psrp import events as e
 from psrp.pool import Pool
 from psrp.records import ErrorRecord, InformationalRecord
@@ -223,8 +225,15 @@ def carrier_over(
         finally:
             await wire.aclose()
 
+    style = PromptStyle(prefix="[lab]: ")
+    if transport == "NamedPipe":
+        style = PromptStyle(definition=PROCESS_PROMPT)
     return StreamCarrier(
-        connect, transport=transport, computer="lab", reply_timeouts=REPLY_TIMEOUTS
+        connect,
+        transport=transport,
+        computer="lab",
+        reply_timeouts=REPLY_TIMEOUTS,
+        prompt_style=style,
     )
 
 

@@ -197,7 +197,7 @@ async def test_a_slow_reader_slows_the_server_down(
             held = sent
             await trio.sleep(5)
             assert sent == held
-            assert invocation.waiting <= 40
+            assert invocation.unread <= 40
             for _ in range(30):
                 await anext(invocation)
             await trio.testing.wait_all_tasks_blocked()

@@ -28,7 +28,7 @@ from psremoting.fanout import invoke_on
 from psremoting.options import SessionOption
 from psremoting.session import PSSession
 from psremoting.targets import (
-    CommandTarget,
+    HostProcessTarget,
     ProcessTarget,
     SocketTarget,
     SSHTarget,
@@ -43,11 +43,11 @@ from tests.session.servers import FakeServer, small_engine
 
 PROGRAM = str(Path(__file__).with_name("psrpcore_program.py"))
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
-TARGET = CommandTarget(argv=(sys.executable, PROGRAM), env=ENV)
+TARGET = ProcessTarget(argv=(sys.executable, PROGRAM), env=ENV)
 
 
-def shell(script: str) -> CommandTarget:
-    return CommandTarget(argv=("/bin/sh", "-c", script))
+def shell(script: str) -> ProcessTarget:
+    return ProcessTarget(argv=("/bin/sh", "-c", script))
 
 
 async def test_psrpcore_as_a_server_runs_our_commands() -> None:
@@ -125,14 +125,14 @@ async def test_a_process_that_says_nothing_is_given_up() -> None:
 
 
 ERRORS = [
-    (CommandTarget(argv=("no-such-program",)), ProgramNotFound, "CommandNotFoundException"),
+    (ProcessTarget(argv=("no-such-program",)), ProgramNotFound, "CommandNotFoundException"),
     (SSHTarget(host_name="h", program="no-ssh-here"), ProgramNotFound, "CommandNotFoundException"),
     (SSHTarget(host_name="h", key_file_path="/no/key"), KeyFileNotFound, "PathNotFound"),
     (SSHTarget(host_name="-oProxyCommand=x"), InvalidComputerName, "PSSessionInvalidComputerName"),
     (SocketTarget(path="/no/such/socket"), PSRemotingTransportError, "PSSessionOpenFailed"),
-    (ProcessTarget(pid=999999999), PSRemotingTransportError, "EnterPSHostProcess"),
-    (ProcessTarget(name="no shell"), PSRemotingTransportError, "EnterPSHostProcess"),
-    (ProcessTarget(custom_pipe_name="no"), PSRemotingTransportError, "EnterPSHostProcess"),
+    (HostProcessTarget(pid=999999999), PSRemotingTransportError, "EnterPSHostProcess"),
+    (HostProcessTarget(name="no shell"), PSRemotingTransportError, "EnterPSHostProcess"),
+    (HostProcessTarget(custom_pipe_name="no"), PSRemotingTransportError, "EnterPSHostProcess"),
 ]
 
 
@@ -151,11 +151,11 @@ TARGETS = [
     ("me@server:2222", SSHTarget(host_name="me@server:2222")),
     ("ssh://me@server:2222", SSHTarget(host_name="me@server:2222")),
     ("ssh://local", SSHTarget(host_name="local")),
-    ("process:pwsh -s 'a b'", CommandTarget(argv=("pwsh", "-s", "a b"))),
+    ("process:pwsh -s 'a b'", ProcessTarget(argv=("pwsh", "-s", "a b"))),
     ("unix:/run/x", SocketTarget(path="/run/x")),
-    ("pid:42", ProcessTarget(pid=42)),
-    ("name:pwsh", ProcessTarget(name="pwsh")),
-    ("pipe:mine", ProcessTarget(custom_pipe_name="mine")),
+    ("pid:42", HostProcessTarget(pid=42)),
+    ("name:pwsh", HostProcessTarget(name="pwsh")),
+    ("pipe:mine", HostProcessTarget(custom_pipe_name="mine")),
     ("local", local_target()),
     ("[::1]:22", SSHTarget(host_name="[::1]:22")),
 ]
@@ -186,7 +186,7 @@ def test_words_that_name_nothing_are_refused(text: str) -> None:
 
 
 async def test_one_target_that_fails_disturbs_no_other() -> None:
-    targets = [TARGET, shell("exit 1"), CommandTarget(argv=("no-such-program",)), TARGET]
+    targets = [TARGET, shell("exit 1"), ProcessTarget(argv=("no-such-program",)), TARGET]
     outcomes = await invoke_on(targets, "count 2", throttle=2)
     assert [outcome.target for outcome in outcomes] == targets
     good = [outcome.value for outcome in outcomes if outcome.value is not None]
@@ -211,7 +211,7 @@ def test_a_script_needs_no_trio() -> None:
 
 
 def test_a_script_gets_the_errors_of_opening_and_of_its_own() -> None:
-    with pytest.raises(ProgramNotFound), sync.connect(CommandTarget(argv=("no-such-program",))):
+    with pytest.raises(ProgramNotFound), sync.connect(ProcessTarget(argv=("no-such-program",))):
         raise AssertionError("it must not open")
     with pytest.raises(ZeroDivisionError), sync.connect(TARGET) as session:
         raise ZeroDivisionError

@@ -14,7 +14,7 @@ from psrp.sansio import ClixmlError, FragmentError, LimitExceeded, MessageError
         (errors.process_ended("a", ssh=True), "", ""),
         (errors.process_ended("a", ssh=False), "2101,", "2101,"),
         (errors.process_reported("a", "x"), "2100,", "2100,"),
-        (errors.noise_instead_of_packets("a", "x"), "2102,", "2102,"),
+        (errors.text_instead_of_packets("a", "x"), "2102,", "2102,"),
         (errors.ProgramNotFound("ssh"), "CommandNotFoundException,", "CommandNotFoundException,"),
     ],
 )
@@ -22,13 +22,13 @@ def test_an_error_has_an_id_for_each_command_that_tells_it(
     made: errors.PSRemotingTransportError, opening: str, invoking: str
 ) -> None:
     assert made.error_id == f"{opening}PSSessionOpenFailed"
-    assert made.told_by(errors.STATE_BROKEN).error_id == f"{invoking}PSSessionStateBroken"
-    assert made.told_by(errors.JOB_FAILURE).error_id == "JobFailure"
+    assert made.with_id(errors.STATE_BROKEN).error_id == f"{invoking}PSSessionStateBroken"
+    assert made.with_id(errors.JOB_FAILURE).error_id == "JobFailure"
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0.001, "0"), (1.5, "1"), (90.0, "90")])
-def test_a_time_out_is_told_in_whole_seconds(seconds: float, shown: str) -> None:
-    made = errors.connecting_timed_out("a", seconds, ssh=True)
+@pytest.mark.parametrize(("seconds", "shown"), [(0.3, "0.3"), (1.5, "1.5"), (90.0, "90")])
+def test_a_time_out_names_its_seconds(seconds: float, shown: str) -> None:
+    made = errors.opening_timed_out("a", seconds, ssh=True)
     assert str(made) == f"SSH connection attempt failed after time out: {shown} seconds."
 
 
@@ -50,10 +50,10 @@ def test_a_time_out_is_told_in_whole_seconds(seconds: float, shown: str) -> None
 def test_a_broken_rule_is_told_in_powershells_words_and_in_ours(
     error: Exception, words: str
 ) -> None:
-    told = errors.in_words(error)
+    told = errors.describe(error)
     assert told.startswith(words)
     assert told.endswith(f" ({error})")
 
 
 def test_where_powershell_has_no_words_ours_stand_alone() -> None:
-    assert errors.in_words(ClixmlError("x", "/Obj")) == "x at /Obj"
+    assert errors.describe(ClixmlError("x", "/Obj")) == "x at /Obj"

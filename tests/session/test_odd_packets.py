@@ -251,7 +251,7 @@ async def test_a_session_that_breaks_under_a_command_fails_it(oddity: str) -> No
 
 
 WAITED_FOR = {
-    "no command ack": (forgetting(b"<CommandAck"), OperationTimeout, "did not take the command up"),
+    "no command ack": (forgetting(b"<CommandAck"), OperationTimeout, "did not acknowledge"),
     "another's state": (
         put(45, NOBODY.bytes_le, PIPELINE_STATE),
         PSRemotingError,

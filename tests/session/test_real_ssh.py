@@ -75,32 +75,42 @@ async def test_commands_run_over_a_real_ssh(server: sshd.Server) -> None:
     assert session.state == "Closed"
 
 
-async def failure(target: SSHTarget) -> PSRemotingTransportError:
+async def failure(target: SSHTarget, hint: str = "") -> PSRemotingTransportError:
     with pytest.raises(PSRemotingTransportError) as caught:
         async with PSSession.connect(target):
             raise AssertionError("it must not open")
     assert caught.value.error_id == "PSSessionOpenFailed"
-    assert str(caught.value) == ENDED
+    first, _, rest = str(caught.value).partition("\nHint: ")
+    assert first.startswith(f"{ENDED} ssh reported: ")
+    assert caught.value.notices[-1] in first
+    assert hint in rest
+    assert bool(hint) is bool(rest)
     return caught.value
 
 
 async def test_a_refused_key_is_what_ssh_says(server: sshd.Server) -> None:
-    error = await failure(replace(target(server), key_file_path=str(server.folder / "other")))
+    error = await failure(
+        replace(target(server), key_file_path=str(server.folder / "other")), "refused the log-in"
+    )
     assert any("Permission denied" in line for line in error.notices)
 
 
 async def test_a_wrong_subsystem_is_what_ssh_says(server: sshd.Server) -> None:
-    error = await failure(replace(target(server), subsystem="nosuch"))
+    error = await failure(replace(target(server), subsystem="nosuch"), "no such subsystem")
     assert "subsystem request failed on channel 0" in error.notices
 
 
 async def test_an_unknown_host_is_what_ssh_says(server: sshd.Server) -> None:
-    error = await failure(replace(target(server), host_name="no-such-host.invalid"))
+    error = await failure(
+        replace(target(server), host_name="no-such-host.invalid"), "name of the host"
+    )
     assert any("Could not resolve hostname" in line for line in error.notices)
 
 
 async def test_a_refused_connection_is_what_ssh_says(server: sshd.Server) -> None:
-    error = await failure(replace(target(server), host_name=f"127.0.0.1:{sshd.free_port()}"))
+    error = await failure(
+        replace(target(server), host_name=f"127.0.0.1:{sshd.free_port()}"), "no ssh server"
+    )
     assert any("Connection refused" in line for line in error.notices)
 
 
@@ -112,5 +122,5 @@ async def test_a_bad_option_is_what_ssh_says(server: sshd.Server) -> None:
 async def test_a_key_of_another_host_is_what_ssh_says(server: sshd.Server, tmp_path: Path) -> None:
     (tmp_path / "known_hosts").write_text("")
     options = {**server.options, "UserKnownHostsFile": str(tmp_path / "known_hosts")}
-    error = await failure(replace(target(server), options=options))
+    error = await failure(replace(target(server), options=options), "not known")
     assert any("Host key verification failed" in line for line in error.notices)

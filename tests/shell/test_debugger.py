@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from psremoting.shell.debugger import ResumeAction, read_results, read_stop
+from psremoting.client.debugger import ResumeAction, read_results, read_stop
 from psremoting.shell.loop import Leaving
 from psremoting.shell.reading import EndOfInput, Interrupted
 from psrp import events as e

@@ -95,7 +95,7 @@ async def test_the_other_side_can_end_the_stay() -> None:
     assert stage.keyboard.lines == ["never typed"]
 
 
-async def test_setshouldexit_does_not_end_an_entered_session() -> None:
+async def test_setshouldexit_ends_an_entered_session() -> None:
     async def leave(server: FakeServer, event: e.CreatePipeline) -> None:
         server.say(
             e.PipelineHostCall(
@@ -108,7 +108,8 @@ async def test_setshouldexit_does_not_end_an_entered_session() -> None:
 
     async with scene(leave, "exit 3", "", EndOfInput()) as stage:
         assert await stage.shell.run() is Leaving.EXIT
-    assert stage.keyboard.lines == []
+    assert stage.shell.exit_code == 3
+    assert len(stage.keyboard.lines) == 2
 
 
 async def test_a_session_that_ends_while_a_line_is_typed_is_left() -> None:

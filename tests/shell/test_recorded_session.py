@@ -55,8 +55,6 @@ async def played(
                 for _ in range(entries(server)):
                     shell = Shell(session, host)
                     nursery.start_soon(press_ctrl_c, server, shell)
-                    if transport == "NamedPipe":
-                        await shell.name_process()
                     leaving = await shell.run()
             nursery.cancel_scope.cancel()
     yield server, shown.getvalue(), leaving

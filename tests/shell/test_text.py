@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import getpass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from psremoting.options import SessionOption
 from psremoting.shell.keyboard import key_of
 from psremoting.shell.progress import ProgressArea, progress_line
-from psremoting.shell.prompts import remote_prompt, ssh_user
 from psremoting.shell.text import displayable, paint, title_sequence
-from psremoting.targets import CommandTarget, SSHTarget
+from psremoting.targets import (
+    ContainerTarget,
+    HostProcessTarget,
+    ProcessTarget,
+    SocketTarget,
+    SSHTarget,
+    Target,
+    carrier_for,
+)
 from psrp.enums import ProgressType
 from psrp.records import ProgressRecord
 
@@ -58,30 +68,35 @@ def test_a_title_cannot_end_its_own_sequence() -> None:
     assert title_sequence("a\x07\x1b\\b") == "\x1b]0;a\\b\x07"
 
 
+ME = getpass.getuser()
+CONTAINER_ID = "0123456789abcdef0123"
+
+
 @pytest.mark.parametrize(
-    ("transport", "user", "prompt"),
+    ("target", "prefix", "definition"),
     [
-        ("SSH", "", "[server]: PS> "),
-        ("SSH", "me", "[server]: PS> "),
-        ("SSH", "Me", "[Me@server]: PS> "),
-        ("Process", "other", "[server]: PS> "),
-        ("NamedPipe", "", "PS> "),
-        ("VMBus", "", "PS> "),
-        ("Container", "", "PS> "),
+        (SSHTarget(host_name="server"), "[server]: ", ""),
+        (SSHTarget(host_name=f"{ME}@server"), "[server]: ", ""),
+        (SSHTarget(host_name="Other@server:22"), "[Other@server]: ", ""),
+        (SSHTarget(host_name="server", user_name="other"), "[other@server]: ", ""),
+        (SSHTarget(host_name="a@server", user_name="b"), "[a@server]: ", ""),
+        (ProcessTarget(argv=("true",)), "[localhost]: ", ""),
+        (HostProcessTarget(pid=1), "", "[Process:$($PID)]: PS "),
+        (SocketTarget(path="/x"), "", ""),
+        (ContainerTarget(container_id="web", program="true"), "", "[web]: PS "),
+        (
+            ContainerTarget(container_id=CONTAINER_ID, program="true"),
+            "",
+            "[0123456789abcd\u2026]: PS ",
+        ),
     ],
 )
-def test_the_prompt_says_where_one_is(transport: str, user: str, prompt: str) -> None:
+def test_the_prompt_says_where_one_is(target: Target, prefix: str, definition: str) -> None:
     """Statement I95."""
-    made = remote_prompt(
-        "PS> ", computer="server", transport=transport, user=user, local_user=lambda: "me"
-    )
-    assert made == prompt
-
-
-def test_the_user_of_a_target_is_the_one_before_the_at() -> None:
-    assert ssh_user(SSHTarget(host_name="a@host", user_name="b")) == "a"
-    assert ssh_user(SSHTarget(host_name="host", user_name="b")) == "b"
-    assert ssh_user(CommandTarget(argv=("true",))) == ""
+    style = carrier_for(target, SessionOption()).prompt_style
+    assert style.prefix == prefix
+    assert definition in style.definition
+    assert bool(style.definition) is bool(definition)
 
 
 def test_a_progress_line_fits_its_window() -> None:
