@@ -1,4 +1,4 @@
-# make demo | test | test-deep | lint | bench | coverage | man | clean
+# make demo | test | test-deep | lint | bench | coverage | man | pictures | clean
 # Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
 
 SHELL := /bin/bash
@@ -18,7 +18,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
-.PHONY: help venv demo test test-deep lint bench coverage man clean
+.PHONY: help venv demo test test-deep lint bench coverage man pictures clean
 
 help:
 	@grep -m1 '^# make' Makefile
@@ -57,6 +57,10 @@ coverage: $(STAMP)
 
 man: $(STAMP)
 	$(BIN)/python -m psremoting.cli.manual build/man
+
+# The pictures of the README, drawn from the running program.
+pictures: $(STAMP)
+	$(BIN)/python -m tests.examples.pictures spec-notes/pictures
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

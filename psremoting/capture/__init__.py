@@ -1,6 +1,6 @@
-"""Recorded traffic: which form it has, what stands in it, and how it is shown.
+"""Recorded traffic: detect its form, decode it, and show it.
 
-`decode` gives the entries of a file, `jsonlines` and `timeline` show them.
+`decode` yields the entries of a file; `jsonlines` and `timeline` render them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One recording from its first byte to its summary."""
+"""Decode one recording into entries, from its first byte to its summary."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["decode", "decode_source", "summary_data"]
 def decode(
     path: str | Path, form: Form | None = None, ring: KeyRing | None = None
 ) -> Iterator[Entry]:
-    """The entries of a file (``-``: standard input), the last of them its summary.
+    """Yield the entries of a file (``-`` is standard input); the last one is its summary.
 
-    Raises CaptureError when the file is no recording, and behind the summary when it is one
-    up to a point.
+    Raises CaptureError for a file that is not a recording, and after the summary for one that
+    can be read only in part.
     """
     source = Source.open(path)
     try:
@@ -46,7 +46,7 @@ def decode(
 def decode_source(
     source: Source, form: Form | None = None, ring: KeyRing | None = None
 ) -> Iterator[Entry]:
-    """As `decode`, for a source that is open already."""
+    """Yield the entries of an open source, as `decode` does."""
     form = form or detect(source)
     joiner = Joiner(source.name, ring or KeyRing())
     failure: CaptureError | None = None
@@ -64,6 +64,7 @@ def decode_source(
         if not more:
             break
     yield Entry(type="summary", n=number + 1, data=summary_data(source.name, joiner.counts, form))
+    failure = failure or joiner.failure
     if failure is not None:
         raise failure
 
@@ -78,7 +79,7 @@ _HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText]]]
 
 
 def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
-    """Hand the recording to the joiner, step by step."""
+    """Feed the joiner from the recording; each step may complete entries."""
     if form in _HTTP_READERS:
         reader = WSManReader(joiner)
         for message in mark_refused(_HTTP_READERS[form](source)):
@@ -97,7 +98,7 @@ def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
 
 
 def summary_data(name: str, counts: Counts, form: Form | None = None) -> dict[str, Any]:
-    """The members of a summary line."""
+    """Return the members of a summary line."""
     return {
         "file": name,
         "form": form.value if form is not None else None,

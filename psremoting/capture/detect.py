@@ -1,4 +1,4 @@
-"""Which form a recording has: by what stands in it, never by its name."""
+"""Detect the form of a recording from its content, never from its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Form", "detect"]
 
 
 class Form(Enum):
-    """The forms that can be read; the values are what ``--format`` takes."""
+    """The forms that can be read; the values are those of ``--format``."""
 
     YAML = "yaml"
     """Recorded WS-Man exchanges, request and response in pairs."""
@@ -33,7 +33,7 @@ class Form(Enum):
     PACKETS = "packets"
     """Out-of-process packets as plain text lines."""
     FRAGMENTS = "fragments"
-    """PSRP fragments as they are."""
+    """PSRP fragments, binary."""
     HEX = "hex"
     BASE64 = "base64"
     CLIXML = "clixml"
@@ -44,11 +44,11 @@ class Form(Enum):
 
 _PCAP = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1")
 _HAR = re.compile(rb'\{\s*"log"\s*:\s*\{')
-_AN_ENVELOPE = re.compile(r"\s*(?:<\?xml[^>]*\?>)?\s*<(?:[\w.-]+:)?Envelope(?=[\s>])")
+_AN_ENVELOPE = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<(?:[\w.-]+:)?Envelope(?=[\s>])")
 _PACKET = re.compile(rb"^<(?:Data|Command|Signal|Close)(?:Ack)?\s", re.M)
-_YAML = re.compile(r"(?:\s*#.*\n|\s*\n|---.*\n)*(?:messages:\s|- +[Rr]equest:\s)")
+_YAML = re.compile(r"(?:[ \t\r]*(?:#.*)?\n|---.*\n)*(?:messages:\s|- +[Rr]equest:\s)")
 _CLIXML = re.compile(
-    r"\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*<(?:[\w.-]+:)?"
+    r"(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:[\w.-]+:)?"
     r"(?:Objs|Obj|Ref|Nil|S|C|B|BA|By|SB|I16|U16|I32|U32|I64|U64|Sg|Db|D|DT|TS|G|URI|Version|XD|SBK|SS|PR)(?=[\s/>])",
     re.S,
 )
@@ -58,7 +58,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
 def detect(source: Source) -> Form:
-    """The form of a source. Raises CaptureError where it is none of them."""
+    """Return the form of a source. Raises CaptureError for any other content."""
     head = source.head
     if not head:
         raise source.fail("empty", 0)
@@ -69,7 +69,7 @@ def detect(source: Source) -> Form:
     text = _text(head)
     found = _json_lines(head) or _by_text(text) or _by_bytes(head)
     if found is None:
-        raise source.fail("not a recording that is known here (--format forces a form)", 0)
+        raise source.fail("not a recording: unrecognized capture format (--format forces one)", 0)
     return found
 
 
@@ -87,7 +87,7 @@ def _json_lines(head: bytes) -> Form | None:
         return None
     if _HAR.match(first):
         return Form.HAR
-    # A line may be longer than the head: the names of its members are enough.
+    # The line may be longer than the head; the names of its members suffice.
     line = first.split(b"\n", 1)[0]
     try:
         keys = set(json.loads(line))
@@ -103,9 +103,10 @@ def _json_lines(head: bytes) -> Form | None:
 
 
 def _by_text(text: str) -> Form | None:
-    if _AN_ENVELOPE.match(text) or (looks_like_http(text) and not _YAML.match(text)):
+    markup = text.lstrip()
+    if _AN_ENVELOPE.match(markup) or (looks_like_http(text) and not _YAML.match(text)):
         return Form.HTTP_TEXT
-    if _STREAM.search(text) or _CLIXML.match(text):
+    if _STREAM.search(text) or _CLIXML.match(markup):
         return Form.CLIXML
     if _YAML.match(text):
         return Form.YAML
@@ -136,7 +137,7 @@ def _by_bytes(head: bytes) -> Form | None:
 
 
 def starts_fragment(data: bytes) -> bool:
-    """Whether this looks like a fragment header with some body. [MS-PSRP] 2.2.4"""
+    """Return whether data begins with the header of a fragment that has a body. [MS-PSRP] 2.2.4"""
     if len(data) < 22:
         return False
     object_id, fragment_id, flags, length = unpack_from(">QQBI", data)

@@ -1,4 +1,4 @@
-"""CLIXML documents and streams, and the JSON lines that hold one document each, as entries."""
+"""CLIXML documents and streams, and JSON lines with one document each, as entries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["read_documents", "read_stream_text", "read_vectors"]
 
 _MAX_DEPTH = 100
-"""PowerShell writes documents that are nested deeper than it reads: they are shown all the same."""
+"""Deeper than PowerShell reads: it writes documents that it cannot read itself."""
 _FIELDS = ("input", "document", "bare", "bare_depth_1")
 
 
 def read_documents(source: Source, joiner: Joiner) -> Iterator[None]:
-    """Feed the joiner from a file. Raises CaptureError where it is no text or torn."""
+    """Feed the joiner from a file. Raises CaptureError for a file that is not text, or torn."""
     data = source.whole()
     joiner.counts.carrier_bytes += len(data)
     try:
@@ -38,9 +38,9 @@ def read_documents(source: Source, joiner: Joiner) -> Iterator[None]:
 
 
 def read_stream_text(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[int | None]:
-    """Feed the joiner with the values of one text; gives the offset of a document cut off.
+    """Feed the joiner with the values of one text; yield the offset of a document without end.
 
-    ``where`` are more members of the entries, among them the carrier.
+    ``where`` has further members of the entries, the carrier among them.
     """
     carrier = where.get("carrier", {})
     if "Objs" not in text and "#<" not in text:

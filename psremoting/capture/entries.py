@@ -1,4 +1,4 @@
-"""What decoding gives: one entry per PSRP message, per act of the carrier, per error."""
+"""The result of decoding: one entry per PSRP message, act of the carrier, or error."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Entry:
 
     ``type`` is the name of a PSRP message (``CREATE_PIPELINE``), an act of the carrier
     (``wsman:Signal``, ``sshsub:CommandAck``), text of a Windows shell (``winrs:stdout``), an
-    item of a document (``clixml:value``), ``incomplete`` for a message whose end was not
-    recorded, ``error``, or ``summary``.
+    item of a document (``clixml:value``), ``refused`` for broken payload in a request that the
+    server refused, ``incomplete`` for a message whose end was not recorded, ``unused`` for
+    bytes too few for a fragment, ``text`` between messages, ``error``, or ``summary``.
     """
 
     type: str
@@ -36,28 +37,28 @@ class Entry:
     size: int | None = None
     carrier: dict[str, Any] = field(default_factory=dict)
     event: Event | None = None
-    """The body of a PSRP message; other entries have ``data``, or ``value``."""
+    """The body of a PSRP message; other entries have ``data`` or ``value``."""
     data: Any = None
     value: Any = None
-    """A CLIXML value, where ``holds_value``."""
+    """A CLIXML value if ``holds_value``."""
     holds_value: bool = False
     plumbing: bool = False
-    """An act that only moves bytes or says that they came: the timeline leaves it out."""
+    """An act that only moves or acknowledges bytes; the timeline omits it by default."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """What the summary tells; bytes are those inside the carrier, base64 undone."""
+    """Counts of the summary; payload bytes are counted after base64."""
 
     messages: int = 0
     acts: int = 0
     fragments: int = 0
     bytes: int = 0
-    """Payload handed to the readers: fragments, text of streams, lines that are no packets."""
+    """Payload: fragments, text of streams, lines that are not packets."""
     accounted: int = 0
-    """Those of them that became a message or were shown as what they are."""
+    """Payload bytes that became a message or were shown as they are."""
     carrier_bytes: int = 0
-    """What carried them: envelopes, packet lines, files."""
+    """Bytes of the carrier: envelopes, packet lines, files."""
     errors: int = 0
     incomplete: int = 0
 

@@ -1,4 +1,4 @@
-"""Entries as JSON lines. The form is described in spec-notes/decoding.md and stays stable."""
+"""Entries as JSON lines, in the stable form of spec-notes/decoding.md."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = ["body", "is_structure", "line", "record"]
 
 
 def line(entry: Entry, *, reveal: bool = False) -> str:
-    """One line of JSON without its end. ASCII only, so that any UTF-16 text passes through."""
+    """Return one line of JSON without line end; ASCII only, so that surrogates survive."""
     return json.dumps(record(entry, reveal=reveal), separators=(",", ":"))
 
 
 def record(entry: Entry, *, reveal: bool = False) -> dict[str, Any]:
-    """The members of one line, all of them, in a fixed order."""
+    """Return all members of one line, in a fixed order."""
     return {
         "n": entry.n,
         "direction": entry.direction.value if entry.direction else None,
@@ -54,9 +54,9 @@ def record(entry: Entry, *, reveal: bool = False) -> dict[str, Any]:
 
 
 def body(entry: Entry, *, reveal: bool = False) -> Any:
-    """What the entry says: named data of a message, of an act, or a value.
+    """Return the data of a message or act, or the value, as JSON.
 
-    Secure strings are hidden unless ``reveal``: their number of characters stands for them.
+    Without ``reveal``, a secure string is replaced by its number of characters.
     """
     if entry.event is not None:
         describe: Callable[[Any], Any] = _BODIES.get(type(entry.event), _structure)
@@ -80,7 +80,7 @@ def _value(value: Any) -> Any:
 
 
 def is_structure(value: Any) -> bool:
-    """Whether this is one of the protocol's named forms, and not a CLIXML value."""
+    """Return whether value is a structure of the protocol, and not a CLIXML value."""
     module = type(value).__module__
     return is_dataclass(value) and module.startswith("psrp.") and "clixml" not in module
 
@@ -142,7 +142,7 @@ _BODIES: dict[type[Event], Callable[[Any], Any]] = {
 
 
 def _hide(form: Any) -> Any:
-    """The same JSON without what secure strings hold."""
+    """Return the same JSON with the content of secure strings removed."""
     if isinstance(form, dict):
         if form.get("$type") == "SecureString":
             text = form.get("open")

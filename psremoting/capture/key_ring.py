@@ -1,7 +1,7 @@
 """Private keys that open recorded session keys, and what one session negotiated.
 
-Which of a client's keys was used is told by its PUBLIC_KEY where that was recorded; otherwise
-every key is tried. cryptography is only imported when a key was given.
+A recorded PUBLIC_KEY selects the key; without one every key is tried. cryptography is imported
+only when a key was given.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PLAIN_SINCE = (2, 4)
 
 
 class KeyMissing(Exception):
-    """A secure string came before its session key."""
+    """A secure string was sent before its session key."""
 
 
 class UnknownKey(Exception):
@@ -34,7 +34,7 @@ class UnknownKey(Exception):
 
 
 class KeyRing:
-    """The RSA private keys that the user gave."""
+    """RSA private keys supplied by the user."""
 
     def __init__(self, keys: Iterable[RSAPrivateKey] = ()) -> None:
         self.keys = tuple(keys)
@@ -44,11 +44,11 @@ class KeyRing:
 
     @classmethod
     def load(cls, paths: Iterable[str | Path]) -> KeyRing:
-        """Read PEM files. Raises CaptureError for one that holds no RSA private key."""
+        """Read PEM files. Raises CaptureError for a file without an RSA private key."""
         return cls([_load(str(path)) for path in paths])
 
     def open(self, blob: str, public: str | None) -> bytes:
-        """The AES key in an ENCRYPTED_SESSION_KEY. Raises UnknownKey."""
+        """Return the AES key of an ENCRYPTED_SESSION_KEY. Raises UnknownKey."""
         from psrp.keys import read_session_key, write_public_key
 
         keys = self.keys
@@ -72,7 +72,7 @@ def _load(path: str) -> RSAPrivateKey:
     except OSError as error:
         raise CaptureError(path, error.strerror or str(error)) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # What cryptography says here can quote key material.
+        # The message of cryptography can quote key material.
         raise CaptureError(path, "not an unencrypted RSA private key in PEM form", 0) from None
     if not isinstance(key, RSAPrivateKey):
         raise CaptureError(path, "a private key, but not an RSA one", 0)
@@ -80,22 +80,22 @@ def _load(path: str) -> RSAPrivateKey:
 
 
 class Secrets:
-    """What one session agreed on about secure strings."""
+    """The negotiated version and the keys of one session."""
 
     def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
+        self.ring = ring
         self._versions: dict[Side, tuple[int, ...]] = {}
         self._public: str | None = None
         self._key: SessionKey | None = None
 
     @property
     def plain(self) -> bool:
-        """Both sides announced 2.4 or later: secure strings travel as they are."""
+        """True if both sides announced 2.4 or later, and so send secure strings unsealed."""
         return len(self._versions) == 2 and min(self._versions.values()) >= _PLAIN_SINCE
 
     @property
     def version(self) -> tuple[int, int] | None:
-        """The protocol in use: what the server answered, or else what the client offered."""
+        """The protocol version of the server's capability, or of the client's before it."""
         found = self._versions.get(Side.SERVER) or self._versions.get(Side.CLIENT, ())
         return (found[0], found[1]) if len(found) > 1 else None
 
@@ -108,24 +108,24 @@ class Secrets:
         self._public = event.key
 
     def session_key(self, event: EncryptedSessionKey) -> bool:
-        """Open the session key; whether there is one now. Raises UnknownKey."""
-        if not self._ring:
+        """Open the session key; return False without any RSA key. Raises UnknownKey."""
+        if not self.ring:
             return False
         from psrp.keys import SessionKey
 
-        self._key = SessionKey(self._ring.open(event.key, self._public))
+        self._key = SessionKey(self.ring.open(event.key, self._public))
         return True
 
     @property
     def opener(self) -> Callable[[str], str] | None:
-        """What opens a secure string now, or None where none can be opened."""
+        """The function that opens a secure string, or None without a key."""
         if self.plain:
             from psrp.keys import unseal_plain
 
             return unseal_plain
         if self._key is not None:
             return self._key.unseal
-        return _missing if self._ring else None
+        return _missing if self.ring else None
 
 
 def _missing(_text: str) -> Any:

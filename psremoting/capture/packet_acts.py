@@ -1,8 +1,8 @@
-"""Out-of-process recordings to entries: packets, and the lines that are none.
+"""Out-of-process recordings as entries: packets, and lines that are not packets.
 
-A transcript keeps both directions apart. Plain text lines do not say who wrote them: an ack
-comes from a server, a Command, Signal or Close from a client, and Data is judged by the
-destination field of the message that begins in it, or by the message that it continues.
+A transcript keeps both directions apart. Plain text lines do not record the sender: an ack comes
+from a server, a Command, Signal or Close from a client, and the sender of Data follows from the
+destination field of the message that begins in it, or from the message that it continues.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PacketReader", "read_packet_lines", "read_transcript"]
 
-_BLANK_OF_CLIENT = "blank line: it ends a real server"
+_BLANK_OF_CLIENT = "blank line: PowerShell's server ends on it"
 _CLIENT_PACKETS = frozenset((PacketKind.COMMAND, PacketKind.SIGNAL, PacketKind.CLOSE))
 
 
 class PacketReader:
-    """Feeds a Joiner with the lines of one connection."""
+    """Feed a Joiner with the lines of one connection."""
 
     def __init__(self, joiner: Joiner) -> None:
         self._joiner = joiner
@@ -39,12 +39,12 @@ class PacketReader:
         self._packets = 0
 
     def line(self, side: Side | None, line: Line, carrier: dict[str, Any]) -> None:
-        """One line; ``side`` None stands for whoever seems to have written it."""
+        """Take one line; with ``side`` None the sender is inferred."""
         size = len(line.data) + 1
         self._joiner.counts.carrier_bytes += size
         where = carrier | {"line": line.number, "offset": line.offset}
         if not line.data.startswith(b"<") and side is not Side.CLIENT:
-            self._words(line, size, where)
+            self._other_line(line, size, where)
             return
         if not line.data:
             data = {"text": "", "note": _BLANK_OF_CLIENT}
@@ -62,8 +62,8 @@ class PacketReader:
                 carrier=where | {"line_offset": error.offset},
             )  # fmt: skip
 
-    def _words(self, line: Line, size: int, where: dict[str, Any]) -> None:
-        """What a server says that is no packet: its last words, a banner, a stack trace."""
+    def _other_line(self, line: Line, size: int, where: dict[str, Any]) -> None:
+        """Add a line of the server that is not a packet: an error line, a banner, a stack trace."""
         text = error_text(line.data)
         kind = "sshsub:noise" if text is None else "sshsub:error"
         if text is None:
@@ -92,7 +92,7 @@ class PacketReader:
         if packet.kind is PacketKind.CLOSE_ACK:
             if packet.target is not None:
                 self._joiner.forget(self._session, packet.target)
-            else:  # the process lives on, and the next line opens a fresh session
+            else:  # the process goes on, and the next line opens a new session
                 self._joiner.close(self._session)
                 self._session = self._joiner.session(whole=True)
 
@@ -111,7 +111,7 @@ class PacketReader:
 
 
 def destination(data: bytes) -> Side | None:
-    """Whom the message that begins here is for. [MS-PSRP] 2.2.1"""
+    """Return the destination of a message that begins here. [MS-PSRP] 2.2.1"""
     if len(data) < 21 + 4:
         return None
     object_id, fragment_id, flags, _length = unpack_from(">QQBI", data)
@@ -122,7 +122,7 @@ def destination(data: bytes) -> Side | None:
 
 
 def read_transcript(source: Source, joiner: Joiner) -> Iterator[None]:
-    """Feed the joiner from JSON lines; yields after each, so that entries can be taken."""
+    """Feed the joiner from JSON lines; yield after each line of packets."""
     reader = PacketReader(joiner)
     lines = {side: LineReader() for side in Side}
     for row, item in read_objects(source):
@@ -166,7 +166,7 @@ def read_packet_lines(source: Source, joiner: Joiner) -> Iterator[None]:
 
 
 def _torn(joiner: Joiner, side: Side, line: Line) -> None:
-    """Bytes behind the last end of line: nothing of them was acted on."""
+    """Add the bytes after the last line end; a receiver would not process them."""
     joiner.counts.incomplete += 1
     joiner.counts.carrier_bytes += len(line.data)
     joiner.counts.bytes += len(line.data)

@@ -1,4 +1,4 @@
-"""Fragments without a carrier: the bytes of one or more streams, as they are or as text."""
+"""Fragments without a carrier, as bytes or as hexadecimal or base64 text."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _SPACE = re.compile(rb"\s+")
 
 
 def read_fragments(source: Source, joiner: Joiner, form: Form) -> Iterator[None]:
-    """Feed the joiner with one stream; each message says itself who sent it, and for whom.
+    """Feed the joiner with one stream; sender and target are taken from each message.
 
-    Raises CaptureError for a digit that is none.
+    Raises CaptureError for text that is not hexadecimal or base64.
     """
     session = joiner.session(bare=True)
     offset = 0
@@ -57,7 +57,7 @@ def _decode(source: Source, form: Form, digits: bytes, offset: int) -> bytes:
     try:
         if form is Form.HEX:
             return binascii.unhexlify(digits)
-        # One padded text a line is as good as one text over all lines.
+        # Each line may be padded base64 of its own.
         texts = _PADDED.findall(digits)
         return b"".join(binascii.a2b_base64(text, strict_mode=True) for text in texts)
     except binascii.Error as error:

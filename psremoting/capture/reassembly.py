@@ -1,10 +1,9 @@
-"""Joins what one object had spread over packets, envelopes and connections, and decodes it.
+"""Reassemble and decode messages that span packets, envelopes and connections.
 
 Every stream (session, target, sender, priority) has its own defragmenter. Entries come out in
-the order in which their first fragments were met, so a message that is still growing holds
-back what came after it, and so does a sealed one whose key is still to come. Both wait in a
-queue of bounded length; when it is full the oldest place is given up, and that message then
-stands where it ended.
+the order of their first fragments, so an unfinished message holds back later ones, and so does a
+sealed message whose key has not come yet. Both wait in a queue of bounded length; when it is
+full, the oldest message gives up its place and appears where it ends.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from psremoting.capture.entries import Counts, Entry
 from psremoting.capture.key_ring import KeyMissing, KeyRing, Secrets, UnknownKey
 from psremoting.capture.source import CaptureError
-from psrp.events import EncryptedSessionKey, PublicKey, SessionCapability
+from psrp.clixml.read import loads
+from psrp.events import EncryptedSessionKey, PublicKey, SessionCapability, UnknownMessage
 from psrp.fragments import HEADER_SIZE, Defragmenter
 from psrp.messages import Header, decode_body, read_header, type_name
 from psrp.sansio import FragmentError, LimitExceeded, RemoteProtocolError, Side, Stream
@@ -39,19 +39,19 @@ _TO_SERVER = 2
 
 @dataclass(slots=True)
 class _Place:
-    """A line of the timeline, which may be filled later than those after it."""
+    """A line of the timeline, reserved by the first fragment of a message."""
 
     carrier: dict[str, Any]
     entry: Entry | None = None
     parked: _Parked | None = None
     given_up: bool = False
     held: int = 0
-    """Bytes of the message that waits here."""
+    """Bytes of the message in this place."""
 
 
 @dataclass(slots=True)
 class _Lane:
-    """One stream of one target, from one side."""
+    """One stream of one target, sent by one side."""
 
     target: UUID | None
     side: Side
@@ -67,7 +67,7 @@ class _Lane:
 
     @property
     def rest(self) -> int:
-        """Bytes that are no message yet."""
+        """Bytes of an unfinished message."""
         return self.defragmenter.pending + self.defragmenter.unfinished
 
 
@@ -87,9 +87,9 @@ class Session:
 
     secrets: Secrets
     whole: bool = False
-    """Its beginning was recorded."""
+    """The recording has the session from its beginning."""
     bare: bool = False
-    """Nothing but fragments was recorded: sender and target stand in the messages alone."""
+    """Only fragments were recorded; sender and target come from the messages."""
     enveloped: bool = False
     """Its payloads came whole, in envelopes; one that is too short for a fragment is odd."""
     refused: bool = False
@@ -99,13 +99,15 @@ class Session:
 
 
 class Joiner:
-    """Takes payloads and acts in the order of the recording, gives entries.
+    """Turns payloads and acts, in the order of the recording, into entries.
 
-    ``name`` is the file, for the error that a key which does not fit raises.
+    ``name`` is the file name in the error for a key that does not fit.
     """
 
     def __init__(self, name: str, ring: KeyRing) -> None:
         self.counts = Counts()
+        self.failure: CaptureError | None = None
+        """The first session key that no given key opens."""
         self._name = name
         self._ring = ring
         self._queue: deque[_Place] = deque()
@@ -120,21 +122,21 @@ class Joiner:
         self._sessions.append(made)
         return made
 
-    # -- what readers hand in
+    # -- input of the readers
 
     def act(self, entry: Entry) -> None:
-        """A step of the carrier; its bytes are counted by the caller."""
+        """Add an act of the carrier; the caller counts its bytes."""
         self.counts.acts += 1
         self._append(entry)
 
     def text(self, entry: Entry, size: int) -> None:
-        """Bytes of the payload that are shown as they are and are no message."""
+        """Add payload that is shown as it is and is not a message."""
         self.counts.bytes += size
         self.counts.accounted += size
         self.act(entry)
 
     def error(self, rule: str, text: str, *, lost: int = 0, **where: Any) -> None:
-        """Something cannot be read; ``lost`` bytes that were not counted yet go with it."""
+        """Add an error; ``lost`` is the number of payload bytes, not yet counted, that it costs."""
         self.counts.errors += 1
         self.counts.bytes += lost
         data = {"rule": rule, "text": text} | ({"bytes": lost} if lost else {})
@@ -149,7 +151,7 @@ class Joiner:
         data: bytes,
         carrier: dict[str, Any],
     ) -> None:
-        """The next bytes of one stream. Raises CaptureError when no key fits."""
+        """Take the next bytes of one stream."""
         self.counts.bytes += len(data)
         lane = self._lane(session, target, side, stream)
         lane.defragmenter.receive_data(data)
@@ -199,17 +201,17 @@ class Joiner:
         self.counts.accounted = before + len(data)
 
     def forget(self, session: Session, target: UUID | None) -> None:
-        """That pipeline is closed: its streams are done, unless something hangs in them."""
+        """Drop the streams of a closed pipeline that hold no unfinished message."""
         for key in [k for k in session.lanes if k[0] == target]:
             if not session.lanes[key].rest:
                 del session.lanes[key]
 
     def resume(self, session: Session) -> None:
-        """A client connected: streams that begin from here on may begin inside an object."""
+        """Accept streams that begin inside an object, because another client connected."""
         session.whole = False
 
     def close(self, session: Session) -> None:
-        """Nothing more comes for this session: say what it left behind."""
+        """End a session; add entries for unfinished and for sealed messages."""
         for place in session.parked:
             self._decode_sealed(place)
         session.parked.clear()
@@ -224,10 +226,10 @@ class Joiner:
         session.lanes.clear()
         self._sessions.remove(session)
 
-    # -- what the timeline takes out
+    # -- output
 
     def ready(self) -> Iterator[Entry]:
-        """Entries whose place has come."""
+        """Yield the entries that wait for no earlier one."""
         queue = self._queue
         while queue:
             place = queue[0]
@@ -241,7 +243,7 @@ class Joiner:
                 yield place.entry
 
     def end(self) -> Iterator[Entry]:
-        """The end of the recording: everything that is left."""
+        """End the recording; yield all remaining entries."""
         for session in list(self._sessions):
             self.close(session)
         yield from self.ready()
@@ -255,8 +257,8 @@ class Joiner:
             made = Defragmenter(tolerate_leading_tail=not session.whole)
             lane = session.lanes[key] = _Lane(target, side, stream, made)
         elif lane.spoiled:
-            # A real receiver is stuck for ever. Packets mostly begin with a fragment, so
-            # the next one is worth a new try: it shows what was sent after the fault.
+            # A real receiver never recovers. Packets mostly begin with a fragment, so the next
+            # one is tried again, to show the traffic after the fault.
             lane.defragmenter, lane.spoiled = Defragmenter(), False
         return lane
 
@@ -380,7 +382,11 @@ class Joiner:
             self._hold(place, entry)
         except UnknownKey as error:
             where = next((f"{k} {v}" for k, v in carrier.items()), "")
-            raise CaptureError(self._name, f"{where}: {error}") from None
+            self.failure = self.failure or CaptureError(self._name, f"{where}: {error}")
+            session.secrets.ring = KeyRing()
+            parked, session.parked = session.parked, []
+            for other in parked:
+                self._decode_sealed(other)
 
     def _decode(
         self,
@@ -394,6 +400,8 @@ class Joiner:
         body = memoryview(message)[_MESSAGE_HEADER:]
         try:
             entry.event = _read_body(header, bytes(body), session.secrets.version, unseal)
+            if isinstance(entry.event, UnknownMessage) and entry.event.body:
+                loads(entry.event.body)
         except RemoteProtocolError as error:
             self._fail(session, place, entry, entry.type, error)
             return
@@ -414,7 +422,7 @@ class Joiner:
         self._fill(place, entry)
 
     def _learn(self, session: Session, entry: Entry) -> None:
-        """What the message says about how the later ones are to be read."""
+        """Take the version and the keys from a message, for those after it."""
         event, secrets = entry.event, session.secrets
         if isinstance(event, SessionCapability) and entry.direction is not None:
             secrets.announced(entry.direction, event)
@@ -436,7 +444,7 @@ class Joiner:
 
 
 def _read_body(header: Header, body: bytes, version: tuple[int, int] | None, unseal: Any) -> Event:
-    """The event. A sealed string that does not open stays sealed, and the message is read."""
+    """Decode a body. A sealed string that does not open stays sealed."""
     read = partial(decode_body, header.message_type, header.pid, body)
     if version is not None:
         read = partial(read, version=version)
@@ -461,7 +469,7 @@ def _read_body(header: Header, body: bytes, version: tuple[int, int] | None, uns
 
 
 def _from_to(first: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
-    """The carrier of a message's first fragment, and which one brought its last."""
+    """Return the carrier of the first fragment, with the number of the last one's."""
     if first is last:
         return first
     for name in ("envelope", "packet"):

@@ -1,10 +1,12 @@
-"""Where a recording comes from, and what is wrong with one that cannot be read.
+"""The file or stream that a recording is read from.
 
-A source is read once, from its beginning, in pieces; only its head is looked at twice.
+A source is read once, in pieces; only its head is available before that.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["CaptureError", "Source", "TextLine"]
 
 HEAD = 64 << 10
-"""How much of a source detection may look at."""
+"""Bytes of a source that are available to detection."""
 PIECE = 256 << 10
 MAX_LINE = 64 << 20
 """Bytes of one line of a JSON lines or text recording."""
 MAX_WHOLE = 512 << 20
-"""Bytes of a file that has to be read at once (CLIXML)."""
+"""Bytes of a file of a form that is read as a whole (CLIXML, HAR, text)."""
 
 
 class CaptureError(Exception):
@@ -36,7 +38,7 @@ class CaptureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line of a file with its end: its number from 1 and its byte offset."""
+    """A line of a file, its line end included: 1-based number and byte offset."""
 
     number: int
     offset: int
@@ -50,7 +52,7 @@ class Source:
         self.name = name
         self._stream = stream
         self.position = 0
-        """Bytes of the file that were handed out."""
+        """Bytes that were read from the file so far."""
         self.head = self._fill_head()
         self._head_taken = False
 
@@ -72,20 +74,32 @@ class Source:
         return CaptureError(self.name, text, offset)
 
     def _fill_head(self) -> bytes:
+        """Read the head: of a file up to HEAD bytes, of a pipe up to its first line."""
         parts, size = [], 0
+        live = not self._is_file()
         while size < HEAD and (part := self._read_raw(HEAD - size)):
             parts.append(part)
             size += len(part)
+            if live and b"\n" in part:
+                break
         return b"".join(parts)
 
-    def _read_raw(self, size: int) -> bytes:
+    def _is_file(self) -> bool:
         try:
-            return self._stream.read(size) or b""
+            return stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
+        except (OSError, ValueError):
+            return True
+
+    def _read_raw(self, size: int) -> bytes:
+        """Read at most ``size`` bytes: what a pipe has now, without waiting for more."""
+        read = getattr(self._stream, "read1", self._stream.read)
+        try:
+            return bytes(read(size) or b"")
         except OSError as error:
             raise self.fail(error.strerror or str(error), self.position) from None
 
     def read(self, size: int = PIECE) -> bytes:
-        """The next piece, empty at the end. The first one is the head."""
+        """Return the next piece, empty at the end. The first piece is the head."""
         if not self._head_taken:
             self._head_taken = True
             data = self.head
@@ -101,7 +115,7 @@ class Source:
             yield data
 
     def whole(self) -> bytes:
-        """All of it. Raises CaptureError over MAX_WHOLE bytes."""
+        """Return the whole content. Raises CaptureError over MAX_WHOLE bytes."""
         parts = []
         for piece in self.pieces():
             parts.append(piece)
@@ -110,7 +124,7 @@ class Source:
         return b"".join(parts)
 
     def lines(self) -> Iterator[TextLine]:
-        r"""Lines with their "\n"; the last one may lack it."""
+        r"""Yield the lines, "\n" included; the last one may lack it."""
         number, offset = 1, 0
         parts: list[bytes] = []
         held = 0

@@ -1,7 +1,7 @@
-"""What an entry says, in one line of words for people.
+"""One-line summaries of entries for people.
 
-Everything here comes from a peer: nothing of it may move the cursor, ring a bell or break the
-line, so the texts pass `printable`.
+The texts come from a peer, so all of them pass `printable`: none may move the cursor, ring a bell
+or break the line.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MAX_TEXT = 200
 _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""Control characters, those that turn the direction of writing, and lone surrogates."""
+"""Control characters, bidirectional controls, and lone surrogates."""
 _NAMED = {"\n": "⏎", "\r": "␍", "\t": " "}
 
 
 def printable(text: str) -> str:
-    """The text on one line, with everything that a terminal would act on made visible."""
+    """Return text as one line, with escapes for all that a terminal would interpret."""
     return _CONTROLS.sub(lambda found: _NAMED.get(found[0]) or _escape(found[0]), text)
 
 
@@ -43,14 +43,14 @@ def _escape(character: str) -> str:
 
 
 def cut(text: str, size: int = MAX_TEXT) -> str:
-    """At most ``size`` characters, and how many there were."""
+    """Return at most ``size`` characters, and the length of a text that is longer."""
     text = text.strip("\r\n")
     shown = printable(text[:size].replace("\r\n", "\n"))
     return shown if len(text) <= size else f"{shown}… ({len(text)} characters)"
 
 
 def short(value: Any, *, reveal: bool = False) -> str:
-    """A CLIXML value in a few words."""
+    """Return a CLIXML value in a few words."""
     if isinstance(value, str):
         return cut(value) if value else "''"
     if value is None or isinstance(value, bool):
@@ -86,7 +86,7 @@ def _pairs(items: Any, size: int, reveal: bool) -> str:
 
 
 def _one_level(value: Any, reveal: bool) -> str:
-    """A member: its own members would be too much."""
+    """Return a member without members of its own."""
     if isinstance(value, PSObject | dict | Dictionary | list):
         text = getattr(value, "to_string", None)
         return cut(text, 60) if text else f"[{_type_of(value)}]"
@@ -111,7 +111,7 @@ def _object(value: PSObject, reveal: bool) -> str:
 
 
 def _structure(value: Any, reveal: bool) -> str:
-    """One of our own forms, such as a choice or a screen position: what it says first."""
+    """Return a protocol structure, such as a choice: its label, or its fields."""
     for name in ("label", "name", "message"):
         if text := getattr(value, name, None):
             return cut(str(text), 60)
@@ -243,7 +243,7 @@ _MESSAGES: dict[type[e.Event], Callable[[Any, bool], str]] = {
     e.RunspacePoolInitData: _limits,
     e.PublicKey: lambda event, _: "an RSA key for the session key",
     e.EncryptedSessionKey: lambda event, _: "the session key, sealed with the client's RSA key",
-    e.PublicKeyRequest: lambda event, _: "the client has to start the key exchange",
+    e.PublicKeyRequest: lambda event, _: "the client shall start the key exchange",
     e.SetMaxRunspaces: lambda event, _: f"{event.count}  call {event.call_id}",
     e.SetMinRunspaces: lambda event, _: f"{event.count}  call {event.call_id}",
     e.GetAvailableRunspaces: lambda event, _: f"call {event.call_id}",
@@ -271,7 +271,7 @@ _MESSAGES: dict[type[e.Event], Callable[[Any, bool], str]] = {
 }
 
 
-# -- acts and the rest
+# -- acts of the carrier
 
 
 def _create_shell(data: dict[str, Any]) -> str:
@@ -299,7 +299,15 @@ def _http(data: dict[str, Any]) -> str:
     words = [str(data["status"])] if "status" in data else []
     if "scheme" in data:
         words.append(f"{data['scheme']} ({data['token_size']} characters)")
-    return " ".join([*words, data.get("note", "")])
+    words += [data[name] for name in ("note", "problem", "text") if name in data]
+    return " ".join(words)
+
+
+def _sealed(data: dict[str, Any]) -> str:
+    words = [f"sealed, {data['bytes']:,} bytes, {data['protocol']}"]
+    if "status" in data:
+        words.insert(0, str(data["status"]))
+    return "  ".join(words)
 
 
 def _received(data: dict[str, Any]) -> str:
@@ -330,13 +338,14 @@ _ACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "wsman:Fault": _fault,
     "wsman:Authenticate": _http,
     "wsman:HTTP": _http,
+    "wsman:Sealed": _sealed,
     "wsman:ReceiveResponse": _received,
     "wsman:Send": _received,
 }
 
 
 def summary(entry: Entry, *, reveal: bool = False) -> str:
-    """What the entry says, without its type."""
+    """Return the summary of an entry, without its type."""
     if entry.event is not None:
         describe = _MESSAGES.get(type(entry.event))
         return describe(entry.event, reveal) if describe else ""
@@ -351,7 +360,7 @@ def summary(entry: Entry, *, reveal: bool = False) -> str:
         return ""
     if entry.type in _ACTS:
         return cut(_ACTS[entry.type](data))
-    if entry.type == "error":
+    if entry.type in ("error", "refused") and "rule" in data:
         what = f"{data['message']}: " if "message" in data else ""
         return cut(f"{what}{data.get('text', '')}  ({data.get('rule', '')})", 400)
     if data.get("end") and not data["text"]:

@@ -1,4 +1,4 @@
-"""The timeline for people: one line an entry, a body below it when asked for."""
+"""The timeline for people: one line per entry, with its body below it on request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from psremoting.capture.jsonlines import body
 from psremoting.capture.summaries import printable, summary
+from psrp.messages import MessageType
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
@@ -38,19 +39,42 @@ _STYLES: dict[str, dict[str, Any]] = {
     "RUNSPACEPOOL_STATE": {"fg": "cyan"},
 }
 _TYPE_WIDTH = 26
+_FAMILIES = ("wsman", "sshsub", "winrs", "clixml")
+_TYPES = (
+    *(message.name for message in MessageType),
+    *(f"{family}:" for family in _FAMILIES),
+    "error", "refused", "incomplete", "unused", "text",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which entries to show; an empty tuple lets everything pass.
+    """Selects the entries to show; an empty tuple selects all.
 
-    ``types`` are names with wildcards, compared without case; ``pipelines`` the beginnings of
+    ``types`` are names with wildcards, compared without case; ``pipelines`` are prefixes of
     pipeline ids, or ``pool``; ``streams`` are stream values.
     """
 
     types: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a type or pipeline that no entry can have."""
+        for pattern in self.types:
+            family = pattern.lower().partition(":")
+            if not (family[1] and family[0] in _FAMILIES) and not any(
+                _matches(name, (pattern,)) for name in _TYPES
+            ):
+                raise ValueError(
+                    f"no line has the type {pattern!r}: expected the name of a message such as "
+                    "CREATE_PIPELINE, an act such as wsman:Signal, or error"
+                )
+        for pipeline in self.pipelines:
+            if pipeline.lower() != "pool" and set(pipeline.lower()) - set("0123456789abcdef-"):
+                raise ValueError(
+                    f"no pipeline has the id {pipeline!r}: expected hexadecimal digits or 'pool'"
+                )
 
     def passes(self, entry: Entry) -> bool:
         if self.types and not _matches(entry.type, self.types):
@@ -74,7 +98,7 @@ def _is_of(entry: Entry, wanted: str) -> bool:
 class Timeline:
     """Renders the entries of one recording.
 
-    ``plumbing``: also the acts that only move bytes. Those left out are counted in ``hidden``.
+    With ``plumbing``, acts that only move bytes are shown too; otherwise ``hidden`` counts them.
     """
 
     def __init__(
@@ -93,7 +117,7 @@ class Timeline:
         self.hidden = 0
 
     def lines(self, entry: Entry) -> Iterator[str]:
-        """The lines of one entry, with terminal styles."""
+        """Yield the lines of one entry, with terminal styles."""
         if entry.plumbing and not self._plumbing:
             self.hidden += 1
             return
@@ -121,7 +145,7 @@ def _who(target: UUID | None) -> str:
 
 
 def _tree(form: Any, indent: int) -> Iterator[str]:
-    """JSON as indented lines: ``name: value``, ``- item``."""
+    """Yield JSON as indented lines: ``name: value``, ``- item``."""
     pad = " " * indent
     if isinstance(form, dict):
         for name, value in form.items():
@@ -150,7 +174,7 @@ def _scalar(value: Any) -> str:
 
 
 def summary_text(data: dict[str, Any], hidden: int = 0) -> str:
-    """The last line: what was found, and what could not be read."""
+    """Return the last line: counts of messages, bytes and errors."""
     parts = [
         f"{data['messages']} messages in {data['fragments']} fragments",
         f"{data['acts']} other lines" + (f" ({hidden} not shown, see --all)" if hidden else ""),

@@ -1,9 +1,9 @@
-"""Recorded WS-Man exchanges to entries: an act per message, and what its streams carried.
+"""Recorded WS-Man exchanges as entries: one act per HTTP message, and the payload of its streams.
 
-A response is matched with the last request of its connection. Shells are known by their
-ShellId; whether one speaks PSRP is told by its resource URI. Text of a cmd shell is decoded by
-the code page it was created with, and a ``#< CLIXML`` stream on its standard error is read when
-that stream ends.
+A response belongs to the request that its RelatesTo names, or else to the last request of its
+connection. Shells are found by ShellId; the resource URI of a shell tells whether it carries
+PSRP. Text of a cmd shell is decoded with its code page, and a ``#< CLIXML`` stream on its standard
+error is read when that stream ends.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Request:
 
 
 class WSManReader:
-    """Feeds a Joiner with HTTP messages in the order of the recording."""
+    """Feed a Joiner with HTTP messages in the order of the recording."""
 
     def __init__(self, joiner: Joiner) -> None:
         self._joiner = joiner
@@ -87,7 +87,7 @@ class WSManReader:
             envelope = soap.parse(message.soap)
         except RemoteProtocolError as error:
             if message.raw:
-                # What was sent is no envelope: it is shown like every body that is none.
+                # The sender sent this body, so it is shown and is no error of the recording.
                 self._without_envelope(message, carrier, problem=str(error))
                 return
             self._joiner.error(
@@ -238,7 +238,7 @@ class WSManReader:
                 return known
         return None
 
-    # -- what streams carry
+    # -- payload of streams
 
     def _payloads(
         self,
@@ -310,13 +310,13 @@ class WSManReader:
             self._clixml(stream, where)
 
     def _clixml(self, stream: _TextStream, where: dict[str, Any]) -> None:
-        """The errors and progress of a PowerShell that a cmd shell ran."""
+        """Read the errors and progress of a PowerShell process in a cmd shell."""
         text, stream.held, stream.held_size = "".join(stream.held), [], 0
         counts = self._joiner.counts
         before = counts.bytes, counts.accounted
         for _torn in read_stream_text(text, self._joiner, where):
             pass
-        # The text was shown, and counted, when it came.
+        # The text was shown and counted before.
         counts.bytes, counts.accounted = before
 
     def _ends(
@@ -339,7 +339,7 @@ class WSManReader:
             self._joiner.forget(shell.session, _guid(command_id))
 
 
-# -- words for the data of an act
+# -- the data of an act
 
 
 def _describe(envelope: soap.Envelope, shell: _Shell | None) -> dict[str, Any]:
@@ -430,7 +430,7 @@ def _place(message: HttpMessage) -> dict[str, Any]:
 
 
 def _stream_command(envelope: soap.Envelope) -> str:
-    """The command that a Send, Receive or Signal is about."""
+    """Return the CommandId of a Send, Receive or Signal; empty if none."""
     if envelope.operation == "Receive" and envelope.body is not None:
         for element in envelope.body.iter():
             if found := element.get("CommandId"):
@@ -446,7 +446,7 @@ def _guid(text: str) -> UUID | None:
 
 
 def _encoding(page: str) -> str:
-    """The codec of a Windows code page."""
+    """Return the Python codec of a Windows code page; UTF-8 for an unknown one."""
     if page in ("", "65001"):
         return "utf-8"
     try:

@@ -15,7 +15,7 @@ from psremoting.capture.http_message import HttpMessage, read_status
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from psremoting.capture.source import Source
 
@@ -26,7 +26,7 @@ _MAX_DEPTH = 16
 
 
 def read_yaml(source: Source) -> Iterator[HttpMessage]:
-    """The messages of either schema. Raises CaptureError with the offset of the damage."""
+    """Yield the messages of either schema. Raises CaptureError with the offset of the damage."""
     number = 0
     for line, item in _items(source):
         if not isinstance(item, dict):
@@ -85,12 +85,22 @@ def _winrs_pair(item: dict[str, Any], line: int, number: int) -> Iterator[HttpMe
 
 
 def _items(source: Source) -> Iterator[tuple[int, Any]]:
-    """The items of the one list that matters, each with the line where it begins."""
+    """Yield the items of all lists of exchanges, each with its 1-based line.
+
+    A list is the root of a document, or a member of the mapping there; a file may have several
+    documents.
+    """
     loader = _LOADER(source)
+    lists = 0
     try:
-        event = _skip_to_list(loader)
-        while not isinstance(event := loader.get_event(), yaml.SequenceEndEvent):
-            yield event.start_mark.line + 1, _value(loader, event, 0)
+        while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.SequenceStartEvent):
+                lists += 1
+                yield from _list(loader)
+            elif isinstance(event, yaml.MappingStartEvent):
+                lists += yield from _lists_of_mapping(loader)
+        if not lists:
+            raise yaml.YAMLError("no list of exchanges")
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
@@ -101,17 +111,30 @@ def _items(source: Source) -> Iterator[tuple[int, Any]]:
         loader.dispose()
 
 
-def _skip_to_list(loader: Any) -> Any:
-    event = loader.get_event()
-    while not isinstance(event, yaml.SequenceStartEvent | yaml.StreamEndEvent):
-        event = loader.get_event()
-    if isinstance(event, yaml.StreamEndEvent):
-        raise yaml.YAMLError("no list of exchanges")
-    return event
+def _lists_of_mapping(loader: Any) -> Generator[tuple[int, Any], None, int]:
+    """Yield the items of all lists in a mapping; return the number of lists."""
+    lists = 0
+    while not isinstance(event := loader.get_event(), yaml.MappingEndEvent):
+        _value(loader, event, 1)  # the key
+        value = loader.get_event()
+        if isinstance(value, yaml.SequenceStartEvent):
+            lists += 1
+            yield from _list(loader)
+        else:
+            _value(loader, value, 1)
+    return lists
+
+
+def _list(loader: Any) -> Iterator[tuple[int, Any]]:
+    while not isinstance(event := loader.get_event(), yaml.SequenceEndEvent):
+        yield event.start_mark.line + 1, _value(loader, event, 0)
 
 
 def _value(loader: Any, event: Any, depth: int) -> Any:
-    """Strings, lists and dicts; None for a plain null. Aliases are refused: they can be a bomb."""
+    """Return strings, lists and dicts; None for a plain null.
+
+    Aliases are refused: they can expand without limit.
+    """
     if depth > _MAX_DEPTH:
         raise yaml.YAMLError("nested too deeply")
     if isinstance(event, yaml.ScalarEvent):

@@ -1,4 +1,4 @@
-"""`psrp decode`: recorded traffic as a readable timeline."""
+"""`psrp decode`: show recorded traffic as a readable timeline."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ Examples:
 \b
 Exit codes:
   0  everything was read
-  1  read, but some lines are errors: the recorded bytes break a rule
-  2  a file cannot be read, or only up to a point; the reason is on standard error
+  1  everything was read; some lines are errors: the recorded bytes break a rule
+  2  a file cannot be read, or only in part; the reason is on standard error
 """
 
 
@@ -43,37 +43,39 @@ Exit codes:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_file)
 @click.option(
     "--format", "form", type=click.Choice([form.value for form in Form]),
-    help="Take the files as this form instead of looking at what stands in them.",
+    help="Form of the files (default: detected from their content).",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with everything.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the decoded bodies as well.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all data."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show the decoded bodies.")
 @click.option(
     "-a", "--all", "plumbing", is_flag=True,
-    help="Show acknowledgements, polls and authentication legs too (--json always does).",
+    help="Show acknowledgements, polls and authentication messages (always with --json).",
 )  # fmt: skip
 @click.option(
     "--type", "types", multiple=True, metavar="NAME",
-    help="Only this type of line: CREATE_PIPELINE, 'wsman:*', error. May be given again.",
+    help="Show lines of this type: CREATE_PIPELINE, 'wsman:*', error. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--pipeline", "pipelines", multiple=True, metavar="ID",
-    help="Only this pipeline (the first digits of its id are enough), or 'pool'.",
+    help="Show one pipeline, by the first digits of its id, or 'pool'. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--stream", "streams", multiple=True, type=click.Choice(["default", "prompt_response"]),
-    help="Only this stream.",
+    help="Show one stream. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--rsa-key", "keys", multiple=True, metavar="PEM", shell_complete=complete_file,
-    help="Open session keys with this private key of the client, and show what they sealed.",
+    help="Open session keys with this private key of the client, and show secure strings.",
 )  # fmt: skip
 @click.option(
     "--show-secrets", is_flag=True,
-    help="Show secure strings that travelled unsealed (protocol 2.4) or lie in documents.",
+    help="Show secure strings that were sent unsealed (protocol 2.4) or are in documents.",
 )  # fmt: skip
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
-    help="Colour: by default on a terminal, unless NO_COLOR is set.",
+    help="Colour (default: on a terminal, unless NO_COLOR is set).",
 )  # fmt: skip
 @click.pass_context
 def decode(
@@ -89,23 +91,27 @@ def decode(
     plumbing: bool,
     **filters: tuple[str, ...],
 ) -> None:
-    """Show recorded PowerShell remoting traffic, one line a message.
+    """Show recorded PowerShell remoting traffic, one line per message.
 
-    A FILE holds recorded WS-Man exchanges (YAML, or JSON lines with the envelopes in the
-    clear), an out-of-process transcript (JSON lines of timed chunks, or the packets as text
-    lines), PSRP fragments (binary, hex or base64), or CLIXML. Which one is seen from what
-    stands in it. "-" is standard input.
+    A FILE holds WS-Man exchanges (YAML, JSON lines, HAR, HTTP messages as text, curl -v, logs
+    with SOAP envelopes), an out-of-process transcript (JSON lines of timed chunks, or packets
+    as text lines), PSRP fragments (binary, hex or base64), or CLIXML. The form is detected
+    from the content. "-" is standard input.
 
-    Each line has its number, the time where it is known, an arrow (to the server or to the
-    client), the pipeline or the pool, the type, and what it says. What cannot be read is a
-    line of type "error" that says where and why, and the lines after it go on. The last line
-    counts messages, fragments, bytes, errors, and bytes not accounted for.
+    A line has a number, the time if recorded, an arrow (to the server or to the client), the
+    pipeline or the pool, the type, and a summary. Broken data is a line of type "error" with
+    its place and reason; decoding continues after it. The last line counts messages, fragments,
+    bytes, errors, and bytes not accounted for.
 
-    Secure strings are shown as their length unless --rsa-key or --show-secrets asks for them.
+    Secure strings are shown as their length unless --rsa-key or --show-secrets is given.
     """
     _prepare(ctx, color)
+    try:
+        wanted = Filter(**filters)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     show = _Show(
-        wanted=Filter(**filters),
+        wanted=wanted,
         as_json=as_json,
         verbose=verbose,
         plumbing=plumbing,
@@ -116,7 +122,7 @@ def decode(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Show:
-    """What the user wants to see, and how."""
+    """The selection and the form of the output."""
 
     wanted: Filter
     as_json: bool
@@ -132,9 +138,10 @@ class _Show:
             unicode=_speaks_unicode(),
         )
 
-    def entry(self, entry: Entry, timeline: Timeline) -> None:
+    def entry(self, entry: Entry, timeline: Timeline) -> bool:
+        """Print an entry; return False for one that the filters exclude."""
         if entry.type != "summary" and not self.wanted.passes(entry):
-            return
+            return False
         if self.as_json:
             click.echo(json_line(entry, reveal=self.reveal))
         elif entry.type == "summary":
@@ -142,6 +149,7 @@ class _Show:
         else:
             for text in timeline.lines(entry):
                 click.echo(text)
+        return True
 
     def total(self, counts: Counts, files: int, unreadable: int) -> None:
         data = summary_data(f"{files} files", counts)
@@ -155,8 +163,9 @@ class _Show:
 def _decode_all(
     files: tuple[str, ...], form: Form | None, keys: tuple[str, ...], show: _Show
 ) -> int:
-    """Decode each file on its own; the exit code."""
+    """Decode each file on its own; return the exit code."""
     total, unreadable = Counts(), 0
+    lines = matched = 0
     try:
         ring = KeyRing.load(keys)
     except CaptureError as error:
@@ -168,14 +177,18 @@ def _decode_all(
             click.echo(click.style(f"== {file}", bold=True))
         try:
             for entry in decode_recording(file, form, ring):
+                passed = show.entry(entry, timeline)
                 if entry.type == "summary":
                     _count(total, entry.data)
-                show.entry(entry, timeline)
+                else:
+                    lines, matched = lines + 1, matched + passed
         except CaptureError as error:
             unreadable += 1
             click.echo(f"psrp decode: {error}", err=True)
     if len(files) > 1:
         show.total(total, len(files), unreadable)
+    if lines and not matched:
+        click.echo(f"psrp decode: 0 of {lines} lines match the filters", err=True)
     return 2 if unreadable else 1 if total.errors else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -205,3 +206,40 @@ def test_an_unknown_command_is_refused() -> None:
     result = CliRunner().invoke(main, ["no-such"])
     assert result.exit_code == 2
     assert "No such command" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--type", "CREATE_PIPELIN"], "no line has the type 'CREATE_PIPELIN'"),
+        (["--type", "ssh:Command"], "no line has the type 'ssh:Command'"),
+        (["--pipeline", "xyz"], "no pipeline has the id 'xyz'"),
+    ],
+)
+def test_a_filter_that_no_line_can_match_is_refused(words: list[str], said: str) -> None:
+    result = run(HELLO, *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--type", "winrs:*"], ["--pipeline", "ffffffff"]])
+def test_filters_that_match_nothing_are_reported(words: list[str]) -> None:
+    result = run(HELLO, *words)
+    assert result.exit_code == 0
+    assert re.search(r"0 of \d+ lines match the filters", result.stderr)
+
+
+def test_the_lines_of_a_pipe_are_shown_as_they_come() -> None:
+    """A recording that is still being made."""
+    first, rest = Path(HELLO).read_bytes().split(b"\n", 1)
+    program = [sys.executable, "-c", "from psremoting.cli.main import main; main()", "decode", "-"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(first + b"\n")
+        child.stdin.flush()
+        assert b"SESSION_CAPABILITY" in child.stdout.readline()
+        child.stdin.write(rest)
+        child.stdin.close()
+        assert b"0 bytes not accounted for" in child.stdout.read()
+        assert child.wait(60) == 0

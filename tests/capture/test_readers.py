@@ -203,3 +203,22 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         list(decode(tmp_path / "missing"))
     with pytest.raises(CaptureError, match="directory"):
         list(decode(tmp_path))
+
+
+def test_every_list_and_every_document_of_a_yaml_file_is_read() -> None:
+    one = "messages:\n- request: <a/>\n  response: <b/>\n"
+    file = source(f"first: x\n{one}more:\n- request: <c/>\n  response: <d/>\n---\n{one}".encode())
+    assert [message.soap for message in read_yaml(file)] == [
+        "<a/>", "<b/>", "<c/>", "<d/>", "<a/>", "<b/>",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"\n" * 40_000 + b"x", b"# a\n" * 10_000 + b"x", b"<!-- a -->" * 6000 + b"x"],
+    ids=["blank lines", "comments", "XML comments"],
+)
+def test_detection_ends_for_heads_that_nearly_match(head: bytes) -> None:
+    """Nested repetitions would try every way to divide such a head."""
+    with pytest.raises(CaptureError, match="not a recording"):
+        detect(source(head))
