@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psremoting.console.binder import Given
 from psremoting.console.nodes import Block, Constant, WrittenNumber
-from psremoting.console.parameters import CommandTable
 from psremoting.console.parser import parse
 from psremoting.console.tables import find_command
+from psremoting.powershell.binder import Given
+from psremoting.powershell.parameters import CommandTable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from psremoting.console.parameters import CommandTable
+    from psremoting.powershell.parameters import CommandTable
 
 __all__ = [
     "complete_command",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from psremoting.console.coercion import MECHANISMS, TYPES
-from psremoting.console.parameters import CommandTable, Parameter
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.console.workspace import Workspace
+from psremoting.powershell.enums import ENUMS
+from psremoting.powershell.parameters import CommandTable, Parameter
 from psremoting.shell.remote_completion import Match
 
 __all__ = ["LocalCompletion"]
@@ -17,7 +17,6 @@ _WORD = re.compile(r"[^\s|;(){}=,]*$")
 _START = re.compile(r"(?:^|[|;({=\n])\s*$")
 _COMMAND = re.compile(r"(?:^|[|;({=\n])\s*([A-Za-z][\w-]*)\s(?=[^|;({=\n]*$)")
 _PREVIOUS = re.compile(r"(?:^|\s)-([A-Za-z]+)[\s:]+$")
-_VALUES = {"authentication": MECHANISMS}
 
 
 class LocalCompletion:
@@ -65,8 +64,10 @@ class LocalCompletion:
             return [str(entry.id) for entry in entries]
         if parameter.name == "InstanceId":
             return [str(entry.instance_id) for entry in entries]
-        return list(parameter.values or _VALUES.get(parameter.element, ()))
+        if parameter.element in ENUMS:
+            return list(ENUMS[parameter.element].members)
+        return list(parameter.values)
 
 
 def _about(parameter: Parameter) -> str:
-    return f"[{TYPES[parameter.element][0]}] {parameter.help}"
+    return f"[{parameter.element.rpartition('.')[2]}] {parameter.help}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from psremoting.console.calls import Implementation
-from psremoting.console.parameters import CommandTable
+from psremoting.powershell.parameters import CommandTable
 
 __all__ = ["implementation"]
 

@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from psremoting.console.binder import Binding
-from psremoting.console.coercion import as_text, convert
 from psremoting.console.error_reports import NotBuilt, SSHConnectionError, WSManMissing
-from psremoting.console.parameters import Parameter, parameter
+from psremoting.console.parameter_types import as_text, converted, parameter
 from psremoting.console.session_tables import TARGET_SET
+from psremoting.powershell.binder import Binding
+from psremoting.powershell.parameters import Parameter
 from psremoting.targets import SSHTarget, Target, local_target, parse_target
 from sshsub.command_line import DEFAULT_SUBSYSTEM
 
@@ -57,7 +57,7 @@ def host_from_options(binding: Binding) -> None:
             rest = {name: value for name, value in options.items() if name != key}
             named = binding.table.find("HostName")
             assert named is not None
-            binding.values["HostName"] = convert(as_text(options[key]), named)
+            binding.values["HostName"] = converted(as_text(options[key]), named)
             binding.values["Options"] = rest
             return
 
@@ -135,7 +135,7 @@ def _from_hashtable(given: Mapping[Any, Any]) -> SSHTarget:
                 f"The provided SSHConnection hashtable contains both {both} parameter.  Only one "
                 "can be specified."
             )
-        values[known.name] = convert(value, known)
+        values[known.name] = converted(value, known)
     if "HostName" not in values:
         raise SSHConnectionError(
             "The provided SSHConnection hashtable is missing the required ComputerName or "

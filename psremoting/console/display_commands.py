@@ -7,10 +7,10 @@ from typing import Any
 from psremoting.console.calls import Call
 from psremoting.console.error_reports import CommandFailure, CommandNotFound
 from psremoting.console.helptext import examples_text, help_text, overview_text, parameters_text
-from psremoting.console.parameters import CommandTable
 from psremoting.console.printing import Formatted, list_text, table_text
 from psremoting.console.properties import CommandInfo
 from psremoting.console.tables import COMMANDS, find_command
+from psremoting.powershell.parameters import CommandTable
 from psremoting.session_table import has_wildcards, wildcard
 from psrp.records import ErrorCategory
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from psremoting.console.coercion import TYPES
-from psremoting.console.parameters import CommandTable, Parameter, Role
+from psremoting.powershell.parameters import CommandTable, Parameter, Role
 
 __all__ = ["examples_text", "help_text", "overview_text", "parameters_text", "syntax_lines"]
 
@@ -121,7 +120,7 @@ def _word(parameter: Parameter, role: Role) -> str:
 
 
 def _kind(parameter: Parameter) -> str:
-    return TYPES[parameter.element][0] + ("[]" if parameter.many else "")
+    return parameter.type.rpartition(".")[2]
 
 
 def _examples(table: CommandTable) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psremoting.console.coercion import as_text
+from psremoting.console.parameter_types import as_text
 from psremoting.console.properties import CommandInfo, named_properties, property_of
 from psremoting.console.surface import Surface
 from psremoting.formatting import error_text, value_text

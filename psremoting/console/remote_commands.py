@@ -10,12 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from psremoting.client.streams import StreamKind
-from psremoting.console.binder import Binding
 from psremoting.console.calls import Call
-from psremoting.console.coercion import as_text
 from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
 from psremoting.console.error_reports import CommandFailure, NotBuilt
 from psremoting.console.nodes import ScriptBlock
+from psremoting.console.parameter_types import as_text
 from psremoting.errors import (
     STATE_BROKEN,
     PipelineFailed,
@@ -25,6 +24,7 @@ from psremoting.errors import (
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.formatting import record_text
+from psremoting.powershell.binder import Binding
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from psremoting.console import nodes as n
-from psremoting.console.binder import Given
 from psremoting.console.calls import Call, Emit, StopScript
-from psremoting.console.coercion import as_text
 from psremoting.console.commands import implementation
 from psremoting.console.error_reports import CommandNotFound, ParseError
 from psremoting.console.helptext import help_text
-from psremoting.console.parameters import CommandTable
+from psremoting.console.parameter_types import as_text
 from psremoting.console.parser import parse
 from psremoting.console.printing import Formatted
 from psremoting.console.properties import property_of
 from psremoting.console.tables import find_command
 from psremoting.console.workspace import Workspace
 from psremoting.errors import PSRemotingError
+from psremoting.powershell.binder import Given
+from psremoting.powershell.parameters import CommandTable
 from psrp.records import ErrorCategory
 
 __all__ = ["run_command", "run_text"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import trio
 
-from psremoting.console.binder import Binding
 from psremoting.console.calls import Call
 from psremoting.console.connections import (
     host_from_options,
@@ -20,6 +19,7 @@ from psremoting.console.error_reports import CommandFailure
 from psremoting.console.session_tables import TARGET_SET
 from psremoting.errors import PSRemotingError
 from psremoting.fanout import THROTTLE, fan_out
+from psremoting.powershell.binder import Binding
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
 from psrp.records import ErrorCategory

@@ -1,13 +1,14 @@
 # table: the parameters of the commands for sessions, one row for each.
 """The commands for sessions, declared as PowerShell 7 declares them.
 
-The flags of a role are those of `psremoting.console.parameters.parameter`: position, ``!`` for
+The flags of a role are those of `psremoting.console.parameter_types.parameter`: position, ``!`` for
 mandatory, ``v`` from the pipeline by value, ``n`` by property name.
 """
 
 from __future__ import annotations
 
-from psremoting.console.parameters import CommandTable, Parameter, parameter
+from psremoting.console.parameter_types import parameter, property_or_absent
+from psremoting.powershell.parameters import CommandTable, Parameter
 
 __all__ = ["ENTER", "EXIT", "GET", "NEW", "REMOVE", "TARGET_SET", "common_parameters"]
 
@@ -119,6 +120,7 @@ _RUN_AS = "Run as administrator in the container."
 
 ENTER = CommandTable(
     name="Enter-PSSession",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.EnterPSSessionCommand",
     synopsis="Starts an interactive session with another machine.",
     description="What is typed then runs over there, until exit, Exit-PSSession or Ctrl+D. A "
@@ -187,6 +189,7 @@ ENTER = CommandTable(
 
 EXIT = CommandTable(
     name="Exit-PSSession",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.ExitPSSessionCommand",
     synopsis="Leaves an interactive session.",
     description="It is typed in the session. At the local prompt there is nothing to leave, and "
@@ -200,6 +203,7 @@ _SESSION_LIST = "Open sessions."
 
 NEW = CommandTable(
     name="New-PSSession",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.NewPSSessionCommand",
     synopsis="Opens a session that stays open.",
     description="Several host names open several sessions, side by side. Enter-PSSession enters "
@@ -272,6 +276,7 @@ _GET_REMOTE = (*_GET_WSMAN, *_GET_VM, *_GET_BY_ID)
 
 GET = CommandTable(
     name="Get-PSSession",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.GetPSSessionCommand",
     synopsis="Lists the sessions that are open here.",
     description="Without a parameter all of them.",
@@ -341,6 +346,7 @@ GET = CommandTable(
 
 REMOVE = CommandTable(
     name="Remove-PSSession",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.RemovePSSessionCommand",
     synopsis="Closes sessions.",
     default_set="Id",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psremoting.console.parameters import CommandTable, parameter
+from psremoting.console.parameter_types import parameter, property_or_absent
 from psremoting.console.session_tables import (
     ENTER,
     EXIT,
@@ -12,6 +12,7 @@ from psremoting.console.session_tables import (
     TARGET_SET,
     common_parameters,
 )
+from psremoting.powershell.parameters import CommandTable
 
 __all__ = [
     "CLEAR_HOST",
@@ -57,6 +58,7 @@ _REMOTE = (*_BLOCKS, *_FILES)
 
 INVOKE = CommandTable(
     name="Invoke-Command",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.InvokeCommandCommand",
     synopsis="Runs a script on other machines, or in open sessions.",
     description="The script block runs over there, with the language of that side. $using:name "
@@ -178,6 +180,7 @@ INVOKE = CommandTable(
 
 GET_HELP = CommandTable(
     name="Get-Help",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.GetHelpCommand",
     synopsis="Shows what a command does and takes.",
     default_set="AllUsersView",
@@ -197,6 +200,7 @@ GET_HELP = CommandTable(
 
 GET_COMMAND = CommandTable(
     name="Get-Command",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.GetCommandCommand",
     synopsis="Lists the commands of the local prompt.",
     aliases=("gcm",),
@@ -209,6 +213,7 @@ GET_COMMAND = CommandTable(
 
 FORMAT_TABLE = CommandTable(
     name="Format-Table",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.FormatTableCommand",
     synopsis="Shows objects as a table.",
     aliases=("ft",),
@@ -222,6 +227,7 @@ FORMAT_TABLE = CommandTable(
 
 FORMAT_LIST = CommandTable(
     name="Format-List",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.FormatListCommand",
     synopsis="Shows objects as lists of their properties.",
     aliases=("fl",),
@@ -235,6 +241,7 @@ FORMAT_LIST = CommandTable(
 
 WRITE_OUTPUT = CommandTable(
     name="Write-Output",
+    property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.WriteOutputCommand",
     synopsis="Passes objects on.",
     aliases=("echo", "write"),
@@ -247,6 +254,7 @@ WRITE_OUTPUT = CommandTable(
 
 CLEAR_HOST = CommandTable(
     name="Clear-Host",
+    property_of=property_or_absent,
     class_name="Clear-Host",
     synopsis="Clears the screen.",
     aliases=("clear", "cls"),

@@ -89,7 +89,7 @@ def is_of_type(value: Any, type_name: str) -> bool:
     """Whether ``value`` has the type already, so that binding it converts nothing."""
     if type_name in ("System.Object", "System.Management.Automation.PSObject"):
         return True
-    if type_name.endswith("[]") and isinstance(value, SEQUENCES):
+    if type_name.endswith("[]") and (isinstance(value, SEQUENCES) or type(value) is list):
         element = type_name[:-2]
         return bool(value) and all(is_of_type(item, element) for item in value)
     if isinstance(value, PSObject) and type_name in value.type_names:

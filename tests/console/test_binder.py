@@ -7,11 +7,12 @@ from uuid import UUID
 
 import pytest
 
-from psremoting.console.binder import Binding, Given, bind, bind_input
-from psremoting.console.error_reports import BindingError, MissingMandatory
 from psremoting.console.nodes import Constant, Named, ScriptBlock
+from psremoting.console.parameter_types import plain_value
 from psremoting.console.parser import parse
 from psremoting.console.tables import COMMANDS, ENTER, GET, INVOKE, NEW, REMOVE, find_command
+from psremoting.powershell.binder import Binding, Given, bind, bind_input
+from psremoting.powershell.binding_errors import BindingError, MissingMandatory
 from psremoting.session_table import SessionEntry
 
 
@@ -49,7 +50,7 @@ def line(text: str, *values: Any) -> Binding:
 
 def _value(node: Any, rest: list[Any]) -> Any:
     if isinstance(node, Constant):
-        return rest.pop(0) if node.value == "?" else node.value
+        return rest.pop(0) if node.value == "?" else plain_value(node.value)
     if hasattr(node, "items"):
         return [_value(item, rest) for item in node.items]
     return {"true": True, "false": False, "null": None}[node.name]
@@ -187,7 +188,7 @@ def test_values_that_fit_as_they_are_go_before_values_that_can_be_converted() ->
         ),
         ("Enter-PSSession -InstanceId abc", "CannotConvertArgumentNoMessage", None),
         ("Enter-PSSession -HostName a -Options b", "CannotConvertArgumentNoMessage", None),
-        ("Enter-PSSession a -Authentication b", "CannotConvertArgumentNoMessage", None),
+        ("Enter-PSSession a -Authentication x", "CannotConvertArgumentNoMessage", None),
         (
             "Enter-PSSession -HostName a,b",
             "CannotConvertArgument",
