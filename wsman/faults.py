@@ -1,4 +1,4 @@
-"""Faults of WS-Management: the exception, error ids for users, the faults that servers give.
+"""Faults of WS-Management: what they mean to a client, and those that a server gives.
 
 A fault's code is the unsigned number in WSManFault/@Code; PowerShell's tables have the same
 numbers with a sign. Without a code the subcode decides. [MS-WSMV] 2.2.4.43
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from psrp.sansio import RemoteProtocolError
 from wsman import names
+from wsman.errors import WSManFault, error_id
 from wsman.soap import Fault
 
 if TYPE_CHECKING:
@@ -46,75 +46,6 @@ RETRIED = frozenset(
     (0x80338012, ABORTED, 1722, 0x80338113, 0x803381D0, 0x803381C6, 0x80338112, 0x80338170)
 )
 """Codes after which a Create is tried again, up to MaxConnectionRetryCount."""
-
-
-class WSManFault(RemoteProtocolError):
-    """The server answered with a fault.
-
-    ``code`` is the unsigned WSManFault code or None, ``subcode`` has no prefix, ``message`` is the
-    most specific text of the fault.
-    """
-
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self.code = fault.wsman_code
-        self.subcode = fault.subcode
-        self.message = fault.message or fault.reason or fault.subcode or "fault without a text"
-        super().__init__(self.message)
-
-    def error_id(self, default: str) -> str:
-        """Return the FullyQualifiedErrorId, such as ``AccessDenied,PSSessionOpenFailed``."""
-        return error_id(self.code or 0, default)
-
-
-_ERROR_IDS: dict[int, str] = {
-    5: "AccessDenied",
-    14: "ServerOutOfMemory",
-    53: "NetworkPathNotFound",
-    995: "WinRMOperationAborted",
-    1115: "ShutDownInProgress",
-    1311: "AuthenticationFailed",
-    1326: "LogonFailure",
-    1722: "ImproperResponse",
-    -2141974624: "IncorrectProtocolVersion",
-    -2144108103: "ComputerNotFound",
-    -2144108250: "WinRMOperationTimeout",
-    -2144108269: "URLNotAvailable",
-    -2144108526: "CannotConnect",
-    -2144108485: "InvalidResourceUri",
-    -2144108542: "InvalidResourceUri",
-    -2144108083: "CannotConnectAlreadyConnected",
-    -2144108274: "InvalidAuthentication",
-    -2144108080: "CannotConnectInvalidOperation",
-    -2144108090: "CannotConnectMismatchSessions",
-    -2144108065: "CannotConnectRunAsFailed",
-    -2144108094: "SessionCreateFailedInvalidName",
-    -2144108453: "CannotConnectTargetSessionDoesNotExist",
-    -2144108116: "RemoteSessionDisallowed",
-    -2144108061: "RemoteConnectionDisallowed",
-    -2144108539: "CorruptedWinRMConfig",
-    -2144108499: "URIExceedsMaxAllowedSize",
-    -2144108318: "ClientKerberosDisabled",
-    -2144108316: "ServerNotTrusted",
-    -2144108276: "WorkgroupCannotUseKerberos",
-    -2144108315: "ExplicitCredentialsRequired",
-    -2144108105: "RedirectLocationInvalid",
-    -2144108135: "RedirectInformationRequired",
-    -2144108428: "WinRMOperationNotSupportedOnServer",
-    -2144108270: "CannotConnectWinRMService",
-    -2144108176: "WinRMHttpError",
-    -2146893053: "TargetUnknown",
-    -2144108101: "CannotUseIPAddress",
-}
-"""Signed code to the leading part of PowerShell's FullyQualifiedErrorId."""
-
-
-def error_id(code: int, default: str) -> str:
-    """Return the FullyQualifiedErrorId of a code, signed or unsigned; 0 is "no code"."""
-    signed = code - (1 << 32) if code >= 1 << 31 else code
-    if not signed:
-        return default
-    return f"{_ERROR_IDS.get(signed, signed)},{default}"
 
 
 def is_timed_out(fault: Fault) -> bool:

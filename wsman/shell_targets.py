@@ -1,0 +1,121 @@
+"""The state that the client machine keeps for the pool and for each command."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from psrp.sansio import Stream
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = ["Attempt", "Phase", "Step", "Target"]
+
+STREAM_NAMES = {Stream.DEFAULT: "stdin", Stream.PROMPT_RESPONSE: "pr"}
+
+
+class Phase(Enum):
+    """The life of a target."""
+
+    NEW = "new"
+    STARTING = "starting"
+    """Create, Command or Connect is outstanding."""
+    OPEN = "open"
+    SUSPENDED = "suspended"
+    """Disconnected."""
+    RESUMING = "resuming"
+    """Reconnect is wanted or outstanding."""
+    ENDED = "ended"
+
+
+class Step(Enum):
+    """An act that happens once."""
+
+    NO = "not asked for"
+    WANTED = "wanted"
+    SENT = "sent"
+    DONE = "done"
+
+
+class Attempt:
+    """One request that is outstanding or waits to be repeated."""
+
+    __slots__ = ("kind", "sent_at", "target", "tries", "value")
+
+    def __init__(self, kind: str, target: Target, value: object) -> None:
+        self.kind = kind
+        self.target = target
+        self.value = value
+        self.tries = 0
+        self.sent_at = 0.0
+
+
+class Target:
+    """The pool (``id`` is None) or one command."""
+
+    def __init__(self, target_id: UUID | None) -> None:
+        self.id = target_id
+        self.phase = Phase.NEW
+        self.first: bytes = b""
+        self.connects = False
+        self.stop = Step.NO
+        self.close = Step.NO
+        self.held = False
+        self.done = False
+        """The state Done was reported: no Receive is made any more."""
+        self.sending = False
+        self.receiving = False
+        self.quiet_until = 0.0
+        """The time before which no Receive is made: the server answers without anything."""
+        self.empty_answers = 0
+        self.bytes_before_receive = 0
+        self.bytes_in_flight = 0
+        self.starved = False
+        """`Shell.room` was 0 when it was last asked for."""
+        self._prompt: deque[bytes] = deque()
+        self._default: deque[bytes] = deque()
+
+    @property
+    def command_id(self) -> str:
+        return str(self.id).upper() if self.id is not None else ""
+
+    @property
+    def queued(self) -> int:
+        """How many pieces wait."""
+        return len(self._prompt) + len(self._default)
+
+    @property
+    def alive(self) -> bool:
+        return self.phase is not Phase.ENDED
+
+    def put(self, stream: Stream, data: bytes) -> None:
+        (self._prompt if stream is Stream.PROMPT_RESPONSE else self._default).append(data)
+
+    def take(self, room: int) -> tuple[Stream, bytes]:
+        """Return the next piece: prompt responses first, at most ``room`` bytes."""
+        stream = Stream.PROMPT_RESPONSE if self._prompt else Stream.DEFAULT
+        queue = self._prompt or self._default
+        data = queue.popleft()
+        if len(data) > room:
+            queue.appendleft(data[room:])
+            data = data[:room]
+        self.bytes_in_flight = len(data)
+        return stream, data
+
+    def sent(self) -> None:
+        """The outstanding Send was answered."""
+        self.sending = False
+        self.bytes_before_receive -= self.bytes_in_flight
+
+    def begin_receiving(self) -> None:
+        """The server knows the target: what is queued now goes out before the first Receive."""
+        self.phase = Phase.OPEN
+        self.bytes_before_receive = sum(map(len, self._default)) if self.id is not None else 0
+
+    def drop(self) -> None:
+        """Forget what is queued."""
+        self._prompt.clear()
+        self._default.clear()
+        self.bytes_before_receive = 0
