@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from psrp.frozen import dataclass
+from psrp.versions import PS_VERSION, SERIALIZATION_VERSION
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -96,8 +97,8 @@ class SessionCapability(Event):
 
     protocol_version: str
     """As announced, ``2.3``; compared by its text, for ``2.3.0.0`` is another version."""
-    ps_version: str = "2.0"
-    serialization_version: str = "1.1.0.1"
+    ps_version: str = PS_VERSION
+    serialization_version: str = SERIALIZATION_VERSION
     time_zone: bytes | None = None
     """An opaque .NET BinaryFormatter blob of old clients; never unpacked."""
 

@@ -30,12 +30,15 @@ __all__ = [
     "DEFAULT_MAX_MESSAGE",
     "HEADER_SIZE",
     "MAX_OBJECT_ID",
+    "MIN_FRAGMENT",
     "Defragmenter",
     "Fragmenter",
     "split",
 ]
 
 HEADER_SIZE = 21
+MIN_FRAGMENT = HEADER_SIZE + 1
+"""Bytes of the smallest fragment: a blob is never empty."""
 MAX_OBJECT_ID = (1 << 63) - 1
 DEFAULT_MAX_MESSAGE = 200 << 20
 """The limit that a PowerShell client sets for one received object unless told otherwise."""
@@ -251,6 +254,11 @@ class Defragmenter:
     def consumed(self) -> int:
         """Bytes of the stream that were used; what was received beyond is pending or lost."""
         return self._base + self._at
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that are kept: not yet used, and of the running object."""
+        return self._end - self._at + self._more_size + self._received
 
     @property
     def unfinished(self) -> int:

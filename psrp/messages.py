@@ -22,10 +22,10 @@ from uuid import UUID
 from psrp import bodies as b
 from psrp import events as e
 from psrp import pipeline_bodies as p
-from psrp.bodies import ProtocolVersion
 from psrp.clixml import dumps, loads
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
-from psrp.sansio import LocalProtocolError, MessageError, Side
+from psrp.sansio import UTF8_BOM, ZERO_ID, LocalProtocolError, MessageError, Side
+from psrp.versions import LATEST, ProtocolVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from psrp.bodies import Read, Write
 
 __all__ = [
-    "BOM",
+    "DESTINATIONS",
     "HEADER_SIZE",
     "MESSAGES",
     "Codec",
@@ -51,11 +51,12 @@ __all__ = [
 ]
 
 HEADER_SIZE = 40
-BOM = b"\xef\xbb\xbf"
+
+DESTINATIONS = {Side.CLIENT: 1, Side.SERVER: 2}
+"""The destination field of a message for each side. [MS-PSRP] 2.2.1"""
 
 _HEADER = Struct("<II16s16s")
-_ZERO = bytes(16)
-_LATEST = (2, 3)
+_ZERO = ZERO_ID.bytes_le
 
 
 class MessageType(IntEnum):
@@ -153,7 +154,7 @@ MESSAGES: dict[int, Codec] = {
         e.RunspacePoolStateMessage, _SERVER, b.write_pool_state, b.read_pool_state
     ),
     _T.CREATE_PIPELINE: Codec(
-        e.CreatePipeline, _CLIENT, p.write_create, partial(p.read_create, version=_LATEST)
+        e.CreatePipeline, _CLIENT, p.write_create, partial(p.read_create, version=LATEST)
     ),
     _T.GET_AVAILABLE_RUNSPACES: Codec(
         e.GetAvailableRunspaces, _CLIENT, b.write_question, b.read_get_available
@@ -235,14 +236,9 @@ def _head(bit: int, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
     return _HEADER.pack(bit, message_type, rpid.bytes_le, _ZERO if pid is None else pid.bytes_le)
 
 
-def _bit(side: Side) -> int:
-    # Not a table: an enum is slow to hash, and this is asked for every message.
-    return 1 if side is _CLIENT else 2
-
-
 def prefix(receiver: Side, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
     """The header of a message for ``receiver``."""
-    return _head(_bit(receiver), message_type, rpid, pid)
+    return _head(DESTINATIONS[receiver], message_type, rpid, pid)
 
 
 def read_header(message: bytes, side: Side | None = None) -> Header:
@@ -254,7 +250,7 @@ def read_header(message: bytes, side: Side | None = None) -> Header:
     if len(message) < HEADER_SIZE:
         raise MessageError("message", f"{len(message)} bytes are less than a header of 40")
     destination, number, rpid, pid = _HEADER.unpack_from(message)
-    if side is not None and not destination & _bit(side):
+    if side is not None and not destination & DESTINATIONS[side]:
         text = f"destination {destination} is not the {side.value}"
         raise MessageError(type_name(number), text, "Destination")
     target = None if pid == _ZERO else _uuid(pid)
@@ -268,7 +264,7 @@ def encode(
     event: e.Event,
     rpid: UUID,
     *,
-    version: ProtocolVersion = _LATEST,
+    version: ProtocolVersion = LATEST,
     seal: Callable[[str], str] | None = None,
     sender: Side | None = None,
 ) -> bytes:
@@ -288,16 +284,16 @@ def encode(
         raise LocalProtocolError(f"only a {who.value} sends {message_type.name}")
     value = codec.write(event, version)
     pid = getattr(event, "pipeline_id", None)
-    head = _head(2 if who is _CLIENT else 1, message_type, rpid, pid)
+    head = _head(DESTINATIONS[who.peer], message_type, rpid, pid)
     if value is None:
         return head
-    return b"".join((head, BOM, dumps(value, seal=seal)))
+    return b"".join((head, UTF8_BOM, dumps(value, seal=seal)))
 
 
 def encode_body(
     event: e.Event,
     *,
-    version: ProtocolVersion = _LATEST,
+    version: ProtocolVersion = LATEST,
     seal: Callable[[str], str] | None = None,
 ) -> bytes:
     """What stands behind the header: empty, or a byte order mark and one element."""
@@ -305,7 +301,7 @@ def encode_body(
     if message_type is None:
         raise LocalProtocolError(f"{type(event).__name__} is not a message")
     value = MESSAGES[message_type].write(event, version)
-    return b"" if value is None else BOM + dumps(value, seal=seal)
+    return b"" if value is None else UTF8_BOM + dumps(value, seal=seal)
 
 
 def decode_body(
@@ -313,7 +309,7 @@ def decode_body(
     pid: UUID | None,
     body: bytes,
     *,
-    version: ProtocolVersion = _LATEST,
+    version: ProtocolVersion = LATEST,
     unseal: Callable[[str], str] | None = None,
 ) -> e.Event:
     """The event of a body whose header was read. ``version`` is what was negotiated.
@@ -322,7 +318,7 @@ def decode_body(
     """
     if message_type == _OUTPUT and body and pid is not None:
         # By far the most messages of all; without the table they cost half.
-        data = loads(body[3:] if body[:3] == BOM else body, unseal=unseal)
+        data = loads(body[3:] if body[:3] == UTF8_BOM else body, unseal=unseal)
         if data is not None:
             return e.PipelineOutput(pipeline_id=pid, data=data)
     codec = MESSAGES.get(message_type)
@@ -331,7 +327,7 @@ def decode_body(
     name = _NAMES[message_type]
     value: Any = None
     if body and not codec.bare:
-        plain = body[3:] if body[:3] == BOM else body
+        plain = body[3:] if body[:3] == UTF8_BOM else body
         value = loads(plain, unseal=unseal)
         if value is None:
             raise MessageError(name, "null is an empty body, never an element")
@@ -344,7 +340,7 @@ def decode(
     message: bytes,
     *,
     side: Side | None = None,
-    version: ProtocolVersion = _LATEST,
+    version: ProtocolVersion = LATEST,
     unseal: Callable[[str], str] | None = None,
 ) -> tuple[Header, e.Event]:
     """A whole message: its header and its event. Raises RemoteProtocolError."""

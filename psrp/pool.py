@@ -1,19 +1,18 @@
 """A runspace pool with its pipelines: the machine that turns events into bytes and back.
 
-One class plays both roles. `send` takes what we want to happen, `receive_data` what came,
-`next_event` tells what it meant, `data_to_send` gives what the carrier has to move. What may
-follow what is in `psrp.states`; what follows of itself (an answer that only the machine can
-know, such as the negotiated version) is in `psrp.duties`.
+One class plays both roles. `send` takes what we want to happen, `receive_data` takes bytes,
+`next_event` returns what they meant, `data_to_send` returns what the carrier has to move. The
+legal order of events is defined in `psrp.states`, everything else about an event in `psrp.rules`.
 
-Whose fault it is decides what a broken rule costs:
+The cost of a broken rule depends on who broke it:
 
-* ours: LocalProtocolError, and the machine stands where it stood;
-* the peer's, client side, on a pipeline: a `Fault` event, and that pipeline has ended;
-* the peer's, client side, on the pool: RemoteProtocolError, and the machine is BROKEN for good;
-* the peer's, server side: a `Fault` event, and pool and pipelines live on, as PowerShell's do.
+* we did: LocalProtocolError, and nothing has changed;
+* the peer, at a client, on a pipeline: a `Fault` event, and that pipeline has ended;
+* the peer, at a client, on the pool: RemoteProtocolError, and the pool is BROKEN for good;
+* the peer, at a server: a `Fault` event, and pool and pipelines continue, as in PowerShell.
 
-Lateness is no fault: messages for a pipeline that is gone, a second terminal state, an answer
-to a host call that nobody waits for are dropped and shown as `Ignored`.
+A late message is not a fault: messages for a pipeline that is gone, a second terminal state, an
+answer to a host call that is not open are dropped and shown as `Ignored`.
 """
 
 from __future__ import annotations
@@ -21,15 +20,26 @@ from __future__ import annotations
 from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from psrp import duties
 from psrp import events as e
+from psrp.channels import ANY_TARGET, AnyTarget, Channels
 from psrp.clixml import dumps, loads
-from psrp.exchange import KeyExchange, KeyMissing
-from psrp.fragments import DEFAULT_MAX_MESSAGE
-from psrp.messages import Header, decode_body, encode, read_header, sender_of, type_of
+from psrp.context import OVER, ParkedMessage, PoolContext
+from psrp.fragments import DEFAULT_MAX_MESSAGE, MIN_FRAGMENT
+from psrp.keys import KeyMissing
+from psrp.messages import Header, decode_body, read_header, sender_of, type_of
+from psrp.rules import (
+    OPENER_TYPES,
+    PUBLIC_KEY_TYPE,
+    RULES,
+    Rule,
+    act_failed,
+    close_by_server,
+    event_of_act,
+    server_violation,
+)
 from psrp.sansio import (
+    ZERO_ID,
     LimitExceeded,
     LocalProtocolError,
     MessageError,
@@ -40,36 +50,39 @@ from psrp.sansio import (
     TransportAct,
     UnexpectedMessage,
 )
-from psrp.states import BIRTHS, PipelinePhase, PoolState, next_states
-from psrp.targets import Targets
-from psrp.versions import number
+from psrp.states import OPENERS, Incident, PipelinePhase, PoolState, transition
 
 if TYPE_CHECKING:
-    from psrp.exchange import PrivateKey, SessionKeyBytes
-    from psrp.lines import Line
+    from uuid import UUID
+
+    from psrp.channels import Channel
+    from psrp.keys import KeyExchange, PrivateKey, SessionKeyBytes
     from psrp.records import ErrorRecord
 
-__all__ = ["Pool"]
+__all__ = ["ANY_TARGET", "CLIENT_MAX_BUFFERED", "SERVER_MAX_BUFFERED", "Pool"]
 
-_ZERO = UUID(int=0)
-_OVER = (PoolState.CLOSED, PoolState.BROKEN)
+CLIENT_MAX_BUFFERED = 512 << 20
+SERVER_MAX_BUFFERED = 256 << 20
+"""The default of ``max_buffered``; a server has many clients."""
 
-#: Messages that a server sends with a zero RPID. [ref] serverremotingprotocolimplementation.cs
-_SESSION_KINDS = (e.SessionCapability, e.PublicKeyRequest, e.EncryptedSessionKey)
 _SESSION_CLASS = 0x00010000
-_RESPONSES = (e.PipelineHostResponse, e.RunspacePoolHostResponse)
+_POOL_OR_PIPELINE_CLASS = 0x00060000
+_NO_RULE = Rule()
 
 
 class Pool:
     """One runspace pool, seen from one side. [MS-PSRP] 3.1, 3.2
 
-    ``id`` is the RunspacePool's id (RPID); a server may leave it out and learns it from the
-    first message. ``version`` is the highest protocol version we speak. ``private_key`` (client)
-    and ``session_key`` (server, 32 random bytes) serve SecureStrings below version 2.4, and may
-    be callables that make them when they are needed. ``max_message`` limits one received message
-    in bytes, ``max_pipelines`` how many targets a peer can open. ``fragment_size`` is the default
-    room of `data_to_send`, header included. Raises LocalProtocolError for a client without id
-    and for a version below 2.0.
+    ``id`` is the RunspacePool's id (RPID); a server may omit it and takes it from the first
+    message. ``version`` is the highest protocol version that we announce. ``private_key`` (client)
+    and ``session_key`` (server, 32 random bytes) serve SecureStrings below version 2.4; both may
+    be callables, called when the key is needed.
+
+    Limits: ``max_message`` is for one received message in bytes, ``max_pipelines`` for the
+    pipelines that a peer can open, ``max_buffered`` for the received bytes of incomplete messages
+    of all targets together. ``fragment_size`` is the default room of `data_to_send` in bytes,
+    header included. Raises LocalProtocolError for a client without id, for a version below 2.0,
+    a session key of another size and a ``fragment_size`` below 22.
     """
 
     def __init__(
@@ -84,147 +97,247 @@ class Pool:
         max_runspaces: int = 1,
         max_message: int = DEFAULT_MAX_MESSAGE,
         max_pipelines: int = 4096,
+        max_buffered: int | None = None,
         fragment_size: int = 32768,
     ) -> None:
-        if id is None and side is Side.CLIENT:
-            raise LocalProtocolError("a client names its pool: id is missing")
-        if number(version) < (2, 0):
-            raise LocalProtocolError(f"{version!r} is no protocol version")
+        if fragment_size < MIN_FRAGMENT:
+            raise LocalProtocolError(
+                f"expected a fragment_size of at least {MIN_FRAGMENT}, got {fragment_size}"
+            )
+        self._serves = side is Side.SERVER
+        if max_buffered is None:
+            max_buffered = SERVER_MAX_BUFFERED if self._serves else CLIENT_MAX_BUFFERED
+        self._channels = Channels(
+            side, max_message=max_message, max_pipelines=max_pipelines, max_buffered=max_buffered
+        )
+        self._context = PoolContext(
+            side,
+            id=id,
+            version=version,
+            private_key=private_key,
+            session_key=session_key,
+            min_runspaces=min_runspaces,
+            max_runspaces=max_runspaces,
+            channels=self._channels,
+        )
         self.side = side
-        self.id = id
-        self.own_version = version
-        self.version: str | None = None
-        """The negotiated protocol version, once both capabilities are known."""
-        self.state = PoolState.BEFORE_OPEN
-        self.min_runspaces = min_runspaces
-        self.max_runspaces = max_runspaces
-        self.application_arguments: object = None
-        self.application_private_data: object = None
-        self.exchange = KeyExchange(side, private_key, session_key)
-        self.questions: dict[int, e.Event] = {}
-        """What waits for RUNSPACE_AVAILABILITY: call id -> the question."""
         self.fragment_size = fragment_size
         self.max_message = max_message
-        self.targets = Targets(side, max_message, max_pipelines)
-        self.targets.pool.birth = TransportAct.CREATE_POOL if side is Side.CLIENT else None
+        if not self._serves:
+            self._channels.pool.opening_act = TransportAct.CREATE_POOL
+        self._machine = self._context.machine
+        self._events = self._context.events
         self._call_ids = count(1)
-        self._serves = side is Side.SERVER
-        self._bulk: type[e.Event] = e.PipelineOutput if self._serves else e.PipelineInput
-        self._bulk_line = self.targets.pool
-        self._seal = self.exchange.seal
-        self._unseal = self.exchange.opener
-        self._parked = 0
+        self._fast_kind: type[e.Event] = e.PipelineOutput if self._serves else e.PipelineInput
+        self._fast_channel = self._channels.pool
+        self._seal = self._context.keys.seal
+        self._parked_bytes = 0
         self._error: RemoteProtocolError | None = None
-        self._events: deque[e.Event] = deque()
-        self._ready: deque[tuple[Line, Stream | e.Event]] = deque()
+        self._ready: deque[tuple[Channel, Stream | e.Event]] = deque()
 
     def __repr__(self) -> str:
         return f"<Pool {self.id} of the {self.side.value}, {self.state.value}>"
 
+    # -- what is known of the pool
+
+    @property
+    def id(self) -> UUID | None:
+        """The RunspacePool's id; None at a server before the first message."""
+        return self._context.id
+
+    @property
+    def state(self) -> PoolState:
+        """The state of the pool."""
+        return self._machine.state
+
+    @property
+    def own_version(self) -> str:
+        """The highest protocol version that we announce."""
+        return self._context.own_version
+
+    @property
+    def version(self) -> str | None:
+        """The negotiated protocol version, once both capabilities are known."""
+        return self._context.version
+
+    @property
+    def min_runspaces(self) -> int:
+        """The agreed minimum of runspaces."""
+        return self._context.min_runspaces
+
+    @property
+    def max_runspaces(self) -> int:
+        """The agreed maximum of runspaces."""
+        return self._context.max_runspaces
+
+    @property
+    def application_arguments(self) -> object:
+        """What the client sent with INIT_RUNSPACEPOOL (server)."""
+        return self._context.application_arguments
+
+    @property
+    def application_private_data(self) -> object:
+        """What the server sent with APPLICATION_PRIVATE_DATA."""
+        return self._context.application_private_data
+
+    @property
+    def keys(self) -> KeyExchange:
+        """The exchange of the session key."""
+        return self._context.keys
+
+    @property
+    def open_requests(self) -> dict[int, e.Event]:
+        """Requests of ours that RUNSPACE_AVAILABILITY has not answered: call id -> request."""
+        return self._context.open_requests
+
     @property
     def pipelines(self) -> dict[UUID, PipelinePhase]:
-        """The pipelines that are not closed, and where each is."""
-        return {id: line.state for id, line in self.targets.pipelines.items()}
+        """The phases of all pipelines that are not closed. See `phase` for one of them."""
+        return {
+            id: channel.pipeline.state
+            for id, channel in self._channels.pipelines.items()
+            if channel.pipeline is not None
+        }
+
+    def phase(self, pipeline_id: UUID) -> PipelinePhase | None:
+        """Return the phase of a pipeline, or None for one that is closed or unknown."""
+        channel = self._channels.pipelines.get(pipeline_id)
+        return None if channel is None or channel.pipeline is None else channel.pipeline.state
 
     def new_call_id(self) -> int:
-        """A fresh ``ci`` for SET_*, GET_AVAILABLE_RUNSPACES and RESET_RUNSPACE_STATE."""
+        """Return a new ``ci`` for SET_*, GET_AVAILABLE_RUNSPACES and RESET_RUNSPACE_STATE."""
         return next(self._call_ids)
 
     def new_host_call_id(self, pipeline_id: UUID | None = None) -> int:
-        """A fresh ``ci`` for a host call that wants an answer; they count from 1 in each target.
+        """Return a new ``ci`` for a host call with a result; they count from 1 in each target.
 
-        Raises LocalProtocolError for a pipeline that is not there.
+        Raises LocalProtocolError for an unknown pipeline.
         """
-        line = self.targets.find(pipeline_id)
-        if line is None:
-            raise LocalProtocolError(f"there is no pipeline {pipeline_id}")
-        line.next_call += 1
-        return line.next_call - 1
+        channel = self._channels.find(pipeline_id)
+        if channel is None:
+            raise LocalProtocolError(f"no pipeline {pipeline_id}")
+        channel.next_call_id += 1
+        return channel.next_call_id - 1
 
     # -- out
 
     def send(self, event: e.Event) -> None:
-        """Have ``event`` happen. Raises LocalProtocolError, changing nothing, if it may not.
+        """Make ``event`` happen. Raises LocalProtocolError, changing nothing, if it is not legal.
 
-        A message with a SecureString waits whole until the session key is there, and what
-        follows it for the same target waits behind it.
+        A message with a SecureString waits whole until the session key exists, and what follows
+        it for the same target waits too.
         """
         kind = type(event)
-        if kind is self._bulk and self._send_bulk(event):  # type: ignore[arg-type]
+        if kind is self._fast_kind and self._send_data(event):  # type: ignore[arg-type]
             return
-        line = self._line_for(event)
+        context = self._context
+        channel = self._channel_for(event)
         try:
-            states = next_states(self.state, line.phase, self.side, event)
+            move = transition(context.machine, channel.pipeline, self.side, event)
         except UnexpectedMessage as error:
             raise LocalProtocolError(str(error)) from None
-        check = duties.CHECKS.get(kind)
-        if check is not None:
-            check(self, line, event)
-        act = duties.ACTS.get(kind)
-        message = None if act is not None else self._written(line, event)
-        self.state, line.phase = states
-        self.targets.know(line)
-        if act is not None:
-            self.targets.act(line, act)
+        rule = RULES.get(kind, _NO_RULE)
+        if rule.check is not None:
+            rule.check(context, channel, event)
+        message = context.write(channel, event) if rule.act is None else None
+        move.apply()
+        self._channels.register(channel)
+        if rule.act is None:
+            context.queue_written(channel, event, message)
         else:
-            self._queue(line, event, message)
-        done = duties.SENT.get(kind)
-        if done is not None:
-            done(self, line, event)
+            self._channels.add_act(channel, rule.act)
+        if rule.sent is not None:
+            rule.sent(context, channel, event)
 
-    def _send_bulk(self, event: e.PipelineOutput | e.PipelineInput) -> bool:
-        """The short way for the one kind of message that comes by the thousand."""
-        line = self._bulk_line
-        if line.id is not event.pipeline_id:
-            found = self.targets.pipelines.get(event.pipeline_id)
+    def _send_data(self, event: e.PipelineOutput | e.PipelineInput) -> bool:
+        """Send a pipeline's data without the tables; False if they have to decide.
+
+        This kind of message comes by the thousand.
+        """
+        channel = self._fast_channel
+        if channel.id is not event.pipeline_id:
+            found = self._channels.pipelines.get(event.pipeline_id)
             if found is None:
                 return False
-            self._bulk_line = line = found
-        state = line.state
+            self._fast_channel = channel = found
+        assert channel.pipeline is not None
+        phase = channel.pipeline.state
         if (
             event.data is None
-            or line.parked_out
-            or self.state is not PoolState.OPENED
+            or channel.parked_out
+            or self._machine.state is not PoolState.OPENED
             or not (
-                state is PipelinePhase.READING or (state is PipelinePhase.RUNNING and self._serves)
+                phase is PipelinePhase.READING or (phase is PipelinePhase.RUNNING and self._serves)
             )
         ):
             return False
         try:
-            message = dumps(event.data, seal=self._seal, head=line.bulk_out)
+            message = dumps(event.data, seal=self._seal, head=channel.output_prefix)
         except KeyMissing:
             return False
-        self.targets.add(line, message)
+        self._channels.add(channel, message)
         return True
 
-    def _line_for(self, event: e.Event) -> Line:
-        """The line of an event of ours; a new one, not yet known, for a pipeline's first."""
+    def _channel_for(self, event: e.Event) -> Channel:
+        """Return the channel of an event of ours; a new, unregistered one for an opener."""
         kind = type(event)
         pipeline_id: UUID | None = getattr(event, "pipeline_id", None)
-        line = self.targets.find(pipeline_id)
-        if line is None:
-            if kind not in BIRTHS or self._serves:
-                raise LocalProtocolError(f"{kind.__name__}: there is no pipeline {pipeline_id}")
+        channel = self._channels.find(pipeline_id)
+        if channel is None:
+            if kind not in OPENERS or self._serves:
+                raise LocalProtocolError(f"{kind.__name__}: no pipeline {pipeline_id}")
             connects = kind is e.ConnectPipeline
-            line = self.targets.new(pipeline_id, self._rpid, after_connect=connects)
-            line.birth = None if connects else TransportAct.CREATE_PIPELINE
-        return line
+            channel = self._channels.new(pipeline_id, self._context.rpid, after_connect=connects)
+            channel.opening_act = None if connects else TransportAct.CREATE_PIPELINE
+        return channel
 
-    def data_to_send(self, room: int | None = None) -> Outgoing | None:
-        """What the carrier has to move or do next, ``room`` bytes of data at most, or None.
+    def data_to_send(
+        self, room: int | None = None, target: UUID | AnyTarget | None = ANY_TARGET
+    ) -> Outgoing | None:
+        """Return what the carrier has to move or do next, or None.
 
-        Targets take turns. Within a target host responses come first, and steps of the carrier
-        after all data; closing or leaving the pool comes after everything else. Raises
-        LocalProtocolError for a room that holds no fragment (22 bytes).
+        ``room`` is the number of bytes of data at most, ``fragment_size`` by default. ``target``
+        asks for one pipeline's data, or with None for the pool's; without it targets take turns.
+        Within a target host responses come first, and steps of the transport after all data;
+        closing or disconnecting the pool comes after everything else of all targets.
+
+        Raises LocalProtocolError for a room that holds no fragment (22 bytes).
         """
-        return self.targets.next_outgoing(self.fragment_size if room is None else room)
+        return self._channels.next_outgoing(self.fragment_size if room is None else room, target)
+
+    def pending(self, target: UUID | AnyTarget | None = ANY_TARGET) -> int:
+        """Return the bytes of messages that `data_to_send` has not returned, headers not counted.
+
+        ``target`` as in `data_to_send`. Hold back output while it is large.
+        """
+        return self._channels.pending(target)
+
+    def targets_to_send(self) -> tuple[UUID | None, ...]:
+        """Return the targets for which `data_to_send` has something; None stands for the pool."""
+        return self._channels.targets_to_send()
 
     def send_failed(self) -> None:
-        """The carrier lost what it was given: the pool is broken, and its pipelines with it."""
-        if self.state not in _OVER:
-            self.state = PoolState.BROKEN
-            self.fail_pipelines(None)
-        self.targets.clear()
+        """Break the pool and its pipelines: the carrier lost what it was given."""
+        self._context.break_pool(Incident.TRANSPORT_LOST)
+
+    def act_failed(
+        self, act: TransportAct, target: UUID | None = None, error: ErrorRecord | None = None
+    ) -> None:
+        """Report that the carrier could not carry out a step (client). Events tell the effect.
+
+        Creating or connecting the pool: the pool is BROKEN, and its pipelines have failed.
+        Creating or connecting a pipeline: it has failed and is forgotten, so that it needs no
+        ClosePipeline. A stop or a close counts as done. Disconnect: the pool is OPENED again;
+        reconnect: it is DISCONNECTED. Raises LocalProtocolError at a server, and for a target
+        that does not fit the act.
+        """
+        if self._serves:
+            raise LocalProtocolError("act_failed: only clients start steps of the transport")
+        event_of_act(act, target)
+        event = act_failed(self._context, act, target, error)
+        channel = self._channels.find(target)
+        if event is not None and channel is not None:
+            self._ready.append((channel, event))
 
     # -- in
 
@@ -234,35 +347,37 @@ class Pool:
         target: UUID | None = None,
         stream: Stream = Stream.DEFAULT,
     ) -> None:
-        """Bytes that the carrier brought for ``target`` on ``stream``, cut anywhere.
+        """Take bytes that the carrier received for ``target`` on ``stream``, cut anywhere.
 
-        Raises LimitExceeded when the peer opens more targets than ``max_pipelines``. A client
-        drops what comes for a pipeline that it has forgotten.
+        Raises LimitExceeded when the peer opens more pipelines than ``max_pipelines`` or sends
+        more incomplete messages than ``max_buffered``. A client drops what is received for a
+        pipeline that is closed.
         """
-        line = self.targets.find(target)
-        if line is None:
-            if not self._serves or self.state in _OVER:
+        channel = self._channels.find(target)
+        if channel is None:
+            if not self._serves or self._machine.state in OVER:
                 return
-            line = self.targets.admit(target, self._rpid)
-        line.incoming[stream].receive_data(data)
-        if not self._ready or self._ready[-1] != (line, stream):
-            self._ready.append((line, stream))
+            channel = self._channels.admit(target, self._context.rpid)
+        self._channels.receive_data(channel, stream, data)
+        if not self._ready or self._ready[-1] != (channel, stream):
+            self._ready.append((channel, stream))
 
     def receive_act(self, act: TransportAct, target: UUID | None = None) -> None:
-        """A step of the carrier: the client's wish, or the server's word that it is done.
+        """Take a step of the transport: the client's request, or the server's confirmation.
 
         Raises LocalProtocolError for a pool's act with a target and the other way round. An
-        act for a pipeline that is not there is dropped.
+        act for an unknown pipeline is dropped.
         """
-        event = duties.received_act(act, target)
-        line = self.targets.find(target)
-        if line is not None and event is not None:
-            self._ready.append((line, event))
+        event = event_of_act(act, target)
+        channel = self._channels.find(target)
+        if channel is not None and event is not None:
+            self._ready.append((channel, event))
 
     def next_event(self) -> e.Event | None:
-        """The next event, or None until more has come. Raises RemoteProtocolError, and only that.
+        """Return the next event, or None until more is received.
 
-        After an error that breaks the pool every later call raises it again.
+        Raises RemoteProtocolError, and only that, for a fault that breaks the pool; every later
+        call raises it again.
         """
         while True:
             if self._events:
@@ -271,231 +386,201 @@ class Pool:
                 raise self._error
             if not self._ready:
                 return None
-            line, what = self._ready[0]
+            channel, what = self._ready[0]
             if isinstance(what, Stream):
-                event = self._next_message(line, what)
+                event = self._next_message(channel, what)
             else:
                 self._ready.popleft()
-                event = self._apply(line, what)
+                event = self._apply(channel, what)
             if event is not None:
                 return event
 
-    def _next_message(self, line: Line, stream: Stream) -> e.Event | None:
-        source = line.incoming[stream]
+    def _next_message(self, channel: Channel, stream: Stream) -> e.Event | None:
+        source = channel.incoming[stream]
         try:
             message = source.next_message()
         except RemoteProtocolError as error:
             if source.spoiled:
                 self._ready.popleft()
-            return self._fault(line, error)
+                self._channels.recount(channel)
+            return self._fault(channel, error)
         if message is None:
             self._ready.popleft()
+            self._channels.recount(channel)
             return None
-        if not (self._serves or line.parked_in) and message.startswith(line.bulk_in):
-            state = line.state
-            if state is PipelinePhase.RUNNING or state is PipelinePhase.READING:
-                return self._bulk_in(line, stream, message)
-        return self._take(line, stream, message)
+        if not (self._serves or channel.parked_in) and message.startswith(channel.input_prefix):
+            assert channel.pipeline is not None
+            phase = channel.pipeline.state
+            if phase is PipelinePhase.RUNNING or phase is PipelinePhase.READING:
+                return self._receive_output(channel, stream, message)
+        return self._take(channel, stream, message)
 
-    def _bulk_in(self, line: Line, stream: Stream, message: bytes) -> e.Event | None:
-        """The short way for PIPELINE_OUTPUT at a client: by far the most messages."""
+    def _receive_output(self, channel: Channel, stream: Stream, message: bytes) -> e.Event | None:
+        """Read PIPELINE_OUTPUT at a client without the tables: by far the most messages."""
         try:
-            # A slice of something large is a second one, and fresh memory is slow.
+            # A slice of a large message is a second copy, and fresh memory is slow.
             body = message[43:] if len(message) < 65536 else memoryview(message)[43:]
-            value = loads(body, unseal=self._unseal)
+            value = loads(body, unseal=self._context.keys.opener)
         except KeyMissing:
-            return self._park(line, stream, message)
+            return self._park(channel, stream, message)
         except RemoteProtocolError as error:
-            return self._fault(line, error)
+            return self._fault(channel, error)
         if value is None:
-            return self._take(line, stream, message)
-        assert line.id is not None
-        return e.PipelineOutput(pipeline_id=line.id, data=value)
+            return self._take(channel, stream, message)
+        assert channel.id is not None
+        return e.PipelineOutput(pipeline_id=channel.id, data=value)
 
-    def _take(self, line: Line, stream: Stream, message: bytes) -> e.Event | None:
-        """One whole message: whether it is for us, what it says, and what that does."""
-        if self._waits(line, message):
-            return self._park(line, stream, message)
+    def _take(self, channel: Channel, stream: Stream, message: bytes) -> e.Event | None:
+        """Read one whole message, apply it and return the event to show."""
+        if self._has_to_wait(channel, message):
+            return self._park(channel, stream, message)
+        keys = self._context.keys
         try:
             header = read_header(message, self.side)
-            reason = self._undeliverable(line, header)
+            reason = self._undeliverable(channel, header)
             if reason is not None:
                 return _ignored(header, reason)
-            if header.pid != line.id:
-                line = self._route(header)
+            if header.pid != channel.id:
+                channel = self._route(header)
             kind, pid = header.message_type, header.pid
-            version = self.exchange.version
-            event = decode_body(kind, pid, message[40:], version=version, unseal=self._unseal)
-            return self._apply(line, event)
+            event = decode_body(kind, pid, message[40:], version=keys.version, unseal=keys.opener)
         except KeyMissing:
-            return self._park(line, stream, message)
+            return self._park(channel, stream, message)
         except RemoteProtocolError as error:
             if self._serves and self.state is PoolState.BEFORE_OPEN:
-                self.state = PoolState.BROKEN
-            return self._fault(line, error)
+                self._machine.incident(Incident.RULE_BROKEN)
+            return self._fault(channel, error)
+        return self._apply(channel, event)
 
-    def _undeliverable(self, line: Line, header: Header) -> str | None:
-        """Why real peers drop a message before they read its body; errors where they object."""
-        if self._serves and self.state in _OVER:
+    def _undeliverable(self, channel: Channel, header: Header) -> str | None:
+        """Return why real peers drop a message unread, or None. Raises MessageError for a fault."""
+        context = self._context
+        if self._serves and self.state in OVER:
             return f"the pool is {self.state.value}"
         if sender_of(header.message_type) is self.side:
             return f"only a {self.side.value} sends it"
-        if self.id is None:
-            self.id = header.rpid
-        zero = header.rpid == _ZERO and header.message_type & _SESSION_CLASS
-        if header.rpid != self.id and (self._serves or not zero):
+        if context.id is None:
+            context.id = header.rpid
+        of_new_session = header.rpid == ZERO_ID and header.message_type & _SESSION_CLASS
+        if header.rpid != context.id and (self._serves or not of_new_session):
             if self._serves:
-                duties.shut(self)
-            elif line.id is None:
+                close_by_server(context)
+            elif channel.id is None:
                 return "its RPID is not this pool's"
             raise MessageError("RPID", f"{header.rpid} is not this pool's", "RPID")
-        if header.pid != line.id:
+        if header.pid != channel.id:
             if not self._serves:
-                return "its PID is not the one of its packet"
-            if line.id is not None:
-                raise MessageError("PID", f"{header.pid} is not the one of its packet", "PID")
+                return "its PID is not that of its packet"
+            if channel.id is not None:
+                raise MessageError("PID", f"{header.pid} is not that of its packet", "PID")
         return None
 
-    def _route(self, header: Header) -> Line:
-        """A server takes a pipeline's message on the pool's stream as well."""
-        line = self.targets.find(header.pid)
-        if line is None:
-            born = header.message_type in duties.BIRTH_TYPES
-            line = (self.targets.admit if born else self.targets.new)(header.pid, self._rpid)
-        return line
+    def _route(self, header: Header) -> Channel:
+        """Return the pipeline's channel of a message that a server received on the pool's."""
+        channel = self._channels.find(header.pid)
+        if channel is None:
+            opens = header.message_type in OPENER_TYPES
+            make = self._channels.admit if opens else self._channels.new
+            channel = make(header.pid, self._context.rpid)
+        return channel
 
-    def _apply(self, line: Line, event: e.Event) -> e.Event | None:
-        """Let a message or a step of the peer turn the automata, and do what it asks for."""
-        kind = type(event)
-        if isinstance(event, e.UnknownMessage):
-            # Real clients break on a type of the session class that they do not know.
-            if self._serves or event.message_type & 0x00060000:
-                return event
-            what = f"message type 0x{event.message_type:08X}"
-            return self._fault(self.targets.pool, MessageError(what, "not known to a session"))
-        judge = duties.BEFORE.get(kind)
+    def _apply(self, channel: Channel, event: e.Event) -> e.Event | None:
+        """Apply a message or a step of the peer and return the event to show.
+
+        A local error in here was caused by the peer: this is the one place that turns it into a
+        remote one.
+        """
         try:
-            states = next_states(self.state, line.phase, self.side.peer, event, late=True)
-            if judge is not None:
-                judge(self, line, event)
+            shown = self._react(channel, event)
+        except LocalProtocolError as error:
+            name = type(event).__name__
+            return self._fault(channel, RemoteProtocolError(f"cannot answer {name}: {error}"))
+        except RemoteProtocolError as error:
+            if self._error is not None:
+                raise
+            return self._fault(channel, error)
+        if self._context.parked_in and (self.keys.done or self.keys.plain):
+            self._take_parked()
+        return shown
+
+    def _react(self, channel: Channel, event: e.Event) -> e.Event | None:
+        context = self._context
+        if isinstance(event, e.UnknownMessage):
+            # Real clients break on an unknown type of the session class.
+            if self._serves or event.message_type & _POOL_OR_PIPELINE_CLASS:
+                return event
+            name = f"message type 0x{event.message_type:08X}"
+            return self._fault(self._channels.pool, MessageError(name, "not known to a session"))
+        rule = RULES.get(type(event), _NO_RULE)
+        try:
+            move = transition(context.machine, channel.pipeline, self.side.peer, event, late=True)
         except UnexpectedMessage as error:
-            return self._unexpected(line, event, error)
-        self.state, line.phase = states
-        react = duties.RECEIVED.get(kind)
-        return event if react is None else react(self, line, event)
+            return self._unexpected(channel, event, error)
+        if rule.accept is not None:
+            rule.accept(context, channel, event)
+        move.apply()
+        return event if rule.react is None else rule.react(context, channel, event)
 
-    def _unexpected(self, line: Line, event: e.Event, error: UnexpectedMessage) -> e.Event:
-        """A good message at the wrong time: what it costs depends on whom it came to."""
-        if line.id is not None:
-            if line.state is PipelinePhase.NOT_STARTED:
-                self.targets.forget(line)
-            return e.Ignored(message_type=type_of(event), pipeline_id=line.id, reason=str(error))
+    def _unexpected(self, channel: Channel, event: e.Event, error: UnexpectedMessage) -> e.Event:
+        """Return the event that reports a legal message at the wrong time."""
+        if channel.pipeline is not None:
+            if channel.pipeline.state is PipelinePhase.NOT_STARTED:
+                self._channels.forget(channel)
+            return e.Ignored(message_type=type_of(event), pipeline_id=channel.id, reason=str(error))
         if self._serves:
-            return duties.server_unexpected(self, event, error)
-        return self._fault(line, error)
+            return server_violation(self._context, event, error)
+        return self._fault(channel, error)
 
-    def _fault(self, line: Line, error: RemoteProtocolError) -> e.Event:
-        """What a broken rule costs: see the top of this file."""
+    def _fault(self, channel: Channel, error: RemoteProtocolError) -> e.Event:
+        """Apply what a broken rule costs, see the top of this file, and return the `Fault`."""
         if self._serves:
-            shut = self.state is PoolState.CLOSED
-            return e.Fault(pipeline_id=line.id, error=error, answered=shut)
-        if line.id is None:
+            answered = self.state is PoolState.CLOSED
+            return e.Fault(pipeline_id=channel.id, error=error, answered=answered)
+        if channel.pipeline is None:
             self._error = error
-            self.state = PoolState.BROKEN
-            self.fail_pipelines(None)
-            self.targets.clear()
+            self._context.break_pool(Incident.RULE_BROKEN)
             raise error
-        line.end()
-        return e.Fault(pipeline_id=line.id, error=error)
+        if channel.pipeline.incident(Incident.RULE_BROKEN):
+            channel.host_calls.clear()
+        return e.Fault(pipeline_id=channel.id, error=error)
 
-    def fail_pipelines(self, error: ErrorRecord | None) -> None:
-        """The pool is gone under its pipelines: each that ran reports FAILED by itself."""
-        for id in self.targets.end_all():
-            failed = e.InvocationState.FAILED
-            self.tell(e.PipelineStateMessage(pipeline_id=id, state=failed, error=error))
+    # -- received messages that wait for the session key
 
-    # -- what waits for the session key
-
-    def _waits(self, line: Line, message: bytes) -> bool:
-        """Whether a message has to stay behind one that waits for the session key."""
-        if not self._parked:
+    def _has_to_wait(self, channel: Channel, message: bytes) -> bool:
+        """Return whether a message has to stay after one that waits for the session key."""
+        if not self._context.parked_in:
             return False
         if self._serves:
-            # A real server does nothing else until the key has come.
-            return message[4:8] != duties.PUBLIC_KEY_TYPE
-        return bool(line.parked_in)
+            # A real server does nothing else until it has sent the key.
+            return message[4:8] != PUBLIC_KEY_TYPE
+        return channel.parked_in > 0
 
-    def _park(self, line: Line, stream: Stream, message: bytes) -> e.Event | None:
-        self._parked += len(message)
-        if self._parked > self.max_message:
+    def _park(self, channel: Channel, stream: Stream, message: bytes) -> e.Event | None:
+        size = self._parked_bytes + len(message)
+        if size > self.max_message:
             what = "messages that wait for the session key"
-            return self._fault(line, LimitExceeded(what, self._parked, self.max_message))
-        line.parked_in.append((stream, message))
-        self._ask_for_key()
+            return self._fault(channel, LimitExceeded(what, size, self.max_message))
+        self._parked_bytes = size
+        self._context.parked_in.append(ParkedMessage(channel, stream, message))
+        channel.parked_in += 1
+        self._context.request_key()
         return None
 
-    def _ask_for_key(self) -> None:
-        if self.exchange.asked:
-            return
-        self.exchange.asked = True
-        if self._serves:
-            self.say(e.PublicKeyRequest())
-        else:
-            self.say(e.PublicKey(key=self.exchange.public_key()))
-
-    def key_has_come(self) -> None:
-        """Write what waited for the session key, and read what waited for it."""
-        self._unseal = self.exchange.opener
-        self._parked = 0
-        for line in self.targets:
-            waiting, line.parked_out = line.parked_out, []
-            for event in waiting:
-                self.say(event, line)
-            waited, line.parked_in = line.parked_in, deque()
-            taken = (self._take(line, stream, message) for stream, message in waited)
-            self._events.extend(event for event in taken if event is not None)
-
-    # -- what psrp.duties turns
-
-    @property
-    def _rpid(self) -> UUID:
-        return self.id or _ZERO
-
-    def negotiated(self, version: str) -> None:
-        """Both capabilities are known."""
-        self.version = version
-        self.exchange.version = number(version)
-        self._unseal = self.exchange.opener
-
-    def say(self, event: e.Event, line: Line | None = None, *, new_pool: bool = True) -> None:
-        """Queue a message without asking the tables: it was legal when it was decided."""
-        line = line or self.targets.pool
-        self._queue(line, event, self._written(line, event, new_pool=new_pool))
-
-    def tell(self, event: e.Event) -> None:
-        """Show an event behind the one that is being handled."""
-        self._events.append(event)
-
-    def _written(self, line: Line, event: e.Event, *, new_pool: bool = True) -> bytes | None:
-        """The whole message, or None when it has to wait for the session key."""
-        session_kind = isinstance(event, _SESSION_KINDS)
-        if line.parked_out and not session_kind:
-            return None
-        zero = self._serves and session_kind and new_pool
-        rpid = _ZERO if zero else self._rpid
-        try:
-            version = self.exchange.version
-            return encode(event, rpid, version=version, seal=self._seal, sender=self.side)
-        except KeyMissing:
-            return None
-
-    def _queue(self, line: Line, event: e.Event, message: bytes | None) -> None:
-        if message is None:
-            line.parked_out.append(event)
-            self._ask_for_key()
-        else:
-            stream = Stream.PROMPT_RESPONSE if isinstance(event, _RESPONSES) else Stream.DEFAULT
-            self.targets.add(line, message, stream)
+    def _take_parked(self) -> None:
+        """Read what waited for the session key, in the order of its arrival."""
+        parked = list(self._context.parked_in)
+        self._context.parked_in.clear()
+        self._parked_bytes = 0
+        for each in parked:
+            each.channel.parked_in = 0
+        for channel, stream, message in parked:
+            try:
+                event = self._take(channel, stream, message)
+            except RemoteProtocolError:
+                # The pool is broken; `next_event` raises the error when it comes to it.
+                return
+            if event is not None:
+                self._events.append(event)
 
 
 def _ignored(header: Header, reason: str) -> e.Ignored:

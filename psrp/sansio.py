@@ -9,14 +9,13 @@ type comes out of bytes that the peer chose.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 from psrp.frozen import dataclass
 
-if TYPE_CHECKING:
-    from uuid import UUID
-
 __all__ = [
+    "UTF8_BOM",
+    "ZERO_ID",
     "ClixmlError",
     "FragmentError",
     "LimitExceeded",
@@ -30,6 +29,12 @@ __all__ = [
     "TransportAct",
     "UnexpectedMessage",
 ]
+
+ZERO_ID = UUID(int=0)
+"""Stands on the wire where no pipeline, or no pool, is named."""
+
+UTF8_BOM = b"\xef\xbb\xbf"
+"""The byte order mark before the body of a message and at the start of a text stream."""
 
 
 class ProtocolError(Exception):

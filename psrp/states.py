@@ -1,30 +1,33 @@
-"""Every rule about what may follow what lives in this file.
+"""What may follow what: the states of a pool and of its pipelines, and every change of them.
 
-A pool and each of its pipelines are automata. They turn on triggers: (who sent it, what it
-was), where "what" is the class of an event or, when one value inside the event decides, the
-class and that value: ``(RunspacePoolStateMessage, RunspaceState.OPENED)``. The tables do not know
-which side we play. Two peers that hold the same tables and have seen the same messages agree
-on the state whenever nothing is under way between them.
+A pool and each of its pipelines are state machines. A transition is selected by a trigger: (who
+sent it, what it was), where "what" is the class of an event or, when one value inside the event
+decides, the class and that value: ``(RunspacePoolStateMessage, RunspaceState.OPENED)``. What
+happens without a message is an `Incident`, which nobody sends. The tables do not depend on the
+side that we play. Two peers that hold the same tables and have seen the same messages agree on
+the state whenever nothing is in transit between them.
 
-Steps of the carrier are triggers too. The client's `ClosePipeline` asks, the server's
-`ClosePipeline` says that it is done; the same for stop, connect, disconnect, reconnect and the
-close of the pool.
+Steps of the transport are triggers too. The client's `ClosePipeline` requests, the server's
+`ClosePipeline` confirms; the same for stop, connect, disconnect, reconnect and the close of the
+pool.
 
 Messages cross on the wire: the client may close a pipeline while the server reports its end.
-So a state in which one side waits keeps the rows of what the other may still have sent.
-What stands in no row is not legal. What then happens is not the same for both sides and is
-told in `psrp.pool`: our own caller gets a LocalProtocolError, a peer's message costs what it
-costs at real peers.
+So a state in which one side waits keeps the rows of what the other side may already have sent.
+A trigger without a row is not legal. What an illegal message costs depends on the side
+(`psrp.pool`): our own caller gets a LocalProtocolError, a peer's message costs what it costs at
+real peers.
 
 The pool's states between BEFORE_OPEN and OPENED are one step for every message that must have
 been seen, because a client sends INIT_RUNSPACEPOOL before the server has answered
 (spec-notes/opening.md#init-is-early).
+
+States change here alone: `transition` checks a move and `Transition.apply` makes it.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from psrp import events as e
 from psrp.events import InvocationState as Invocation
@@ -32,31 +35,35 @@ from psrp.events import RunspaceState as Runspace
 from psrp.sansio import Side, UnexpectedMessage
 
 __all__ = [
-    "BIRTHS",
+    "BUSY",
+    "OPENERS",
     "PIPELINE",
+    "PIPELINE_SENDERS",
     "POOL",
     "REFUSED",
-    "SPEAKS",
+    "Incident",
     "PipelinePhase",
     "PoolState",
+    "StateMachine",
+    "Transition",
     "Trigger",
-    "annotate",
-    "follow",
+    "TriggerKind",
     "legal",
-    "next_states",
+    "next_state",
+    "pipeline_machine",
+    "pool_machine",
+    "transition",
+    "trigger_kind",
 ]
 
 C = Side.CLIENT
 S = Side.SERVER
 
-What: TypeAlias = type[e.Event] | tuple[type[e.Event], object]
-Trigger: TypeAlias = tuple[Side, What]
 State = TypeVar("State", bound=Enum)
-Table: TypeAlias = dict[State, dict[Trigger, State]]
 
 
 class PoolState(Enum):
-    """Where a runspace pool is. [MS-PSRP] 3.1.1.2.1 and 3.2.1.2.1, with the opening told apart."""
+    """The state of a runspace pool. [MS-PSRP] 3.1.1.2.1 and 3.2.1.2.1, the opening in steps."""
 
     BEFORE_OPEN = "before open"
     NEGOTIATION_SENT = "negotiation sent"
@@ -77,7 +84,7 @@ class PoolState(Enum):
 
 
 class PipelinePhase(Enum):
-    """Where a pipeline is. [MS-PSRP] 3.1.1.2.2 and 3.2.1.2.2, with input and close told apart."""
+    """The state of a pipeline. [MS-PSRP] 3.1.1.2.2 and 3.2.1.2.2, input and close told apart."""
 
     NOT_STARTED = "not started"
     READING = "running, input open"
@@ -91,15 +98,31 @@ class PipelinePhase(Enum):
     __hash__ = object.__hash__
 
 
+class Incident(Enum):
+    """A change of state that no message and no step of the transport announces."""
+
+    TRANSPORT_LOST = "the transport failed"
+    RULE_BROKEN = "the peer broke a rule that ends the conversation"
+    POOL_GONE = "the pool of a pipeline is closed or broken"
+    CLIENT_REPLACED = "another client has connected"
+    ACT_REFUSED = "the server refused to disconnect or to reconnect"
+
+    __hash__ = object.__hash__
+
+
+TriggerKind: TypeAlias = type[e.Event] | tuple[type[e.Event], object] | Incident
+Trigger: TypeAlias = tuple[Side | None, TriggerKind]
+Table: TypeAlias = dict[State, dict[Trigger, State]]
+
 REFUSED = "refused"
-"""A capability that one side cannot accept: `(SessionCapability, REFUSED)`."""
+"""Marks a capability that one side cannot accept: `(SessionCapability, REFUSED)`."""
 
 
-def _stay(state: State, sender: Side, *whats: What) -> dict[Trigger, State]:
-    return {(sender, what): state for what in whats}
+def _stay(state: State, sender: Side, *kinds: TriggerKind) -> dict[Trigger, State]:
+    return {(sender, kind): state for kind in kinds}
 
 
-_RECORDS: tuple[What, ...] = (
+_RECORDS: tuple[TriggerKind, ...] = (
     e.ErrorRecordMessage,
     e.DebugRecordMessage,
     e.VerboseRecordMessage,
@@ -108,9 +131,9 @@ _RECORDS: tuple[What, ...] = (
     e.InformationRecordMessage,
 )
 
-#: What a server may say about an open pool at any time. Records without a pipeline are sent by
-#: Exchange endpoints.
-_POOL_TALK: tuple[What, ...] = (
+#: Messages that a server may send to an open pool at any time. Exchange endpoints send records
+#: without a pipeline.
+_POOL_MESSAGES: tuple[TriggerKind, ...] = (
     e.ApplicationPrivateData,
     e.RunspacePoolInitData,
     e.RunspacePoolHostCall,
@@ -122,7 +145,7 @@ _POOL_TALK: tuple[What, ...] = (
     *_RECORDS,
 )
 
-_POOL_REQUESTS: tuple[What, ...] = (
+_POOL_REQUESTS: tuple[TriggerKind, ...] = (
     e.SetMinRunspaces,
     e.SetMaxRunspaces,
     e.GetAvailableRunspaces,
@@ -134,8 +157,10 @@ _POOL_REQUESTS: tuple[What, ...] = (
     e.ConnectPipeline,
 )
 
-#: The end of a pool, whatever it was doing. [MS-PSRP] 3.2.5.4.3
+#: The end of a pool in any state. [MS-PSRP] 3.2.5.4.3
 _POOL_END: dict[Trigger, PoolState] = {
+    (None, Incident.TRANSPORT_LOST): PoolState.BROKEN,
+    (None, Incident.RULE_BROKEN): PoolState.BROKEN,
     (C, e.ClosePool): PoolState.CLOSING,
     (S, (e.RunspacePoolStateMessage, Runspace.CLOSING)): PoolState.CLOSING,
     (S, (e.RunspacePoolStateMessage, Runspace.CLOSED)): PoolState.CLOSED,
@@ -150,6 +175,8 @@ POOL: Table[PoolState] = {
     PoolState.BEFORE_OPEN: {
         (C, e.SessionCapability): PoolState.NEGOTIATION_SENT,
         (C, e.ClosePool): PoolState.CLOSING,
+        (None, Incident.TRANSPORT_LOST): PoolState.BROKEN,
+        (None, Incident.RULE_BROKEN): PoolState.BROKEN,
     },
     PoolState.NEGOTIATION_SENT: {
         (C, e.InitRunspacePool): PoolState.INIT_SENT,
@@ -175,7 +202,7 @@ POOL: Table[PoolState] = {
     },
     PoolState.OPENING: {
         # A startup script may call the host and read or write secure strings.
-        **_stay(PoolState.OPENING, S, *_POOL_TALK),
+        **_stay(PoolState.OPENING, S, *_POOL_MESSAGES),
         **_stay(PoolState.OPENING, C, e.RunspacePoolHostResponse, e.PublicKey),
         (S, (e.RunspacePoolStateMessage, Runspace.OPENED)): PoolState.OPENED,
         **_POOL_END,
@@ -187,35 +214,40 @@ POOL: Table[PoolState] = {
         **_POOL_END,
     },
     PoolState.OPENED: {
-        **_stay(PoolState.OPENED, S, *_POOL_TALK),
+        **_stay(PoolState.OPENED, S, *_POOL_MESSAGES),
         **_stay(PoolState.OPENED, C, *_POOL_REQUESTS),
         (C, e.Disconnect): PoolState.DISCONNECTING,
-        **_POOL_END,
-    },
-    PoolState.DISCONNECTING: {
-        **_stay(PoolState.DISCONNECTING, S, *_POOL_TALK),
+        # The connection is gone and the server keeps the pool: WS-Man after a network failure.
         (S, e.Disconnect): PoolState.DISCONNECTED,
         **_POOL_END,
     },
+    PoolState.DISCONNECTING: {
+        **_stay(PoolState.DISCONNECTING, S, *_POOL_MESSAGES),
+        (S, e.Disconnect): PoolState.DISCONNECTED,
+        (None, Incident.ACT_REFUSED): PoolState.OPENED,
+        **_POOL_END,
+    },
     PoolState.DISCONNECTED: {
-        # The server works on; what it says waits for a client.
-        **_stay(PoolState.DISCONNECTED, S, *_POOL_TALK),
+        # The server continues to run its pipelines; its messages wait for a client.
+        **_stay(PoolState.DISCONNECTED, S, *_POOL_MESSAGES),
         (C, e.Reconnect): PoolState.RECONNECTING,
         # Another client takes over: [MS-PSRP] 3.1.4.10
         (C, e.SessionCapability): PoolState.NEGOTIATION_SENT,
         **_POOL_END,
     },
     PoolState.RECONNECTING: {
-        **_stay(PoolState.RECONNECTING, S, *_POOL_TALK),
+        **_stay(PoolState.RECONNECTING, S, *_POOL_MESSAGES),
         (S, e.Reconnect): PoolState.OPENED,
+        (None, Incident.ACT_REFUSED): PoolState.DISCONNECTED,
         **_POOL_END,
     },
     PoolState.CLOSING: {
-        **_stay(PoolState.CLOSING, S, *_POOL_TALK, e.SessionCapability),
+        **_stay(PoolState.CLOSING, S, *_POOL_MESSAGES, e.SessionCapability),
         **_POOL_END,
         (S, e.ClosePool): PoolState.CLOSED,
     },
     PoolState.CLOSED: {
+        (None, Incident.RULE_BROKEN): PoolState.BROKEN,
         (C, e.ClosePool): PoolState.CLOSED,
         (S, e.ClosePool): PoolState.CLOSED,
         (S, (e.RunspacePoolStateMessage, Runspace.CLOSED)): PoolState.CLOSED,
@@ -227,18 +259,26 @@ POOL: Table[PoolState] = {
 }
 
 
-#: What a server may say about a pipeline that has not ended.
-_PIPELINE_TALK: tuple[What, ...] = (
+#: Messages that a server may send for a pipeline that has not ended.
+_PIPELINE_MESSAGES: tuple[TriggerKind, ...] = (
     e.PipelineOutput,
     e.PipelineHostCall,
-    # No real server sends it, a real client takes it.
+    # No real server sends it; a real client accepts it.
     (e.PipelineStateMessage, Invocation.RUNNING),
     *_RECORDS,
 )
 
 
+#: A pipeline ends here without a PIPELINE_STATE of its own.
+_PIPELINE_LOST: dict[Trigger, PipelinePhase] = {
+    (None, Incident.RULE_BROKEN): PipelinePhase.ENDED,
+    (None, Incident.POOL_GONE): PipelinePhase.ENDED,
+    (None, Incident.TRANSPORT_LOST): PipelinePhase.ENDED,
+}
+
+
 def _end(state: PipelinePhase) -> dict[Trigger, PipelinePhase]:
-    """[MS-PSRP] 3.2.5.4.21: the one terminal state."""
+    """Return the rows of the one terminal PIPELINE_STATE. [MS-PSRP] 3.2.5.4.21"""
     return {
         (S, (e.PipelineStateMessage, Invocation.STOPPED)): state,
         (S, (e.PipelineStateMessage, Invocation.COMPLETED)): state,
@@ -252,35 +292,39 @@ PIPELINE: Table[PipelinePhase] = {
         (C, (e.CreatePipeline, True)): PipelinePhase.RUNNING,
         (C, e.GetCommandMetadata): PipelinePhase.RUNNING,
         (C, e.ConnectPipeline): PipelinePhase.RUNNING,
-        # A pipeline that never came into being is given up.
+        # The client gives up a pipeline that was never created.
         (C, e.ClosePipeline): PipelinePhase.CLOSING,
     },
     PipelinePhase.READING: {
-        **_stay(PipelinePhase.READING, S, *_PIPELINE_TALK),
+        **_stay(PipelinePhase.READING, S, *_PIPELINE_MESSAGES),
         **_stay(PipelinePhase.READING, C, e.PipelineInput, e.PipelineHostResponse),
         (C, e.EndOfPipelineInput): PipelinePhase.RUNNING,
-        # A new client can bring no more input: the server ends it.
+        # A new client cannot continue the input of the old one: the server ends it.
         (C, e.ConnectPipeline): PipelinePhase.RUNNING,
+        (None, Incident.CLIENT_REPLACED): PipelinePhase.RUNNING,
         (C, e.StopPipeline): PipelinePhase.STOPPING,
         (C, e.StopPowerShell): PipelinePhase.STOPPING,
         (C, e.ClosePipeline): PipelinePhase.ABANDONED,
         **_end(PipelinePhase.ENDED),
+        **_PIPELINE_LOST,
     },
     PipelinePhase.RUNNING: {
-        **_stay(PipelinePhase.RUNNING, S, *_PIPELINE_TALK, e.ConnectPipeline),
+        **_stay(PipelinePhase.RUNNING, S, *_PIPELINE_MESSAGES, e.ConnectPipeline),
         **_stay(PipelinePhase.RUNNING, C, e.PipelineHostResponse, e.ConnectPipeline),
         (C, e.StopPipeline): PipelinePhase.STOPPING,
         (C, e.StopPowerShell): PipelinePhase.STOPPING,
         (C, e.ClosePipeline): PipelinePhase.ABANDONED,
         **_end(PipelinePhase.ENDED),
+        **_PIPELINE_LOST,
     },
     PipelinePhase.STOPPING: {
-        **_stay(PipelinePhase.STOPPING, S, *_PIPELINE_TALK),
+        **_stay(PipelinePhase.STOPPING, S, *_PIPELINE_MESSAGES),
         **_stay(PipelinePhase.STOPPING, C, e.PipelineHostResponse, e.StopPipeline),
-        # The signal's answer says it too, and PIPELINE_STATE may be lost.
+        # The confirmation of the signal also ends it, because PIPELINE_STATE may be lost.
         (S, e.StopPipeline): PipelinePhase.ENDED,
         (C, e.ClosePipeline): PipelinePhase.ABANDONED,
         **_end(PipelinePhase.ENDED),
+        **_PIPELINE_LOST,
     },
     PipelinePhase.ENDED: {
         (S, e.StopPipeline): PipelinePhase.ENDED,
@@ -291,7 +335,7 @@ PIPELINE: Table[PipelinePhase] = {
         (C, e.ClosePipeline): PipelinePhase.CLOSING,
     },
     PipelinePhase.ABANDONED: {
-        **_stay(PipelinePhase.ABANDONED, S, *_PIPELINE_TALK, e.StopPipeline),
+        **_stay(PipelinePhase.ABANDONED, S, *_PIPELINE_MESSAGES, e.StopPipeline),
         (S, e.ClosePipeline): PipelinePhase.CLOSED,
         **_end(PipelinePhase.CLOSING),
     },
@@ -302,9 +346,9 @@ PIPELINE: Table[PipelinePhase] = {
     PipelinePhase.CLOSED: {},
 }
 
-#: In which states of the pool each side may speak for a pipeline that exists. The server's
-#: running pipelines may report their end behind the pool's own.
-SPEAKS: dict[Side, frozenset[PoolState]] = {
+#: The states of the pool in which each side may send for an existing pipeline. The server's
+#: running pipelines may report their end after the pool's own.
+PIPELINE_SENDERS: dict[Side, frozenset[PoolState]] = {
     C: frozenset({PoolState.OPENED}),
     S: frozenset(
         {
@@ -321,69 +365,130 @@ SPEAKS: dict[Side, frozenset[PoolState]] = {
     ),
 }
 
-#: What may bring a pipeline into being.
-BIRTHS: frozenset[type[e.Event]] = frozenset(
+#: Events that create a pipeline, or the client's side of one that exists.
+OPENERS: frozenset[type[e.Event]] = frozenset(
     {e.CreatePipeline, e.GetCommandMetadata, e.ConnectPipeline}
 )
 
-#: Which attribute of an event decides beside its class.
-_DECIDES: dict[type[e.Event], str] = {
+#: The phases in which a pipeline occupies a runspace.
+BUSY = frozenset(
+    {
+        PipelinePhase.READING,
+        PipelinePhase.RUNNING,
+        PipelinePhase.STOPPING,
+        PipelinePhase.ABANDONED,
+    }
+)
+
+#: The attribute of an event that selects the row, besides its class.
+_DECIDING_ATTRIBUTES: dict[type[e.Event], str] = {
     e.RunspacePoolStateMessage: "state",
     e.PipelineStateMessage: "state",
 }
 
 
-def annotate(event: e.Event, table: Table[State]) -> What:
-    """What an event is in the given table: its class, or its class with the deciding value."""
-    kind = type(event)
-    if kind is e.CreatePipeline and table is PIPELINE:
-        return kind, event.no_input  # type: ignore[attr-defined]
-    decides = _DECIDES.get(kind)
-    return kind if decides is None else (kind, getattr(event, decides))
+class StateMachine(Generic[State]):
+    """The state of one pool or one pipeline, with the table that it follows."""
+
+    __slots__ = ("_table", "state")
+
+    def __init__(self, table: Table[State], state: State) -> None:
+        self._table = table
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"<StateMachine {self.state.value}>"
+
+    def incident(self, incident: Incident) -> bool:
+        """Change the state for something that no message announces; False where nothing changes."""
+        after = self._table[self.state].get((None, incident))
+        if after is None:
+            return False
+        self.state = after
+        return True
 
 
-def follow(table: Table[State], state: State, trigger: Trigger) -> State | None:
-    """The state that ``trigger`` leads to, or None where it is not legal."""
-    return table[state].get(trigger)
+def pool_machine() -> StateMachine[PoolState]:
+    """Return the machine of a new pool."""
+    return StateMachine(POOL, PoolState.BEFORE_OPEN)
 
 
-def next_states(
-    pool: PoolState,
-    pipeline: PipelinePhase | None,
+def pipeline_machine() -> StateMachine[PipelinePhase]:
+    """Return the machine of a pipeline of which nothing was sent."""
+    return StateMachine(PIPELINE, PipelinePhase.NOT_STARTED)
+
+
+class Transition(NamedTuple):
+    """A legal move of a pool and, for an event of a pipeline, of that pipeline."""
+
+    pool: StateMachine[PoolState]
+    pool_state: PoolState
+    pipeline: StateMachine[PipelinePhase] | None
+    phase: PipelinePhase | None
+
+    def apply(self) -> None:
+        """Make the move."""
+        self.pool.state = self.pool_state
+        if self.pipeline is not None and self.phase is not None:
+            self.pipeline.state = self.phase
+
+
+def transition(
+    pool: StateMachine[PoolState],
+    pipeline: StateMachine[PipelinePhase] | None,
     sender: Side,
     event: e.Event,
     *,
     late: bool = False,
-) -> tuple[PoolState, PipelinePhase | None]:
-    """Where ``event`` of ``sender`` leads a pool, and the pipeline that it is about (or None).
+    refused: bool = False,
+) -> Transition:
+    """Return the move that ``event`` of ``sender`` makes, without making it.
 
-    ``late`` is for what the other side said: it may have left before the pool's state changed.
-    Raises UnexpectedMessage, which tells what would have been legal.
+    ``pipeline`` is the machine of the pipeline that the event names, None for an event of the
+    pool. ``late`` is for a received event, which may have been sent before the pool's state
+    changed. ``refused`` marks a SESSION_CAPABILITY that one side cannot accept. Raises
+    UnexpectedMessage, which lists what would have been legal.
     """
     name = type(event).__name__
-    next_pool: PoolState | None = pool
-    if pipeline is None or (type(event) in BIRTHS and sender is Side.CLIENT):
-        next_pool = follow(POOL, pool, (sender, annotate(event, POOL)))
-    elif not late and pool not in SPEAKS[sender]:
-        next_pool = None
-    if next_pool is None:
-        raise UnexpectedMessage(name, f"the pool is {pool.value}", legal(POOL, pool, sender))
+    before = pool.state
+    after: PoolState | None = before
+    if pipeline is None or (type(event) in OPENERS and sender is Side.CLIENT):
+        kind = (type(event), REFUSED) if refused else trigger_kind(event, POOL)
+        after = next_state(POOL, before, (sender, kind))
+    elif not late and before not in PIPELINE_SENDERS[sender]:
+        after = None
+    if after is None:
+        raise UnexpectedMessage(name, f"the pool is {before.value}", legal(POOL, before, sender))
     if pipeline is None:
-        return next_pool, None
-    next_pipeline = follow(PIPELINE, pipeline, (sender, annotate(event, PIPELINE)))
-    if next_pipeline is None:
-        words = legal(PIPELINE, pipeline, sender)
-        raise UnexpectedMessage(name, f"the pipeline is {pipeline.value}", words)
-    return next_pool, next_pipeline
+        return Transition(pool, after, None, None)
+    phase = next_state(PIPELINE, pipeline.state, (sender, trigger_kind(event, PIPELINE)))
+    if phase is None:
+        expected = legal(PIPELINE, pipeline.state, sender)
+        raise UnexpectedMessage(name, f"the pipeline is {pipeline.state.value}", expected)
+    return Transition(pool, after, pipeline, phase)
+
+
+def trigger_kind(event: e.Event, table: Table[State]) -> TriggerKind:
+    """Return what selects the row of an event: its class, or its class and a deciding value."""
+    kind = type(event)
+    if kind is e.CreatePipeline and table is PIPELINE:
+        return kind, event.no_input  # type: ignore[attr-defined]
+    attribute = _DECIDING_ATTRIBUTES.get(kind)
+    return kind if attribute is None else (kind, getattr(event, attribute))
+
+
+def next_state(table: Table[State], state: State, trigger: Trigger) -> State | None:
+    """Return the state that ``trigger`` leads to, or None where it is not legal."""
+    return table[state].get(trigger)
 
 
 def legal(table: Table[State], state: State, side: Side) -> tuple[str, ...]:
-    """What ``side`` may send in ``state``, in the words of an error message."""
-    return tuple(_words(what) for sender, what in table[state] if sender is side)
+    """Return the names of what ``side`` may send in ``state``, for an error message."""
+    return tuple(_name(kind) for sender, kind in table[state] if sender is side)
 
 
-def _words(what: What) -> str:
-    if isinstance(what, tuple):
-        kind, value = what
-        return f"{kind.__name__}({getattr(value, 'name', value)})"
-    return what.__name__
+def _name(kind: TriggerKind) -> str:
+    if isinstance(kind, tuple):
+        event, value = kind
+        return f"{event.__name__}({getattr(value, 'name', value)})"
+    return kind.name if isinstance(kind, Incident) else kind.__name__

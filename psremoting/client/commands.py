@@ -136,7 +136,7 @@ class Commands:
 
     async def _feed(self, invocation: Invocation, input: Input) -> None:
         def send(event: e.Event) -> bool:
-            if self._pool.pipelines.get(invocation.id) is not PipelinePhase.READING:
+            if self._pool.phase(invocation.id) is not PipelinePhase.READING:
                 return False
             self._pool.send(event)
             return True
@@ -152,7 +152,7 @@ class Commands:
     # -- called by invocations
 
     def stop_command(self, invocation: Invocation) -> None:
-        if self._pool.pipelines.get(invocation.id) in _RUNNING:
+        if self._pool.phase(invocation.id) in _RUNNING:
             self._pool.send(e.StopPipeline(pipeline_id=invocation.id))
             self._host_calls.withdraw(invocation.id)
             self._flush()

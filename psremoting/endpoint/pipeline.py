@@ -24,7 +24,7 @@ from psremoting.errors import stopped_record
 from psrp import events as e
 from psrp.host import VOID_CALL_ID, HostInfo, HostMethodId, is_void
 from psrp.records import ErrorCategory, ErrorRecord
-from psrp.sansio import LocalProtocolError, Stream
+from psrp.sansio import LocalProtocolError
 from psrp.states import PipelinePhase
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Pipeline:
             self.session.say(event)
         except LocalProtocolError:
             # What it said of its end cannot be written, or nobody listens any more.
-            if self.session.pool.pipelines.get(self.id) not in (
+            if self.session.pool.phase(self.id) not in (
                 None,
                 PipelinePhase.CLOSED,
                 PipelinePhase.ENDED,
@@ -192,8 +192,7 @@ class Pipeline:
 
     @property
     def _pending(self) -> int:
-        line = self.session.pool.targets.find(self.id)
-        return 0 if line is None else line.outgoing[Stream.DEFAULT].pending
+        return self.session.pool.pending(self.id)
 
     def moved(self) -> None:
         """Something went out."""

@@ -14,10 +14,10 @@ from psrp import events as e
 from psrp.clixml.strategies import values
 from psrp.host import VOID_CALL_ID
 from psrp.sansio import Side
-from psrp.states import PIPELINE, POOL, PipelinePhase, PoolState, annotate, follow
+from psrp.states import PIPELINE, POOL, PipelinePhase, PoolState, next_state, trigger_kind
 from psrp.strategies import parts
 from psrp.strategies.messages import host_calls, host_responses, messages_of
-from psrp.versions import number
+from psrp.versions import CONNECT_SINCE, OLDEST, RESET_SINCE, number
 
 __all__ = ["Step", "conversations"]
 
@@ -51,12 +51,12 @@ class _Talk:
         """Take a step, which the tables must allow."""
         target = getattr(event, "pipeline_id", None)
         if target is None:
-            state = follow(POOL, self.pool, (side, annotate(event, POOL)))
+            state = next_state(POOL, self.pool, (side, trigger_kind(event, POOL)))
             assert state is not None, (side, event, self.pool)
             self.pool = state
         else:
             before = self.pipelines.get(target, PipelinePhase.NOT_STARTED)
-            after = follow(PIPELINE, before, (side, annotate(event, PIPELINE)))
+            after = next_state(PIPELINE, before, (side, trigger_kind(event, PIPELINE)))
             assert after is not None, (side, event, before)
             self.pipelines[target] = after
             if after not in _RUNS and after is not PipelinePhase.STOPPING:
@@ -67,7 +67,7 @@ class _Talk:
         draw = self.draw
         self.say(C, e.SessionCapability(protocol_version=version))
         # The server's machine answers the capability by itself.
-        self.pool = follow(POOL, self.pool, (S, e.SessionCapability)) or self.pool
+        self.pool = next_state(POOL, self.pool, (S, e.SessionCapability)) or self.pool
         low, self.most = sorted(draw(st.tuples(*[st.integers(1, 3)] * 2)))
         init = e.InitRunspacePool(
             min_runspaces=low, max_runspaces=self.most, host_info=draw(parts.host_infos())
@@ -223,9 +223,9 @@ class _Talk:
             found.append(self.close_pipeline)
         if self.calls:
             found.append(self.answer)
-        if self.version >= (2, 2):
+        if self.version >= CONNECT_SINCE:
             found.append(self.leave)
-        if self.version >= (2, 3) and self.most == 1:
+        if self.version >= RESET_SINCE and self.most == 1:
             found.append(self.reset)
         return found
 
@@ -268,7 +268,7 @@ def conversations(
     among them. There are no SecureStrings, so no keys, and no second client. Shrinks to a
     pool of 2.3 that is opened and closed.
     """
-    if not versions or any(number(version) < (2, 0) for version in versions):
+    if not versions or any(number(version) < OLDEST for version in versions):
         raise ValueError(f"versions is {versions!r}; at least one, of 2.0 or later, is needed")
     if max_moves < 0:
         raise ValueError(f"max_moves is {max_moves}")

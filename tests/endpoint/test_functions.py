@@ -403,7 +403,7 @@ async def test_the_host_answers_and_secrets_cross_under_the_session_key(function
         result = await client.invoke(command("Show-Question"))
         assert result.state == "COMPLETED"
         assert result.output == ["Ada", "line", "s3cret", "hidden", 0, "bob", True]
-        assert client.pool.exchange.done
+        assert client.pool.keys.done
     numbers = [call.call_id for call in result.of(e.PipelineHostCall)]
     assert numbers == [1, 2, 3, 4, 5, 6, 7]
 

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from psrp import duties
 from psrp import events as e
 from psrp.clixml import DateTime
 from psrp.commands import script
@@ -20,8 +19,9 @@ from psrp.keys import write_public_key, write_session_key
 from psrp.messages import encode
 from psrp.pool import Pool
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
+from psrp.rules import RULES
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
-from psrp.states import REFUSED, PipelinePhase, PoolState, Table, What
+from psrp.states import REFUSED, Incident, PipelinePhase, PoolState, Table, TriggerKind
 
 __all__ = ["EVENTS", "PIPELINE_ID", "Machine", "event_of", "path_to"]
 
@@ -52,7 +52,7 @@ def _records(target: UUID | None) -> list[e.Event]:
 
 
 @cache
-def events(target: UUID = PIPELINE_ID) -> dict[What, e.Event]:
+def events(target: UUID = PIPELINE_ID) -> dict[TriggerKind, e.Event]:
     """One event for everything that a table can speak of."""
     public = private_key().public_key()
     plain: list[e.Event] = [
@@ -86,7 +86,7 @@ def events(target: UUID = PIPELINE_ID) -> dict[What, e.Event]:
         e.Disconnect(),
         e.Reconnect(),
     ]
-    found: dict[What, e.Event] = {type(event): event for event in plain}
+    found: dict[TriggerKind, e.Event] = {type(event): event for event in plain}
     found[e.SessionCapability, REFUSED] = e.SessionCapability(protocol_version="9.9")
     for state in e.RunspaceState:
         found[e.RunspacePoolStateMessage, state] = e.RunspacePoolStateMessage(state=state)
@@ -103,7 +103,7 @@ def events(target: UUID = PIPELINE_ID) -> dict[What, e.Event]:
 EVENTS = events()
 
 
-def event_of(what: What, *, pool: bool = False) -> e.Event:
+def event_of(what: TriggerKind, *, pool: bool = False) -> e.Event:
     """The event for a trigger; the records of a pool name no pipeline."""
     kind = what[0] if isinstance(what, tuple) else what
     for record in _records(None if pool else PIPELINE_ID):
@@ -112,14 +112,16 @@ def event_of(what: What, *, pool: bool = False) -> e.Event:
     return EVENTS[what]
 
 
-def path_to(table: Table[Any], start: Any, goal: Any, avoid: set[What]) -> list[tuple[Side, What]]:
+def path_to(
+    table: Table[Any], start: Any, goal: Any, avoid: set[TriggerKind]
+) -> list[tuple[Side, TriggerKind]]:
     """The fewest triggers from one state to another; without those in ``avoid``."""
-    ways: dict[Any, list[tuple[Side, What]]] = {start: []}
+    ways: dict[Any, list[tuple[Side, TriggerKind]]] = {start: []}
     waiting = deque([start])
     while waiting and goal not in ways:
         state = waiting.popleft()
         for trigger, after in table[state].items():
-            if after not in ways and trigger[1] not in avoid:
+            if after not in ways and trigger[0] is not None and trigger[1] not in avoid:
                 ways[after] = [*ways[state], trigger]
                 waiting.append(after)
     return ways[goal]
@@ -143,9 +145,9 @@ class Machine:
         """Have one side do something; what the machine makes of it goes to ``events``."""
         if side is self.side:
             self.pool.send(event)
-        elif type(event) in duties.ACTS:
+        elif (rule := RULES.get(type(event))) is not None and rule.act is not None:
             target = getattr(event, "pipeline_id", None)
-            self.pool.receive_act(duties.ACTS[type(event)], target)
+            self.pool.receive_act(rule.act, target)
         else:
             target = getattr(event, "pipeline_id", None)
             message = encode(event, RPID, sender=side)
@@ -154,7 +156,7 @@ class Machine:
         while (found := self.pool.next_event()) is not None:
             self.events.append(found)
 
-    def follow(self, path: list[tuple[Side, What]], *, pool: bool) -> bool:
+    def follow(self, path: list[tuple[Side, TriggerKind]], *, pool: bool) -> bool:
         """Go along a path; False when this side cannot, because it answers by itself."""
         for side, what in path:
             if side is S and self.side is S and what in _SAID_BY_ITSELF:
@@ -165,6 +167,13 @@ class Machine:
                 return False
         return True
 
+    def incident(self, incident: Incident, *, pool: bool) -> bool:
+        """Apply an incident to the pool or the pipeline; False where nothing changes."""
+        if pool:
+            return self.pool._context.machine.incident(incident)
+        found = self.pool._channels.pipelines[PIPELINE_ID].pipeline
+        return found is not None and found.incident(incident)
+
     def open(self) -> None:
         for side, what in _OPENING[self.side]:
             self.take(side, EVENTS[what])
@@ -172,8 +181,8 @@ class Machine:
 
 
 _SAID_BY_ITSELF = (e.SessionCapability, e.RunspacePoolInitData)
-_OPENED: What = (e.RunspacePoolStateMessage, e.RunspaceState.OPENED)
-_FIRST: list[tuple[Side, What]] = [(C, e.SessionCapability), (C, e.InitRunspacePool)]
+_OPENED: TriggerKind = (e.RunspacePoolStateMessage, e.RunspaceState.OPENED)
+_FIRST: list[tuple[Side, TriggerKind]] = [(C, e.SessionCapability), (C, e.InitRunspacePool)]
 _OPENING = {
     C: [*_FIRST, (S, e.SessionCapability), (S, _OPENED)],
     S: [*_FIRST, (S, _OPENED)],

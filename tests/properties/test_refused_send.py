@@ -14,7 +14,7 @@ from psrp.fragments import split
 from psrp.messages import encode
 from psrp.pool import Pool
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
-from psrp.states import BIRTHS, PIPELINE, POOL, PipelinePhase, PoolState, annotate, follow
+from psrp.states import OPENERS, PIPELINE, POOL, PipelinePhase, PoolState, next_state, trigger_kind
 from psrp.strategies import Step, conversations, messages, mutations
 from tests.properties.conversing import pair_for
 from tests.properties.machines import EVENTS, RPID, Machine
@@ -27,18 +27,18 @@ def _is_refused(pool: Pool, event: e.Event) -> bool:
     """Whether the tables do not have it; what they have may still be refused for its fields."""
     target = getattr(event, "pipeline_id", None)
     if target is None:
-        return follow(POOL, pool.state, (pool.side, annotate(event, POOL))) is None
+        return next_state(POOL, pool.state, (pool.side, trigger_kind(event, POOL))) is None
     state = pool.pipelines.get(target)
     if state is None:
-        return type(event) not in BIRTHS or pool.state is not PoolState.OPENED
-    return follow(PIPELINE, state, (pool.side, annotate(event, PIPELINE))) is None
+        return type(event) not in OPENERS or pool.state is not PoolState.OPENED
+    return next_state(PIPELINE, state, (pool.side, trigger_kind(event, PIPELINE))) is None
 
 
 def _refuse(pool: Pool, event: e.Event) -> None:
-    state, pipelines, questions = pool.state, pool.pipelines, dict(pool.questions)
+    state, pipelines, open_requests = pool.state, pool.pipelines, dict(pool.open_requests)
     with pytest.raises(LocalProtocolError):
         pool.send(event)
-    assert (pool.state, pool.pipelines, pool.questions) == (state, pipelines, questions)
+    assert (pool.state, pool.pipelines, pool.open_requests) == (state, pipelines, open_requests)
     assert sent(pool) == []
 
 

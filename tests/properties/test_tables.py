@@ -13,21 +13,23 @@ import pytest
 from psrp import events as e
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
 from psrp.states import (
-    BIRTHS,
+    OPENERS,
     PIPELINE,
+    PIPELINE_SENDERS,
     POOL,
     REFUSED,
-    SPEAKS,
+    Incident,
     PipelinePhase,
     PoolState,
-    What,
-    follow,
+    Trigger,
+    TriggerKind,
+    next_state,
 )
 from tests.properties.machines import EVENTS, PIPELINE_ID, Machine, event_of, path_to
 
 C, S = Side.CLIENT, Side.SERVER
-REFUSAL: What = (e.SessionCapability, REFUSED)
-CALLS: dict[What, What] = {
+REFUSAL: TriggerKind = (e.SessionCapability, REFUSED)
+CALLS: dict[TriggerKind, TriggerKind] = {
     e.PipelineHostResponse: e.PipelineHostCall,
     e.RunspacePoolHostResponse: e.RunspacePoolHostCall,
 }
@@ -43,8 +45,11 @@ def _rows(table: dict[Any, dict[Any, Any]]) -> list[Any]:
     ]
 
 
-def _words(trigger: tuple[Side, What]) -> str:
+def _words(trigger: Trigger) -> str:
     side, what = trigger
+    if side is None:
+        assert isinstance(what, Incident)
+        return what.name
     kind, value = what if isinstance(what, tuple) else (what, "")
     return f"{side.value}-{kind.__name__}{getattr(value, 'name', value)}"
 
@@ -61,15 +66,19 @@ def _pipeline_at(side: Side, state: PipelinePhase) -> Machine | None:
     machine.open()
     if state is PipelinePhase.NOT_STARTED:
         return machine
-    path: list[tuple[Side, What]] = [(C, (e.CreatePipeline, False))]
+    path: list[tuple[Side, TriggerKind]] = [(C, (e.CreatePipeline, False))]
     path += path_to(PIPELINE, PipelinePhase.READING, state, {e.ConnectPipeline, e.StopPowerShell})
     if not machine.follow(path, pool=False) or machine.pipeline is not state:
         return None
     return machine
 
 
-def _take(machine: Machine, trigger: tuple[Side, What], *, pool: bool) -> None:
+def _take(machine: Machine, trigger: Trigger, *, pool: bool) -> None:
     side, what = trigger
+    if side is None:
+        assert isinstance(what, Incident)
+        assert machine.incident(what, pool=pool)
+        return
     if what in CALLS:
         machine.take(S, event_of(CALLS[what]))
     try:
@@ -81,7 +90,7 @@ def _take(machine: Machine, trigger: tuple[Side, What], *, pool: bool) -> None:
 
 @pytest.mark.parametrize(("state", "trigger", "after"), _rows(POOL))
 def test_every_row_of_the_pool_is_reached(
-    state: PoolState, trigger: tuple[Side, What], after: PoolState
+    state: PoolState, trigger: Trigger, after: PoolState
 ) -> None:
     reached = []
     for side in Side:
@@ -99,7 +108,7 @@ def test_every_row_of_the_pool_is_reached(
 
 @pytest.mark.parametrize(("state", "trigger", "after"), _rows(PIPELINE))
 def test_every_row_of_a_pipeline_is_reached(
-    state: PipelinePhase, trigger: tuple[Side, What], after: PipelinePhase
+    state: PipelinePhase, trigger: Trigger, after: PipelinePhase
 ) -> None:
     reached = []
     for side in Side:
@@ -124,7 +133,7 @@ def test_a_pool_refuses_whatever_stands_in_no_row(side: Side, state: PoolState) 
         pytest.skip("this side is never in this state")
     refused = 0
     for what, event in EVENTS.items():
-        if isinstance(event, e.PipelineEvent) or follow(POOL, state, (side, what)):
+        if isinstance(event, e.PipelineEvent) or next_state(POOL, state, (side, what)):
             continue
         if what == REFUSAL:
             continue  # sent, it is a capability like any other
@@ -145,11 +154,11 @@ def test_a_pipeline_refuses_whatever_stands_in_no_row(side: Side, state: Pipelin
         pytest.skip("this side is never in this state")
     refused = 0
     for what, event in EVENTS.items():
-        if not isinstance(event, e.PipelineEvent) or follow(PIPELINE, state, (side, what)):
+        if not isinstance(event, e.PipelineEvent) or next_state(PIPELINE, state, (side, what)):
             continue
         if what is e.CreatePipeline:
             continue  # a trigger of the pool; the pipeline's says whether there is input
-        if state is PipelinePhase.CLOSED and side is C and type(event) in BIRTHS:
+        if state is PipelinePhase.CLOSED and side is C and type(event) in OPENERS:
             continue  # the id of a pipeline that is gone is free again
         machine = _pipeline_at(side, state)
         assert machine is not None
@@ -169,7 +178,7 @@ def test_a_pool_never_shows_what_its_peer_may_not_say(side: Side, state: PoolSta
     if _pool_at(side, state) is None:
         pytest.skip("this side is never in this state")
     for what, event in EVENTS.items():
-        if isinstance(event, e.PipelineEvent) or follow(POOL, state, (side.peer, what)):
+        if isinstance(event, e.PipelineEvent) or next_state(POOL, state, (side.peer, what)):
             continue
         if what == REFUSAL:
             continue
@@ -188,7 +197,7 @@ def test_a_pool_never_shows_what_its_peer_may_not_say(side: Side, state: PoolSta
 
 def test_no_side_speaks_of_pipelines_where_the_table_of_speakers_does_not_let_it() -> None:
     for side in Side:
-        for state in set(PoolState) - SPEAKS[side]:
+        for state in set(PoolState) - PIPELINE_SENDERS[side]:
             machine = _pool_at(side, state)
             if machine is not None:
                 event = EVENTS[e.CreatePipeline]

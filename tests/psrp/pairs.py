@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from psrp import events as e
+from psrp.channels import Channel
 from psrp.commands import script
 from psrp.host import HostInfo
 from psrp.pool import Pool
@@ -50,6 +51,23 @@ def sent(pool: Pool, room: int | None = None) -> list[Outgoing]:
     while (item := pool.data_to_send(room)) is not None:
         out.append(item)
     return out
+
+
+def channel_of(pool: Pool, target: UUID | None = None) -> Channel:
+    """The channel of a target, for tests that send what a pool would refuse to."""
+    channel = pool._channels.find(target)
+    assert channel is not None
+    return channel
+
+
+def force(pool: Pool, event: e.Event, channel: Channel | None = None, **more: Any) -> None:
+    """Queue a message whether it is legal or not."""
+    pool._context.queue(event, channel, **more)
+
+
+def force_bytes(pool: Pool, message: bytes, channel: Channel | None = None) -> None:
+    """Queue a whole message as it is."""
+    pool._channels.add(channel or channel_of(pool), message)
 
 
 class Pair:
@@ -125,8 +143,11 @@ __all__ = [
     "Stream",
     "TransportAct",
     "byte_by_byte",
+    "channel_of",
     "deliver",
     "drain",
+    "force",
+    "force_bytes",
     "sent",
     "whole",
 ]

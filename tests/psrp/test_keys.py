@@ -140,7 +140,7 @@ BAD_SECRETS = ["x", "AAAA", "", base64.b64encode(bytes(32)).decode(), "é" * 4]
 
 @pytest.mark.parametrize("bad", BAD_SECRETS)
 def test_a_secret_that_does_not_open_is_the_peers_fault(bad: str) -> None:
-    with pytest.raises(RemoteProtocolError, match="cannot be opened"):
+    with pytest.raises(RemoteProtocolError, match="cannot decrypt a SecureString"):
         KEY.unseal(bad)
 
 
@@ -164,7 +164,7 @@ def test_any_blob_is_read_or_refused(blob: str) -> None:
 def test_blobs_of_the_right_shape_and_wrong_content_are_refused() -> None:
     good = base64.b64decode(write_public_key(PROBE_KEY.public_key()))
     for bad in (good[:16] + bytes(4) + good[20:], good[:20] + bytes(256)):
-        with pytest.raises(MessageError, match="not a usable RSA key"):
+        with pytest.raises(MessageError, match=r"odd modulus|not a usable RSA key"):
             read_public_key(base64.b64encode(bad).decode())
     head = base64.b64decode(write_session_key(PROBE_KEY.public_key(), KEY.key))[:12]
     with pytest.raises(MessageError):

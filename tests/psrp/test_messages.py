@@ -14,7 +14,6 @@ from psrp.clixml import DateTime, Int64, List, PSObject, dumps
 from psrp.commands import PowerShell, command, script
 from psrp.host import HostInfo, HostMethodId
 from psrp.messages import (
-    BOM,
     MESSAGES,
     Header,
     MessageType,
@@ -29,7 +28,7 @@ from psrp.messages import (
     type_of,
 )
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
-from psrp.sansio import LocalProtocolError, MessageError, RemoteProtocolError, Side
+from psrp.sansio import UTF8_BOM, LocalProtocolError, MessageError, RemoteProtocolError, Side
 
 POOL = UUID("00112233-4455-6677-8899-aabbccddeeff")
 PIPE = UUID("8f7e6d5c-4b3a-2918-0706-050403020100")
@@ -168,12 +167,12 @@ def test_bodies_begin_with_a_byte_order_mark_and_are_read_without() -> None:
     """Statement A5."""
     event = e.PipelineOutput(pipeline_id=PIPE, data="x")
     message = encode(event, POOL)
-    assert message[40:] == BOM + b"<S>x</S>"
+    assert message[40:] == UTF8_BOM + b"<S>x</S>"
     assert decode(message[:40] + b"<S>x</S>")[1] == event
     state = encode(
         e.PipelineStateMessage(pipeline_id=PIPE, state=e.InvocationState.COMPLETED), POOL
     )
-    assert decode(state.replace(BOM, b""))[1] == decode(state)[1]
+    assert decode(state.replace(UTF8_BOM, b""))[1] == decode(state)[1]
 
 
 @pytest.mark.parametrize("kind", [e.PipelineInput, e.PipelineOutput])
@@ -184,7 +183,7 @@ def test_null_is_an_empty_body_and_never_an_element(kind: Any) -> None:
     assert len(message) == 40
     assert decode(message)[1] == event
     with pytest.raises(MessageError, match="null is an empty body"):
-        decode(message + BOM + b"<Nil/>")
+        decode(message + UTF8_BOM + b"<Nil/>")
 
 
 def test_the_end_of_input_has_no_body_and_its_body_is_not_looked_at() -> None:

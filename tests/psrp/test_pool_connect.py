@@ -8,7 +8,7 @@ from psrp import events as e
 from psrp.pool import Pool
 from psrp.sansio import LocalProtocolError, Side, TransportAct
 from psrp.states import PipelinePhase, PoolState
-from tests.psrp.pairs import PIPELINE_ID, POOL_ID, Pair, deliver, drain, sent
+from tests.psrp.pairs import PIPELINE_ID, POOL_ID, Pair, deliver, drain, force, sent
 
 
 def disconnected(**create: object) -> Pair:
@@ -130,7 +130,7 @@ def test_a_server_refuses_a_connect_only_when_both_counts_differ() -> None:
 
 def test_a_connect_to_an_open_pool_is_refused() -> None:
     pair = Pair().open()
-    pair.client.say(e.ConnectRunspacePool())
+    force(pair.client, e.ConnectRunspacePool())
     pair.move()
     assert isinstance(pair.at_server[-1], e.Fault)
     assert pair.server.state is PoolState.OPENED

@@ -10,12 +10,21 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from psrp import events as e
 from psrp.clixml import SecureString
 from psrp.commands import PowerShell, command
-from psrp.exchange import KeyExchange
 from psrp.host import HostInfo
-from psrp.keys import SessionKey
+from psrp.keys import KeyExchange, SessionKey
 from psrp.sansio import LimitExceeded, LocalProtocolError, MessageError, RemoteProtocolError, Side
 from psrp.states import PipelinePhase, PoolState
-from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, SESSION_KEY, Pair, deliver, drain, sent
+from tests.psrp.pairs import (
+    OTHER_ID,
+    PIPELINE_ID,
+    SESSION_KEY,
+    Pair,
+    channel_of,
+    deliver,
+    drain,
+    force,
+    sent,
+)
 
 SECRET = SecureString("P@ss \U0001f511")
 
@@ -124,9 +133,9 @@ def test_a_server_that_must_read_a_secret_asks_and_does_nothing_else_meanwhile()
     """Statement F61."""
     both = pair("2.3")
     both.create(PIPELINE_ID, no_input=False)
-    line = both.client.targets.pipelines[PIPELINE_ID]
+    channel = channel_of(both.client, PIPELINE_ID)
     sealed = SecureString.from_sealed(SessionKey(SESSION_KEY).seal("early"))
-    both.client.say(e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), line)
+    force(both.client, e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), channel)
     both.client.send(e.GetAvailableRunspaces(call_id=1))
     outs = sent(both.client)
     for out in outs:
@@ -164,7 +173,7 @@ def test_a_server_answers_a_key_at_2_4_too_and_again() -> None:
     for version in ("2.4", "2.3"):
         both = pair(version)
         for _ in range(2):
-            both.client.send(e.PublicKey(key=both.client.exchange.public_key()))
+            both.client.send(e.PublicKey(key=both.client.keys.public_key()))
             both.move()
             assert kinds(both.at_client[-1:]) == [e.EncryptedSessionKey]
 
@@ -172,12 +181,12 @@ def test_a_server_answers_a_key_at_2_4_too_and_again() -> None:
 def test_the_negotiated_version_decides_how_a_secret_is_read() -> None:
     """Statement J114."""
     newer = Pair(client={"version": "2.4"}, server={"version": "2.3"}).open()
-    assert newer.client.exchange.plain is newer.server.exchange.plain is False
+    assert newer.client.keys.plain is newer.server.keys.plain is False
     both = pair("2.4")
     both.create(no_input=False)
-    line = both.client.targets.pipelines[PIPELINE_ID]
+    channel = channel_of(both.client, PIPELINE_ID)
     sealed = SecureString.from_sealed(SessionKey(SESSION_KEY).seal("looks sealed"))
-    both.client.say(e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), line)
+    force(both.client, e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), channel)
     both.move()
     read = both.at_server[-1]
     assert isinstance(read, e.PipelineInput)
@@ -212,7 +221,7 @@ def test_a_server_without_a_key_cannot_send_a_secret_and_refuses_an_exchange() -
     both.create()
     with pytest.raises(LocalProtocolError, match="session key"):
         both.server.send(e.PipelineOutput(pipeline_id=PIPELINE_ID, data=SECRET))
-    both.client.send(e.PublicKey(key=both.client.exchange.public_key()))
+    both.client.send(e.PublicKey(key=both.client.keys.public_key()))
     both.move()
     assert isinstance(both.at_server[-1], e.Fault)
     assert both.server.state is PoolState.OPENED
@@ -229,7 +238,7 @@ def test_a_bad_public_key_costs_a_fault() -> None:
 
 def test_a_bad_session_key_breaks_the_client() -> None:
     both = pair()
-    both.server.say(e.EncryptedSessionKey(key="bm8ga2V5"))
+    force(both.server, e.EncryptedSessionKey(key="bm8ga2V5"))
     with pytest.raises(RemoteProtocolError):
         both.move()
     assert both.client.state is PoolState.BROKEN
@@ -237,19 +246,21 @@ def test_a_bad_session_key_breaks_the_client() -> None:
 
 def test_a_session_key_that_nobody_asked_for_breaks_a_client_without_a_key() -> None:
     both = pair(private_key=None)
-    both.server.say(e.EncryptedSessionKey(key="AAAA"))
+    force(both.server, e.EncryptedSessionKey(key="AAAA"))
     with pytest.raises(RemoteProtocolError, match="without a PUBLIC_KEY"):
         both.move()
 
 
 def test_a_sealed_text_that_does_not_open_costs_its_message() -> None:
     both = pair()
-    both.client.send(e.PublicKey(key=both.client.exchange.public_key()))
+    both.client.send(e.PublicKey(key=both.client.keys.public_key()))
     both.move()
     both.create(no_input=False)
-    line = both.client.targets.pipelines[PIPELINE_ID]
-    both.client.say(
-        e.PipelineInput(pipeline_id=PIPELINE_ID, data=SecureString.from_sealed("AAAA")), line
+    channel = channel_of(both.client, PIPELINE_ID)
+    force(
+        both.client,
+        e.PipelineInput(pipeline_id=PIPELINE_ID, data=SecureString.from_sealed("AAAA")),
+        channel,
     )
     both.move()
     assert isinstance(both.at_server[-1], e.Fault)
@@ -281,9 +292,9 @@ def test_keys_may_be_given_as_callables_that_run_once_and_only_when_needed() -> 
 def test_what_waits_for_a_key_that_never_comes_is_bounded() -> None:
     both = Pair(server={"max_message": 4000}).open()
     both.create(no_input=False)
-    line = both.client.targets.pipelines[PIPELINE_ID]
+    channel = channel_of(both.client, PIPELINE_ID)
     sealed = SecureString.from_sealed(SessionKey(SESSION_KEY).seal("early"))
-    both.client.say(e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), line)
+    force(both.client, e.PipelineInput(pipeline_id=PIPELINE_ID, data=sealed), channel)
     for _ in range(100):
         both.client.send(e.PipelineInput(pipeline_id=PIPELINE_ID, data="x" * 100))
     for out in sent(both.client):
@@ -296,7 +307,7 @@ def test_what_waits_for_a_key_that_never_comes_is_bounded() -> None:
 def test_an_exchange_that_was_never_possible_is_a_mistake_of_the_caller() -> None:
     for side in Side:
         exchange = KeyExchange(side)
-        with pytest.raises(LocalProtocolError, match="there is no"):
+        with pytest.raises(LocalProtocolError, match=r"no (client's|server's)"):
             exchange.public_key() if side is Side.CLIENT else exchange.seal("x")
     keyless = KeyExchange(Side.SERVER, session_key=lambda: None)  # type: ignore[arg-type, return-value]
     keyless.version = (2, 3)

@@ -17,8 +17,11 @@ from tests.psrp.pairs import (
     PIPELINE_ID,
     Pair,
     byte_by_byte,
+    channel_of,
     deliver,
     drain,
+    force,
+    force_bytes,
     sent,
 )
 
@@ -95,9 +98,9 @@ def test_input_to_a_pipeline_without_input_is_dropped() -> None:
     """Statement C32."""
     pair = Pair().open()
     pair.create(no_input=True)
-    line = pair.client.targets.pipelines[PIPELINE_ID]
-    pair.client.say(e.PipelineInput(pipeline_id=PIPELINE_ID, data=1), line)
-    pair.client.say(e.EndOfPipelineInput(pipeline_id=PIPELINE_ID), line)
+    channel = channel_of(pair.client, PIPELINE_ID)
+    force(pair.client, e.PipelineInput(pipeline_id=PIPELINE_ID, data=1), channel)
+    force(pair.client, e.EndOfPipelineInput(pipeline_id=PIPELINE_ID), channel)
     pair.move()
     assert [type(event) for event in pair.at_server[-2:]] == [e.Ignored, e.Ignored]
     pair.server.send(output("still here"))
@@ -119,9 +122,9 @@ def test_a_second_terminal_state_and_late_output_are_ignored() -> None:
     pair = Pair().open()
     pair.create()
     pair.end()
-    line = pair.server.targets.pipelines[PIPELINE_ID]
-    pair.server.say(COMPLETED, line)
-    pair.server.say(output("late"), line)
+    channel = channel_of(pair.server, PIPELINE_ID)
+    force(pair.server, COMPLETED, channel)
+    force(pair.server, output("late"), channel)
     pair.move()
     assert [type(event) for event in pair.at_client[-2:]] == [e.Ignored, e.Ignored]
     assert pair.client.state is PoolState.OPENED
@@ -152,7 +155,7 @@ def test_messages_for_a_pipeline_that_is_gone_are_dropped() -> None:
     pair.create(OTHER_ID, no_input=False)
     pair.client.send(e.PipelineInput(pipeline_id=OTHER_ID, data=1))
     (stray,) = sent(pair.client)
-    pair.server.targets.pipelines.clear()
+    pair.server._channels.pipelines.clear()
     pair.server.receive_data(stray.data)
     (event,) = drain(pair.server)
     assert isinstance(event, e.Ignored)
@@ -253,11 +256,11 @@ def test_bad_input_costs_the_message_and_the_pipeline_goes_on() -> None:
     """Statement J102: the server's half."""
     pair = Pair().open()
     pair.create(no_input=False)
-    line = pair.client.targets.pipelines[PIPELINE_ID]
-    good = line.bulk_out + b"<I32>1</I32>"
-    bad = line.bulk_out + b"<I32>1</S>"
-    for message in (bad, line.bulk_out + b"<Nil/>", good):
-        pair.client.targets.add(line, message)
+    channel = channel_of(pair.client, PIPELINE_ID)
+    good = channel.output_prefix + b"<I32>1</I32>"
+    bad = channel.output_prefix + b"<I32>1</S>"
+    for message in (bad, channel.output_prefix + b"<Nil/>", good):
+        force_bytes(pair.client, message, channel)
     pair.move()
     first, second, third = pair.at_server[-3:]
     assert isinstance(first, e.Fault)
@@ -271,9 +274,9 @@ def test_bad_output_ends_the_clients_pipeline_and_not_its_pool(body: bytes) -> N
     """Statement J102: the client's half."""
     pair = Pair().open()
     pair.create()
-    line = pair.server.targets.pipelines[PIPELINE_ID]
-    pair.server.targets.add(line, line.bulk_out + body)
-    pair.server.targets.add(line, line.bulk_out + b"<I32>1</I32>")
+    channel = channel_of(pair.server, PIPELINE_ID)
+    force_bytes(pair.server, channel.output_prefix + body, channel)
+    force_bytes(pair.server, channel.output_prefix + b"<I32>1</I32>", channel)
     pair.move()
     fault, late = pair.at_client[-2:]
     assert isinstance(fault, e.Fault)
@@ -300,11 +303,11 @@ def test_fragments_out_of_order_cost_one_object() -> None:
 def test_a_message_of_the_wrong_direction_is_ignored() -> None:
     pair = Pair().open()
     pair.create()
-    line = pair.server.targets.pipelines[PIPELINE_ID]
+    channel = channel_of(pair.server, PIPELINE_ID)
     # PIPELINE_OUTPUT that is addressed to the server.
-    message = b"\x02\0\0\0" + line.bulk_out[4:] + b"<I32>1</I32>"
-    stray = pair.client.targets.pipelines[PIPELINE_ID]
-    pair.client.targets.add(stray, message)
+    message = b"\x02\0\0\0" + channel.output_prefix[4:] + b"<I32>1</I32>"
+    stray = channel_of(pair.client, PIPELINE_ID)
+    force_bytes(pair.client, message, stray)
     pair.move()
     (event,) = pair.at_server[-1:]
     assert isinstance(event, e.Ignored)
@@ -386,9 +389,10 @@ def test_no_pipeline_before_the_pool_is_open() -> None:
 def test_another_rpid_ends_the_clients_pipeline() -> None:
     pair = Pair().open()
     pair.create()
-    line = pair.server.targets.pipelines[PIPELINE_ID]
-    message = line.bulk_out[:8] + OTHER_ID.bytes_le + line.bulk_out[24:] + b"<I32>1</I32>"
-    pair.server.targets.add(line, message)
+    channel = channel_of(pair.server, PIPELINE_ID)
+    prefix = channel.output_prefix
+    message = prefix[:8] + OTHER_ID.bytes_le + prefix[24:] + b"<I32>1</I32>"
+    force_bytes(pair.server, message, channel)
     pair.move()
     fault = pair.at_client[-1]
     assert isinstance(fault, e.Fault)
@@ -399,5 +403,5 @@ def test_another_rpid_ends_the_clients_pipeline() -> None:
 
 def test_output_of_a_pipeline_that_is_not_there_is_refused() -> None:
     pair = Pair().open()
-    with pytest.raises(LocalProtocolError, match="there is no pipeline"):
+    with pytest.raises(LocalProtocolError, match="no pipeline"):
         pair.server.send(output(1))

@@ -12,7 +12,18 @@ from psrp.host import HostInfo, HostMethodId
 from psrp.pool import Pool
 from psrp.sansio import LimitExceeded, LocalProtocolError, Side, TransportAct
 from psrp.states import PoolState
-from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, POOL_ID, Pair, deliver, drain, sent
+from tests.psrp.pairs import (
+    OTHER_ID,
+    PIPELINE_ID,
+    POOL_ID,
+    Pair,
+    channel_of,
+    deliver,
+    drain,
+    force,
+    force_bytes,
+    sent,
+)
 
 
 def ask(pair: Pair, question: e.Event) -> e.Event:
@@ -119,14 +130,15 @@ def test_a_peer_opens_no_more_targets_than_it_may() -> None:
     pair = Pair(server={"max_pipelines": 1}).open(max_runspaces=9)
     pair.create(UUID(int=1))
     stranger = Pool(Side.CLIENT, id=POOL_ID)
-    line = stranger.targets.new(UUID(int=2), POOL_ID)
-    stranger.say(
+    channel = stranger._channels.new(UUID(int=2), POOL_ID)
+    force(
+        stranger,
         e.CreatePipeline(
             pipeline_id=UUID(int=2),
             powershell=script("1"),
             host_info=HostInfo.null(),
         ),
-        line,
+        channel,
     )
     for out in sent(stranger):
         pair.server.receive_data(out.data)
@@ -149,10 +161,10 @@ def test_an_unknown_message_is_shown_and_breaks_a_client_only_in_the_session_cla
     """Statement J104."""
     for number, survives in ((0x00021FFF, True), (0x00041FFF, True), (0x00010FFF, False)):
         pair = Pair().open()
-        line = pair.server.targets.pool
-        message = b"\x01\0\0\0" + number.to_bytes(4, "little") + line.bulk_out[8:40]
+        channel = channel_of(pair.server)
+        message = b"\x01\0\0\0" + number.to_bytes(4, "little") + channel.output_prefix[8:40]
         message = message[:8] + POOL_ID.bytes_le + message[24:]
-        pair.server.targets.add(line, message)
+        force_bytes(pair.server, message, channel)
         (out,) = sent(pair.server)
         deliver(out, pair.client)
         if survives:
@@ -163,9 +175,9 @@ def test_an_unknown_message_is_shown_and_breaks_a_client_only_in_the_session_cla
             with pytest.raises(Exception, match="0x00010FFF"):
                 pair.client.next_event()
     pair = Pair().open()
-    line = pair.client.targets.pool
+    channel = channel_of(pair.client)
     message = b"\x02\0\0\0" + (0x00010FFF).to_bytes(4, "little") + POOL_ID.bytes_le + bytes(16)
-    pair.client.targets.add(line, message)
+    force_bytes(pair.client, message, channel)
     pair.move()
     assert isinstance(pair.at_server[-1], e.UnknownMessage)
     assert pair.server.state is PoolState.OPENED

@@ -198,7 +198,7 @@ def test_our_client_takes_a_real_server_and_says_what_the_real_client_said(path:
 
 def written(client: Pool, event: e.Event) -> bytes:
     """The message again that the server sent."""
-    seal = client.exchange.seal
+    seal = client.keys.seal
     assert client.id is not None
     return encode(event, client.id, version=(2, 4), seal=seal, sender=Side.SERVER)
 

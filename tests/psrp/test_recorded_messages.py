@@ -6,8 +6,8 @@ import pytest
 
 from psrp import events as e
 from psrp.clixml import Dictionary
-from psrp.messages import BOM, MessageType, decode, encode, read_header
-from psrp.sansio import MessageError, RemoteProtocolError, Side
+from psrp.messages import MessageType, decode, encode, read_header
+from psrp.sansio import UTF8_BOM, MessageError, RemoteProtocolError, Side
 from tests.psrp.recorded import everything, out_of_process, probe, sessions
 
 T = MessageType
@@ -52,7 +52,7 @@ def test_what_a_real_server_sent_is_written_again_byte_for_byte() -> None:
             if encode(event, header.rpid, sender=sender) != message:
                 different.append(message[40:])
     # PowerShell writes these two as references that no XML parser takes.
-    references = [BOM + b"<S>&#xFFFE;</S>", BOM + b"<S>&#xFFFF;</S>"]
+    references = [UTF8_BOM + b"<S>&#xFFFE;</S>", UTF8_BOM + b"<S>&#xFFFF;</S>"]
     assert different == (references if "strings.jsonl" in files else [])
 
 

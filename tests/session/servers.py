@@ -40,10 +40,11 @@ class FakeServer:
         engine: Engine,
         *,
         spoil: Callable[[bytes], bytes] | None = None,
+        version: str = "2.3",
     ) -> None:
         self.stream = stream
         self.engine = engine
-        self.pool = Pool(Side.SERVER, session_key=bytes(range(32)))
+        self.pool = Pool(Side.SERVER, version=version, session_key=bytes(range(32)))
         self.machine = Subsystem(Side.SERVER)
         self.spoil = spoil or (lambda data: data)
         self.seen: list[e.Event] = []

@@ -255,7 +255,7 @@ WAITED_FOR = {
     "another's state": (
         put(45, NOBODY.bytes_le, PIPELINE_STATE),
         PSRemotingError,
-        "its PID is not the one of its packet",
+        "its PID is not that of its packet",
     ),
 }
 

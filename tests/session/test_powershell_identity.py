@@ -76,8 +76,7 @@ async def our_client(script: str | None) -> bytes:
     listening = Listening(ours)
     host = TableHost(info=HostInfo.full(HostDefaultData(cursor_size=100)))
     async with trio.open_nursery() as nursery:
-        server = FakeServer(theirs, engine)
-        server.pool.own_version = "2.4"
+        server = FakeServer(theirs, engine, version="2.4")
         nursery.start_soon(server.serve)
         carrier = carrier_over(listening)  # type: ignore[arg-type]
         async with PSSession.connect(carrier, host=host, like_powershell=True) as session:

@@ -1,0 +1,385 @@
+"""The channels of one pool: one for the pool itself and one for each pipeline.
+
+A channel has the queues of its target in both directions and the phase of its pipeline.
+`Channels` decides which target sends next: targets take turns, so that a long message to one
+pipeline does not delay another. Steps of the transport that concern the whole pool follow all
+data that was queued before them. Messages are opaque bytes here; `psrp.pool` gives them meaning.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import count
+from struct import pack
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from psrp.fragments import MIN_FRAGMENT, Defragmenter, Fragmenter
+from psrp.messages import DESTINATIONS, MessageType
+from psrp.sansio import (
+    UTF8_BOM,
+    ZERO_ID,
+    LimitExceeded,
+    LocalProtocolError,
+    Outgoing,
+    Side,
+    Stream,
+    TransportAct,
+)
+from psrp.states import BUSY, PipelinePhase, pipeline_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psrp.states import StateMachine
+
+__all__ = ["ANY_TARGET", "AnyTarget", "Channel", "Channels"]
+
+
+class AnyTarget:
+    """The type of `ANY_TARGET`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ANY_TARGET"
+
+
+ANY_TARGET: Final = AnyTarget()
+"""Stands for "whichever target is next", because None means the pool."""
+
+
+class Channel:
+    """The queues of one target, and the state machine of the pipeline that it is."""
+
+    __slots__ = (
+        "acts",
+        "buffered",
+        "host_calls",
+        "id",
+        "incoming",
+        "input_prefix",
+        "is_nested",
+        "next_call_id",
+        "on_hold",
+        "opening_act",
+        "outgoing",
+        "output_prefix",
+        "parked_in",
+        "parked_out",
+        "pipeline",
+        "queued",
+    )
+
+    def __init__(
+        self,
+        target: UUID | None,
+        side: Side,
+        rpid: UUID,
+        object_ids: Iterator[int],
+        max_message: int,
+        *,
+        after_connect: bool = False,
+    ) -> None:
+        self.id = target
+        self.pipeline: StateMachine[PipelinePhase] | None
+        self.pipeline = None if target is None else pipeline_machine()
+        self.is_nested = False
+        self.opening_act: TransportAct | None = None
+        """The act that the first bytes of this target leave with."""
+        self.host_calls: dict[int, int] = {}
+        """Host calls without an answer: call id -> method."""
+        self.next_call_id = 1
+        self.on_hold = False
+        """No client is connected to receive messages of this target."""
+        self.queued = False
+        """Whether the channel is in the queue of those that may have something to send."""
+        self.parked_out = 0
+        """Number of events that wait for the session key before they can be written."""
+        self.parked_in = 0
+        """Number of received messages that wait for the session key."""
+        self.buffered = 0
+        """Received bytes of incomplete messages, as last counted by `Channels`."""
+        self.acts: deque[TransportAct] = deque()
+        self.outgoing = {
+            Stream.PROMPT_RESPONSE: Fragmenter(object_ids),
+            Stream.DEFAULT: Fragmenter(object_ids),
+        }
+        self.incoming = {
+            stream: Defragmenter(max_message, tolerate_leading_tail=after_connect)
+            for stream in Stream
+        }
+        sent, received = MessageType.PIPELINE_INPUT, MessageType.PIPELINE_OUTPUT
+        if side is Side.SERVER:
+            sent, received = received, sent
+        ids = rpid.bytes_le + (target or ZERO_ID).bytes_le + UTF8_BOM
+        self.output_prefix = pack("<II", DESTINATIONS[side.peer], sent) + ids
+        """What every message begins with that carries one value of the pipeline's data."""
+        self.input_prefix = pack("<II", DESTINATIONS[side], received) + ids
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.id or 'of the pool'}>"
+
+    @property
+    def pending(self) -> int:
+        """Bytes of messages that have not left, without fragment headers."""
+        return sum(fragmenter.pending for fragmenter in self.outgoing.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to send, not even on hold."""
+        return not (self.acts or any(self.outgoing.values()))
+
+    @property
+    def can_send(self) -> bool:
+        """Whether `next_outgoing` has something."""
+        return bool(self.acts) or (not self.on_hold and any(self.outgoing.values()))
+
+    def restart_input(self, max_message: int) -> None:
+        """Forget incomplete input: a (re)connected peer begins with whole messages."""
+        for stream in Stream:
+            self.incoming[stream] = Defragmenter(max_message, tolerate_leading_tail=True)
+
+    def next_outgoing(self, room: int) -> Outgoing | None:
+        """Return what leaves next: host responses, then other messages, then transport acts."""
+        if not self.on_hold:
+            for stream, fragmenter in self.outgoing.items():
+                if fragmenter:
+                    data = fragmenter.next_payload(room)
+                    act, self.opening_act = self.opening_act, None
+                    return Outgoing(target=self.id, stream=stream, data=data, act=act)
+        if not self.acts:
+            return None
+        return Outgoing(target=self.id, act=self.acts.popleft())
+
+    def discard_outgoing(self) -> None:
+        """Drop messages and acts that have not left."""
+        self.acts.clear()
+        for fragmenter in self.outgoing.values():
+            fragmenter.clear()
+
+
+class Channels:
+    """The pool's channel, the channels of its pipelines, and the order in which they send.
+
+    ``max_message`` limits one received message in bytes, ``max_pipelines`` the pipelines that a
+    peer can open, ``max_buffered`` the received bytes of incomplete messages of all channels.
+    """
+
+    def __init__(
+        self, side: Side, *, max_message: int, max_pipelines: int, max_buffered: int
+    ) -> None:
+        self._side = side
+        self._max_pipelines = max_pipelines
+        self._max_message = max_message
+        self._max_buffered = max_buffered
+        self._buffered = 0
+        self._object_ids = count(1)
+        self._order: deque[Channel] = deque()
+        self._pool_acts: deque[TransportAct] = deque()
+        self._withdrawn: list[bytes] = []
+        self._leaving: dict[UUID, Channel] = {}
+        self.pool = self.new(None, ZERO_ID)
+        self.pipelines: dict[UUID, Channel] = {}
+
+    def __iter__(self) -> Iterator[Channel]:
+        yield self.pool
+        yield from self.pipelines.values()
+
+    @property
+    def running(self) -> int:
+        """Number of occupied runspaces: pipelines that have not ended, without nested ones."""
+        return sum(
+            channel.pipeline is not None
+            and channel.pipeline.state in BUSY
+            and not channel.is_nested
+            for channel in self.pipelines.values()
+        )
+
+    def new(self, target: UUID | None, rpid: UUID, *, after_connect: bool = False) -> Channel:
+        """Return a new channel, not yet registered."""
+        return Channel(
+            target,
+            self._side,
+            rpid,
+            self._object_ids,
+            self._max_message,
+            after_connect=after_connect,
+        )
+
+    def admit(self, target: UUID | None, rpid: UUID) -> Channel:
+        """Register a channel for a pipeline of the peer.
+
+        Raises LimitExceeded when the peer has too many.
+        """
+        if len(self.pipelines) >= self._max_pipelines:
+            raise LimitExceeded("pipelines", self._max_pipelines + 1, self._max_pipelines)
+        channel = self.new(target, rpid)
+        self.register(channel)
+        return channel
+
+    def find(self, target: UUID | None) -> Channel | None:
+        """Return the channel of a target, or None."""
+        return self.pool if target is None else self.pipelines.get(target)
+
+    def register(self, channel: Channel) -> None:
+        """Make a pipeline's channel known."""
+        if channel.id is not None:
+            self.pipelines[channel.id] = channel
+
+    def forget(self, channel: Channel) -> None:
+        """Remove a closed pipeline; what it has queued is still sent."""
+        assert channel.id is not None
+        if self.pipelines.pop(channel.id, None) is None:
+            return
+        self._buffered -= channel.buffered
+        channel.buffered = 0
+        if not channel.idle:
+            self._leaving[channel.id] = channel
+
+    # -- received bytes
+
+    def receive_data(
+        self, channel: Channel, stream: Stream, data: bytes | bytearray | memoryview
+    ) -> None:
+        """Add received bytes. Raises LimitExceeded for too much that is incomplete."""
+        if self._buffered + len(data) > self._max_buffered:
+            raise LimitExceeded(
+                "bytes of incomplete messages", self._buffered + len(data), self._max_buffered
+            )
+        channel.incoming[stream].receive_data(data)
+        self._buffered += len(data)
+        channel.buffered += len(data)
+
+    def recount(self, channel: Channel) -> None:
+        """Bring the count of buffered bytes up to date, after messages were taken out."""
+        buffered = sum(source.buffered for source in channel.incoming.values())
+        self._buffered += buffered - channel.buffered
+        channel.buffered = buffered
+
+    # -- what leaves
+
+    def add(self, channel: Channel, message: bytes, stream: Stream = Stream.DEFAULT) -> None:
+        """Queue one whole message."""
+        channel.outgoing[stream].add(message)
+        self.enqueue(channel)
+
+    def add_act(self, channel: Channel, act: TransportAct) -> None:
+        """Queue a step of the transport behind the messages of its target."""
+        if channel.id is None:
+            self._pool_acts.append(act)
+        else:
+            channel.acts.append(act)
+            self.enqueue(channel)
+
+    def enqueue(self, channel: Channel) -> None:
+        """Put a channel into the queue of those that may have something to send."""
+        if not channel.queued:
+            channel.queued = True
+            self._order.append(channel)
+
+    def pending(self, target: UUID | AnyTarget | None = ANY_TARGET) -> int:
+        """Bytes of messages that have not left, of one target or of all."""
+        if isinstance(target, AnyTarget):
+            return sum(channel.pending for channel in self._order)
+        return sum(channel.pending for channel in self._channels_of(target))
+
+    def targets_to_send(self) -> tuple[UUID | None, ...]:
+        """Return the targets that have something to send, in the order of their turns.
+
+        Acts of the whole pool belong to None, and only when nothing else is left.
+        """
+        targets = tuple(channel.id for channel in self._order if channel.can_send)
+        return targets or ((None,) if self._pool_acts else ())
+
+    def _channels_of(self, target: UUID | None) -> list[Channel]:
+        if target is None:
+            return [self.pool]
+        found = self._leaving.get(target), self.pipelines.get(target)
+        return [channel for channel in found if channel is not None]
+
+    def next_outgoing(
+        self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
+    ) -> Outgoing | None:
+        """Return what leaves next, of one target or of whichever has its turn.
+
+        Raises LocalProtocolError for a room that holds no fragment.
+        """
+        if room < MIN_FRAGMENT:
+            raise LocalProtocolError(
+                f"no fragment fits into {room} bytes; expected at least {MIN_FRAGMENT}"
+            )
+        if not isinstance(target, AnyTarget):
+            for channel in self._channels_of(target):
+                out = channel.next_outgoing(room)
+                if out is not None:
+                    return out
+                self._left(channel)
+            return self._next_pool_act() if target is None else None
+        order = self._order
+        while order:
+            channel = order[0]
+            out = channel.next_outgoing(room)
+            if out is not None:
+                order.rotate(-1)
+                return out
+            channel.queued = False
+            order.popleft()
+            self._left(channel)
+        return self._next_pool_act()
+
+    def _next_pool_act(self) -> Outgoing | None:
+        if not self._pool_acts or any(channel.can_send for channel in self._order):
+            return None
+        return Outgoing(act=self._pool_acts.popleft())
+
+    def _left(self, channel: Channel) -> None:
+        if channel.id is not None and self._leaving.get(channel.id) is channel:
+            del self._leaving[channel.id]
+
+    def clear(self) -> None:
+        """Drop everything that has not left."""
+        for channel in (*self, *self._leaving.values()):
+            channel.discard_outgoing()
+            channel.queued = False
+        self._order.clear()
+        self._pool_acts.clear()
+        self._leaving.clear()
+        self._withdrawn.clear()
+
+    # -- clients that disconnect and connect
+
+    def restart_pool_input(self) -> None:
+        """Let the pool's input begin in the middle of a message (a client that connects)."""
+        self.pool.restart_input(self._max_message)
+
+    def hold(self) -> None:
+        """Keep all messages: the client has disconnected."""
+        for channel in self:
+            channel.on_hold = True
+
+    def release(self) -> None:
+        """Send again: the same client is back, and begins with whole messages."""
+        for channel in self:
+            channel.on_hold = False
+            channel.restart_input(self._max_message)
+            self.recount(channel)
+            self.enqueue(channel)
+
+    def switch_client(self) -> None:
+        """Prepare for another client: the answers to its connection come first.
+
+        The pool's channel sends again at once, without what it had queued, which follows with
+        `restore_withdrawn`. A pipeline's channel sends again when the client connects to it.
+        """
+        self.pool.on_hold = False
+        self._withdrawn += self.pool.outgoing[Stream.DEFAULT].withdraw()
+        for channel in self.pipelines.values():
+            channel.restart_input(self._max_message)
+            self.recount(channel)
+
+    def restore_withdrawn(self) -> None:
+        """Queue again what `switch_client` took back."""
+        for message in self._withdrawn:
+            self.add(self.pool, message)
+        self._withdrawn.clear()
