@@ -1,0 +1,315 @@
+"""The work of a PowerShell shell behind the service: what the plugin of PowerShell does.
+
+Bytes go on to a session and come back from it; nothing here looks into them. The refusals and
+their codes are those of PowerShell's own WSMan plugin. See spec-notes/wsman-service.md.
+[MS-PSRP] 3.2.5.3, [MS-WSMV] 3.1.4.5
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from psrp.sansio import Outgoing, Stream, TransportAct
+from wsman import names, soap
+from wsman import shell_values as v
+from wsman.faults import make_fault
+from wsman.hosting import Refusal, Session
+from wsman.xpress import XpressError, compress, decompress
+
+__all__ = ["PowerShellWork", "plugin_fault"]
+
+FRAGMENT = 32768
+"""Bytes of one Stream at most: the plugin's packets."""
+_LEAST_ROOM = 512
+_MAX_COMMANDS = 10_000
+
+STREAM_SETS = 0x80540BB9
+INPUT_STREAM = 0x80540BBE
+ARGUMENT_SET = 0x80540BC4
+VERSION = 0x80540BC5
+OPTION_NOT_UNDERSTOOD = 0x80540BC6
+OPTION_MISSING = 0x80540BC7
+MANAGED_EXCEPTION = 0x80540FA0
+CONNECT_WITHOUT_DATA = 0x80540FA2
+CONNECT_FAILED = 0x80540FA3
+
+_STREAMS = {"stdin": Stream.DEFAULT, "pr": Stream.PROMPT_RESPONSE}
+_SERVER_VERSION = (2, 0)
+
+
+def plugin_fault(code: int, text: str) -> Refusal:
+    """A refusal with a code of PowerShell's plugin."""
+    return Refusal(make_fault("InternalError", text, wsman_code=code, provider="PowerShell"))
+
+
+class _Command:
+    def __init__(self, id: UUID) -> None:
+        self.id = id
+        self.stopping = False
+        self.closed = False
+        self.failed = ""
+
+
+class PowerShellWork:
+    """One shell's session, its commands by id, and the steps that are not confirmed yet.
+
+    ``compressed`` is what the client asked for with CompressionType.
+    """
+
+    streams = ("stdin pr", "stdout")
+
+    def __init__(self, *, compressed: bool) -> None:
+        self._compressed = compressed
+        self._session: Session | None = None
+        self._commands: dict[str, _Command] = {}
+        self._closing: list[_Command] = []
+        self._failures: list[tuple[TransportAct, UUID | None, str]] = []
+
+    # -- Create
+
+    @staticmethod
+    def check(create: v.Create, envelope: soap.Envelope) -> None:
+        """Refuse what the plugin refuses. Raises Refusal."""
+        if not create.input_streams.split() or not create.output_streams.split():
+            raise plugin_fault(STREAM_SETS, "The set of input or output streams is empty.")
+        _check_options(envelope)
+
+    def begin(self, session: Any, create: v.Create) -> None:
+        """The host has opened the session: hand the first fragments on."""
+        self._session = session
+        self.session.receive(
+            Outgoing(act=TransportAct.CREATE_POOL, data=create.creation_xml or b"")
+        )
+
+    @property
+    def session(self) -> Session:
+        assert self._session is not None
+        return self._session
+
+    # -- commands
+
+    @property
+    def command_ids(self) -> tuple[str, ...]:
+        return tuple(self._commands)
+
+    def knows(self, command_id: str) -> bool:
+        return command_id.upper() in self._commands
+
+    def command(self, value: v.Command, command_id: str) -> None:
+        """Start a command. Raises Refusal."""
+        if len(value.arguments) != 1:
+            raise plugin_fault(ARGUMENT_SET, "Expected exactly one Arguments element.")
+        key = command_id.upper()
+        if key in self._commands:
+            text = f"An item with the same key has already been added. Key: {command_id.lower()}"
+            raise plugin_fault(MANAGED_EXCEPTION, text)
+        if len(self._commands) >= _MAX_COMMANDS:
+            raise Refusal(make_fault("QuotaLimit", "Too many commands in this shell."))
+        id = _uuid(command_id)
+        try:
+            data = soap.decode_base64(str(value.arguments[0]), "Arguments")
+        except soap.SoapError as error:
+            raise plugin_fault(MANAGED_EXCEPTION, str(error)) from None
+        self._commands[key] = _Command(id)
+        self.session.receive(Outgoing(target=id, act=TransportAct.CREATE_PIPELINE, data=data))
+        if failure := self._taken_failure(TransportAct.CREATE_PIPELINE, id):
+            self._commands.pop(key, None)
+            raise plugin_fault(MANAGED_EXCEPTION, failure)
+
+    def _find(self, command_id: str) -> _Command:
+        found = self._commands.get(command_id.upper())
+        if found is None:
+            raise Refusal(make_fault("InvalidSelectors"))
+        return found
+
+    # -- input
+
+    def send(self, value: v.Send) -> tuple[str, ...]:
+        """Hand input on; the ids of the commands it was for. Raises Refusal, changing nothing."""
+        items = [self._input(each) for each in value.streams]
+        for item in items:
+            self.session.receive(item)
+        return tuple(dict.fromkeys(each.command_id for each in value.streams))
+
+    def _input(self, stream: v.StreamData) -> Outgoing:
+        kind = _STREAMS.get(stream.name.lower())
+        if kind is None:
+            raise plugin_fault(
+                INPUT_STREAM, f"Expected the stream stdin or pr, got {stream.name[:40]}."
+            )
+        target = self._find(stream.command_id).id if stream.command_id else None
+        data = stream.data
+        if self._compressed:
+            try:
+                data = decompress(data)
+            except XpressError as error:
+                raise plugin_fault(MANAGED_EXCEPTION, str(error)) from None
+        return Outgoing(target=target, stream=kind, data=data)
+
+    def takes_more(self, command_id: str) -> bool:
+        command = self._commands.get(command_id.upper())
+        return self.session.takes_more(command.id if command else None)
+
+    # -- signals
+
+    def signal(self, value: v.Signal) -> bool:
+        """Act on a Signal; True when its answer has to wait for `stopped`. Raises Refusal.
+
+        Only the misspelt code and its twin stop a command; every other one closes it.
+        """
+        if not value.command_id:
+            return False
+        command = self._find(value.command_id)
+        if value.code.lower() in (names.SIGNAL_STOP, "powershell/signal/ctrl_c"):
+            command.stopping = True
+            self.session.receive(Outgoing(target=command.id, act=TransportAct.STOP_PIPELINE))
+            return True
+        self._commands.pop(value.command_id.upper())
+        self._closing.append(command)
+        self.session.receive(Outgoing(target=command.id, act=TransportAct.CLOSE_PIPELINE))
+        self.settle()
+        return False
+
+    def stopped(self, command_id: str) -> bool:
+        """Whether the Signal that stops a command may be answered."""
+        command = self._commands.get(command_id.upper())
+        return command is None or not command.stopping
+
+    def settle(self) -> None:
+        """Drop what closed commands still have to say; nobody asks for it."""
+        for command in list(self._closing):
+            while (out := self.session.data_to_send(FRAGMENT, command.id)) is not None:
+                if out.act is TransportAct.CLOSE_PIPELINE:
+                    self._closing.remove(command)
+                    break
+
+    # -- output
+
+    def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
+        """The answer to a Receive, or None while there is none. Raises Refusal.
+
+        The end of a command is an answer of its own, after its last stream.
+        """
+        command = self._find(command_id) if command_id else None
+        target = command.id if command else None
+        streams: list[v.StreamData] = []
+        while room >= _LEAST_ROOM:
+            out = self.session.data_to_send(min(room, FRAGMENT), target)
+            if out is None:
+                break
+            if out.act is not None:
+                self._confirmed(out.act, command)
+            if out.data:
+                data = compress(out.data) if self._compressed else out.data
+                room -= len(data) + _LEAST_ROOM // 8
+                streams.append(v.StreamData(name="stdout", data=data, command_id=command_id))
+        if command is None:
+            return v.ReceiveResponse(streams=tuple(streams)) if streams else None
+        if streams:
+            state = soap.CommandState(state="Running", command_id=command_id)
+            return v.ReceiveResponse(streams=tuple(streams), states=(state,))
+        if command.closed or self.session.is_done(command.id):
+            state = soap.CommandState(state="Done", command_id=command_id)
+            return v.ReceiveResponse(states=(state,))
+        return None
+
+    def _confirmed(self, act: TransportAct, command: _Command | None) -> None:
+        if command is None:
+            return
+        if act is TransportAct.STOP_PIPELINE:
+            command.stopping = False
+        elif act is TransportAct.CLOSE_PIPELINE:
+            command.closed = True
+
+    def closed_answer(self, command_id: str) -> v.ReceiveResponse:
+        """The answer to a Receive whose command was closed meanwhile."""
+        return v.ReceiveResponse(states=(soap.CommandState(state="Done", command_id=command_id),))
+
+    # -- disconnecting
+
+    def disconnect(self) -> None:
+        self.session.receive(Outgoing(act=TransportAct.DISCONNECT))
+
+    def reconnect(self) -> None:
+        self.session.receive(Outgoing(act=TransportAct.RECONNECT))
+
+    def connect(self, data: bytes | None, room: int) -> bytes:
+        """A new client connects to the pool; the bytes of connectResponseXml. Raises Refusal."""
+        if not data:
+            raise plugin_fault(CONNECT_WITHOUT_DATA, "Expected connectXml with fragments.")
+        self.session.receive(Outgoing(act=TransportAct.CONNECT, data=data))
+        failure = self._taken_failure(TransportAct.CONNECT, None)
+        parts = []
+        while failure is None and (out := self.session.data_to_send(room, None)) is not None:
+            parts.append(out.data)
+        if not parts:
+            raise plugin_fault(CONNECT_FAILED, failure or "The pool did not answer.")
+        return b"".join(parts)
+
+    def connect_command(self, command_id: str) -> None:
+        """A new client connects to a command. Raises Refusal."""
+        command = self._find(command_id)
+        self.session.receive(Outgoing(target=command.id, act=TransportAct.CONNECT))
+
+    # -- what the session reports
+
+    def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
+        self._failures.append((act, target, message))
+
+    def _taken_failure(self, act: TransportAct, target: UUID | None) -> str | None:
+        for each in self._failures:
+            if each[:2] == (act, target):
+                self._failures.remove(each)
+                return each[2]
+        return None
+
+    def take_failed_commands(self) -> tuple[tuple[str, str], ...]:
+        """Ids and texts of commands that could not be started after all."""
+        found = []
+        for act, target, message in self._failures:
+            for key, command in list(self._commands.items()):
+                if act is TransportAct.CREATE_PIPELINE and command.id == target:
+                    del self._commands[key]
+                    found.append((key, message))
+        self._failures.clear()
+        return tuple(found)
+
+    def end(self) -> None:
+        """The shell is deleted."""
+        if self._session is not None:
+            self._session.client_gone()
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Refusal(
+            make_fault("InvalidParameter", f"Expected a GUID as CommandId, got {text[:40]}.")
+        ) from None
+
+
+def _check_options(envelope: soap.Envelope) -> None:
+    for option in envelope.options:
+        if option.must_comply and option.name.startswith("PS_"):
+            raise plugin_fault(
+                OPTION_NOT_UNDERSTOOD, f"The option {option.name[:80]} is not understood."
+            )
+    # The name is compared with its case.
+    version = envelope.option("protocolversion")
+    if version is None:
+        raise plugin_fault(
+            OPTION_MISSING,
+            "An option with name protocolversion is expected from the client.",
+        )
+    major, _, minor = version.partition(".")
+    if (
+        not (major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit())
+        or int(major[:9]) != _SERVER_VERSION[0]
+    ):
+        raise plugin_fault(
+            VERSION,
+            f'<PSProtocolVersionError ServerProtocolVersion="2.0" ServerBuildVersion="7.6">'
+            f"The protocol version {version[:20]} is not supported.</PSProtocolVersionError>",
+        )

@@ -1,0 +1,411 @@
+"""The server's driver: listeners, connections, and the tasks around one service.
+
+A connection reads one request after the other. What a request costs before its user is known is
+bounded: the size of head and body, the time for both, the number of connections, and the time a
+failed log-on takes. A request that waits holds a connection; when that ends, the service is told.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+import trio
+
+from psrp.sansio import LimitExceeded, RemoteProtocolError
+from wsman.accounts import LogonGuard
+from wsman.auth_server import (
+    Accepted,
+    Challenge,
+    PasswordCheck,
+    ServerAuthenticator,
+    ServerAuthOptions,
+)
+from wsman.certificates import client_certificate
+from wsman.http import HttpError, HttpLimits, HttpServer, Request, Response
+from wsman.service import Answer, Incoming, Service
+from wsman.serving import Opened, Plan, open_request, plan, resource_uri, sealed_response
+from wsman.trio_tls import TlsIdentity, verified_chain
+
+__all__ = ["Listener", "ServerLimits", "WSManServer"]
+
+_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+_RECEIVE = 64 << 10
+_AHEAD = 64 << 10
+"""Bytes that are read of a client's next request while one waits for its answer."""
+_CHECKS = 2
+"""Passwords that are checked at the same time."""
+_LAST_WORDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerLimits:
+    """What clients may cost. Times are seconds."""
+
+    max_connections: int = 300
+    """MaxConnections of all listeners; further ones get 503."""
+    max_head: int = 64 << 10
+    request_time: float = 120.0
+    """MaxPacketRetrievalTimeSeconds: from the first byte of a request to the last."""
+    idle_time: float = 120.0
+    """An open connection without a request."""
+    handshake_time: float = 30.0
+    """TLS."""
+    write_time: float = 60.0
+    """For a client to take an answer."""
+    grace: float = 5.0
+    """At the end: for connected clients to delete or disconnect their shells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """One address to listen at; with an identity it is HTTPS."""
+
+    host: str
+    port: int
+    tls: TlsIdentity | None = None
+
+
+@dataclass
+class _Slot:
+    event: trio.Event = field(default_factory=trio.Event)
+    answer: Answer | None = None
+
+
+class WSManServer:
+    """Serves one service at any number of listeners.
+
+    ``report`` gets a line for each thing that an administrator may want to know; none holds a
+    secret.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        auth: ServerAuthOptions,
+        *,
+        path: str = "/wsman",
+        max_body: int = 512_000,
+        limits: ServerLimits | None = None,
+        guard: LogonGuard | None = None,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._service = service
+        self._auth = auth
+        self._path = path
+        self._limits = limits or ServerLimits()
+        # Sealing adds some hundred bytes to each 16 KiB of an envelope.
+        self._http = HttpLimits(max_head=self._limits.max_head, max_body=max_body + (32 << 10))
+        self._guard = guard or LogonGuard()
+        self._report = report
+        self._slots: dict[int, _Slot] = {}
+        self._tickets = count(1)
+        self._connections = 0
+        self._woken = trio.Event()
+        self._sleeps_until = math.inf
+        self._closing = False
+        self._checks = trio.CapacityLimiter(_CHECKS)
+
+    def wake(self) -> None:
+        """The service has something to do; to be given to it as ``on_wake``."""
+        self._woken.set()
+
+    # -- life
+
+    async def serve(
+        self,
+        listeners: list[Listener],
+        *,
+        stop: trio.Event | None = None,
+        on_listening: Callable[[str], None] = lambda url: None,
+    ) -> None:
+        """Serve until ``stop`` is set, then end in order. Raises OSError for a bad address."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_timer)
+            for each in listeners:
+                opened = await trio.open_tcp_listeners(each.port, host=each.host)
+                for socket in opened:
+                    url = _url(each, socket, self._path)
+                    nursery.start_soon(self._accept, socket, each.tls, nursery)
+                    on_listening(url)
+            await (stop or trio.Event()).wait()
+            await self._end()
+            nursery.cancel_scope.cancel()
+
+    async def _end(self) -> None:
+        """Let connected clients leave, then answer what waits."""
+        self._service.draining = True
+        self._closing = True
+        with trio.move_on_after(self._limits.grace):
+            while any(each.state == "Connected" for each in self._service.shells):
+                await trio.sleep(0.05)
+        self._service.end()
+        self._flush()
+        with trio.move_on_after(_LAST_WORDS):
+            while self._slots:
+                await trio.sleep(0.01)
+
+    async def _run_timer(self) -> None:
+        while True:
+            deadline = self._service.next_deadline()
+            self._sleeps_until = math.inf if deadline is None else deadline
+            with trio.move_on_at(self._sleeps_until):
+                await self._woken.wait()
+            self._woken = trio.Event()
+            self._service.advance(trio.current_time())
+            self._flush()
+
+    def _flush(self) -> None:
+        """Hand answers to the connections that wait for them."""
+        for answer in self._service.take_answers():
+            slot = self._slots.get(answer.ticket)
+            if slot is None:
+                self._service.client_gone(answer.ticket, trio.current_time())
+            else:
+                slot.answer = answer
+                slot.event.set()
+        deadline = self._service.next_deadline()
+        if deadline is not None and deadline < self._sleeps_until:
+            self._woken.set()
+
+    # -- connections
+
+    async def _accept(
+        self, listener: trio.SocketListener, tls: TlsIdentity | None, nursery: trio.Nursery
+    ) -> None:
+        async with listener:
+            while True:
+                try:
+                    stream = await listener.accept()
+                except OSError as error:
+                    # Out of descriptors, for example: others may end meanwhile.
+                    self._report(f"cannot accept a connection: {error}")
+                    await trio.sleep(0.1)
+                    continue
+                nursery.start_soon(self._serve_connection, stream, tls)
+
+    async def _serve_connection(self, stream: trio.SocketStream, tls: TlsIdentity | None) -> None:
+        self._connections += 1
+        try:
+            address = str(stream.socket.getpeername()[0])
+            connection = await self._opened(stream, tls, address)
+            if connection is not None:
+                await connection.run()
+        except _BROKEN:
+            pass
+        except RemoteProtocolError as error:
+            self._report(f"a connection was ended: {error}")
+        finally:
+            self._connections -= 1
+            with trio.CancelScope(shield=True), trio.move_on_after(1):
+                await trio.aclose_forcefully(stream)
+
+    async def _opened(
+        self, stream: trio.SocketStream, tls: TlsIdentity | None, address: str
+    ) -> _Connection | None:
+        wire: trio.abc.Stream = stream
+        binding = certificate = None
+        if tls is not None:
+            context, binding = tls.current()
+            secure = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+            with trio.move_on_after(self._limits.handshake_time) as scope:
+                await secure.do_handshake()
+            if scope.cancelled_caught:
+                return None
+            certificate = client_certificate(verified_chain(secure._ssl_object))
+            wire = secure
+        if self._connections > self._limits.max_connections:
+            self._report(f"{address}: refused, there are {self._connections} connections")
+            with trio.move_on_after(1):
+                await wire.send_all(HttpServer().refuse(503))
+            return None
+        auth = ServerAuthenticator(
+            self._auth,
+            self._guard,
+            secure=tls is not None,
+            address=address,
+            channel_binding=binding,
+            certificate=certificate,
+            random=os.urandom,
+            wall_time=time.time,
+        )
+        return _Connection(self, wire, auth, address)
+
+
+class _Connection:
+    """One client's connection: a request, its answer, the next request."""
+
+    def __init__(
+        self,
+        server: WSManServer,
+        stream: trio.abc.Stream,
+        auth: ServerAuthenticator,
+        address: str,
+    ) -> None:
+        self._server = server
+        self._limits = server._limits
+        self._stream = stream
+        self._auth = auth
+        self._address = address
+        self._http = HttpServer(limits=server._http)
+
+    async def run(self) -> None:
+        """Serve requests until the connection ends."""
+        while not self._http.closing:
+            try:
+                request = await self._next_request()
+                if request is None:
+                    return
+                await self._answer(request)
+            except LimitExceeded as error:
+                self._server._report(f"{self._address}: {error}")
+                await self._write(self._http.refuse(413))
+            except HttpError as error:
+                if error.status:
+                    await self._write(self._http.refuse(error.status))
+
+    async def _next_request(self) -> Request | None:
+        """The next request, or None when the client is gone or too slow."""
+        request = self._http.next_request()
+        if request is not None:
+            return request
+        if self._http.idle:
+            with trio.move_on_after(self._limits.idle_time) as idle:
+                if not await self._read():
+                    return None
+            if idle.cancelled_caught:
+                return None
+        with trio.move_on_after(self._limits.request_time):
+            while (request := self._http.next_request()) is None:
+                if waiting := self._http.data_to_send():
+                    await self._write(waiting)
+                if not await self._read():
+                    return None
+            return request
+        await self._write(self._http.refuse(408))
+        return None
+
+    async def _read(self) -> bool:
+        data = await self._stream.receive_some(_RECEIVE)
+        self._http.receive_data(bytes(data))
+        return bool(data)
+
+    async def _write(self, data: bytes) -> bool:
+        with trio.move_on_after(self._limits.write_time):
+            await self._stream.send_all(data)
+            return True
+        return False
+
+    async def _answer(self, request: Request) -> None:
+        made = plan(request, self._server._path)
+        if made is Plan.IDENTIFY:
+            await self._ask_service(Opened(data=request.body, sealed=False), "", ())
+        elif isinstance(made, Response):
+            await self._respond(made)
+        else:
+            await self._authenticated(request)
+
+    async def _authenticated(self, request: Request) -> None:
+        result = await self._authenticate(request)
+        if isinstance(result, Challenge):
+            if result.failed:
+                self._server._report(f"{self._address}: a log-on failed")
+            if result.delay:
+                await trio.sleep(result.delay)
+            await self._respond(Response(status=401, headers=result.headers))
+            return
+        opened = open_request(request, self._auth, self._server._http.max_body)
+        if isinstance(opened, Response):
+            headers = opened.headers + result.headers
+            await self._respond(Response(status=opened.status, headers=headers, body=opened.body))
+            return
+        await self._ask_service(opened, result.user, result.headers, chunked=request.chunked)
+
+    async def _authenticate(self, request: Request) -> Challenge | Accepted:
+        now = trio.current_time()
+        authorization = request.header("Authorization")
+        result = self._auth.receive(authorization, now, uri=_resource(request, authorization))
+        if not isinstance(result, PasswordCheck):
+            return result
+        accounts = self._server._auth.accounts
+        assert accounts is not None
+        account = await trio.to_thread.run_sync(
+            accounts.check, result.user_name, result.password, limiter=self._server._checks
+        )
+        return self._auth.checked(account, trio.current_time())
+
+    async def _ask_service(
+        self, opened: Opened, user: str, headers: tuple[tuple[str, str], ...], *,
+        chunked: bool = False,
+    ) -> None:  # fmt: skip
+        server = self._server
+        ticket = next(server._tickets)
+        slot = server._slots[ticket] = _Slot()
+        written = False
+        try:
+            server._service.receive(
+                Incoming(
+                    ticket=ticket,
+                    user=user,
+                    data=opened.data,
+                    address=self._address,
+                    chunked=chunked,
+                ),
+                trio.current_time(),
+            )
+            server._flush()
+            if slot.answer is None:
+                await self._wait(slot)
+            if slot.answer is not None:
+                response = sealed_response(slot.answer, self._auth, opened, headers)
+                written = await self._respond(response)
+        finally:
+            del server._slots[ticket]
+            if written:
+                server._service.answered(ticket)
+            else:
+                server._service.client_gone(ticket, trio.current_time())
+
+    async def _wait(self, slot: _Slot) -> None:
+        """Wait for the answer, or until the client has gone."""
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                ahead = 0
+                try:
+                    while ahead < _AHEAD:
+                        data = await self._stream.receive_some(_RECEIVE)
+                        self._http.receive_data(bytes(data))
+                        if not data:
+                            break
+                        ahead += len(data)
+                    else:
+                        return
+                except _BROKEN:
+                    pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            await slot.event.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _respond(self, response: Response) -> bool:
+        data = self._http.respond(response, close=self._server._closing)
+        return await self._write(data)
+
+
+def _resource(request: Request, authorization: str | None) -> str:
+    """The resource URI of a request that a certificate stands for; no other needs it."""
+    if authorization is None or not authorization.lower().startswith("http"):
+        return ""
+    return resource_uri(request.body)
+
+
+def _url(listener: Listener, socket: trio.SocketListener, path: str) -> str:
+    name = socket.socket.getsockname()
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{'https' if listener.tls else 'http'}://{host}:{name[1]}{path}"
