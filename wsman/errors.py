@@ -69,7 +69,9 @@ class TransportFailure(WSManError):
     """No usable answer came.
 
     ``sent`` is true when the request may have reached the server, ``partial`` when a part of the
-    answer had arrived. ``status`` is the HTTP status, 0 without one.
+    answer had arrived. ``status`` is the HTTP status, 0 without one. ``final`` means that trying
+    again is of no use, or does harm, as with a wrong password. ``location`` is the URL of a
+    redirect.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class TransportFailure(WSManError):
         sent: bool = False,
         partial: bool = False,
         status: int = 0,
+        final: bool = False,
+        location: str = "",
     ) -> None:
         self.code = code
         self.subcode = ""
@@ -87,6 +91,8 @@ class TransportFailure(WSManError):
         self.sent = sent
         self.partial = partial
         self.status = status
+        self.final = final
+        self.location = location
         super().__init__(message)
 
     @classmethod

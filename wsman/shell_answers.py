@@ -124,7 +124,7 @@ class Answers:
         else:
             may = not error.sent
         # A status that refuses the request will do so again, apart from these.
-        if error.status and error.status not in (400, 401, 503):
+        if error.final or (error.status and error.status not in (400, 401, 503)):
             may = False
         if may and attempt.tries <= retries and not self._closed(attempt):
             self._again(attempt, error, now)
