@@ -15,6 +15,7 @@ import pytest
 from tests.live import powershell
 from tests.live.peers import Clients, Hosts, with_sshd
 from tests.live.restricted import write_configuration
+from tests.live.screens import Screens
 from tests.sshsub import sshd
 
 _HERE = Path(__file__).parent
@@ -106,3 +107,11 @@ def restricted(hosts: Hosts, clients: Clients) -> str:
     words = ["-sshs", "-NoLogo", "-NoProfile", "-ConfigurationFile", str(file)]
     hosts.add("restricted", [pwsh, *words])
     return "restricted"
+
+
+@pytest.fixture(scope="session")
+def screens(hosts: Hosts) -> Iterator[Screens]:
+    """Pairs of the real Enter-PSSession and `psrp enter`: ``with screens.entered() as pair``."""
+    made = Screens(hosts)
+    yield made
+    made.close()

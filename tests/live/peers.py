@@ -83,13 +83,18 @@ class Hosts:
         _executable(self.bin / "ssh", _SSH.format(hosts=hosts, ssh=shlex.quote(ssh)))
 
     def add(self, name: str, argv: list[str], **environment: str) -> None:
-        """Add a server; adding it again does nothing. ``environment`` is added to its own."""
+        """Add a server; adding it again does nothing. ``environment`` is added to its own.
+
+        It starts in its HOME: LIVE_HOME of the client's environment, else the folder of all.
+        """
         if name in self._names:
             return
         given = powershell.environment(self.home, **environment)
-        assignments = [f"{key}={value}" for key, value in given.items()]
-        line = shlex.join(["exec", "env", "-i", *assignments, *argv])
-        _executable(self.program(name), f"#!/bin/sh\n{line}\n")
+        del given["HOME"]
+        assignments = [shlex.quote(f"{key}={value}") for key, value in given.items()]
+        home = f'"${{LIVE_HOME:-{self.home}}}"'
+        line = f"exec env -i HOME={home} {' '.join(assignments)} {shlex.join(argv)}"
+        _executable(self.program(name), f"#!/bin/sh\ncd {home}\n{line}\n")
         self._names.append(name)
 
     def add_ours(self, name: str, *serve: str) -> None:

@@ -1,0 +1,341 @@
+"""The same keys typed into the real Enter-PSSession and into `psrp enter`, and both screens.
+
+Both run in pseudo-terminals of 120x40 and enter the same host, whose server is the program
+``hosts/localhost``: the ``ssh`` first on their PATH is a stand-in that runs it. The lines that a
+step has put on the screen are compared after it, those that have scrolled off included; so one
+difference does not hide the next. Each of the two servers runs in a folder of its own, with a
+name of the same length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect  # type: ignore[import-untyped]
+import pyte
+
+from tests.live import powershell
+from tests.live.peers import Hosts
+from tests.recordings import ROOT
+
+__all__ = ["LEFT", "PROMPT", "Difference", "Pair", "Screens", "Step"]
+
+COLUMNS, LINES = 120, 40
+HOST = "localhost"
+PROMPT = r"\[localhost\]: PS [^>]*>"
+"""The last line, when the entered session waits for a command."""
+LEFT = "<left>"
+"""Wait until the session was left: the local prompt of the real client, the end of ours."""
+_LOCAL = r"PS [^>]*>"
+_PATIENCE = 30.0
+"""Seconds to wait for a state."""
+_SETTLE = 4.0
+"""Seconds that both screens have to become equal once both have reached the state."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Keys to type, and the pattern that the line of the cursor matches when it is done.
+
+    With ``shows`` one of the lines since the keys must match that pattern too. ``accepted`` names
+    why the screens may differ after this step; they are not compared then.
+    """
+
+    keys: str
+    until: str = PROMPT
+    shows: str = ""
+    accepted: str = ""
+
+
+class Difference(AssertionError):
+    """The two screens differ, or one of the programs did not reach the expected state."""
+
+
+class _Terminal:
+    """A program in a pseudo-terminal, and its screen with what has scrolled off."""
+
+    def __init__(self, argv: Sequence[str], environment: dict[str, str], home: Path) -> None:
+        home.mkdir(exist_ok=True)
+        self.home = str(home)
+        self.child = pexpect.spawn(
+            argv[0],
+            list(argv[1:]),
+            env={**environment, "LIVE_HOME": self.home},
+            cwd=self.home,
+            dimensions=(LINES, COLUMNS),
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=_PATIENCE,
+        )
+        self.child.delaybeforesend = None
+        self.ended = False
+        self.start = 0
+        """The row in which the last step began, counted from the first line ever shown."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the screen; the program is not told."""
+        self.screen = pyte.HistoryScreen(COLUMNS, LINES, history=2000, ratio=0.5)
+        # pyte gives answers to the terminal's questions to this method.
+        self.screen.write_process_input = self._answer  # type: ignore[method-assign]
+        self.stream = pyte.Stream(self.screen)
+        self.written = ""
+
+    def _answer(self, data: str) -> None:
+        """Answer a question of the program to its terminal, such as the cursor's position."""
+        with contextlib.suppress(OSError):
+            self.child.send(data)
+
+    def read(self, seconds: float = 0.02) -> bool:
+        """Take in what comes within ``seconds``; whether anything came."""
+        if self.ended:
+            time.sleep(seconds)
+            return False
+        try:
+            text = self.child.read_nonblocking(65536, timeout=seconds)
+        except pexpect.TIMEOUT:
+            return False
+        except pexpect.EOF:
+            self.ended = True
+            return True
+        self.written += text
+        self.stream.feed(text)
+        return True
+
+    @property
+    def current(self) -> str:
+        """The text of the cursor's line."""
+        return self.screen.display[self.screen.cursor.y].rstrip()
+
+    @property
+    def row(self) -> int:
+        """The row of the cursor, counted as `start`."""
+        return len(self.screen.history.top) + self.screen.cursor.y
+
+    def lines(self) -> list[str]:
+        """All lines from the top to the last that is not empty."""
+        above = [
+            "".join(row[column].data for column in range(COLUMNS)).rstrip()
+            for row in self.screen.history.top
+        ]
+        lines = [*above, *(line.rstrip() for line in self.screen.display)]
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+
+    def is_at(self, pattern: str) -> bool:
+        """Whether the cursor's line is one that ``pattern`` matches."""
+        return not self.ended and re.fullmatch(pattern, self.current) is not None
+
+    def wait_for(self, pattern: str, what: str) -> None:
+        """Wait until the cursor's line matches. Raises Difference."""
+        self.wait(lambda: self.is_at(pattern), what)
+
+    def wait(self, ready: Callable[[], bool], what: str) -> None:
+        """Read until ``ready`` holds and nothing more comes. Raises Difference."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if not self.read() and (ready() or self.ended):
+                break
+        if not ready():
+            shown = "\n".join(self.lines()[-LINES:])
+            state = "ended" if self.ended else "does not come to"
+            raise Difference(f"{state} {what}:\n{shown}")
+
+    def kill(self) -> None:
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+        self.child.close(force=True)
+
+
+class Pair:
+    """One entered session in each of the two programs."""
+
+    def __init__(self, real: _Terminal, ours: _Terminal) -> None:
+        self.real = real
+        self.ours = ours
+
+    @property
+    def at_prompt(self) -> bool:
+        """Whether both wait for a command."""
+        return self.real.is_at(PROMPT) and self.ours.is_at(PROMPT)
+
+    def play(self, steps: Sequence[Step | str]) -> None:
+        """Type each step into both and compare what each step has put on the screens.
+
+        A text is a line to type, with Enter. Raises Difference with all that differ.
+        """
+        found = []
+        for given in steps:
+            step = given if isinstance(given, Step) else Step(given + "\r")
+            try:
+                difference = self.step(step)
+            except Difference as error:
+                found.append(str(error))
+                break
+            if difference and not step.accepted:
+                found.append(difference)
+        if found:
+            raise Difference("\n".join(found))
+
+    def step(self, step: Step) -> str:
+        """Type one step; how the screens differ since then, or an empty text.
+
+        Raises Difference when one of the programs does not come to the expected state.
+        """
+        for terminal in (self.real, self.ours):
+            terminal.written = ""
+            terminal.start = terminal.row
+            terminal.child.send(step.keys)
+        for terminal, name in ((self.real, "PowerShell"), (self.ours, "psrp enter")):
+            try:
+                terminal.wait(self._ready(terminal, step), step.shows or step.until)
+            except Difference as error:
+                raise Difference(f"after {step.keys!r}, {name} {error}\n{self._both()}") from None
+        deadline = time.monotonic() + _SETTLE
+        while not step.accepted:
+            real, ours = self.screens(left=step.until == LEFT)
+            if real == ours:
+                break
+            if time.monotonic() > deadline:
+                return f"after {step.keys!r}:\n{self._both(left=step.until == LEFT)}"
+            self.real.read()
+            self.ours.read()
+        return ""
+
+    def _ready(self, terminal: _Terminal, step: Step) -> Callable[[], bool]:
+        if step.until == LEFT and terminal is self.ours:
+            return lambda: terminal.ended
+        pattern = _LOCAL if step.until == LEFT else step.until
+
+        def ready() -> bool:
+            if not (terminal.written and terminal.is_at(pattern)):
+                return False
+            lines = terminal.lines()[terminal.start :]
+            return not step.shows or any(re.fullmatch(step.shows, line) for line in lines)
+
+        return ready
+
+    def screens(self, *, left: bool = False) -> tuple[list[str], list[str]]:
+        """The lines of both since the last step; ``left`` is without the local prompt."""
+        real, ours = (each.lines()[each.start :] for each in (self.real, self.ours))
+        ours = [line.replace(self.ours.home, self.real.home) for line in ours]
+        if left and real and re.fullmatch(_LOCAL, real[-1]):
+            real.pop()
+        return real, ours
+
+    def _both(self, *, left: bool = False) -> str:
+        real, ours = self.screens(left=left)
+        marked = difflib.unified_diff(real, ours, "PowerShell", "psrp enter", lineterm="", n=100)
+        return "\n".join(marked) or "\n".join(real)
+
+
+class Screens:
+    """Starts pairs, and keeps the programs for the next test."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+        self._real: _Terminal | None = None
+        self._pair: Pair | None = None
+        self._entered: tuple[str, ...] = ()
+        self._count = 0
+
+    @contextmanager
+    def entered(self, server: str = "powershell", *options: str) -> Iterator[Pair]:
+        """Both programs at the prompt of a session on ``server``; the last session when it is
+        the same and still at its prompt.
+
+        ``options`` are for both command lines, such as ``-ConfigurationName``.
+        """
+        wanted = (server, *options)
+        if self._pair is None or self._entered != wanted:
+            self._end()
+            self._pair = self._enter(server, options)
+            self._entered = wanted
+        pair = self._pair
+        try:
+            yield pair
+        except BaseException:
+            self.close()
+            raise
+        if not pair.at_prompt:
+            self._end()
+
+    def _enter(self, server: str, options: Sequence[str]) -> Pair:
+        program = self._hosts.program(HOST)
+        program.unlink(missing_ok=True)
+        program.symlink_to(self._hosts.program(server))
+        ours = self._ours(options)
+        try:
+            real = self._local_prompt()
+            real.child.send(f"Enter-PSSession -HostName {HOST} {' '.join(options)}\r")
+            for terminal in (real, ours):
+                terminal.wait_for(rf"\[{HOST}\]: .*>", "the first prompt")
+        except BaseException:
+            ours.kill()
+            self.close()
+            raise
+        return Pair(real, ours)
+
+    def _end(self) -> None:
+        """End our program, and bring the real client back to its local prompt or end it too."""
+        pair, self._pair = self._pair, None
+        if pair is None:
+            return
+        pair.ours.kill()
+        if not pair.real.is_at(_LOCAL):
+            pair.real.child.send("exit\r")
+        try:
+            pair.real.wait_for(_LOCAL, "its local prompt")
+        except Difference:
+            self.close()
+
+    def _ours(self, options: Sequence[str]) -> _Terminal:
+        start = "from psremoting.cli.entry import main; main()"
+        state = self._hosts.folder / f"state{self._count}"
+        environment = self._environment(PYTHONPATH=str(ROOT), XDG_STATE_HOME=str(state))
+        argv = [sys.executable, "-c", start, "enter", HOST, *options]
+        return _Terminal(argv, environment, self._hosts.folder / "ours")
+
+    def _local_prompt(self) -> _Terminal:
+        program = powershell.find()
+        assert program is not None
+        fresh = self._real is None
+        if self._real is None:
+            argv = [program, "-NoProfile", "-NoLogo"]
+            self._real = _Terminal(argv, self._environment(), self._hosts.folder / "real")
+        real = self._real
+        real.wait_for(_LOCAL, "its local prompt")
+        commands = ["[Microsoft.PowerShell.PSConsoleReadLine]::ClearHistory(); Clear-Host"]
+        if fresh:
+            quiet = "-PredictionSource None -HistorySaveStyle SaveNothing -BellStyle None"
+            commands.insert(0, f"Set-PSReadLineOption {quiet}")
+        for command in commands:
+            real.written = ""
+            real.child.send(command + "\r")
+            echo = len(command)
+            real.wait(lambda n=echo: len(real.written) > n and real.is_at(_LOCAL), "a prompt")  # type: ignore[misc]
+        real.clear()
+        return real
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        given = powershell.environment(self._hosts.home, **more)
+        given["PATH"] = f"{self._hosts.bin}:{given.get('PATH', '')}"
+        return given
+
+    def close(self) -> None:
+        """End both programs."""
+        if self._pair is not None:
+            self._pair.ours.kill()
+        if self._real is not None:
+            self._real.kill()
+        self._pair = self._real = None
