@@ -162,6 +162,6 @@ def test_what_is_no_recording_is_refused_in_one_line(path: Path) -> None:
 
 def test_the_fixtures_are_small_and_of_every_form() -> None:
     files = [path for path in FIXTURES.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 3 << 20
+    assert sum(path.stat().st_size for path in files) <= 4 << 20
     forms = {list(decode(path))[-1].data["form"] for path in files if path.suffix in SUFFIXES}
     assert forms >= {Form.YAML.value, Form.HTTP.value, Form.TRANSCRIPT.value}

@@ -21,7 +21,7 @@ from psrp import events as e
 from psrp.clixml import SecureString
 from psrp.sansio import Side
 from tests.capture.makers import capability, entries, fragments, output, packet, transcript
-from tests.recordings import FIXTURES, SHARED, needs_collection
+from tests.recordings import FIXTURES, WHOLE
 
 KEY = FIXTURES / "wsman" / "test_rsa_private_key.pem"
 EXCHANGE = FIXTURES / "wsman" / "test_psrp_multiple_commands.yml"
@@ -85,22 +85,18 @@ def test_a_plain_secret_is_shown_as_its_length_unless_asked_for() -> None:
     assert json.loads(line(found[2], reveal=True))["data"]["open"] == "hi"
 
 
-@needs_collection
 @pytest.mark.parametrize("version", ["2.2", "2.3", "2.4"])
 def test_the_probes_secure_strings_open(version: str) -> None:
     """Statement J114."""
-    assert SHARED is not None
-    probes = SHARED / "outofproc" / "probes"
+    probes = WHOLE / "outofproc" / "probes"
     ring = KeyRing.load([probes / "key.pem"])
     found = list(decode(probes / f"securestring-{version}.jsonl", ring=ring))
     assert [secret.reveal() for secret in secrets(found)] == ["from sérver", "x", ""]
     assert found[-1].data["errors"] == 0
 
 
-@needs_collection
 def test_a_secure_string_that_came_before_its_key_is_opened_in_its_place() -> None:
-    assert SHARED is not None
-    probes = SHARED / "outofproc" / "probes"
+    probes = WHOLE / "outofproc" / "probes"
     path = probes / "securestring-no-key.jsonl"
     found = list(decode(path, ring=KeyRing.load([probes / "key.pem"])))
     assert [secret.reveal() for secret in secrets(found)] == ["needs a key"]

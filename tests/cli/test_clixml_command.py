@@ -22,7 +22,7 @@ from psrp.clixml import (
     identical,
 )
 from psrp.clixml.files import RawText, StreamItem, dump_all, dump_streams, load_all, load_streams
-from tests.recordings import SHARED, needs_collection
+from tests.recordings import WHOLE
 
 STREAM = [
     StreamItem(None, RawText("WARNING: ä\r\n")),
@@ -211,11 +211,9 @@ def test_help_has_examples() -> None:
             assert f"psrp clixml {command} {file}" in shown.stdout
 
 
-@needs_collection
 def test_recorded_files_go_to_json_and_back(tmp_path: Path) -> None:
-    assert SHARED is not None
-    for name in ("importexcel/Get-Service.xml", "test_sanitise_clixml_with_error.xml"):
-        file = SHARED / "clixml" / name
+    for name in ("Get-CimInstanceDisk.xml", "test_sanitise_clixml_with_error.xml"):
+        file = next(WHOLE.rglob(name))
         ran = run("to-json", file, "-o", tmp_path / "json")
         assert ran.exit_code == 0, ran.stderr
         again = run("from-json", tmp_path / "json")

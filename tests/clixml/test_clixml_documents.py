@@ -10,10 +10,10 @@ import pytest
 
 import psrp.clixml
 from psrp.clixml import StreamItem, dump_all, dumps, identical, load_all, loads
-from tests.recordings import FIXTURES, SHARED, needs_collection
+from tests.recordings import FIXTURES, WHOLE
 
 OURS = sorted((FIXTURES / "clixml").rglob("*.xml"))
-ALL = sorted((SHARED / "clixml").rglob("*.xml")) if SHARED else []
+ALL = sorted((WHOLE / "clixml").rglob("*.xml"))
 EMPTY = {"OS_Win32_PageFileSetting.xml", "OS_Win32_PageFileSystemManaged.xml"}
 """A pipeline that gave nothing."""
 
@@ -37,7 +37,6 @@ def test_a_document_of_a_real_machine_survives(path: Path) -> None:
     survives(path)
 
 
-@needs_collection
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
 def test_every_recorded_document_survives(path: Path) -> None:
     survives(path)

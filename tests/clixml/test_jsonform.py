@@ -42,7 +42,7 @@ from psrp.clixml.files import load_all
 from psrp.clixml.jsonform import MAX_DEPTH, from_json, to_json
 from psrp.clixml.strategies import values
 from psrp.sansio import LocalProtocolError
-from tests.recordings import SHARED, needs_collection
+from tests.recordings import WHOLE
 
 
 def _typed(kind: str, value: Any) -> dict[str, Any]:
@@ -331,11 +331,9 @@ def test_open_secrets_and_python_numbers_may_be_written_by_hand() -> None:
     assert identical(from_json(_typed("Double", 5)), 5.0)
 
 
-@needs_collection
 @pytest.mark.parametrize("folder", ["exchange2019", "importexcel"])
 def test_recorded_files_come_back_from_json(folder: str) -> None:
-    assert SHARED is not None
-    for file in sorted((SHARED / "clixml" / folder).glob("*.xml")):
+    for file in sorted((WHOLE / "clixml" / folder).glob("*.xml")):
         found = load_all(file.read_bytes())
         again = from_json(json.loads(json.dumps(to_json(found))))
         assert identical(again, found), file

@@ -11,9 +11,7 @@ import pytest
 from psremoting.session import PSSession
 from psrp.enums import ERROR_CATEGORIES
 from tests.console.places import Prompt, prompt
-from tests.recordings import SHARED, needs_collection
-
-pytestmark = needs_collection
+from tests.recordings import WHOLE
 
 _LINE = re.compile(r"^PS /home/psremote> (.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^(?:Enter|New)-PSSession: .*$", re.MULTILINE)
@@ -26,8 +24,7 @@ exit 255
 
 
 def recording() -> str:
-    assert SHARED is not None
-    path = SHARED / "outofproc/sessions/enter-by-name.screen.txt"
+    path = WHOLE / "outofproc/sessions/enter-by-name.screen.txt"
     return path.read_text(encoding="utf-8")
 
 

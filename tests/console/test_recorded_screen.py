@@ -18,18 +18,16 @@ from psremoting.session import PSSession
 from psremoting.shell.entering import Console
 from psremoting.shell.plain import PlainReader
 from psremoting.shell.screen import Screen
-from tests.recordings import SHARED, needs_collection
+from tests.recordings import WHOLE
 from tests.session.servers import carrier_over
 from tests.shell.recorded_server import RecordedServer
 
-pytestmark = needs_collection
 _HERE, _THERE = "PS /home/psremote> ", "[127.0.0.1]: PS /home/psremote> "
 
 
 def recorded_lines() -> list[str]:
     """The screen up to the first error, with our prompt in place of PowerShell's."""
-    assert SHARED is not None
-    path = SHARED / "outofproc/sessions/enter-by-name.screen.txt"
+    path = WHOLE / "outofproc/sessions/enter-by-name.screen.txt"
     text = path.read_text(encoding="utf-8").replace("\n" + _HERE, "\npsrp> ")
     text = text.replace(_HERE, "psrp> ", 1)
     return text[: text.index("psrp> Enter-PSSession -Id 999")].splitlines()
@@ -46,9 +44,8 @@ def typed_lines() -> list[str]:
 
 @asynccontextmanager
 async def recorded_server(_: object, **more: Any) -> AsyncIterator[PSSession]:
-    assert SHARED is not None
     ours, theirs = trio.testing.memory_stream_pair()
-    server = RecordedServer(theirs, SHARED / "outofproc/sessions/enter-by-name.jsonl")
+    server = RecordedServer(theirs, WHOLE / "outofproc/sessions/enter-by-name.jsonl")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.serve)
         carrier = carrier_over(ours, "SSH")

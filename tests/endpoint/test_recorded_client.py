@@ -17,9 +17,9 @@ from psrp.host_methods import read_arguments
 from psrp.properties import unwrap
 from psrp.records import ErrorRecord
 from tests.endpoint.replays import PIPELINE_STATE, Player
-from tests.recordings import FIXTURES, SHARED
+from tests.recordings import WHOLE
 
-FOLDER = (FIXTURES if SHARED is None else SHARED) / "outofproc" / "sessions"
+FOLDER = WHOLE / "outofproc" / "sessions"
 SESSIONS = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 POOL = "00000000-0000-0000-0000-000000000000"
 OUTPUT, ERROR, HOST_CALL, PRIVATE_DATA = 0x41004, 0x41005, 0x41100, 0x21009

@@ -25,7 +25,7 @@ from psrp.commands import (
 from psrp.messages import decode
 from psrp.sansio import LocalProtocolError, MessageError
 from tests.psrp.recorded import everything, out_of_process
-from tests.recordings import SHARED, needs_collection
+from tests.recordings import WHOLE
 
 MERGED = Command(
     "Out-Default",
@@ -141,12 +141,10 @@ def test_using_values_travel_under_their_source_text() -> None:
     assert str(shell) == "$using:name"
 
 
-@needs_collection
 def test_the_real_client_passes_using_values_the_same_way() -> None:
     """Statement C37."""
-    assert SHARED is not None
     found = []
-    for each in out_of_process(SHARED / "outofproc" / "sessions" / "arguments.jsonl"):
+    for each in out_of_process(WHOLE / "outofproc" / "sessions" / "arguments.jsonl"):
         event = decode(each.message)[1]
         if isinstance(event, e.CreatePipeline):
             found += [

@@ -10,7 +10,7 @@ import trio
 
 from psrp.sansio import Side
 from tests.conversations import conversation
-from tests.recordings import SHARED
+from tests.recordings import WHOLE
 
 _ID = re.compile(rb"PSGuid='([^']+)'")
 _DATA = re.compile(rb"(<Data [^>]*>)([^<]*)(</Data>)")
@@ -19,10 +19,9 @@ _ZERO = b"00000000-0000-0000-0000-000000000000"
 
 def turns(name: str) -> list[tuple[int, list[bytes]]]:
     """What the server said, in turns: after so many lines of the client, these lines."""
-    assert SHARED is not None
     said = 0
     made: list[tuple[int, list[bytes]]] = []
-    for each in conversation(SHARED / "outofproc" / "sessions" / f"{name}.jsonl"):
+    for each in conversation(WHOLE / "outofproc" / "sessions" / f"{name}.jsonl"):
         if each.side is Side.CLIENT:
             said += 1
         elif made and made[-1][0] == said:

@@ -18,7 +18,7 @@ from psrp.fragments import Defragmenter
 from psrp.host import HostDefaultData, HostInfo
 from psrp.sansio import Side
 from tests.conversations import chunks
-from tests.recordings import SHARED, needs_collection
+from tests.recordings import WHOLE
 from tests.session.servers import FakeServer, carrier_over
 
 _LINE = re.compile(rb"<(\w+) (?:Stream='(\w+)' )?PSGuid='([^']+)'(?: />|>([^<]*))")
@@ -47,8 +47,7 @@ def shape(stream: bytes) -> list[tuple[Any, ...]]:
 
 
 def recorded_client(name: str) -> bytes:
-    assert SHARED is not None
-    recording = chunks(SHARED / "outofproc" / "sessions" / f"{name}.jsonl")
+    recording = chunks(WHOLE / "outofproc" / "sessions" / f"{name}.jsonl")
     return b"".join(data for side, data in recording if side is Side.CLIENT)
 
 
@@ -87,7 +86,6 @@ async def our_client(script: str | None) -> bytes:
     return listening.sent
 
 
-@needs_collection
 @pytest.mark.parametrize(
     ("recording", "script"), [("hello", " 'hello'; 1 + 1 "), ("open-close", None)]
 )

@@ -10,7 +10,6 @@ from psremoting.client.hosts import TableHost
 from psremoting.errors import PSRemotingError, PSRemotingTransportError
 from psremoting.session import PSSession
 from psrp.host import HostInfo
-from tests.recordings import needs_collection
 from tests.session.replay import RecordedServer
 from tests.session.servers import carrier_over
 
@@ -37,7 +36,6 @@ async def talk(limit: int | None) -> tuple[list[object], PSRemotingError | None,
     return got, error, server.size
 
 
-@needs_collection
 async def test_the_recorded_server_serves_our_client() -> None:
     """Statement J106: its last line is an error line, and the end is an orderly one."""
     got, error, size = await talk(None)
@@ -46,7 +44,6 @@ async def test_the_recorded_server_serves_our_client() -> None:
     assert size > 3000
 
 
-@needs_collection
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_cut_after_every_byte_it_ends_clearly(
     part: int, autojump_clock: trio.testing.MockClock

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.recordings import FIXTURES, SHARED
+from tests.recordings import WHOLE
 from tests.shell.terminal import piped
 
-SCREEN = (SHARED or FIXTURES) / "outofproc" / "sessions" / "enter-by-name.screen.txt"
+SCREEN = WHOLE / "outofproc" / "sessions" / "enter-by-name.screen.txt"
 pytestmark = [
     pytest.mark.skipif(not SCREEN.exists(), reason="the recording is not here"),
     pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is not here"),

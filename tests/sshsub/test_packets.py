@@ -21,7 +21,7 @@ from sshsub.packets import (
     write,
 )
 from tests.conversations import chunks
-from tests.recordings import SHARED, needs_collection
+from tests.recordings import WHOLE
 
 PIPELINE = UUID("2c8bf3a1-4b3e-4d5a-9c0e-6f1d2b3a4c5d")
 GUID = f"PSGuid='{PIPELINE}'"
@@ -245,16 +245,14 @@ def test_a_line_over_the_limit_is_refused_and_the_next_one_read() -> None:
     assert [reader.next_line().data for _ in range(2)] == [b"y", b"z"]  # type: ignore[union-attr]
 
 
-@needs_collection
 def test_the_real_servers_answer_to_odd_lines_is_ours() -> None:
     """Every line that the real server died of is refused, and every other one is read."""
-    assert SHARED is not None
     fatal = {
         "attribute-extra", "no-stream", "no-guid", "guid-bad", "leading-tab", "across-lines",
         "noise", "unknown-element", "data-empty", "data-selfclosed", "data-bad-base64",
         "xml-declaration",
     }  # fmt: skip
-    for path in sorted((SHARED / "outofproc" / "probes").glob("line-*.jsonl")):
+    for path in sorted((WHOLE / "outofproc" / "probes").glob("line-*.jsonl")):
         reader = LineReader()
         for side, data in chunks(path):
             if side is Side.CLIENT:
