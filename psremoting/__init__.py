@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from psremoting.client.hosts import NULL_HOST, Host, HostRefusal, TableHost
     from psremoting.client.invocation import Invocation, Result
     from psremoting.client.streams import StreamKind, Streams
+    from psremoting.credentials import Credential
     from psremoting.errors import (
         CancelTimeout,
         InvalidComputerName,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         local_target,
         parse_target,
     )
+    from psremoting.wsman_target import WSManTarget
     from psrp.commands import Command, PowerShell, command, script
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "CancelTimeout",
     "Command",
     "ContainerTarget",
+    "Credential",
     "Host",
     "HostProcessTarget",
     "HostRefusal",
@@ -87,6 +90,7 @@ __all__ = [
     "Streams",
     "TableHost",
     "Target",
+    "WSManTarget",
     "__version__",
     "command",
     "endpoint",
@@ -105,6 +109,7 @@ _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "
     "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
     "ProgramNotFound RemoteErrors SessionNotOpen",
+    "psremoting.credentials": "Credential",
     "psremoting.fanout": "Outcome fan_out invoke_on",
     "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
     "psremoting.client.invocation": "Invocation Result",
@@ -114,6 +119,7 @@ _FROM = {
     "psremoting.session_table": "SessionEntry SessionTable",
     "psremoting.targets": "ContainerTarget HostProcessTarget ProcessTarget SSHTarget "
     "SocketTarget Target local_target parse_target",
+    "psremoting.wsman_target": "WSManTarget",
     "psrp.commands": "Command PowerShell command script",
 }
 _WHERE = {name: module for module, names in _FROM.items() for name in names.split()}

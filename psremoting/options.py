@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from psremoting.credentials import Credential
+
 __all__ = ["SessionOption"]
 
 
@@ -35,6 +37,22 @@ class SessionOption:
     """Bytes of one object; None is any number, but never more than the machine's own limit."""
     max_connection_redirections: int = 5
     max_connection_retries: int = 0
+    no_compression: bool | None = None
+    """False compresses streams over WS-Man (xpress). None leaves it to the carrier, which does
+    not, like PowerShell on Linux."""
+    no_encryption: bool = False
+    """Over plain HTTP: do not seal messages. The target has to allow unencrypted traffic too."""
+    no_machine_profile: bool = False
+    use_utf16: bool = False
+    include_port_in_spn: bool = False
+    skip_ca_check: bool = False
+    skip_cn_check: bool = False
+    skip_revocation_check: bool = False
+    proxy_authentication: str = "negotiate"
+    """``basic``, ``negotiate`` or ``digest``."""
+    proxy_credential: Credential | None = None
+    output_buffering_mode: str = "None"
+    """``None`` (the server's), ``Drop`` or ``Block``: a disconnected session's unread output."""
     culture: str | None = None
     ui_culture: str | None = None
     application_arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -10,6 +10,8 @@
 ``pid:NUMBER``                  a PowerShell process of this machine (HostProcessTarget)
 ``name:NAME``                   the same, the only one of this name: ``name:pwsh``
 ``pipe:NAME``                   a process that was started with ``-CustomPipeName NAME``
+``http://host:5985/wsman``      a WS-Man service; ``https://`` too. The ports may be left out
+``wsman:host``                  the same, by name (WSManTarget)
 ``local``                       the endpoint of this package, in a process of its own
 ==============================  ==============================================================
 
@@ -34,6 +36,7 @@ from psremoting import errors
 from psremoting.client.carrier import Carrier, PromptStyle
 from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.options import SessionOption
+from psremoting.wsman_target import WSManTarget
 from psrp.sansio import LocalProtocolError, TransportAct
 from sshsub.command_line import (
     DEFAULT_SUBSYSTEM,
@@ -53,6 +56,7 @@ __all__ = [
     "SSHTarget",
     "SocketTarget",
     "Target",
+    "WSManTarget",
     "carrier_for",
     "local_target",
     "parse_target",
@@ -132,7 +136,9 @@ class HostProcessTarget:
     computer: str = "localhost"
 
 
-Target: TypeAlias = SSHTarget | ProcessTarget | ContainerTarget | SocketTarget | HostProcessTarget
+Target: TypeAlias = (
+    SSHTarget | ProcessTarget | ContainerTarget | SocketTarget | HostProcessTarget | WSManTarget
+)
 
 
 def local_target(*arguments: str) -> ProcessTarget:
@@ -174,6 +180,9 @@ _PREFIXES: dict[str, Callable[[str], Target]] = {
     "pid": _host_process,
     "name": lambda rest: HostProcessTarget(name=_named("name", rest)),
     "pipe": lambda rest: HostProcessTarget(custom_pipe_name=_named("pipe", rest)),
+    "wsman": lambda rest: WSManTarget(computer_name=_named("wsman", rest)),
+    "http": lambda rest: WSManTarget.of_url(f"http:{rest}"),
+    "https": lambda rest: WSManTarget.of_url(f"https:{rest}"),
 }
 
 
@@ -369,4 +378,9 @@ def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carri
             return _container_carrier(target, options)
         case SocketTarget() | HostProcessTarget():
             return _socket_carrier(target, options)
+        case WSManTarget():
+            # Loaded when it is used: HTTP, TLS and authentication take longer than the rest.
+            from psremoting.client.wsman_carrier import WSManCarrier
+
+            return WSManCarrier(target, options)
     return target
