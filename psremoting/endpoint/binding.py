@@ -1,24 +1,26 @@
-"""Arguments to parameters, as PowerShell's parameter binder does it, with its error texts.
+"""Arguments that a client sent, bound to the parameters of a Python function.
 
 A real client sends ``-First 3`` as two arguments: a name with its dash and no value, then a
-value without a name. A library sends one: name without dash, and value. Both come here.
+value without a name. A library sends one: name without dash, and value. Both are read here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
-from psremoting.endpoint.coercion import CoercionError, Written, convert, is_list
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import COMMON, ParameterInfo
-from psrp.clixml import PSObject
+from psremoting.powershell import binder
+from psremoting.powershell.binder import Binding, Given
+from psremoting.powershell.binding_errors import BindingError, MissingMandatory
+from psremoting.powershell.parameters import CommandTable
+from psremoting.powershell.text import to_text
 from psrp.commands import USING, Parameter
-from psrp.properties import unwrap
-from psrp.records import ErrorCategory
 
-__all__ = ["Bound", "bind", "bind_object", "find_parameter", "missing"]
+__all__ = ["Bound", "bind", "bind_object", "command_error", "givens", "missing_error"]
+
+_DASHES = ("-", "\u2013", "\u2014", "\u2015")
 
 
 @dataclass(slots=True)
@@ -26,267 +28,111 @@ class Bound:
     """The arguments of one command, converted."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    """By Python's names."""
+    """By Python's names, ``*args`` apart."""
     rest: list[Any] = field(default_factory=list)
-    """What goes to ``*args``."""
+    """The values of ``*args``."""
     common: dict[str, Any] = field(default_factory=dict)
     """Common parameters that were given, by their names in PowerShell."""
+    missing: tuple[str, ...] = ()
+    """Names of mandatory parameters without a value."""
+    binding: Binding | None = None
 
 
-def bind(
-    command: str, parameters: tuple[ParameterInfo, ...], arguments: Iterable[Parameter]
-) -> Bound:
-    """Bind what was written behind a command's name. Raises CommandError.
-
-    Mandatory parameters that pipeline input may still fill are not asked for here: `missing`.
-    """
-    binder = _Binder(command, parameters)
-    try:
-        return binder.bind(list(arguments))
-    except CommandError as error:
-        error.argument = binder.blamed
-        raise
+def givens(arguments: Iterable[Parameter]) -> list[Given]:
+    """Return arguments of a CREATE_PIPELINE as the binder takes them."""
+    return [
+        _given(index, argument)
+        for index, argument in enumerate(arguments)
+        if argument.name != USING
+    ]
 
 
-class _Binder:
-    def __init__(self, command: str, parameters: tuple[ParameterInfo, ...]) -> None:
-        self.command = command
-        self.parameters = parameters
-        self.bound = Bound()
-        self.blamed: int | None = None
-        """The number of the argument that is looked at."""
-
-    def bind(self, arguments: list[Parameter]) -> Bound:
-        positional: list[tuple[int, Any]] = []
-        at = 0
-        while at < len(arguments):
-            argument = arguments[at]
-            self.blamed = at
-            at += 1
-            name = argument.name
-            if name is None:
-                positional.append((self.blamed, argument.value))
-                continue
-            if name == USING:
-                continue
-            bare, has_value = _split_name(name, argument.value)
-            parameter = find_parameter(self.parameters, bare)
-            self._refuse_twice(parameter)
-            if has_value:
-                self._set(parameter, argument.value)
-            elif parameter.switch:
-                self._set(parameter, True)
-            elif at < len(arguments) and arguments[at].name is None:
-                self.blamed = at
-                self._set(parameter, arguments[at].value)
-                at += 1
-            else:
-                self._fail(
-                    f"Missing an argument for parameter '{parameter.name}'. Specify a parameter "
-                    f"of type '{parameter.type_name}' and try again.",
-                    "MissingArgument",
-                )
-        self._bind_positions(positional)
-        return self.bound
-
-    def _bind_positions(self, values: list[tuple[int, Any]]) -> None:
-        free = sorted(
-            (each for each in self.parameters if each.position is not None),
-            key=lambda each: each.position or 0,
-        )
-        free = [each for each in free if each.argument not in self.bound.values]
-        rest = next((each for each in self.parameters if each.remaining), None)
-        for at, value in values:
-            self.blamed = at
-            if free:
-                self._set(free.pop(0), value)
-            elif rest is not None:
-                self.bound.rest.append(self._convert(rest, value))
-            else:
-                self.blamed = None
-                shown = value.text if isinstance(value, Written) else unwrap(value)
-                self._fail(
-                    "A positional parameter cannot be found that accepts argument "
-                    f"'{shown if isinstance(shown, (str, int, float)) else ''}'.",
-                    "PositionalParameterNotFound",
-                )
-
-    def _place_of(self, parameter: ParameterInfo) -> tuple[dict[str, Any], str]:
-        if parameter.argument:
-            return self.bound.values, parameter.argument
-        return self.bound.common, parameter.name
-
-    def _refuse_twice(self, parameter: ParameterInfo) -> None:
-        into, key = self._place_of(parameter)
-        if key in into:
-            self._fail(
-                f"Cannot bind parameter because parameter '{parameter.name}' is specified more "
-                "than once. To provide multiple values to parameters that can accept multiple "
-                'values, use the array syntax. For example, "-parameter value1,value2,value3".',
-                "ParameterAlreadyBound",
-            )
-
-    def _set(self, parameter: ParameterInfo, value: Any) -> None:
-        into, key = self._place_of(parameter)
-        if parameter.remaining:
-            several = value if isinstance(value, list) else [value]
-            self.bound.rest.extend(self._convert(parameter, each) for each in several)
-        else:
-            into[key] = self._convert(parameter, value)
-
-    def _convert(self, parameter: ParameterInfo, value: Any) -> Any:
-        return coerced(self.command, parameter, value)
-
-    def _fail(self, text: str, error_id: str) -> NoReturn:
-        raise _binding_error(text, error_id)
-
-
-def find_parameter(parameters: tuple[ParameterInfo, ...], name: str) -> ParameterInfo:
-    """The parameter of a name, an alias, or the beginning of a name that only one has.
-
-    Raises CommandError.
-    """
-    folded = name.casefold()
-    everything = (*parameters, *COMMON)
-    for each in everything:
-        if folded in (each.name.casefold(), *(alias.casefold() for alias in each.aliases)):
-            return each
-    own = [each for each in parameters if each.name.casefold().startswith(folded)]
-    found = own or [each for each in COMMON if each.name.casefold().startswith(folded)]
-    if len(found) == 1 and folded:
-        return found[0]
-    if not found or not folded:
-        raise _binding_error(
-            f"A parameter cannot be found that matches parameter name '{name}'.",
-            "NamedParameterNotFound",
-        )
-    matches = "".join(f" -{each.name}" for each in found)
-    raise _binding_error(
-        f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. "
-        f"Possible matches include:{matches}.",
-        "AmbiguousParameter",
-    )
-
-
-def _split_name(name: str, value: Any) -> tuple[str, bool]:
-    """The name alone, and whether the value belongs to it.
-
-    A name with its dash stands for a token of a command line: without a colon and without a
-    value it is the name alone. (``CommandProcessorBase``, ToCommandParameterInternal)
-    """
-    text = name.rstrip()
-    if text[:1] not in ("-", "–", "—", "―"):
-        return text, True
+def _given(index: int, argument: Parameter) -> Given:
+    """A name with its dash is a token of a command line: without a colon and without a value it
+    is the name alone. (``CommandProcessorBase``, ToCommandParameterInternal)"""
+    if argument.name is None:
+        return Given(None, argument.value, index)
+    text = argument.name.rstrip()
+    if text == "--" and argument.value is None:
+        return Given("--", index=index)
+    if text[:1] not in _DASHES:
+        return Given(text, argument.value, index)
     if text.endswith(":"):
-        return text[1:-1], True
-    return text[1:], value is not None
+        return Given(text[1:-1], argument.value, index)
+    if argument.value is None:
+        return Given(text[1:], index=index)
+    return Given(text[1:], argument.value, index)
 
 
-def coerced(command: str, parameter: ParameterInfo, value: Any) -> Any:
-    """A value in a parameter's type. Raises CommandError with PowerShell's words and ids."""
-    try:
-        if parameter.switch:
-            return bool(unwrap(value))
-        return convert(value, parameter.annotation)
-    except CoercionError as error:
-        chosen = parameter.choices and "ValidateSet" in str(error)
-        if parameter.secret:
-            text = f"Cannot bind parameter '{parameter.name}'."
-            raise _binding_error(text, "CannotConvertArgumentNoMessage") from None
-        if chosen:
-            raise _binding_error(
-                f"Cannot validate argument on parameter '{parameter.name}'. {error}",
-                "ParameterArgumentValidationError",
-                category=ErrorCategory.InvalidData,
-                kind="ParameterBindingValidationException",
-            ) from None
-        raise _binding_error(
-            f"Cannot bind parameter '{parameter.name}'. {error}",
-            "CannotConvertArgumentNoMessage",
-        ) from None
+def bind(table: CommandTable, arguments: list[Given], *, has_input: bool) -> Bound:
+    """Bind the arguments of a command. Raises CommandError.
 
-
-def missing(parameters: tuple[ParameterInfo, ...], bound: Bound) -> tuple[ParameterInfo, ...]:
-    """The mandatory parameters without a value."""
-    given = bound.values
-    return tuple(each for each in parameters if each.mandatory and each.argument not in given)
-
-
-def refuse_missing(names: Iterable[str]) -> NoReturn:
-    """Raise the error for mandatory parameters that nobody gave."""
-    shown = "".join(f" {name}" for name in names)
-    raise _binding_error(
-        f"Cannot process command because of one or more missing mandatory parameters:{shown}.",
-        "MissingMandatoryParameter",
-    )
-
-
-def bind_object(
-    command: str, parameters: tuple[ParameterInfo, ...], bound: Bound, item: Any
-) -> dict[str, Any]:
-    """What one object of the pipeline gives to the parameters that are still free.
-
-    A list parameter takes the object as a list of one. Raises CommandError, also when the object
-    gives nothing, or too little.
+    Mandatory parameters without a value are named in the result, except those that the pipeline
+    may fill when there is input.
     """
+    missing: tuple[str, ...] = ()
+
+    def note(binding: Binding) -> None:
+        nonlocal missing
+        left = binder.missing(binding, but_input=has_input)
+        missing = tuple(each.name for each in left)
+        for each in left:
+            binding.values[each.name] = None
+
     try:
-        values = _values_of(command, parameters, bound, item)
-        lacking = [
-            each.name
-            for each in parameters
-            if each.mandatory and each.argument not in bound.values and each.argument not in values
-        ]
-        if not values:
-            raise _binding_error(_NOT_BOUND, "InputObjectNotBound")
-        if lacking:
-            text = f"{_TOO_LITTLE}: {' '.join(lacking)}"
-            raise _binding_error(text, "InputObjectMissingMandatory")
-    except CommandError as error:
-        if isinstance(item, (str, int, float)) and not any(each.secret for each in parameters):
-            error.target = item
-        raise
-    return values
+        binding = binder.bind(table, arguments, expects_input=has_input, complete=note)
+    except BindingError as error:
+        raise command_error(error) from None
+    for name in missing:
+        del binding.values[name]
+    bound = _bound(binding)
+    bound.missing = missing
+    return bound
 
 
-_NOT_BOUND = (
-    "The input object cannot be bound to any parameters for the command either because the command "
-    "does not take pipeline input or the input and its properties do not match any of the "
-    "parameters that take pipeline input."
-)
-_TOO_LITTLE = (
-    "The input object cannot be bound because it did not contain the information required to bind "
-    "all mandatory parameters"
-)
-
-
-def _values_of(
-    command: str, parameters: tuple[ParameterInfo, ...], bound: Bound, item: Any
-) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for each in parameters:
-        if each.argument in bound.values:
+def _bound(binding: Binding) -> Bound:
+    bound = Bound(binding=binding)
+    for each in binding.table.parameters:
+        if each.name not in binding.values:
             continue
-        if each.from_pipeline:
-            single = [item] if is_list(each.annotation) and type(item) is not list else item
-            values[each.argument] = coerced(command, each, single)
-        elif each.by_property_name and isinstance(item, PSObject):
-            for name in (each.name, *each.aliases):
-                if name in item:
-                    values[each.argument] = coerced(command, each, item[name])
-                    break
-    return values
+        value = binding.values[each.name]
+        if each.only_role.remaining:
+            bound.rest = list(value)
+        elif each.common:
+            bound.common[each.name] = value
+        else:
+            bound.values[each.key] = value
+    return bound
 
 
-def _binding_error(
-    text: str,
-    error_id: str,
-    *,
-    category: ErrorCategory = ErrorCategory.InvalidArgument,
-    kind: str = "ParameterBindingException",
-) -> CommandError:
-    return CommandError(
-        text,
-        error_id=error_id,
-        category=category,
-        exception_type=f"System.Management.Automation.{kind}",
+def bind_object(bound: Bound, item: Any) -> dict[str, Any]:
+    """Return the arguments that one object of the pipeline gives. Raises CommandError."""
+    assert bound.binding is not None
+    table = bound.binding.table
+    try:
+        made = binder.bind_input(bound.binding, item)
+    except BindingError as error:
+        failed = command_error(error)
+        if not any(each.secret for each in table.parameters):
+            failed.target = to_text(item, received=True)
+            failed.target_type = "PSObject"
+        raise failed from None
+    values = _bound(made).values
+    return {name: value for name, value in values.items() if name not in bound.values}
+
+
+def command_error(error: BindingError) -> CommandError:
+    """Return a binding error as the error of a command."""
+    made = CommandError(
+        str(error),
+        error_id=error.error_id,
+        category=error.category,
+        exception_type=error.exception_type,
     )
+    made.argument = error.argument
+    return made
+
+
+def missing_error(names: Iterable[str]) -> CommandError:
+    """Return the error for mandatory parameters without a value."""
+    return command_error(MissingMandatory(tuple(names)))

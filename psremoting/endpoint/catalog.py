@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from psremoting.endpoint.coercion import type_name
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import ParameterInfo, Signature, describe
+from psremoting.endpoint.parameters import COMMON, Signature, describe
 from psremoting.errors import not_recognized
-from psrp.frozen import dataclass
+from psremoting.powershell.parameters import CommandTable, Parameter
 from psrp.records import ErrorCategory
 
 __all__ = ["Catalog", "EndpointCommand", "command_not_found"]
@@ -19,7 +20,7 @@ __all__ = ["Catalog", "EndpointCommand", "command_not_found"]
 _FUNCTION, _CMDLET = 2, 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EndpointCommand:
     """One command: a Python callable under a PowerShell name."""
 
@@ -59,8 +60,26 @@ class EndpointCommand:
         )
 
     @property
-    def parameters(self) -> tuple[ParameterInfo, ...]:
+    def parameters(self) -> tuple[Parameter, ...]:
         return self.signature.parameters
+
+    @cached_property
+    def table(self) -> CommandTable:
+        """The command with its common parameters, as the binder takes it."""
+        return CommandTable(
+            name=self.name,
+            class_name=self.name,
+            synopsis=self.summary,
+            parameters=(*self.parameters, *COMMON),
+            is_function=not self.built_in,
+            received=True,
+        )
+
+    @cached_property
+    def takes_objects(self) -> bool:
+        """Whether a parameter takes objects of the pipeline one by one."""
+        roles = [each.only_role for each in self.parameters]
+        return any(role.by_value or role.by_name for role in roles)
 
     @property
     def command_type(self) -> int:
@@ -81,16 +100,18 @@ class EndpointCommand:
             if each.switch:
                 words.append(f"[{named}]")
                 continue
-            if each.position is not None:
+            if each.only_role.position is not None:
                 named = f"[{named}]"
             text = f"{named} <{kind}>"
             words.append(text if each.mandatory else f"[{text}]")
         return " ".join((*words, "[<CommonParameters>]"))
 
 
-def _short(parameter: ParameterInfo) -> str:
-    name = parameter.type_name if parameter.remaining else type_name(parameter.annotation)
-    return name.rpartition(".")[2].lower().replace("int64", "long").replace("boolean", "bool")
+def _short(parameter: Parameter) -> str:
+    name = parameter.type.replace("System.Nullable`1[", "Nullable[")
+    inner = name.removeprefix("Nullable[")
+    short = inner.rpartition(".")[2].lower().replace("int64", "long").replace("boolean", "bool")
+    return f"Nullable[{short}" if inner != name else short
 
 
 class Catalog:

@@ -91,7 +91,7 @@ class Context:
                 category=category,
                 exception_type="Microsoft.PowerShell.Commands.WriteErrorException",
                 target=target,
-                full_id=not error_id,
+                activity="Write-Error",
             )
         record = error if isinstance(error, ErrorRecord) else record_of(error, self.command)
         await self._stage.error(record)

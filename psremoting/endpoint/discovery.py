@@ -15,7 +15,8 @@ from typing import Annotated, Any
 from psremoting.endpoint.catalog import Catalog, EndpointCommand, command_not_found
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import COMMON, Param, ParameterInfo
+from psremoting.endpoint.parameters import COMMON, Param
+from psremoting.powershell.parameters import Parameter
 from psrp import events as e
 from psrp.clixml import Dictionary, List, PSObject
 from psrp.enums import COMMAND_TYPES
@@ -94,12 +95,12 @@ def _parameters(command: EndpointCommand) -> Dictionary:
     return Dictionary({each.name: _metadata(each) for each in everything}, _PARAMETERS)
 
 
-def _metadata(parameter: ParameterInfo) -> PSObject:
+def _metadata(parameter: Parameter) -> PSObject:
     return PSObject(
         _PARAMETER,
         {
             "Name": parameter.name,
-            "ParameterType": parameter.type_name,
+            "ParameterType": parameter.type,
             "Aliases": List(parameter.aliases, _COLLECTION),
             "IsDynamic": False,
             "SwitchParameter": parameter.switch,
@@ -302,31 +303,37 @@ def _help(command: EndpointCommand, parameter: str) -> PSObject:
     )
 
 
-def _parameter_help(parameter: ParameterInfo) -> str:
+def _parameter_help(parameter: Parameter) -> str:
     head = f"-{parameter.name}"
     if not parameter.switch:
-        head += f" <{parameter.type_name}>"
+        head += f" <{parameter.type}>"
     facts = ["required" if parameter.mandatory else "optional"]
-    facts += ["named" if parameter.position is None else f"position {parameter.position}"]
-    if parameter.from_pipeline:
+    facts += [
+        "named"
+        if parameter.only_role.position is None
+        else f"position {parameter.only_role.position}"
+    ]
+    if parameter.only_role.by_value:
         facts.append("takes pipeline input")
-    if parameter.choices:
-        facts.append("one of " + ", ".join(parameter.choices))
+    if parameter.values:
+        facts.append("one of " + ", ".join(parameter.values))
     if parameter.aliases:
         facts.append("also " + ", ".join(f"-{alias}" for alias in parameter.aliases))
     text = f"{parameter.help}\n" if parameter.help else ""
     return f"{head}\n" + textwrap.indent(f"{text}({'; '.join(facts)})", "    ")
 
 
-def _parameter_object(parameter: ParameterInfo) -> PSObject:
+def _parameter_object(parameter: Parameter) -> PSObject:
     return PSObject(
         ("HelpInfoParameter", "System.Object"),
         {
             "Name": parameter.name,
-            "Type": parameter.type_name,
+            "Type": parameter.type,
             "Required": parameter.mandatory,
-            "Position": "named" if parameter.position is None else str(parameter.position),
-            "PipelineInput": parameter.from_pipeline,
+            "Position": "named"
+            if parameter.only_role.position is None
+            else str(parameter.only_role.position),
+            "PipelineInput": parameter.only_role.by_value,
             "Description": parameter.help,
         },
         to_string=parameter.name,

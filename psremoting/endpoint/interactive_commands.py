@@ -95,7 +95,7 @@ async def get_format_data(
 
 async def tab_expansion(
     context: Context,
-    input_script: Annotated[str, Param(help="The line that is typed.")],
+    input_script: Annotated[str, Param(help="The line that is typed.", allow_empty=True)],
     cursor_column: Annotated[int, Param(help="How many UTF-16 units stand before it.")] = -1,
     options: Annotated[Any, Param(help="Taken for compatibility.")] = None,
 ) -> Any:

@@ -15,10 +15,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from psremoting.endpoint.coercion import Written
 from psremoting.endpoint.error_records import parse_error
 from psremoting.endpoint.statements import INPUT, Literal, Place, Statement
 from psremoting.endpoint.values import BREAKS, SPACE, Reader
+from psremoting.powershell.text import to_text
+from psrp.clixml import PSObject
 from psrp.commands import Command, Parameter, PipelineResultTypes
 
 __all__ = ["parse"]
@@ -143,7 +144,7 @@ class _Parser(Reader):
             if self.ends or self.here in "({$@":
                 self.refuse()
             called = self.argument()
-            name = called.text if isinstance(called, Written) else called
+            name = to_text(called) if isinstance(called, PSObject) else called
             if not isinstance(name, str) or not name.strip():
                 self.refuse()
             return name

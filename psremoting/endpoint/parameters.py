@@ -17,10 +17,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
-from psremoting.endpoint.coercion import bare_type, choices_of, type_name
+from psremoting.endpoint.annotations import bare_type, kind_of
+from psremoting.powershell.parameters import ALL_SETS, SWITCH, Parameter, Role
 from psrp.frozen import dataclass
 
-__all__ = ["COMMON", "FROM_PIPELINE", "Input", "Param", "ParameterInfo", "describe", "wire_name"]
+__all__ = ["COMMON", "FROM_PIPELINE", "Input", "Param", "Signature", "describe", "wire_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,9 @@ class Param:
     by_property_name: bool = False
     """Takes the property of this name of the pipeline's object."""
     secret: bool = False
-    """Never shown, not even in an error text."""
+    """Never shown, not even in an error text; asked for without echo."""
+    allow_empty: bool = False
+    """A mandatory parameter takes an empty text or list too."""
 
 
 FROM_PIPELINE = Param(from_pipeline=True)
@@ -56,45 +59,11 @@ class Input(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterInfo:
-    """One parameter of a command."""
-
-    name: str
-    """As users write it, without the dash."""
-    argument: str
-    """As Python has it."""
-    annotation: Any = Any
-    default: Any = None
-    mandatory: bool = False
-    position: int | None = None
-    switch: bool = False
-    remaining: bool = False
-    """Takes all positional arguments that are left (``*args``)."""
-    from_pipeline: bool = False
-    by_property_name: bool = False
-    aliases: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    secret: bool = False
-    help: str = ""
-    shown_type: str = ""
-    """A .NET type to show instead of the annotation's."""
-
-    @property
-    def type_name(self) -> str:
-        """The .NET type that a client is shown."""
-        if self.shown_type:
-            return self.shown_type
-        if self.switch:
-            return "System.Management.Automation.SwitchParameter"
-        return type_name(self.annotation) + ("[]" if self.remaining else "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """What a function takes: ``context`` and ``input`` are the arguments that get the context
     and the whole pipeline input, if it has them."""
 
-    parameters: tuple[ParameterInfo, ...]
+    parameters: tuple[Parameter, ...]
     context: str | None = None
     input: str | None = None
     by_position: tuple[tuple[str, Any], ...] = ()
@@ -110,7 +79,7 @@ def wire_name(argument: str) -> str:
 def describe(function: Callable[..., Any]) -> Signature:
     """Read a signature. Raises TypeError for ``**kwargs``, which no PowerShell user can name."""
     hints = _hints(function)
-    found: list[ParameterInfo] = []
+    found: list[Parameter] = []
     context = whole_input = None
     position = 0
     for name, parameter in inspect.signature(function).parameters.items():
@@ -122,8 +91,11 @@ def describe(function: Callable[..., Any]) -> Signature:
         elif annotation is Input or name == "input":
             whole_input = name
         else:
-            info = _parameter(name, parameter, annotation, position)
-            position += info.position is not None
+            try:
+                info = _parameter(name, parameter, annotation, position)
+            except TypeError as error:
+                raise TypeError(f"{_name_of(function)}: parameter {name}: {error}") from None
+            position += info.only_role.position is not None
             found.append(info)
     return Signature(
         parameters=tuple(found),
@@ -131,6 +103,10 @@ def describe(function: Callable[..., Any]) -> Signature:
         input=whole_input,
         by_position=_by_position(function),
     )
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", function))
 
 
 def _by_position(function: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
@@ -187,7 +163,7 @@ _CONTEXTS = (
 
 def _parameter(
     name: str, parameter: inspect.Parameter, annotation: Any, position: int
-) -> ParameterInfo:
+) -> Parameter:
     said = Param()
     if typing.get_origin(annotation) is typing.Annotated:
         for extra in typing.get_args(annotation)[1:]:
@@ -200,38 +176,44 @@ def _parameter(
     switch = annotation is bool and default is False
     remaining = parameter.kind is parameter.VAR_POSITIONAL
     named_only = parameter.kind is parameter.KEYWORD_ONLY or switch or remaining
-    return ParameterInfo(
-        name=said.name or wire_name(name),
-        argument=name,
-        annotation=annotation,
-        default=default,
+    if remaining:
+        annotation = list[annotation]
+    kind = kind_of(annotation)
+    role = Role(
         mandatory=parameter.default is parameter.empty and not remaining,
         position=None if named_only else position,
-        switch=switch,
+        by_value=said.from_pipeline,
+        by_name=said.by_property_name,
         remaining=remaining,
-        from_pipeline=said.from_pipeline,
-        by_property_name=said.by_property_name,
+    )
+    return Parameter(
+        name=said.name or wire_name(name),
+        key=name,
+        type=SWITCH if switch else kind.type_name,
         aliases=said.aliases,
-        choices=choices_of(annotation),
+        roles={ALL_SETS: role},
+        convert=None if switch else kind.make,
+        not_null=not kind.nullable and kind.empty is None,
+        not_empty=kind.not_empty,
+        may_be_empty=kind.nullable or said.allow_empty,
+        values=kind.choices,
         secret=said.secret,
         help=said.help,
+        default=default,
     )
 
 
-def _common(name: str, alias: str, shown_type: str, *, switch: bool = False) -> ParameterInfo:
-    return ParameterInfo(
-        name=name, argument="", aliases=(alias,), switch=switch, shown_type=shown_type
-    )
+def _common(name: str, alias: str, type_name: str) -> Parameter:
+    return Parameter(name=name, aliases=(alias,), type=type_name, common=True, may_be_empty=True)
 
 
-_SWITCH = "System.Management.Automation.SwitchParameter"
 _ACTION = "System.Management.Automation.ActionPreference"
 _TEXT = "System.String"
 
-#: What every command of PowerShell takes. [ref] outofproc/sessions/enter-interactive
-COMMON: tuple[ParameterInfo, ...] = (
-    _common("Verbose", "vb", _SWITCH, switch=True),
-    _common("Debug", "db", _SWITCH, switch=True),
+#: The parameters that every command of PowerShell has. [ref] outofproc/sessions/enter-interactive
+COMMON: tuple[Parameter, ...] = (
+    _common("Verbose", "vb", SWITCH),
+    _common("Debug", "db", SWITCH),
     _common("ErrorAction", "ea", _ACTION),
     _common("WarningAction", "wa", _ACTION),
     _common("InformationAction", "infa", _ACTION),

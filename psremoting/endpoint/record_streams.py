@@ -57,31 +57,14 @@ class Actions:
 
     @classmethod
     def of(cls, common: dict[str, Any]) -> Actions:
-        """Raises CommandError for a preference that does not exist."""
         made = cls()
         made.verbose = bool(common.get("Verbose"))
         made.debug = bool(common.get("Debug"))
         for name in ("Error", "Warning", "Information", "Progress"):
             if f"{name}Action" in common:
-                setattr(made, name.lower(), _preference(f"{name}Action", common[f"{name}Action"]))
+                number = common[f"{name}Action"].value
+                setattr(made, name.lower(), _PREFERENCES[number])
         return made
-
-
-def _preference(parameter: str, given: Any) -> str:
-    value = given
-    if isinstance(given, PSObject):
-        value = given.to_string if given.to_string is not None else given.value
-    if isinstance(value, int) and 0 <= value < len(_PREFERENCES):
-        return _PREFERENCES[value]
-    if str(value).casefold() in _PREFERENCES:
-        return str(value).casefold()
-    raise CommandError(
-        f"Cannot bind parameter '{parameter}'. Cannot convert value \"{value}\" to type "
-        '"System.Management.Automation.ActionPreference".',
-        error_id="CannotConvertArgumentNoMessage",
-        category=ErrorCategory.InvalidArgument,
-        exception_type="System.Management.Automation.ParameterBindingException",
-    )
 
 
 class Streams:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
-from psremoting.endpoint.coercion import number
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.formatting import members_of_time, show
 from psremoting.endpoint.parameters import Input, Param
+from psremoting.powershell.numbers import parse_number
 from psrp.clixml import Dictionary, PSObject, dumps
 from psrp.properties import unwrap
 from psrp.records import ErrorCategory
@@ -267,7 +267,9 @@ def _number(value: Any) -> float | None:
     """Text that is a number counts as one."""
     try:
         known = isinstance(value, (int, float, Decimal))
-        return float(value if known else number(value)) if known or type(value) is str else None
+        return (
+            float(value if known else parse_number(value)) if known or type(value) is str else None
+        )
     except (ValueError, OverflowError):
         return None
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from psremoting.endpoint.binding import Bound, bind, bind_object, missing, refuse_missing
+from psremoting.endpoint.binding import Bound, bind, bind_object, givens, missing_error
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import (
     CommandError,
@@ -25,6 +25,7 @@ from psremoting.endpoint.error_records import (
     leaves_of,
     local_scope_refused,
 )
+from psremoting.endpoint.mandatory import ask_for
 from psremoting.endpoint.outputs import as_clixml, unroll
 from psremoting.endpoint.record_streams import Actions, Streams
 from psremoting.endpoint.statements import INPUT, Literal
@@ -87,7 +88,7 @@ async def run_statement(
         stage.place = place
     for stage in stages:
         stage.length = len(stages)
-        stage.prepare()
+        await stage.prepare()
     for before, after in pairwise(stages):
         before.outbox, after.inbox = trio.open_memory_channel(_QUEUE)
         if after.command is not None and after.command.merge_previous_results:
@@ -148,8 +149,11 @@ class Stage(Streams):
         super().__init__(pipeline, name, script)
         self.at = at
 
-    def prepare(self) -> None:
-        """Find the command and bind its arguments. Raises RecordError."""
+    async def prepare(self) -> None:
+        """Find the command and bind its arguments. Raises RecordError.
+
+        The client is asked for mandatory parameters that have no value.
+        """
         if self.command is None:
             return
         self.take_merges(self.command)
@@ -159,12 +163,16 @@ class Stage(Streams):
             self.found = self.pipeline.find(self.command.text)
             parameters = self._help_asked_for() or self.command.parameters
             self.name = self.found.name
-            self.bound = bind(self.name, self.found.parameters, parameters)
+            given = givens(parameters)
+            self.bound = bind(self.found.table, given, has_input=self._has_input)
+            if self.bound.missing:
+                given += await ask_for(self, self.bound.missing)
+                self.bound = bind(self.found.table, given, has_input=self._has_input)
+            if self.bound.missing:
+                raise missing_error(self.bound.missing)
             self.actions = Actions.of(self.bound.common)
         except CommandError as error:
             raise RecordError(self.record_of(error)) from None
-        if not self._has_input:
-            self._refuse_missing()
 
     def _help_asked_for(self) -> tuple[Parameter, ...]:
         """With -?, a command's place is taken by Get-Help, which shows its help."""
@@ -184,14 +192,6 @@ class Stage(Streams):
         if not self.takes_input:
             return False
         return self.pipeline.has_input if self.script is None else self.script._has_input
-
-    def _refuse_missing(self) -> None:
-        assert self.found is not None
-        if names := [each.name for each in missing(self.found.parameters, self.bound)]:
-            try:
-                refuse_missing(names)
-            except CommandError as error:
-                raise RecordError(self.record_of(error)) from None
 
     # -- running
 
@@ -246,7 +246,7 @@ class Stage(Streams):
         if signature.input is not None:
             fixed[signature.input] = self.items()
         if not self._by_object:
-            self._refuse_missing()
+            await self._refuse_input()
             await self._emit(self._call(fixed))
             return
         async for item in self.items():
@@ -317,7 +317,7 @@ class Stage(Streams):
         if signature.input is not None:
             fixed[signature.input] = side.input()
         if not self._by_object:
-            self._refuse_missing()
+            side.ask(self._refuse_input)
             self._put_result(side, self._call(fixed))
             return
         for item in side.input():
@@ -351,18 +351,21 @@ class Stage(Streams):
     def _by_object(self) -> bool:
         """Whether the function is called for each object of the pipeline."""
         assert self.found is not None
-        return self._has_input and any(
-            (each.from_pipeline or each.by_property_name) and each.argument not in self.bound.values
-            for each in self.found.parameters
-        )
+        return self._has_input and self.found.takes_objects
+
+    async def _refuse_input(self) -> None:
+        """Report each object of the pipeline that nothing can take."""
+        assert self.found is not None
+        if self._has_input and not self.found.built_in and self.found.signature.input is None:
+            async for item in self.items():
+                await self._for_object(item)
 
     async def _for_object(self, item: Any) -> dict[str, Any] | None:
         """The arguments that an object of the pipeline gives; None after an error."""
         assert self.found is not None
         self.objects += 1
-        parameters = self.found.parameters
         try:
-            return bind_object(self.name, parameters, self.bound, item)
+            return bind_object(self.bound, item)
         except CommandError as error:
             await self.error(self.record_of(error))
             return None
@@ -442,7 +445,7 @@ class Script(Stage):
     only what was told to stop (-ErrorAction Stop) and a text that cannot be read end it.
     """
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         from psremoting.endpoint.language import parse
 
         assert self.command is not None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from psremoting.endpoint.binding import find_parameter
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
-from psremoting.endpoint.coercion import element_of, is_list
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import COMMON, ParameterInfo
+from psremoting.endpoint.parameters import COMMON
 from psremoting.endpoint.typed_line import TypedCommand, Word, read_line
 from psremoting.endpoint.values import DOUBLE, SINGLE
+from psremoting.powershell.binder import find_parameter
+from psremoting.powershell.binding_errors import BindingError
+from psremoting.powershell.parameters import Parameter
 from psrp.clixml import List, PSObject
 from psrp.records import ErrorCategory
 
@@ -136,23 +137,21 @@ def _parameters(found: EndpointCommand, word: Word, taken: set[str]) -> Iterator
                 yield _result(f"-{name}{colon}", name, _PARAMETER, about)
 
 
-def _type(parameter: ParameterInfo) -> str:
-    name = parameter.type_name.rpartition(".")[2]
+def _type(parameter: Parameter) -> str:
+    name = parameter.type.rpartition(".")[2]
     return {"SwitchParameter": "switch", "Int64": "long", "Boolean": "bool"}.get(
-        name, name.lower() if parameter.type_name.startswith("System.") else name
+        name, name.lower() if parameter.type.startswith("System.") else name
     )
 
 
-def _values(parameter: ParameterInfo, word: Word) -> Iterator[PSObject]:
-    annotation = parameter.annotation
-    kind = element_of(annotation) if is_list(annotation) else annotation
-    if parameter.switch or kind in (bool, bool | None):
+def _values(parameter: Parameter, word: Word) -> Iterator[PSObject]:
+    if parameter.switch or "System.Boolean" in parameter.type:
         for value in ("$true", "$false"):
             if not word.quote and value.startswith(word.text.casefold()):
                 yield _result(value, value, _VALUE, value)
         return
-    is_action = parameter.shown_type.endswith(".ActionPreference")
-    known = sorted(_ACTIONS if is_action else parameter.choices, key=str.casefold)
+    is_action = parameter.type.endswith(".ActionPreference")
+    known = sorted(_ACTIONS if is_action else parameter.values, key=str.casefold)
     # What is there already comes first.
     for exact in (True, False):
         for value in known:
@@ -185,22 +184,22 @@ def _quoted(text: str, quote: str) -> str:
 # -- which parameter
 
 
-def _find(found: EndpointCommand, name: str) -> ParameterInfo | None:
+def _find(found: EndpointCommand, name: str) -> Parameter | None:
     try:
-        return find_parameter(found.parameters, name)
-    except CommandError:
+        return find_parameter(found.table, name)
+    except BindingError:
         return None
 
 
 def _bound(
     found: EndpointCommand, command: TypedCommand, word: Word
-) -> tuple[set[str], ParameterInfo | None]:
+) -> tuple[set[str], Parameter | None]:
     """The names of the parameters that have their value from other words than the one at the
     cursor, and the parameter that the word at the cursor gives a value to."""
     named: set[str] = set()
     positional: list[list[Word]] = []
-    target: ParameterInfo | None = None
-    awaiting: ParameterInfo | Word | None = None
+    target: Parameter | None = None
+    awaiting: Parameter | Word | None = None
     for argument in command.arguments:
         first = argument[0]
         if first is word and word.parameter:
@@ -215,14 +214,15 @@ def _bound(
         elif awaiting is None:
             positional.append(argument)
         else:
-            if any(each is word for each in argument) and isinstance(awaiting, ParameterInfo):
+            if any(each is word for each in argument) and isinstance(awaiting, Parameter):
                 target = awaiting
             awaiting = None
-    free = [each for each in found.parameters if each.position is not None]
+    free = [each for each in found.parameters if each.only_role.position is not None]
     free = sorted(
-        (each for each in free if each.name not in named), key=lambda each: each.position or 0
+        (each for each in free if each.name not in named),
+        key=lambda each: each.only_role.position or 0,
     )
-    rest = next((each for each in found.parameters if each.remaining), None)
+    rest = next((each for each in found.parameters if each.only_role.remaining), None)
     for at, argument in enumerate(positional):
         parameter = free[at] if at < len(free) else rest
         if any(each is word for each in argument):

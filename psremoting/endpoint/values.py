@@ -11,9 +11,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from psremoting.endpoint.coercion import Written, number
 from psremoting.endpoint.error_records import parse_error
-from psrp.clixml import Byte, Dictionary, Int16, Int64, SByte, UInt16, UInt32, UInt64
+from psremoting.powershell.numbers import parse_number as number
+from psremoting.powershell.text import to_text
+from psrp.clixml import Byte, Dictionary, Int16, Int64, PSObject, SByte, UInt16, UInt32, UInt64
+from psrp.properties import unwrap
 from psrp.sansio import LocalProtocolError
 
 __all__ = ["BREAKS", "DOUBLE", "SINGLE", "SPACE", "Reader", "bare"]
@@ -141,7 +143,7 @@ class Reader:
         if word is None:
             self.unexpected()
         if found is not None and found[0] == word:
-            return Written(_number(found), word)
+            return _spelled(_number(found), word)
         return word
 
     def word(self) -> str | None:
@@ -448,6 +450,11 @@ def _shown(value: Any) -> str:
     return show(value)
 
 
+def _spelled(value: Any, word: str) -> Any:
+    """A number with its spelling, as a client sends it."""
+    return value if to_text(value) == word else PSObject(value=value, to_string=word)
+
+
 def bare(value: Any) -> Any:
     """A value of the line without the spelling of its number."""
-    return value.value if isinstance(value, Written) else value
+    return unwrap(value)

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psremoting.powershell.binding_errors import BindingError, MissingMandatory
-from psremoting.powershell.conversion import ConversionError, convert, is_of_type, to_text
+from psremoting.powershell.conversion import (
+    ConversionError,
+    ValidationError,
+    convert,
+    is_of_type,
+    to_text,
+)
 from psremoting.powershell.parameters import ABSENT, ALL_SETS, CommandTable, Parameter, Role
 from psrp.clixml import Enumerable, List, Queue, Stack
 from psrp.properties import unwrap
@@ -33,6 +39,8 @@ class Given:
     value: Any = _NOTHING
     index: int | None = None
     """Which argument of the command it is."""
+    name_index: int | None = None
+    """Which argument its name was, where that was one of its own."""
 
     NOTHING = _NOTHING
 
@@ -160,7 +168,7 @@ def _paired(
             if parameter.switch:
                 given = Given(given.name, True, given.index)
             elif at < len(arguments) and arguments[at].name is None:
-                given = Given(given.name, arguments[at].value, arguments[at].index)
+                given = Given(given.name, arguments[at].value, arguments[at].index, given.index)
                 at += 1
             else:
                 raise _blamed(
@@ -226,7 +234,9 @@ class _Binder:
                 continue
             if parameter.name in self.binding.values:
                 shown = parameter.name if self.table.is_function else given.name
-                raise _blamed(BindingError("ParameterAlreadyBound", shown), given)
+                error = BindingError("ParameterAlreadyBound", shown)
+                error.argument = given.index if given.name_index is None else given.name_index
+                raise error
             self.take(parameter, given.value, given.index)
         return left
 
@@ -412,7 +422,10 @@ def _converted(table: CommandTable, parameter: Parameter, value: Any) -> Any:
         else:
             error_id = "CannotConvertArgumentNoMessage"
         raise BindingError(error_id, parameter.name, why) from None
-    _validate(parameter, value, made)
+    except ValidationError as error:
+        shown = "The value is not allowed." if parameter.secret else error
+        raise BindingError("ParameterArgumentValidationError", parameter.name, shown) from None
+    _validate(parameter, made)
     if table.is_function:
         _check_presence(parameter, made)
     return made
@@ -465,12 +478,12 @@ _NULL = (
 )
 
 
-def _validate(parameter: Parameter, value: Any, made: Any) -> None:
+def _validate(parameter: Parameter, made: Any) -> None:
     items = made if parameter.many and isinstance(made, _SEQUENCES) else [made]
     if parameter.limits is not None:
         for item in items:
             _check_limits(item, parameter)
-    if parameter.values:
+    if parameter.values and parameter.convert is None:
         known = {each.casefold() for each in parameter.values}
         for item in items:
             shown = to_text(item)

@@ -47,6 +47,7 @@ __all__ = [
     "SCALARS",
     "SEQUENCES",
     "ConversionError",
+    "ValidationError",
     "failed",
     "fall_back",
     "invalid_cast",
@@ -64,6 +65,10 @@ Maker = Callable[[Any, str, bool], Any]
 FINAL = "ConvertToFinalInvalidCastException"
 INVALID_CAST = "InvalidCastIConvertible"
 SEQUENCES = (List, Enumerable, Stack, Queue)
+
+
+class ValidationError(ValueError):
+    """A value has the type of a parameter and is not allowed for it; the text is PowerShell's."""
 
 
 class ConversionError(ValueError):

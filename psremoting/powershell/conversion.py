@@ -16,6 +16,7 @@ from psremoting.powershell.casts import (
     SCALARS,
     SEQUENCES,
     ConversionError,
+    ValidationError,
     failed,
     fall_back,
     invalid_cast,
@@ -44,7 +45,15 @@ from psrp.clixml import (
 from psrp.host import Credential
 from psrp.properties import enum_object, unwrap
 
-__all__ = ["ConversionError", "convert", "is_of_type", "to_enum", "to_text", "type_name_of"]
+__all__ = [
+    "ConversionError",
+    "ValidationError",
+    "convert",
+    "is_of_type",
+    "to_enum",
+    "to_text",
+    "type_name_of",
+]
 
 
 def convert(value: Any, type_name: str, *, received: bool = False) -> Any:

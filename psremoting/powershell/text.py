@@ -178,6 +178,8 @@ _SAME_NAME = frozenset(
 def type_name_of(value: Any, *, received: bool = False) -> str:
     """Return the .NET type name that PowerShell names for a value in an error."""
     kind = type(value)
+    if received and kind in (list, tuple):
+        return "System.Collections.ArrayList"
     if kind in _NAMES:
         return _NAMES[kind]
     if kind is int:

@@ -81,6 +81,7 @@ def rest(first: str, /, *more: str) -> list[str]:
     return [first, *more]
 
 
+_SECRET = Param(secret=True)
 COMMANDS: dict[str, Any] = {
     "Add-Number": add,
     "Get-Count": count,
@@ -118,7 +119,6 @@ OUTPUTS: list[tuple[Any, list[Any]]] = [
     ("Get-Rest a b c,d", ["a", "b", "c d"]),
     ("Get-Echo 007 | Split-Word", ["7!"]),
     ("Split-Word 007", ["007!"]),
-    ("@(1, 'two', $null, $true) | Get-Echo", []),
     ("@(1, 'two')", [1, "two"]),
     ("Get-Thing | Select-Object -ExpandProperty size", [1, 2]),
     ("Get-Count 10 | Select-Object -Skip 2 -First 2", [2, 3]),
@@ -138,12 +138,45 @@ async def test_a_command_gives_what_its_function_returns(what: Any, output: list
 
 
 async def test_what_does_not_fit_is_named_by_its_type_in_powershell() -> None:
-    for given, kind in (("@{ a = 1 }", "System.Collections.Hashtable"), ("@()", "System.Object[]")):
+    tables, lists = "System.Collections.Hashtable", "System.Collections.ArrayList"
+    for given, kind in (("@{ a = 1 }", tables), ("@()", lists)):
         (record,) = (await invoke(f"Add-Number {given}; 1")).errors
         assert record.message == (
-            f'Cannot bind parameter \'A\'. Cannot convert the "{kind}" value of type "{kind}" to '
-            'type "System.Int64".'
+            f"Cannot process argument transformation on parameter 'A'. Cannot convert the "
+            f'"{kind}" value of type "{kind}" to type "System.Int64".'
         )
+
+
+async def test_input_that_nothing_takes_is_an_error_for_each_object() -> None:
+    result = await invoke("@(1, 'two') | Get-Echo 5")
+    assert result.output == [5]
+    assert [each.fully_qualified_error_id for each in result.errors] == [
+        "InputObjectNotBound,Get-Echo"
+    ] * 2
+
+
+async def test_a_missing_mandatory_parameter_is_asked_for() -> None:
+    def greet(name: Annotated[str, Param(help="whom")], secret: Annotated[str, _SECRET]) -> str:
+        return f"{name} {len(secret)}"
+
+    asked: list[Any] = []
+
+    def answer(call: e.PipelineHostCall) -> Any:
+        asked.append(call)
+        return {"Name": "you", "Secret": SecureString("abc")}
+
+    async with connected(FunctionsEngine({"Get-Greeting": greet})) as client:
+        client.answer = answer
+        result = await client.invoke(command("Get-Greeting"))
+    assert result.output == ["you 3"]
+    (call,) = asked
+    caption, message, fields = call.arguments
+    assert caption == "cmdlet Get-Greeting at command pipeline position 1"
+    assert message == "Supply values for the following parameters:"
+    assert [(each.name, each.label, each.parameter_type_full_name) for each in fields] == [
+        ("Name", "&Name", "System.String"),
+        ("Secret", "&Secret", "System.Security.SecureString"),
+    ]
 
 
 async def test_a_table_is_an_argument() -> None:
@@ -217,7 +250,7 @@ async def test_a_property_of_the_piped_object_binds_by_name() -> None:
 ERRORS = [
     ("Get-Nothing", "CommandNotFoundException", "ObjectNotFound"),
     ("Add-Number", "MissingMandatoryParameter,Add-Number", "InvalidArgument"),
-    ("Add-Number x", "CannotConvertArgumentNoMessage,Add-Number", "InvalidArgument"),
+    ("Add-Number x", "ParameterArgumentTransformationError,Add-Number", "InvalidData"),
     ("Add-Number 1 2 3", "PositionalParameterNotFound,Add-Number", "InvalidArgument"),
     ("Add-Number -Nope 1", "NamedParameterNotFound,Add-Number", "InvalidArgument"),
     ("Add-Number 1 -B 1 -B 2", "ParameterAlreadyBound,Add-Number", "InvalidArgument"),
@@ -234,7 +267,7 @@ ERRORS = [
 async def test_what_goes_wrong_has_powershells_id(line: str, error_id: str, category: str) -> None:
     name, *arguments = line.split()
     direct = command(name, *arguments) if "-" not in line[len(name) :] else None
-    async with connected(FunctionsEngine(COMMANDS)) as client:
+    async with connected(FunctionsEngine(COMMANDS), host=HostInfo.null()) as client:
         result = await client.invoke(f"{line}; 'next'")
         assert (result.state, result.output) == ("COMPLETED", ["next"])
         (record,) = result.errors
@@ -299,7 +332,7 @@ async def test_every_stream_comes_in_order_as_record_and_host_call(function: Any
     assert [type(event) for event in result.events] == ORDER
     (error,) = result.errors
     assert (error.message, error.fully_qualified_error_id) == ("error", "MyId,Show-Stream")
-    assert error.category_activity == "Show-Stream"
+    assert error.category_activity == "Write-Error"
     _, host = result.of(e.InformationRecordMessage)
     assert (host.record.tags, host.record.host_message.message) == (("PSHOST",), "host")
     assert (HostMethodId.Write2, 10, -1, "host") in result.calls
