@@ -71,8 +71,9 @@ class Session(Protocol):
     def pending(self, target: UUID | None) -> int:
         """Bytes that wait for this target."""
 
-    def is_done(self, target: UUID) -> bool:
-        """The command has reported its end, and all its bytes were taken."""
+    def state(self, target: UUID) -> str:
+        """The state of a command by the bytes that were taken: ``Running``, ``Pending`` while it
+        waits for an answer of the client's, or ``Done``."""
 
     def takes_more(self, target: UUID | None) -> bool:
         """Whether the answer to a Send may go out; False holds the client up."""

@@ -48,7 +48,8 @@ class _Command:
         self.id = id
         self.stopping = False
         self.closed = False
-        self.failed = ""
+        self.pending = False
+        """The client was told that the command waits for it."""
 
 
 class PowerShellWork:
@@ -189,7 +190,8 @@ class PowerShellWork:
     def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
         """The answer to a Receive, or None while there is none. Raises Refusal.
 
-        The end of a command is an answer of its own, after its last stream.
+        The end of a command is an answer of its own, after its last stream. So is the state
+        Running when a command goes on that waited for its client.
         """
         command = self._find(command_id) if command_id else None
         target = command.id if command else None
@@ -206,13 +208,14 @@ class PowerShellWork:
                 streams.append(v.StreamData(name="stdout", data=data, command_id=command_id))
         if command is None:
             return v.ReceiveResponse(streams=tuple(streams)) if streams else None
-        if streams:
-            state = soap.CommandState(state="Running", command_id=command_id)
-            return v.ReceiveResponse(streams=tuple(streams), states=(state,))
-        if command.closed or self.session.is_done(command.id):
-            state = soap.CommandState(state="Done", command_id=command_id)
-            return v.ReceiveResponse(states=(state,))
-        return None
+        name = "Done" if command.closed else self.session.state(command.id)
+        if streams and name == "Done":
+            name = "Running"
+        elif not streams and name != "Done" and not (command.pending and name == "Running"):
+            return None
+        command.pending = name == "Pending"
+        state = soap.CommandState(state=name, command_id=command_id)
+        return v.ReceiveResponse(streams=tuple(streams), states=(state,))
 
     def _confirmed(self, act: TransportAct, command: _Command | None) -> None:
         if command is None:

@@ -132,7 +132,7 @@ class WSManServer:
                     url = _url(each, socket, self._path)
                     nursery.start_soon(self._accept, socket, each.tls, nursery)
                     on_listening(url)
-            await (stop or trio.Event()).wait()
+            await (trio.Event() if stop is None else stop).wait()
             await self._end()
             nursery.cancel_scope.cancel()
 

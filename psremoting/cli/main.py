@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "account": ("psremoting.cli.account:account", "The accounts of a WS-Man endpoint."),
     "clixml": ("psremoting.cli.clixml:clixml", "CLIXML files to JSON and back, and tidied up."),
     "completion": (
         "psremoting.cli.shell_completion:completion",
@@ -24,7 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "decode": ("psremoting.cli.decode:decode", "Recorded traffic as a readable timeline."),
     "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
-    "serve": ("psremoting.cli.serve:serve", "An endpoint on stdin and stdout, or on a socket."),
+    "serve": ("psremoting.cli.serve:serve", "An endpoint on stdio, a socket, or over WS-Man."),
 }
 """Name to the command object, and its line in the list of commands."""
 _CMDLETS = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
     from sshsub.trio_stream import Wire
 
-__all__ = ["CannotServe", "run"]
+__all__ = ["CannotServe", "engine_of", "run"]
 
 
 _INTERRUPTED = 130
@@ -32,10 +32,7 @@ def run(unix: str | None = None, functions: str | None = None, process: str | No
     """Serve stdin and stdout, or a socket; the exit code, 130 after Ctrl+C. Raises CannotServe."""
     # Everything that is made while we start lives as long as the process.
     gc.disable()
-    try:
-        engine = _engine(functions, process)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise CannotServe(str(error)) from None
+    engine = engine_of(functions, process)
     code = _INTERRUPTED
     try:
         code = _serve_stdio(engine) if unix is None else _serve_unix(engine, unix)
@@ -43,6 +40,14 @@ def run(unix: str | None = None, functions: str | None = None, process: str | No
         # Whoever pressed Ctrl+C wants no stack trace; trio wraps it in a group.
         pass
     return code
+
+
+def engine_of(functions: str | None, process: str | None) -> Engine:
+    """The engine that one of the two texts describes. Raises CannotServe."""
+    try:
+        return _engine(functions, process)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise CannotServe(str(error)) from None
 
 
 def _engine(functions: str | None, process: str | None) -> Engine:

@@ -14,10 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from psrp.channels import ANY_TARGET, AnyTarget
+
 if TYPE_CHECKING:
     import trio
 
-    from psrp.sansio import Outgoing
+    from psrp.sansio import Outgoing, TransportAct
 
 __all__ = ["Engine", "Link", "Session"]
 
@@ -31,6 +33,9 @@ class Link(Protocol):
     def report(self, text: str) -> None:
         """Tell the client, beside the protocol, that something it sent could not be used."""
 
+    def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
+        """A step that the client asked for cannot be done, and no message tells it."""
+
     def fail(self, text: str) -> None:
         """The session cannot go on: tell the client why, and let it go."""
 
@@ -42,8 +47,17 @@ class Session(Protocol):
         """What the client sent. A carrier acknowledges it once its answers are taken and
         `takes_more` is true for its target."""
 
-    def data_to_send(self, room: int) -> Outgoing | None:
-        """What the client is to get next, ``room`` bytes of data at most; None for nothing now."""
+    def data_to_send(
+        self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
+    ) -> Outgoing | None:
+        """What the client is to get next, ``room`` bytes of data at most; None for nothing now.
+
+        A carrier that asks for one target's output names it, None for the pool's; without it
+        targets take turns.
+        """
+
+    def pending(self, target: UUID | None) -> int:
+        """Bytes that wait for one target."""
 
     def takes_more(self, target: UUID | None) -> bool:
         """False while what came for ``target`` is enough for now: hold the acknowledgement."""
@@ -51,7 +65,7 @@ class Session(Protocol):
     def client_gone(self) -> None:
         """Nothing more comes from the client; what is left to say may be lost."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Do the work until the session is closed or the client is gone; then nothing is left
         running. Started before anything but the opening of the pool is received."""
 

@@ -18,6 +18,7 @@ from uuid import UUID
 from psremoting.endpoint.catalog import Catalog
 from psremoting.endpoint.identity import application_private_data
 from psrp import events as e
+from psrp.channels import ANY_TARGET, AnyTarget
 from psrp.host import HostInfo
 from psrp.pool import Pool
 from psrp.sansio import (
@@ -194,23 +195,39 @@ class FunctionsSession:
         if self.pool.state in (PoolState.CLOSED, PoolState.BROKEN) and not self._closing:
             self._stop_all()
 
-    def data_to_send(self, room: int) -> Outgoing | None:
-        out = self.pool.data_to_send(room)
+    def data_to_send(
+        self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
+    ) -> Outgoing | None:
+        out = self.pool.data_to_send(room, target)
         if out is None:
-            return self._acts.pop(0) if self._acts else None
+            return self._next_act(target)
         if out.target is not None:
             pipeline = self._pipelines.get(out.target)
             if pipeline is not None:
                 pipeline.moved()
         return out
 
+    def _next_act(self, target: UUID | AnyTarget | None) -> Outgoing | None:
+        for act in self._acts:
+            if target is ANY_TARGET or act.target == target:
+                self._acts.remove(act)
+                return act
+        return None
+
+    def pending(self, target: UUID | None) -> int:
+        return self.pool.pending(target)
+
     def takes_more(self, target: UUID | None) -> bool:
         pipeline = None if target is None else self._pipelines.get(target)
         return pipeline is None or pipeline.takes_more
 
     def client_gone(self) -> None:
-        if not self._closing and self._nursery is not None:
-            self._closing = True
+        if self._closing:
+            return
+        self._closing = True
+        if self._nursery is None:
+            self._over = True
+        else:
             self._nursery.start_soon(self._end_of_pool, False)
 
     # -- what pipelines need
@@ -331,7 +348,10 @@ class FunctionsSession:
     def _fault(self, event: e.Fault) -> None:
         if event.answered:
             return
-        self._link.report(f"Remote transport error: {event.error}")
+        text = f"Remote transport error: {event.error}"
+        self._link.report(text)
+        if event.pipeline_id is not None and event.pipeline_id not in self._pipelines:
+            self._link.act_failed(TransportAct.CREATE_PIPELINE, event.pipeline_id, text)
 
     # -- the end
 

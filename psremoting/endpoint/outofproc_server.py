@@ -16,6 +16,8 @@ from sshsub.events import ActReceived, DataReceived, Ended
 from sshsub.subsystem import PACKET_SIZE, Subsystem
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from psremoting.endpoint.engine import Engine, Session
     from sshsub.events import Event
 
@@ -67,6 +69,9 @@ class Desk:
         self.pull(None)
         self._packets.report(text)
         self.wake_driver()
+
+    def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
+        """The error line that goes with it has told the client."""
 
     def fail(self, text: str) -> None:
         self.reason = text

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import trio
 
+from psrp.channels import ANY_TARGET, AnyTarget
 from psrp.sansio import LocalProtocolError, Outgoing, RemoteProtocolError, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, PeerError
 from sshsub.subsystem import Subsystem
@@ -64,7 +65,8 @@ class ProcessSession:
         self._engine = engine
         self._link = link
         self._machine = Subsystem(Side.CLIENT)
-        self._out: deque[Outgoing] = deque()
+        self._out: dict[UUID | None, deque[Outgoing]] = {}
+        self._turns: deque[UUID | None] = deque()
         self._out_size = 0
         self._pipelines: set[UUID] = set()
         self._filled = trio.Event()
@@ -79,9 +81,11 @@ class ProcessSession:
             self._answer_for_the_dead(item)
             return
         act = item.act
-        if item.target is not None and item.target not in self._pipelines and act is None:
-            self._pipelines.add(item.target)
-            act = TransportAct.CREATE_PIPELINE
+        if act is None or act is TransportAct.CREATE_PIPELINE:
+            act = None
+            if item.target is not None and item.target not in self._pipelines:
+                self._pipelines.add(item.target)
+                act = TransportAct.CREATE_PIPELINE
         try:
             self._machine.send(
                 Outgoing(target=item.target, stream=item.stream, data=item.data, act=act)
@@ -91,19 +95,33 @@ class ProcessSession:
             self._answer_for_the_dead(item)
         self._filled.set()
 
-    def data_to_send(self, room: int) -> Outgoing | None:
-        if not self._out:
+    def data_to_send(
+        self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
+    ) -> Outgoing | None:
+        if isinstance(target, AnyTarget):
+            if not self._turns:
+                return None
+            target = self._turns.popleft()
+        elif target in self._out:
+            self._turns.remove(target)
+        else:
             return None
-        out = self._out.popleft()
-        self._out_size -= len(out.data)
+        queue = self._out[target]
+        out = queue.popleft()
         if len(out.data) > room:
             rest = Outgoing(target=out.target, stream=out.stream, data=out.data[room:])
-            self._out.appendleft(rest)
-            self._out_size += len(rest.data)
             out = Outgoing(target=out.target, stream=out.stream, data=out.data[:room])
+            queue.appendleft(rest)
+            self._turns.appendleft(target)
+        if not queue:
+            del self._out[target]
+        self._out_size -= len(out.data)
         if self._out_size < _UNSENT:
             self._room.set()
         return out
+
+    def pending(self, target: UUID | None) -> int:
+        return sum(len(out.data) for out in self._out.get(target, ()))
 
     def takes_more(self, target: UUID | None) -> bool:
         return self._failed or self._machine.pending < _UNSENT
@@ -194,7 +212,8 @@ class ProcessSession:
         return False
 
     def _put(self, out: Outgoing) -> None:
-        self._out.append(out)
+        self._out.setdefault(out.target, deque()).append(out)
+        self._turns.append(out.target)
         self._out_size += len(out.data)
         self._link.wake()
 

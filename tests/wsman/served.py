@@ -32,6 +32,7 @@ class Work:
         self.received: list[Outgoing] = []
         self.queues: dict[UUID | None, deque[Outgoing]] = {}
         self.done: set[UUID] = set()
+        self.asking: set[UUID] = set()
         self.full: set[UUID | None] = set()
         self.gone = False
 
@@ -65,8 +66,10 @@ class Work:
     def pending(self, target: UUID | None) -> int:
         return sum(len(each.data) for each in self.queues.get(target, ()))
 
-    def is_done(self, target: UUID) -> bool:
-        return target in self.done and not self.queues.get(target)
+    def state(self, target: UUID) -> str:
+        if target in self.done and not self.queues.get(target):
+            return "Done"
+        return "Pending" if target in self.asking else "Running"
 
     def takes_more(self, target: UUID | None) -> bool:
         return target not in self.full

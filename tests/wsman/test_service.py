@@ -139,6 +139,22 @@ def test_a_send_is_answered_when_the_target_takes_more(table: Table) -> None:
     assert table.answer(first) == table.answer(second) == v.SendResponse()
 
 
+def test_a_command_that_waits_for_its_client_is_pending_and_then_running(table: Table) -> None:
+    work = table.open()
+    target = table.start()
+    work.put(b"host call", target)
+    work.asking.add(target)
+    asked = table.ask(v.Receive(command_id=COMMAND))
+    assert asked == v.ReceiveResponse(streams=(stream(b"host call"),), states=state("Pending"))
+    ticket = table.send(v.Receive(command_id=COMMAND))
+    assert table.answer(ticket) is None
+    work.asking.clear()
+    work.link.wake()
+    table.advance()
+    assert table.answer(ticket) == v.ReceiveResponse(states=state("Running"))
+    assert table.answer(table.send(v.Receive(command_id=COMMAND))) is None
+
+
 def test_a_slow_target_holds_up_no_other(table: Table) -> None:
     work = table.open()
     work.full.add(table.start())

@@ -1,0 +1,113 @@
+"""`psrp account`: the accounts of a WS-Man endpoint."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from psremoting.cli.shell_completion import complete_file
+from psremoting.endpoint.accounts_file import read_accounts, write_accounts
+from wsman.accounts import Accounts, AccountsError, new_account
+
+__all__ = ["account"]
+
+_EPILOG = """\b
+Examples:
+  psrp account add carol --accounts /etc/psrp/accounts
+  psrp account add carol --accounts /etc/psrp/accounts --ntlm --password-file secret.txt
+  psrp account list --accounts /etc/psrp/accounts
+  psrp account remove carol --accounts /etc/psrp/accounts
+"""
+_ACCOUNTS = click.option(
+    "--accounts",
+    "path",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    shell_complete=complete_file,
+    help="The file of the accounts. It is made with mode 600.",
+)
+
+
+@click.group(epilog=_EPILOG)
+def account() -> None:
+    """The accounts with which clients of `psrp serve --http` and `--https` sign in.
+
+    The file holds a salted hash of each password, and with --ntlm its NT hash, which is as good
+    as the password to whoever reads it. A running endpoint sees changes at once.
+    """
+
+
+def _read(path: Path, *, must_exist: bool) -> Accounts:
+    try:
+        if not must_exist and not path.exists():
+            return Accounts()
+        return read_accounts(path)
+    except OSError as error:
+        raise click.ClickException(f"cannot read {path}: {error.strerror}") from None
+    except AccountsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _write(path: Path, accounts: Accounts) -> None:
+    try:
+        write_accounts(path, accounts)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+
+
+def _password(file: str | None) -> str:
+    if file is None:
+        if (given := os.environ.get("PSRP_PASSWORD")) is not None:
+            return given
+        prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return prompted
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"cannot read {file}: {error}") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+@account.command()
+@click.argument("name")
+@_ACCOUNTS
+@click.option(
+    "--password-file",
+    metavar="FILE",
+    help="Take the password from a file, - for stdin. Without it and without PSRP_PASSWORD in "
+    "the environment it is asked for.",
+)
+@click.option("--ntlm", is_flag=True, help="Let the account be used with NTLM and CredSSP, too.")
+def add(name: str, path: Path, password_file: str | None, ntlm: bool) -> None:
+    """Add an account, or give it another password."""
+    accounts = _read(path, must_exist=False)
+    try:
+        accounts.add(new_account(name, _password(password_file), salt=os.urandom(16), ntlm=ntlm))
+    except AccountsError as error:
+        raise click.ClickException(str(error)) from None
+    _write(path, accounts)
+
+
+@account.command("list")
+@_ACCOUNTS
+def list_accounts(path: Path) -> None:
+    """List the accounts, and which can be used with NTLM."""
+    accounts = _read(path, must_exist=True)
+    for name in accounts.names:
+        found = accounts.find(name)
+        click.echo(f"{name}  ntlm" if found is not None and found.nt_hash else name)
+
+
+@account.command()
+@click.argument("name")
+@_ACCOUNTS
+def remove(name: str, path: Path) -> None:
+    """Remove an account."""
+    accounts = _read(path, must_exist=True)
+    if not accounts.remove(name):
+        raise click.ClickException(f"there is no account {name}")
+    _write(path, accounts)

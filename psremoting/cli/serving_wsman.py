@@ -1,0 +1,69 @@
+"""What `psrp serve --http` and `--https` do, without a command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from psremoting.cli.serving import CannotServe, engine_of
+from psremoting.endpoint.wsman_endpoint import EndpointSettings, serve_wsman
+from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
+from psrp.sansio import LocalProtocolError
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.engine import Engine
+
+__all__ = ["configurations_of", "run_wsman"]
+
+_KINDS = ("functions", "process")
+
+
+def configurations_of(
+    functions: str | None, process: str | None, named: Sequence[str]
+) -> Mapping[str, Engine]:
+    """The engines by configuration name. Raises CannotServe.
+
+    ``functions`` or ``process`` is the default configuration; ``named`` are texts like
+    ``NAME=functions:MODULE:NAME`` and ``NAME=process:COMMAND``.
+    """
+    found: dict[str, Engine] = {}
+    for each in named:
+        name, _, rest = each.partition("=")
+        kind, _, what = rest.partition(":")
+        if not name or kind not in _KINDS or not what:
+            raise CannotServe(
+                f"expected NAME=functions:MODULE:NAME or NAME=process:COMMAND, got {each!r}"
+            )
+        found[name] = engine_of(
+            what if kind == "functions" else None, what if kind == "process" else None
+        )
+    if functions is not None or process is not None or not found:
+        found.setdefault(DEFAULT_CONFIGURATION, engine_of(functions, process))
+    return found
+
+
+def run_wsman(settings: EndpointSettings, configurations: Mapping[str, Engine]) -> int:
+    """Serve until a signal ends it; the exit code. Raises CannotServe."""
+    serve = partial(
+        serve_wsman,
+        settings,
+        configurations,
+        on_listening=lambda url: _say(f"listening on {url}"),
+        report=_say,
+    )
+    try:
+        trio.run(serve)
+    except* (LocalProtocolError, OSError) as errors:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise CannotServe(str(first)) from None
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

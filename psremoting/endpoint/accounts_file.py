@@ -1,0 +1,84 @@
+"""The file of an endpoint's accounts: read, written for its owner alone, read again when it
+changes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from wsman.accounts import Account, Accounts, AccountsError
+
+__all__ = ["AccountsFile", "read_accounts", "write_accounts"]
+
+_OWNER_ONLY = 0o600
+_OTHERS = 0o077
+
+
+def read_accounts(path: Path) -> Accounts:
+    """The accounts in a file. Raises AccountsError, which names the file, and OSError."""
+    try:
+        return Accounts.parse(path.read_text("utf-8"), salt=os.urandom(16))
+    except (AccountsError, UnicodeDecodeError) as error:
+        raise AccountsError(f"{path}: {error}") from None
+
+
+def write_accounts(path: Path, accounts: Accounts) -> None:
+    """Replace the file whole, with mode 600. Raises OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), _OWNER_ONLY)
+            file.write(accounts.format())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class AccountsFile(Accounts):
+    """The accounts of a file, read again when the file has changed.
+
+    Raises AccountsError and OSError when it cannot be read at first; later on the accounts that
+    were read before stay.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = self._time()
+        super().__init__(salt=os.urandom(16))
+        self._take(read_accounts(path))
+
+    @property
+    def is_private(self) -> bool:
+        """Nobody but its owner can read the file."""
+        return not self._path.stat().st_mode & _OTHERS
+
+    def _time(self) -> int:
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _take(self, accounts: Accounts) -> None:
+        self._accounts = accounts._accounts
+
+    def _refresh(self) -> None:
+        stamp = self._time()
+        if stamp and stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._take(read_accounts(self._path))
+            except (AccountsError, OSError):
+                return
+
+    @property
+    def has_nt_hashes(self) -> bool:
+        self._refresh()
+        return super().has_nt_hashes
+
+    def find(self, name: str, domain: str = "") -> Account | None:
+        self._refresh()
+        return super().find(name, domain)

@@ -1,0 +1,90 @@
+"""What a fragment stream tells without reading its messages: types, targets, ends.
+
+A carrier that reports states needs to know when a command has ended and when it waits for its
+client. Only the headers of fragments and messages are looked at, and the state's number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from struct import Struct
+from uuid import UUID
+
+__all__ = ["FragmentWatch", "Seen"]
+
+_FRAGMENT = Struct(">QQBI")
+_START, _END = 1, 2
+_MESSAGE = 40
+_KEPT = 400
+"""Bytes of a message that are looked at: its header and the beginning of a short body."""
+
+PIPELINE_STATE = 0x00041006
+PIPELINE_HOST_CALL = 0x00041100
+_STATE = re.compile(rb'N="PipelineState">(\d)<')
+_CALL_ID = re.compile(rb'N="ci">(-?\d+)<')
+_FINAL = (b"3", b"4", b"5")
+_NO_ANSWER = b"-100"
+
+
+class Seen:
+    """One message whose last fragment has passed."""
+
+    __slots__ = ("beginning", "kind", "pipeline")
+
+    def __init__(self, beginning: bytes) -> None:
+        self.beginning = beginning
+        self.kind = int.from_bytes(beginning[4:8], "little")
+        self.pipeline = UUID(bytes_le=beginning[24:40])
+
+    @property
+    def ends_pipeline(self) -> bool:
+        """It is the PIPELINE_STATE of a command that has ended."""
+        if self.kind != PIPELINE_STATE:
+            return False
+        found = _STATE.search(self.beginning)
+        # The state of a failed command may stand after its error record.
+        return found is None or found[1] in _FINAL
+
+    @property
+    def wants_answer(self) -> bool:
+        """It is a host call whose answer the server waits for."""
+        if self.kind != PIPELINE_HOST_CALL:
+            return False
+        found = _CALL_ID.search(self.beginning)
+        return found is None or found[1] != _NO_ANSWER
+
+
+class FragmentWatch:
+    """Follows one stream of fragments, cut anywhere."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._left = 0
+        self._flags = 0
+        self._message = bytearray()
+
+    def take(self, data: bytes) -> Iterator[Seen]:
+        """Take bytes; the messages that they complete."""
+        at = 0
+        while at < len(data):
+            if self._left:
+                part = data[at : at + self._left]
+                room = _KEPT - len(self._message)
+                if room > 0:
+                    self._message += part[:room]
+                self._left -= len(part)
+                at += len(part)
+            else:
+                missing = _FRAGMENT.size - len(self._head)
+                self._head += data[at : at + missing]
+                at += missing
+                if len(self._head) < _FRAGMENT.size:
+                    return
+                _, _, self._flags, self._left = _FRAGMENT.unpack(self._head)
+                self._head.clear()
+                if self._flags & _START:
+                    self._message.clear()
+            if not self._left and self._flags & _END and len(self._message) >= _MESSAGE:
+                yield Seen(bytes(self._message))
+                self._message.clear()

@@ -1,0 +1,161 @@
+"""Engines behind the WS-Man service: which configuration runs what, and what its shells report.
+
+`WSManHost` opens a session of an engine for each new shell and keeps it running in one nursery,
+whatever becomes of the client's connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import trio
+
+from psremoting.endpoint.fragment_watch import FragmentWatch
+from psremoting.endpoint.programs import ProgramShell
+from psrp.sansio import Outgoing, Stream
+from wsman import names
+from wsman.faults import make_fault
+from wsman.hosting import Refusal, ShellLink, ShellRequest
+
+if TYPE_CHECKING:
+    from psremoting.endpoint.engine import Engine, Session
+
+__all__ = ["DEFAULT_CONFIGURATION", "WSManHost"]
+
+DEFAULT_CONFIGURATION = "Microsoft.PowerShell"
+
+
+class WSManHost:
+    """Opens the sessions of shells. It is a `wsman.hosting.Host`.
+
+    ``configurations`` maps names, compared without case, to engines; ``programs`` allows winrs
+    shells. ``report`` gets a line for what went wrong in a session.
+    """
+
+    def __init__(
+        self,
+        configurations: Mapping[str, Engine],
+        *,
+        programs: bool = False,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._engines = {name.lower(): engine for name, engine in configurations.items()}
+        self._programs = programs
+        self._report = report
+        self._nursery: trio.Nursery | None = None
+        self._running = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run all sessions; cancel it to end them."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def ended(self) -> None:
+        """Wait until every session has ended."""
+        while self._running:
+            await trio.sleep(0.02)
+
+    def open(self, request: ShellRequest, link: ShellLink) -> WatchedSession | ProgramShell:
+        """The session of a new shell. Raises Refusal for an unknown configuration."""
+        assert self._nursery is not None
+        resource = request.resource_uri.lower()
+        if resource == names.RESOURCE_CMD.lower() and self._programs:
+            shell = ProgramShell(request, link)
+            self._nursery.start_soon(self._run, shell.run, link)
+            return shell
+        name = resource.removeprefix(names.POWERSHELL_PREFIX.lower())
+        engine = self._engines.get(name) if name != resource else None
+        if engine is None:
+            raise Refusal(make_fault("DestinationUnreachable", _unknown(request.resource_uri)))
+        session = engine.open(_Link(link, self._report))
+        run = partial(session.run, task_status=trio.TASK_STATUS_IGNORED)
+        self._nursery.start_soon(self._run, run, link)
+        return WatchedSession(session)
+
+    async def _run(self, work: Callable[[], Awaitable[None]], link: ShellLink) -> None:
+        self._running += 1
+        try:
+            await work()
+        except Exception as error:
+            # One session's trouble must not end the others.
+            self._report(f"a session ended: {type(error).__name__}: {error}")
+        finally:
+            self._running -= 1
+        link.fail("The session has ended.")
+
+
+def _unknown(resource_uri: str) -> str:
+    name = resource_uri.rpartition("/")[2][:256]
+    return (
+        "The WS-Management service cannot process the request. Cannot find the "
+        f"{name} session configuration in the WSMan: drive on this computer."
+    )
+
+
+class _Link:
+    """Adds the log to what a shell's link does."""
+
+    def __init__(self, link: ShellLink, report: Callable[[str], None]) -> None:
+        self.wake = link.wake
+        self.act_failed = link.act_failed
+        self.fail = link.fail
+        self.report = report
+
+
+class WatchedSession:
+    """A session whose commands' states are known. It is a `wsman.hosting.Session`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._watches: dict[UUID | None, FragmentWatch] = {}
+        self._answers: dict[UUID | None, FragmentWatch] = {}
+        self._done: set[UUID] = set()
+        self._asking: set[UUID] = set()
+        self.takes_more = session.takes_more
+        self.pending = session.pending
+        self.client_gone = session.client_gone
+
+    def receive(self, item: Outgoing) -> None:
+        if item.stream is Stream.PROMPT_RESPONSE:
+            watch = self._answers.setdefault(item.target, FragmentWatch())
+            for seen in watch.take(item.data):
+                # Some clients answer a command's question on the pool's stream.
+                self._asking.discard(item.target or seen.pipeline)
+        self._session.receive(item)
+
+    def data_to_send(self, room: int, target: UUID | None = None) -> Outgoing | None:
+        out = self._session.data_to_send(room, target)
+        if out is not None and target is not None:
+            if out.data:
+                self._look(target, out.data)
+            if out.act is not None and not self._session.pending(target):
+                self._forget(target, out)
+        return out
+
+    def _look(self, target: UUID, data: bytes) -> None:
+        watch = self._watches.get(target)
+        if watch is None:
+            watch = self._watches[target] = FragmentWatch()
+        for seen in watch.take(data):
+            if seen.ends_pipeline:
+                self._done.add(target)
+                self._asking.discard(target)
+            elif seen.wants_answer:
+                self._asking.add(target)
+
+    def _forget(self, target: UUID, out: Outgoing) -> None:
+        if out.act is not None and out.act.value == "close pipeline":
+            for each in (self._watches, self._answers):
+                each.pop(target, None)
+            self._done.discard(target)
+            self._asking.discard(target)
+
+    def state(self, target: UUID) -> str:
+        if target in self._done and not self._session.pending(target):
+            return "Done"
+        return "Pending" if target in self._asking else "Running"
