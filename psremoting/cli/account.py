@@ -14,13 +14,16 @@ from wsman.accounts import Accounts, AccountsError, new_account
 
 __all__ = ["account"]
 
-_EPILOG = """\b
-Examples:
-  psrp account add carol --accounts /etc/psrp/accounts
-  psrp account add carol --accounts /etc/psrp/accounts --ntlm --password-file secret.txt
-  psrp account list --accounts /etc/psrp/accounts
-  psrp account remove carol --accounts /etc/psrp/accounts
-"""
+_ADD = """psrp account add carol --accounts /etc/psrp/accounts
+  psrp account add carol --accounts /etc/psrp/accounts --ntlm --password-file secret.txt"""
+_LIST = "psrp account list --accounts /etc/psrp/accounts"
+_REMOVE = "psrp account remove carol --accounts /etc/psrp/accounts"
+
+
+def _epilog(*examples: str) -> str:
+    return "\b\nExamples:\n" + "".join(f"  {each}\n" for each in examples)
+
+
 _ACCOUNTS = click.option(
     "--accounts",
     "path",
@@ -32,7 +35,7 @@ _ACCOUNTS = click.option(
 )
 
 
-@click.group(epilog=_EPILOG)
+@click.group(epilog=_epilog(_ADD, _LIST, _REMOVE))
 def account() -> None:
     """The accounts with which clients of `psrp serve --http` and `--https` sign in.
 
@@ -72,7 +75,7 @@ def _password(file: str | None) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-@account.command()
+@account.command(epilog=_epilog(_ADD))
 @click.argument("name")
 @_ACCOUNTS
 @click.option(
@@ -92,7 +95,7 @@ def add(name: str, path: Path, password_file: str | None, ntlm: bool) -> None:
     _write(path, accounts)
 
 
-@account.command("list")
+@account.command("list", epilog=_epilog(_LIST))
 @_ACCOUNTS
 def list_accounts(path: Path) -> None:
     """List the accounts, and which can be used with NTLM."""
@@ -102,7 +105,7 @@ def list_accounts(path: Path) -> None:
         click.echo(f"{name}  ntlm" if found is not None and found.nt_hash else name)
 
 
-@account.command()
+@account.command(epilog=_epilog(_REMOVE))
 @click.argument("name")
 @_ACCOUNTS
 def remove(name: str, path: Path) -> None:

@@ -65,7 +65,7 @@ class Session(Protocol):
     def client_gone(self) -> None:
         """Nothing more comes from the client; what is left to say may be lost."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Do the work until the session is closed or the client is gone; then nothing is left
         running. Started before anything but the opening of the pool is received."""
 
