@@ -1,310 +1,330 @@
-"""The bodies of the session's and the pool's messages: for each event class one function to write
-and one to read.
+# table: the body of every message
+"""The bodies of the messages: one table of fields for each, or a pair of functions.
 
-``write_x`` gives the value that is serialized, or None for an empty body. ``read_x`` gets the
-pipeline's id, the message's name and the value, None for an empty body. Members stand in the
-order in which PowerShell writes them; ``EncodeAndDecode.cs``, [MS-PSRP] 2.2.2.
-
-Writing raises LocalProtocolError, reading MessageError and nothing else.
+Members are written in the order in which PowerShell writes them; ``EncodeAndDecode.cs``,
+[MS-PSRP] 2.2.2. `psrp.fields` explains the tables. Writing raises LocalProtocolError, reading
+MessageError.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from psrp import events as e
-from psrp.clixml import DateTime, Dictionary, Int64, List, PSObject, Version
-from psrp.dictionaries import primitive_dictionary
+from psrp.clixml import Int64, PSObject
+from psrp.commands import read_powershell, write_powershell
 from psrp.enums import (
-    APARTMENT_STATES,
-    RUNSPACE_STATES,
-    THREAD_OPTIONS,
+    ApartmentState,
+    CommandTypes,
+    InvocationState,
+    RemoteStreamOptions,
+    RunspaceState,
+    ThreadOptions,
+)
+from psrp.fields import (
+    ANYTHING,
+    BOOLEAN,
+    CALL_ID,
+    ERROR,
+    GUID,
+    INT32,
+    OPTIONAL_BYTES,
+    OPTIONAL_INT32,
+    PRIMITIVES,
+    TEXT,
+    TEXT_OR_EMPTY,
+    TEXT_OR_NIL,
+    TEXTS,
+    TIME,
+    VALUES,
+    VERSION,
+    Body,
+    Codec,
+    FieldType,
+    enum,
+    known_enum,
+    pipeline_of,
 )
 from psrp.host import read_host_info, write_host_info
-from psrp.properties import (
-    Properties,
-    bag,
-    enum_object,
-    enum_text,
-    int32,
-    int64,
-    unwrap,
+from psrp.host_methods import (
+    HostMethodId,
+    read_arguments,
+    read_result,
+    write_arguments,
+    write_result,
 )
-from psrp.records import NO_TIME, ErrorRecord
-from psrp.sansio import LocalProtocolError, MessageError
+from psrp.properties import Properties, bag, int32, int64, unwrap, write_enum
+from psrp.records import ErrorRecord
+from psrp.versions import NESTED_REQUIRED_SINCE, ProtocolVersion
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Pid = UUID | None
-ProtocolVersion = tuple[int, int]
-
-_APARTMENT = "System.Threading.ApartmentState"
-_THREADS = "System.Management.Automation.Runspaces.PSThreadOptions"
-_NO_ID = UUID(int=0)
-
-
-def _version(name: str, text: str) -> Version:
-    try:
-        return Version(text)
-    except ValueError:
-        raise LocalProtocolError(f"{name}: two to four numbers with dots between") from None
-
-
-def apartment(number: int) -> PSObject:
-    """The ApartmentState of a pool or a pipeline."""
-    return enum_object(_APARTMENT, number, enum_text(number, APARTMENT_STATES))
-
-
-def read_apartment(source: Properties) -> int:
-    """The same, read: an ApartmentState where the number is known."""
-    number = source.enum("ApartmentState", APARTMENT_STATES)
-    return e.ApartmentState(number) if number in APARTMENT_STATES else number
+__all__ = [
+    "APPLICATION_PRIVATE_DATA",
+    "CONNECT_RUNSPACEPOOL",
+    "CREATE_PIPELINE",
+    "ENCRYPTED_SESSION_KEY",
+    "GET_COMMAND_METADATA",
+    "INIT_RUNSPACEPOOL",
+    "PIPELINE_STATE",
+    "PUBLIC_KEY",
+    "PUBLIC_KEY_REQUEST",
+    "RUNSPACEPOOL_INIT_DATA",
+    "RUNSPACEPOOL_STATE",
+    "RUNSPACE_AVAILABILITY",
+    "SESSION_CAPABILITY",
+    "SET_MAX_RUNSPACES",
+    "SET_MIN_RUNSPACES",
+    "USER_EVENT",
+    "data_body",
+    "empty_body",
+    "host_call",
+    "host_response",
+    "record_body",
+    "request",
+]
 
 
-def need_pid(pid: Pid, message: str) -> UUID:
-    """The id of the pipeline that ``message`` is for; MessageError without one."""
-    if pid is None:
-        raise MessageError(message, "the message names no pipeline", "PID")
-    return pid
+# -- types of properties that only one or two messages have
+
+HOST_INFO = FieldType(
+    lambda name, value, _: write_host_info(value),
+    lambda source, name, _: read_host_info(source.child(name).object, source.message),
+)
+POWERSHELL = FieldType(
+    lambda name, value, version: write_powershell(value, version),
+    lambda source, name, _: read_powershell(source.child(name).object, source.message),
+)
 
 
-# -- session and pool
+def _read_nested(source: Properties, name: str, version: ProtocolVersion) -> bool:
+    read = source.take if version >= NESTED_REQUIRED_SINCE else source.find
+    return bool(read(name, bool))
 
 
-def write_capability(event: e.SessionCapability, version: ProtocolVersion) -> PSObject:
-    members: dict[str, Any] = {
-        "protocolversion": _version("protocolversion", event.protocol_version),
-        "PSVersion": _version("PSVersion", event.ps_version),
-        "SerializationVersion": _version("SerializationVersion", event.serialization_version),
-    }
-    if event.time_zone is not None:
-        members["TimeZone"] = event.time_zone
-    return bag(members)
+NESTED = FieldType(BOOLEAN.write, _read_nested)
 
 
-def read_capability(pid: Pid, message: str, value: Any) -> e.SessionCapability:
-    source = Properties(message, value)
-    return e.SessionCapability(
-        protocol_version=str(source.take("protocolversion", Version)),
-        ps_version=str(source.take("PSVersion", Version)),
-        serialization_version=str(source.take("SerializationVersion", Version)),
-        time_zone=source.find("TimeZone", bytes),
-    )
+def _write_answer(name: str, value: int | bool, version: ProtocolVersion) -> int | bool:
+    return value if isinstance(value, bool) else int32(name, value)
 
 
-def write_init(event: e.InitRunspacePool, version: ProtocolVersion) -> PSObject:
-    arguments = event.application_arguments
-    threads = enum_text(event.thread_options, THREAD_OPTIONS)
-    return bag(
-        {
-            "MinRunspaces": int32("MinRunspaces", event.min_runspaces),
-            "MaxRunspaces": int32("MaxRunspaces", event.max_runspaces),
-            "PSThreadOptions": enum_object(_THREADS, event.thread_options, threads),
-            "ApartmentState": apartment(event.apartment_state),
-            "ApplicationArguments": None if arguments is None else primitive_dictionary(arguments),
-            "HostInfo": write_host_info(event.host_info),
-        }
-    )
-
-
-def read_init(pid: Pid, message: str, value: Any) -> e.InitRunspacePool:
-    source = Properties(message, value)
-    threads = source.enum("PSThreadOptions", THREAD_OPTIONS)
-    return e.InitRunspacePool(
-        min_runspaces=source.take("MinRunspaces", int),
-        max_runspaces=source.take("MaxRunspaces", int),
-        thread_options=e.ThreadOptions(threads) if threads in THREAD_OPTIONS else threads,
-        apartment_state=read_apartment(source),
-        application_arguments=source.take_or_nil("ApplicationArguments", Dictionary),
-        host_info=read_host_info(source.child("HostInfo").object, message),
-    )
-
-
-def write_public_key(event: e.PublicKey, version: ProtocolVersion) -> PSObject:
-    return bag({"PublicKey": event.key})
-
-
-def read_public_key(pid: Pid, message: str, value: Any) -> e.PublicKey:
-    return e.PublicKey(key=Properties(message, value).take("PublicKey", str))
-
-
-def write_session_key(event: e.EncryptedSessionKey, version: ProtocolVersion) -> PSObject:
-    return bag({"EncryptedSessionKey": event.key})
-
-
-def read_session_key(pid: Pid, message: str, value: Any) -> e.EncryptedSessionKey:
-    return e.EncryptedSessionKey(key=Properties(message, value).take("EncryptedSessionKey", str))
-
-
-def write_key_request(event: e.PublicKeyRequest, version: ProtocolVersion) -> str:
-    return ""
-
-
-def read_key_request(pid: Pid, message: str, value: Any) -> e.PublicKeyRequest:
-    return e.PublicKeyRequest()
-
-
-def write_connect(event: e.ConnectRunspacePool, version: ProtocolVersion) -> PSObject | str:
-    members: dict[str, Any] = {}
-    if event.min_runspaces is not None:
-        members["MinRunspaces"] = int32("MinRunspaces", event.min_runspaces)
-    if event.max_runspaces is not None:
-        members["MaxRunspaces"] = int32("MaxRunspaces", event.max_runspaces)
-    return bag(members) if members else ""
-
-
-def read_connect(pid: Pid, message: str, value: Any) -> e.ConnectRunspacePool:
-    if isinstance(value, str):
-        return e.ConnectRunspacePool()
-    source = Properties(message, value)
-    return e.ConnectRunspacePool(
-        min_runspaces=source.find("MinRunspaces", int),
-        max_runspaces=source.find("MaxRunspaces", int),
-    )
-
-
-def write_set_max(event: e.SetMaxRunspaces, version: ProtocolVersion) -> PSObject:
-    count = int32("MaxRunspaces", event.count)
-    return bag({"MaxRunspaces": count, "ci": int64("ci", event.call_id)})
-
-
-def read_set_max(pid: Pid, message: str, value: Any) -> e.SetMaxRunspaces:
-    source = Properties(message, value)
-    return e.SetMaxRunspaces(count=source.take("MaxRunspaces", int), call_id=_call_id(source))
-
-
-def write_set_min(event: e.SetMinRunspaces, version: ProtocolVersion) -> PSObject:
-    count = int32("MinRunspaces", event.count)
-    return bag({"MinRunspaces": count, "ci": int64("ci", event.call_id)})
-
-
-def read_set_min(pid: Pid, message: str, value: Any) -> e.SetMinRunspaces:
-    source = Properties(message, value)
-    return e.SetMinRunspaces(count=source.take("MinRunspaces", int), call_id=_call_id(source))
-
-
-def _call_id(source: Properties) -> int:
-    return int(source.take("ci", Int64))
-
-
-def write_question(
-    event: e.GetAvailableRunspaces | e.ResetRunspaceState, version: ProtocolVersion
-) -> PSObject:
-    return bag({"ci": int64("ci", event.call_id)})
-
-
-def read_get_available(pid: Pid, message: str, value: Any) -> e.GetAvailableRunspaces:
-    return e.GetAvailableRunspaces(call_id=_call_id(Properties(message, value)))
-
-
-def read_reset(pid: Pid, message: str, value: Any) -> e.ResetRunspaceState:
-    return e.ResetRunspaceState(call_id=_call_id(Properties(message, value)))
-
-
-def write_availability(event: e.RunspaceAvailability, version: ProtocolVersion) -> PSObject:
-    answer = event.answer
-    count = answer if isinstance(answer, bool) else int32("SetMinMaxRunspacesResponse", answer)
-    return bag({"SetMinMaxRunspacesResponse": count, "ci": int64("ci", event.call_id)})
-
-
-def read_availability(pid: Pid, message: str, value: Any) -> e.RunspaceAvailability:
-    source = Properties(message, value)
-    name = "SetMinMaxRunspacesResponse"
+def _read_answer(source: Properties, name: str, version: ProtocolVersion) -> int | bool:
     answer = unwrap(source.any(name))
-    # An I64 is what the text asks for; no real server sends one.
+    # The specification asks for an I64; no real server sends one.
     if type(answer) is Int64:
         answer = int(answer)
     if type(answer) is not int and type(answer) is not bool:
         raise source.wrong(name, int)
-    return e.RunspaceAvailability(call_id=_call_id(source), answer=answer)
+    return answer
 
 
-def write_pool_state(event: e.RunspacePoolStateMessage, version: ProtocolVersion) -> PSObject:
-    return write_state("RunspaceState", event.state, event.error)
+ANSWER = FieldType(_write_answer, _read_answer)
+OPTIONAL_ANYTHING = FieldType(ANYTHING.write, lambda source, name, _: source.object.get(name))
 
 
-def read_pool_state(pid: Pid, message: str, value: Any) -> e.RunspacePoolStateMessage:
-    source = Properties(message, value)
-    number = source.enum("RunspaceState", RUNSPACE_STATES)
-    if number not in RUNSPACE_STATES:
-        raise MessageError(message, f"there is no state {number}", "RunspaceState")
-    return e.RunspacePoolStateMessage(state=e.RunspaceState(number), error=read_error(source))
+# -- session and pool
+
+SESSION_CAPABILITY = Body(
+    e.SessionCapability,
+    ("protocolversion", "protocol_version", VERSION),
+    ("PSVersion", "ps_version", VERSION),
+    ("SerializationVersion", "serialization_version", VERSION),
+    ("TimeZone", "time_zone", OPTIONAL_BYTES),
+)
+INIT_RUNSPACEPOOL = Body(
+    e.InitRunspacePool,
+    ("MinRunspaces", "min_runspaces", INT32),
+    ("MaxRunspaces", "max_runspaces", INT32),
+    ("PSThreadOptions", "thread_options", enum(ThreadOptions)),
+    ("ApartmentState", "apartment_state", enum(ApartmentState)),
+    ("ApplicationArguments", "application_arguments", PRIMITIVES),
+    ("HostInfo", "host_info", HOST_INFO),
+)
+PUBLIC_KEY = Body(e.PublicKey, ("PublicKey", "key", TEXT))
+ENCRYPTED_SESSION_KEY = Body(e.EncryptedSessionKey, ("EncryptedSessionKey", "key", TEXT))
+PUBLIC_KEY_REQUEST = Codec(lambda event, _: "", lambda *_: e.PublicKeyRequest())
+CONNECT_RUNSPACEPOOL = Body(
+    e.ConnectRunspacePool,
+    ("MinRunspaces", "min_runspaces", OPTIONAL_INT32),
+    ("MaxRunspaces", "max_runspaces", OPTIONAL_INT32),
+    or_empty=True,
+)
+SET_MAX_RUNSPACES = Body(
+    e.SetMaxRunspaces, ("MaxRunspaces", "count", INT32), ("ci", "call_id", CALL_ID)
+)
+SET_MIN_RUNSPACES = Body(
+    e.SetMinRunspaces, ("MinRunspaces", "count", INT32), ("ci", "call_id", CALL_ID)
+)
+RUNSPACE_AVAILABILITY = Body(
+    e.RunspaceAvailability,
+    ("SetMinMaxRunspacesResponse", "answer", ANSWER),
+    ("ci", "call_id", CALL_ID),
+)
+RUNSPACEPOOL_STATE = Body(
+    e.RunspacePoolStateMessage,
+    ("RunspaceState", "state", known_enum(RunspaceState)),
+    ("ExceptionAsErrorRecord", "error", ERROR),
+)
+USER_EVENT = Body(
+    e.UserEvent,
+    ("PSEventArgs.EventIdentifier", "event_id", INT32),
+    ("PSEventArgs.SourceIdentifier", "source_id", TEXT_OR_EMPTY),
+    ("PSEventArgs.TimeGenerated", "time_generated", TIME),
+    ("PSEventArgs.Sender", "sender", ANYTHING),
+    ("PSEventArgs.SourceArgs", "arguments", ANYTHING),
+    ("PSEventArgs.MessageData", "message_data", ANYTHING),
+    ("PSEventArgs.ComputerName", "computer", TEXT_OR_NIL),
+    ("PSEventArgs.RunspaceId", "runspace_id", GUID),
+)
+APPLICATION_PRIVATE_DATA = Body(
+    e.ApplicationPrivateData, ("ApplicationPrivateData", "data", PRIMITIVES)
+)
 
 
-def write_state(name: str, number: int, error: ErrorRecord | None) -> PSObject:
-    """The state of a pool or a pipeline with its reason."""
-    members: dict[str, Any] = {name: int32(name, number)}
-    if error is not None:
-        members["ExceptionAsErrorRecord"] = error.to_object()
+def request(event: type[e.Event]) -> Codec:
+    """Return the body of a request that has nothing but a call id."""
+    return Body(event, ("ci", "call_id", CALL_ID))
+
+
+_INIT_DATA = Body(
+    e.RunspacePoolInitData,
+    ("MinRunspaces", "min_runspaces", INT32),
+    ("MaxRunspaces", "max_runspaces", INT32),
+)
+
+
+def _read_init_data(
+    pid: UUID | None, message: str, value: Any, version: ProtocolVersion
+) -> e.RunspacePoolInitData:
+    found = _INIT_DATA.read(pid, message, value, version)
+    assert isinstance(found, e.RunspacePoolInitData)
+    # PowerShell writes the maximum under the minimum's name, and the other way round.
+    low, high = sorted((found.min_runspaces, found.max_runspaces))
+    return e.RunspacePoolInitData(min_runspaces=low, max_runspaces=high)
+
+
+RUNSPACEPOOL_INIT_DATA = Codec(_INIT_DATA.write, _read_init_data)
+
+
+# -- pipelines
+
+CREATE_PIPELINE = Body(
+    e.CreatePipeline,
+    ("PowerShell", "powershell", POWERSHELL),
+    ("NoInput", "no_input", BOOLEAN),
+    ("ApartmentState", "apartment_state", enum(ApartmentState)),
+    ("RemoteStreamOptions", "remote_stream_options", enum(RemoteStreamOptions)),
+    ("AddToHistory", "add_to_history", BOOLEAN),
+    ("HostInfo", "host_info", HOST_INFO),
+    ("IsNested", "is_nested", NESTED),
+)
+GET_COMMAND_METADATA = Body(
+    e.GetCommandMetadata,
+    ("Name", "names", TEXTS),
+    ("CommandType", "command_types", enum(CommandTypes)),
+    ("Namespace", "namespaces", TEXTS),
+    ("FullyQualifiedModule", "fully_qualified_modules", OPTIONAL_ANYTHING),
+    ("ArgumentList", "arguments", VALUES),
+)
+PIPELINE_STATE = Body(
+    e.PipelineStateMessage,
+    ("PipelineState", "state", known_enum(InvocationState)),
+    ("ExceptionAsErrorRecord", "error", ERROR),
+)
+
+
+def data_body(event: Callable[..., e.Event]) -> Codec:
+    """Return the body of PIPELINE_INPUT and PIPELINE_OUTPUT: the value itself."""
+    return Codec(
+        lambda value, _: value.data,
+        lambda pid, message, value, _: event(pipeline_id=pipeline_of(pid, message), data=value),
+    )
+
+
+def empty_body(event: Callable[..., e.Event]) -> Codec:
+    """Return the body of a pipeline's message that has none."""
+    return Codec(
+        lambda value, _: None,
+        lambda pid, message, value, _: event(pipeline_id=pipeline_of(pid, message)),
+    )
+
+
+def record_body(event: Callable[..., e.Event], record: Any, stream: str = "") -> Codec:
+    """Return the body of a record; some endpoints send them to the pool, without a pipeline.
+
+    ``stream`` tells records apart that share a class: Debug, Verbose, Warning.
+    """
+    name = (stream,) if stream else ()
+    return Codec(
+        lambda value, _: value.record.to_object(*name),
+        lambda pid, message, value, _: event(
+            pipeline_id=pid, record=record.from_object(value, message)
+        ),
+    )
+
+
+# -- host calls
+
+
+def _target(event: type[e.Event], pid: UUID | None, message: str) -> dict[str, Any]:
+    if not issubclass(event, e.PipelineEvent):
+        return {}
+    return {"pipeline_id": pipeline_of(pid, message)}
+
+
+def _read_call(source: Properties) -> dict[str, Any]:
+    method = source.enum("mi", HostMethodId)
+    return {"call_id": int(source.take("ci", Int64)), "method": method}
+
+
+def _write_call(event: Any, version: ProtocolVersion) -> PSObject:
+    return bag(
+        {
+            "ci": int64("ci", event.call_id),
+            "mi": write_enum(HostMethodId, event.method),
+            "mp": write_arguments(event.method, event.arguments),
+        }
+    )
+
+
+def host_call(event: type[Any]) -> Codec:
+    """Return the body of a host call; the method decides on the types of its arguments."""
+
+    def read(pid: UUID | None, message: str, value: Any, version: ProtocolVersion) -> e.Event:
+        source = Properties(message, value)
+        call = _read_call(source) | _target(event, pid, message)
+        call["arguments"] = read_arguments(call["method"], source.items("mp"))
+        made: e.Event = event(**call)
+        return made
+
+    return Codec(_write_call, read)
+
+
+def _write_response(event: Any, version: ProtocolVersion) -> PSObject:
+    members: dict[str, Any] = {}
+    result = write_result(event.method, event.result)
+    if result is not None:
+        members["mr"] = result
+    if event.error is not None:
+        members["me"] = event.error.to_object(bare=True)
+    members["ci"] = int64("ci", event.call_id)
+    members["mi"] = write_enum(HostMethodId, event.method)
     return bag(members)
 
 
-def read_error(source: Properties, name: str = "ExceptionAsErrorRecord") -> ErrorRecord | None:
-    """The reason of a state, when it has one."""
-    value = source.object.get(name)
-    return None if value is None else ErrorRecord.from_object(value, source.message)
+def host_response(event: type[Any]) -> Codec:
+    """Return the body of an answer to a host call; the method decides on the result's type."""
 
+    def read(pid: UUID | None, message: str, value: Any, version: ProtocolVersion) -> e.Event:
+        source = Properties(message, value)
+        call = _read_call(source) | _target(event, pid, message)
+        result, error = source.object.get("mr"), source.object.get("me")
+        if error is not None:
+            call["error"] = ErrorRecord.from_object(error, message)
+        if result is not None:
+            call["result"] = read_result(call["method"], result)
+        made: e.Event = event(**call)
+        return made
 
-def write_user_event(event: e.UserEvent, version: ProtocolVersion) -> PSObject:
-    arguments = event.arguments
-    if isinstance(arguments, tuple):
-        arguments = List(arguments)
-    return bag(
-        {
-            "PSEventArgs.EventIdentifier": int32("EventIdentifier", event.event_id),
-            "PSEventArgs.SourceIdentifier": event.source_id,
-            "PSEventArgs.TimeGenerated": event.time_generated or NO_TIME,
-            "PSEventArgs.Sender": event.sender,
-            "PSEventArgs.SourceArgs": arguments,
-            "PSEventArgs.MessageData": event.message_data,
-            "PSEventArgs.ComputerName": event.computer,
-            "PSEventArgs.RunspaceId": event.runspace_id or _NO_ID,
-        }
-    )
-
-
-def read_user_event(pid: Pid, message: str, value: Any) -> e.UserEvent:
-    source = Properties(message, value)
-    return e.UserEvent(
-        event_id=source.take("PSEventArgs.EventIdentifier", int),
-        source_id=source.take_or_nil("PSEventArgs.SourceIdentifier", str) or "",
-        time_generated=source.take("PSEventArgs.TimeGenerated", DateTime),
-        sender=source.any("PSEventArgs.Sender"),
-        arguments=source.any("PSEventArgs.SourceArgs"),
-        message_data=source.any("PSEventArgs.MessageData"),
-        computer=source.take_or_nil("PSEventArgs.ComputerName", str),
-        runspace_id=source.take("PSEventArgs.RunspaceId", UUID),
-    )
-
-
-def write_private_data(event: e.ApplicationPrivateData, version: ProtocolVersion) -> PSObject:
-    data = event.data
-    return bag({"ApplicationPrivateData": None if data is None else primitive_dictionary(data)})
-
-
-def read_private_data(pid: Pid, message: str, value: Any) -> e.ApplicationPrivateData:
-    data = Properties(message, value).take_or_nil("ApplicationPrivateData", Dictionary)
-    return e.ApplicationPrivateData(data=data)
-
-
-def write_init_data(event: e.RunspacePoolInitData, version: ProtocolVersion) -> PSObject:
-    return bag(
-        {
-            "MinRunspaces": int32("MinRunspaces", event.min_runspaces),
-            "MaxRunspaces": int32("MaxRunspaces", event.max_runspaces),
-        }
-    )
-
-
-def read_init_data(pid: Pid, message: str, value: Any) -> e.RunspacePoolInitData:
-    source = Properties(message, value)
-    # PowerShell puts the maximum under the minimum's name, and the other way round.
-    counts = sorted((source.take("MinRunspaces", int), source.take("MaxRunspaces", int)))
-    return e.RunspacePoolInitData(min_runspaces=counts[0], max_runspaces=counts[1])
-
-
-if TYPE_CHECKING:
-    Write = Callable[[Any, ProtocolVersion], Any]
-    Read = Callable[[Pid, str, Any], e.Event]
+    return Codec(_write_response, read)

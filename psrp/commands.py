@@ -17,10 +17,11 @@ from dataclasses import KW_ONLY, replace
 from typing import Any
 
 from psrp.clixml import Dictionary, List, PSObject, SecureString
-from psrp.enums import PIPELINE_RESULT_TYPES, PipelineResultTypes
+from psrp.enums import PipelineResultTypes
 from psrp.frozen import dataclass
-from psrp.properties import Properties, bag, enum_object, enum_text
+from psrp.properties import Properties, bag, write_enum
 from psrp.sansio import LocalProtocolError, MessageError
+from psrp.versions import BATCHES_SINCE, INFORMATION_SINCE, OLDEST, ProtocolVersion
 
 __all__ = [
     "USING",
@@ -45,21 +46,19 @@ _OBJECT_LIST = (
     "PublicKeyToken=31bf3856ad364e35]]",
     "System.Object",
 )
-_RESULT_TYPES = "System.Management.Automation.Runspaces.PipelineResultTypes"
 _NONE = PipelineResultTypes.NONE
 
 #: wire name, attribute, the protocol that brought it; the order is the client's
 _MERGES = (
-    ("MergeMyResult", "merge_my_result", (2, 0)),
-    ("MergeToResult", "merge_to_result", (2, 0)),
-    ("MergePreviousResults", "merge_previous_results", (2, 0)),
-    ("MergeError", "merge_error", (2, 2)),
-    ("MergeWarning", "merge_warning", (2, 2)),
-    ("MergeVerbose", "merge_verbose", (2, 2)),
-    ("MergeDebug", "merge_debug", (2, 2)),
-    ("MergeInformation", "merge_information", (2, 3)),
+    ("MergeMyResult", "merge_my_result", OLDEST),
+    ("MergeToResult", "merge_to_result", OLDEST),
+    ("MergePreviousResults", "merge_previous_results", OLDEST),
+    ("MergeError", "merge_error", BATCHES_SINCE),
+    ("MergeWarning", "merge_warning", BATCHES_SINCE),
+    ("MergeVerbose", "merge_verbose", BATCHES_SINCE),
+    ("MergeDebug", "merge_debug", BATCHES_SINCE),
+    ("MergeInformation", "merge_information", INFORMATION_SINCE),
 )
-_BATCHES_SINCE = (2, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ def _shown(value: Any) -> str:
     return f"<{kind}>"
 
 
-def write_powershell(shell: PowerShell, version: tuple[int, int]) -> PSObject:
+def write_powershell(shell: PowerShell, version: ProtocolVersion) -> PSObject:
     """The PowerShell member of CREATE_PIPELINE for a peer of ``version``.
 
     Raises LocalProtocolError for an empty statement, and below 2.2 for more than one.
@@ -230,7 +229,7 @@ def write_powershell(shell: PowerShell, version: tuple[int, int]) -> PSObject:
         raise LocalProtocolError("a pipeline runs at least one command in each statement")
     members: dict[str, Any] = {}
     if len(shell.statements) > 1:
-        if version < _BATCHES_SINCE:
+        if version < BATCHES_SINCE:
             raise LocalProtocolError("more than one statement needs protocol 2.2")
         members["ExtraCmds"] = List(
             [bag({"Cmds": _commands(each, version)}) for each in shell.statements], _OBJECT_LIST
@@ -242,11 +241,11 @@ def write_powershell(shell: PowerShell, version: tuple[int, int]) -> PSObject:
     return bag(members)
 
 
-def _commands(statement: tuple[Command, ...], version: tuple[int, int]) -> List:
+def _commands(statement: tuple[Command, ...], version: ProtocolVersion) -> List:
     return List([_command(each, version) for each in statement], _OBJECT_LIST)
 
 
-def _command(each: Command, version: tuple[int, int]) -> PSObject:
+def _command(each: Command, version: ProtocolVersion) -> PSObject:
     members: dict[str, Any] = {
         "Cmd": each.text,
         "IsScript": each.is_script,
@@ -254,9 +253,7 @@ def _command(each: Command, version: tuple[int, int]) -> PSObject:
     }
     for name, attribute, since in _MERGES:
         if version >= since:
-            number = getattr(each, attribute)
-            text = enum_text(number, PIPELINE_RESULT_TYPES, flags=True)
-            members[name] = enum_object(_RESULT_TYPES, number, text)
+            members[name] = write_enum(PipelineResultTypes, getattr(each, attribute))
     members["Args"] = List(
         [bag({"N": each.name, "V": each.value}) for each in each.parameters], _OBJECT_LIST
     )
@@ -286,12 +283,10 @@ def _read_commands(source: Properties) -> tuple[Command, ...]:
 def _read_command(source: Properties) -> Command:
     merges: dict[str, int] = {}
     for name, attribute, since in _MERGES:
-        if since == (2, 0):
-            number = source.enum(name, PIPELINE_RESULT_TYPES)
+        if since == OLDEST:
+            merges[attribute] = source.enum(name, PipelineResultTypes)
         else:
-            number = source.find_enum(name, PIPELINE_RESULT_TYPES) or 0
-        known = number in PIPELINE_RESULT_TYPES
-        merges[attribute] = PipelineResultTypes(number) if known else number
+            merges[attribute] = source.find_enum(name, PipelineResultTypes) or _NONE
     return Command(
         source.take("Cmd", str),
         is_script=source.take("IsScript", bool),

@@ -1,34 +1,143 @@
-"""The enums of PowerShell that the protocol carries, under PowerShell's own names.
+"""The enums of PowerShell that the protocol carries, each defined once: numbers, names, type name.
 
-On the wire an enum is an object with type, name and number (`psrp.properties.enum_object`);
-the tables give the name to each number and serve a peer that sends the name alone.
+On the wire an enum is an object with type, name and number, or a plain number
+(`psrp.properties.write_enum`, `Properties.enum`). A number that is not in the table is kept.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-
-from psrp.properties import Labels
+from functools import cache
+from typing import ClassVar
 
 __all__ = [
-    "APARTMENT_STATES",
-    "COLORS",
-    "COMMAND_TYPES",
-    "ERROR_CATEGORIES",
-    "INVOCATION_STATES",
-    "PIPELINE_RESULT_TYPES",
-    "PROGRESS_TYPES",
-    "REMOTE_STREAM_OPTIONS",
-    "RUNSPACE_STATES",
-    "THREAD_OPTIONS",
+    "ApartmentState",
+    "CommandTypes",
     "ConsoleColor",
     "ErrorCategory",
+    "InvocationState",
     "PipelineResultTypes",
     "ProgressType",
+    "RemoteStreamOptions",
+    "RunspaceState",
+    "ThreadOptions",
+    "WireEnum",
 ]
 
+_SMA = "System.Management.Automation."
 
-class ErrorCategory(IntEnum):
+
+class WireEnum(IntEnum):
+    """An enum of .NET. A member is a number with the name that PowerShell spells it with.
+
+    A member whose Python name differs from PowerShell's has the latter as a second value:
+    ``NOT_STARTED = 0, "NotStarted"``. `str` gives PowerShell's name.
+    """
+
+    type_name: ClassVar[str]
+    """The full name of the .NET type."""
+    flags: ClassVar[bool]
+    """Whether the numbers are bits that can be combined."""
+
+    def __new__(cls, number: int, label: str = "") -> WireEnum:
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member._label = label  # type: ignore[attr-defined]
+        return member
+
+    def __init_subclass__(cls, *, type_name: str = "", flags: bool = False) -> None:
+        super().__init_subclass__()
+        cls.type_name = type_name
+        cls.flags = flags
+
+    @property
+    def label(self) -> str:
+        """PowerShell's name."""
+        return self._label or self.name  # type: ignore[attr-defined]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @classmethod
+    @cache
+    def labels(cls) -> dict[int, str]:
+        """Return PowerShell's names by number."""
+        return {member.value: member.label for member in cls}
+
+    @classmethod
+    @cache
+    def numbers(cls) -> dict[str, int]:
+        """Return the numbers by PowerShell's names in lower case."""
+        return {member.label.casefold(): member.value for member in cls}
+
+    @classmethod
+    def known(cls, number: int) -> int:
+        """Return the member of a number, or the number where there is none."""
+        return cls(number) if number in cls.labels() else number
+
+    @classmethod
+    def text(cls, number: int) -> str:
+        """Return what .NET shows: a name, the names of the bits, or the number."""
+        labels = cls.labels()
+        if number in labels:
+            return labels[number]
+        names: list[str] = []
+        rest = number
+        if cls.flags:
+            for bit in sorted(labels, reverse=True):
+                if bit > 0 and rest & bit == bit:
+                    names.append(labels[bit])
+                    rest &= ~bit
+        return ", ".join(reversed(names)) if names and rest == 0 else str(int(number))
+
+
+class RunspaceState(WireEnum, type_name=_SMA + "Runspaces.RunspacePoolState"):
+    """RUNSPACEPOOL_STATE numbers as PowerShell uses them; [MS-PSRP] 2.2.3.4 differs above 5.
+
+    Only OPENED, CLOSED, CLOSING and BROKEN are ever sent.
+    """
+
+    BEFORE_OPEN = 0, "BeforeOpen"
+    OPENING = 1, "Opening"
+    OPENED = 2, "Opened"
+    CLOSED = 3, "Closed"
+    CLOSING = 4, "Closing"
+    BROKEN = 5, "Broken"
+    DISCONNECTING = 6, "Disconnecting"
+    DISCONNECTED = 7, "Disconnected"
+    CONNECTING = 8, "Connecting"
+
+
+class InvocationState(WireEnum, type_name=_SMA + "PSInvocationState"):
+    """PSInvocationState, [MS-PSRP] 2.2.3.5. A server sends only STOPPED, COMPLETED and FAILED."""
+
+    NOT_STARTED = 0, "NotStarted"
+    RUNNING = 1, "Running"
+    STOPPING = 2, "Stopping"
+    STOPPED = 3, "Stopped"
+    COMPLETED = 4, "Completed"
+    FAILED = 5, "Failed"
+    DISCONNECTED = 6, "Disconnected"
+
+
+class ThreadOptions(WireEnum, type_name=_SMA + "Runspaces.PSThreadOptions"):
+    """PSThreadOptions, [MS-PSRP] 2.2.3.6."""
+
+    DEFAULT = 0, "Default"
+    USE_NEW_THREAD = 1, "UseNewThread"
+    REUSE_THREAD = 2, "ReuseThread"
+    USE_CURRENT_THREAD = 3, "UseCurrentThread"
+
+
+class ApartmentState(WireEnum, type_name="System.Threading.ApartmentState"):
+    """[MS-PSRP] 2.2.3.7."""
+
+    STA = 0
+    MTA = 1
+    UNKNOWN = 2, "Unknown"
+
+
+class ErrorCategory(WireEnum, type_name=_SMA + "ErrorCategory"):
     """System.Management.Automation.ErrorCategory; the names are PowerShell's."""
 
     NotSpecified = 0
@@ -65,7 +174,7 @@ class ErrorCategory(IntEnum):
     NotEnabled = 31
 
 
-class ConsoleColor(IntEnum):
+class ConsoleColor(WireEnum, type_name="System.ConsoleColor"):
     """System.ConsoleColor; -1 on the wire means that no colour was given."""
 
     Black = 0
@@ -86,93 +195,50 @@ class ConsoleColor(IntEnum):
     White = 15
 
 
-class ProgressType(IntEnum):
+class ProgressType(WireEnum, type_name=_SMA + "ProgressRecordType"):
     """System.Management.Automation.ProgressRecordType. [MS-PSRP] 2.2.5.1.25"""
 
     Processing = 0
     Completed = 1
 
 
-class PipelineResultTypes(IntEnum):
-    """Where a stream of a command goes. The numbers follow each other; they are no bits,
-    whatever [MS-PSRP] 2.2.3.31 says (``Command.cs``). Old clients send 3 for Error|Output."""
+class PipelineResultTypes(WireEnum, type_name=_SMA + "Runspaces.PipelineResultTypes", flags=True):
+    """The destination of a stream of a command.
 
-    NONE = 0
-    OUTPUT = 1
-    ERROR = 2
-    WARNING = 3
-    VERBOSE = 4
-    DEBUG = 5
-    INFORMATION = 6
-    ALL = 7
-    NULL = 8
+    The numbers are consecutive and not bits, unlike in [MS-PSRP] 2.2.3.31 (``Command.cs``). Old
+    clients send 3 for Error|Output.
+    """
+
+    NONE = 0, "None"
+    OUTPUT = 1, "Output"
+    ERROR = 2, "Error"
+    WARNING = 3, "Warning"
+    VERBOSE = 4, "Verbose"
+    DEBUG = 5, "Debug"
+    INFORMATION = 6, "Information"
+    ALL = 7, "All"
+    NULL = 8, "Null"
 
 
-ERROR_CATEGORIES: Labels = {item.value: item.name for item in ErrorCategory}
-COLORS: Labels = {item.value: item.name for item in ConsoleColor}
-PROGRESS_TYPES: Labels = {item.value: item.name for item in ProgressType}
+class RemoteStreamOptions(WireEnum, type_name=_SMA + "RemoteStreamOptions", flags=True):
+    """The records of a pipeline that carry their InvocationInfo; bits. [MS-PSRP] 2.2.3.8"""
 
-PIPELINE_RESULT_TYPES: Labels = {
-    0: "None",
-    1: "Output",
-    2: "Error",
-    3: "Warning",
-    4: "Verbose",
-    5: "Debug",
-    6: "Information",
-    7: "All",
-    8: "Null",
-}
+    AddInvocationInfoToErrorRecord = 1
+    AddInvocationInfoToWarningRecord = 2
+    AddInvocationInfoToDebugRecord = 4
+    AddInvocationInfoToVerboseRecord = 8
+    AddInvocationInfo = 15
 
-THREAD_OPTIONS: Labels = {
-    0: "Default",
-    1: "UseNewThread",
-    2: "ReuseThread",
-    3: "UseCurrentThread",
-}
 
-APARTMENT_STATES: Labels = {0: "STA", 1: "MTA", 2: "Unknown"}
+class CommandTypes(WireEnum, type_name=_SMA + "CommandTypes", flags=True):
+    """Bits. [MS-PSRP] 2.2.3.19"""
 
-#: Which records of a pipeline carry their InvocationInfo; bits. [MS-PSRP] 2.2.3.8
-REMOTE_STREAM_OPTIONS: Labels = {
-    1: "AddInvocationInfoToErrorRecord",
-    2: "AddInvocationInfoToWarningRecord",
-    4: "AddInvocationInfoToDebugRecord",
-    8: "AddInvocationInfoToVerboseRecord",
-    15: "AddInvocationInfo",
-}
-
-#: Bits. [MS-PSRP] 2.2.3.19
-COMMAND_TYPES: Labels = {
-    1: "Alias",
-    2: "Function",
-    4: "Filter",
-    8: "Cmdlet",
-    16: "ExternalScript",
-    32: "Application",
-    64: "Script",
-    256: "Configuration",
-    383: "All",
-}
-
-RUNSPACE_STATES: Labels = {
-    0: "BeforeOpen",
-    1: "Opening",
-    2: "Opened",
-    3: "Closed",
-    4: "Closing",
-    5: "Broken",
-    6: "Disconnecting",
-    7: "Disconnected",
-    8: "Connecting",
-}
-
-INVOCATION_STATES: Labels = {
-    0: "NotStarted",
-    1: "Running",
-    2: "Stopping",
-    3: "Stopped",
-    4: "Completed",
-    5: "Failed",
-    6: "Disconnected",
-}
+    Alias = 1
+    Function = 2
+    Filter = 4
+    Cmdlet = 8
+    ExternalScript = 16
+    Application = 32
+    Script = 64
+    Configuration = 256
+    All = 383

@@ -9,71 +9,67 @@ the wire: it tells the caller what the machine met (`UnknownMessage`, `Ignored`,
 from __future__ import annotations
 
 from dataclasses import field
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
+from psrp.clixml import DateTime, Dictionary
+from psrp.commands import PowerShell
+from psrp.enums import ApartmentState, InvocationState, RunspaceState, ThreadOptions
 from psrp.frozen import dataclass
+from psrp.host import HostInfo
+from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
+from psrp.sansio import RemoteProtocolError
 from psrp.versions import PS_VERSION, SERIALIZATION_VERSION
 
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from psrp.clixml import DateTime, Dictionary
-    from psrp.commands import PowerShell
-    from psrp.host import HostInfo
-    from psrp.records import (
-        ErrorRecord,
-        InformationalRecord,
-        InformationRecord,
-        ProgressRecord,
-    )
-    from psrp.sansio import RemoteProtocolError
-
-
-class RunspaceState(IntEnum):
-    """RUNSPACEPOOL_STATE numbers as PowerShell uses them; [MS-PSRP] 2.2.3.4 differs above 5.
-
-    Only OPENED, CLOSED, CLOSING and BROKEN are ever sent.
-    """
-
-    BEFORE_OPEN = 0
-    OPENING = 1
-    OPENED = 2
-    CLOSED = 3
-    CLOSING = 4
-    BROKEN = 5
-    DISCONNECTING = 6
-    DISCONNECTED = 7
-    CONNECTING = 8
-
-
-class InvocationState(IntEnum):
-    """PSInvocationState, [MS-PSRP] 2.2.3.5. A server sends only STOPPED, COMPLETED and FAILED."""
-
-    NOT_STARTED = 0
-    RUNNING = 1
-    STOPPING = 2
-    STOPPED = 3
-    COMPLETED = 4
-    FAILED = 5
-    DISCONNECTED = 6
-
-
-class ThreadOptions(IntEnum):
-    """PSThreadOptions, [MS-PSRP] 2.2.3.6."""
-
-    DEFAULT = 0
-    USE_NEW_THREAD = 1
-    REUSE_THREAD = 2
-    USE_CURRENT_THREAD = 3
-
-
-class ApartmentState(IntEnum):
-    """[MS-PSRP] 2.2.3.7."""
-
-    STA = 0
-    MTA = 1
-    UNKNOWN = 2
+__all__ = [
+    "ApartmentState",
+    "ApplicationPrivateData",
+    "ClosePipeline",
+    "ClosePool",
+    "ConnectPipeline",
+    "ConnectRunspacePool",
+    "CreatePipeline",
+    "DebugRecordMessage",
+    "Disconnect",
+    "EncryptedSessionKey",
+    "EndOfPipelineInput",
+    "ErrorRecordMessage",
+    "Event",
+    "Fault",
+    "GetAvailableRunspaces",
+    "GetCommandMetadata",
+    "Ignored",
+    "InformationRecordMessage",
+    "InitRunspacePool",
+    "InvocationState",
+    "PipelineEvent",
+    "PipelineHostCall",
+    "PipelineHostResponse",
+    "PipelineInput",
+    "PipelineOutput",
+    "PipelineStateMessage",
+    "ProgressRecordMessage",
+    "PublicKey",
+    "PublicKeyRequest",
+    "Reconnect",
+    "ResetRunspaceState",
+    "RunspaceAvailability",
+    "RunspacePoolHostCall",
+    "RunspacePoolHostResponse",
+    "RunspacePoolInitData",
+    "RunspacePoolStateMessage",
+    "RunspaceState",
+    "SessionCapability",
+    "SetMaxRunspaces",
+    "SetMinRunspaces",
+    "StopPipeline",
+    "StopPowerShell",
+    "ThreadOptions",
+    "UnknownMessage",
+    "UserEvent",
+    "VerboseRecordMessage",
+    "WarningRecordMessage",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from psrp.clixml import Dictionary, PSObject
 from psrp.enums import ConsoleColor
 from psrp.frozen import dataclass
 from psrp.host_methods import (
-    HOST_METHODS,
     METHODS,
     VOID_CALL_ID,
     HostMethod,
@@ -38,7 +37,6 @@ from psrp.properties import Properties, bag, unwrap
 from psrp.sansio import MessageError
 
 __all__ = [
-    "HOST_METHODS",
     "METHODS",
     "VOID_CALL_ID",
     "BufferCell",

@@ -11,10 +11,10 @@ with one cell, 49 puts cells at a place.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from psrp.clixml import List
+from psrp.enums import WireEnum
 from psrp.host_types import (
     ANY,
     BOOLEAN,
@@ -38,11 +38,10 @@ from psrp.host_types import (
     VERSION,
     HostType,
 )
-from psrp.properties import ARRAY_LIST, Labels
+from psrp.properties import ARRAY_LIST
 from psrp.sansio import LocalProtocolError
 
 __all__ = [
-    "HOST_METHODS",
     "METHODS",
     "VOID_CALL_ID",
     "HostMethod",
@@ -58,7 +57,7 @@ VOID_CALL_ID = -100
 """The call id of every method without a result; such a call must not be answered."""
 
 
-class HostMethodId(IntEnum):
+class HostMethodId(WireEnum, type_name="System.Management.Automation.Remoting.RemoteHostMethodId"):
     """RemoteHostMethodId; the names are PowerShell's. [MS-PSRP] 2.2.3.17"""
 
     GetName = 1
@@ -117,9 +116,6 @@ class HostMethodId(IntEnum):
     GetIsRunspacePushed = 54
     GetRunspace = 55
     PromptForChoiceMultipleSelection = 56
-
-
-HOST_METHODS: Labels = {item.value: item.name for item in HostMethodId}
 
 
 class HostMethod(NamedTuple):
@@ -216,8 +212,8 @@ def write_arguments(method: int, arguments: tuple[Any, ...]) -> List:
     if known is None:
         return List(arguments, ARRAY_LIST)
     if len(arguments) != len(known.parameters):
-        name, wanted = HOST_METHODS[method], len(known.parameters)
-        raise LocalProtocolError(f"{name} takes {wanted} arguments, not {len(arguments)}")
+        name, wanted = HostMethodId.text(method), len(known.parameters)
+        raise LocalProtocolError(f"{name}: expected {wanted} arguments, got {len(arguments)}")
     return List(
         [
             None if value is None else kind.write(value)
@@ -245,7 +241,7 @@ def write_result(method: int, result: Any) -> Any:
     if result is None or known is None:
         return result
     if known.result is None:
-        raise LocalProtocolError(f"{HOST_METHODS[method]} has no result")
+        raise LocalProtocolError(f"{HostMethodId.text(method)} has no result")
     return known.result.write(result)
 
 

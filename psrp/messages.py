@@ -14,14 +14,13 @@ here as well; see spec-notes/messages.md.
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import lru_cache, partial
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from psrp import bodies as b
 from psrp import events as e
-from psrp import pipeline_bodies as p
 from psrp.clixml import dumps, loads
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
 from psrp.sansio import UTF8_BOM, ZERO_ID, LocalProtocolError, MessageError, Side
@@ -30,14 +29,14 @@ from psrp.versions import LATEST, ProtocolVersion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from psrp.bodies import Read, Write
+    from psrp.fields import Codec
 
 __all__ = [
     "DESTINATIONS",
     "HEADER_SIZE",
     "MESSAGES",
-    "Codec",
     "Header",
+    "Message",
     "MessageType",
     "decode",
     "decode_body",
@@ -110,16 +109,15 @@ class Header(NamedTuple):
     pid: UUID | None
 
 
-class Codec(NamedTuple):
+class Message(NamedTuple):
     """One message type."""
 
     event: type[e.Event]
     sender: Side | None
-    """Who may send it; None for both."""
-    write: Write
-    read: Read
-    bare: bool = False
-    """The body says nothing: it is not even parsed."""
+    """The only side that sends it; None for both."""
+    body: Codec
+    unread: bool = False
+    """The body has no meaning and is not even parsed."""
 
 
 # -- the table
@@ -128,77 +126,65 @@ _CLIENT, _SERVER = Side.CLIENT, Side.SERVER
 _T = MessageType
 
 
-def _record(event: type[e.Event], record: type[Any], kind: str = "") -> Codec:
-    """A record message; some endpoints send them to the pool, so the pipeline may be missing."""
-    write: Write = partial(p.write_informational, kind) if kind else p.write_record
-    return Codec(event, Side.SERVER, write, partial(p.read_record, event, record.from_object))
+def _request(event: type[e.Event]) -> Message:
+    return Message(event, _CLIENT, b.request(event))
 
 
-MESSAGES: dict[int, Codec] = {
-    _T.SESSION_CAPABILITY: Codec(e.SessionCapability, None, b.write_capability, b.read_capability),
-    _T.INIT_RUNSPACEPOOL: Codec(e.InitRunspacePool, _CLIENT, b.write_init, b.read_init),
-    _T.PUBLIC_KEY: Codec(e.PublicKey, _CLIENT, b.write_public_key, b.read_public_key),
-    _T.ENCRYPTED_SESSION_KEY: Codec(
-        e.EncryptedSessionKey, _SERVER, b.write_session_key, b.read_session_key
+def _call(event: type[e.Event]) -> Message:
+    return Message(event, _SERVER, b.host_call(event))
+
+
+def _response(event: type[e.Event]) -> Message:
+    return Message(event, _CLIENT, b.host_response(event))
+
+
+def _record(event: type[e.Event], record: type[Any], stream: str = "") -> Message:
+    return Message(event, _SERVER, b.record_body(event, record, stream))
+
+
+MESSAGES: dict[int, Message] = {
+    _T.SESSION_CAPABILITY: Message(e.SessionCapability, None, b.SESSION_CAPABILITY),
+    _T.INIT_RUNSPACEPOOL: Message(e.InitRunspacePool, _CLIENT, b.INIT_RUNSPACEPOOL),
+    _T.PUBLIC_KEY: Message(e.PublicKey, _CLIENT, b.PUBLIC_KEY),
+    _T.ENCRYPTED_SESSION_KEY: Message(e.EncryptedSessionKey, _SERVER, b.ENCRYPTED_SESSION_KEY),
+    _T.PUBLIC_KEY_REQUEST: Message(e.PublicKeyRequest, _SERVER, b.PUBLIC_KEY_REQUEST, unread=True),
+    _T.CONNECT_RUNSPACEPOOL: Message(e.ConnectRunspacePool, _CLIENT, b.CONNECT_RUNSPACEPOOL),
+    _T.SET_MAX_RUNSPACES: Message(e.SetMaxRunspaces, _CLIENT, b.SET_MAX_RUNSPACES),
+    _T.SET_MIN_RUNSPACES: Message(e.SetMinRunspaces, _CLIENT, b.SET_MIN_RUNSPACES),
+    _T.RUNSPACE_AVAILABILITY: Message(e.RunspaceAvailability, _SERVER, b.RUNSPACE_AVAILABILITY),
+    _T.RUNSPACEPOOL_STATE: Message(e.RunspacePoolStateMessage, _SERVER, b.RUNSPACEPOOL_STATE),
+    _T.CREATE_PIPELINE: Message(e.CreatePipeline, _CLIENT, b.CREATE_PIPELINE),
+    _T.GET_AVAILABLE_RUNSPACES: _request(e.GetAvailableRunspaces),
+    _T.USER_EVENT: Message(e.UserEvent, _SERVER, b.USER_EVENT),
+    _T.APPLICATION_PRIVATE_DATA: Message(
+        e.ApplicationPrivateData, _SERVER, b.APPLICATION_PRIVATE_DATA
     ),
-    _T.PUBLIC_KEY_REQUEST: Codec(
-        e.PublicKeyRequest, _SERVER, b.write_key_request, b.read_key_request, bare=True
+    _T.GET_COMMAND_METADATA: Message(e.GetCommandMetadata, _CLIENT, b.GET_COMMAND_METADATA),
+    _T.RUNSPACEPOOL_INIT_DATA: Message(e.RunspacePoolInitData, _SERVER, b.RUNSPACEPOOL_INIT_DATA),
+    _T.RESET_RUNSPACE_STATE: _request(e.ResetRunspaceState),
+    _T.RUNSPACEPOOL_HOST_CALL: _call(e.RunspacePoolHostCall),
+    _T.RUNSPACEPOOL_HOST_RESPONSE: _response(e.RunspacePoolHostResponse),
+    _T.PIPELINE_INPUT: Message(e.PipelineInput, _CLIENT, b.data_body(e.PipelineInput)),
+    _T.END_OF_PIPELINE_INPUT: Message(
+        e.EndOfPipelineInput, _CLIENT, b.empty_body(e.EndOfPipelineInput), unread=True
     ),
-    _T.CONNECT_RUNSPACEPOOL: Codec(e.ConnectRunspacePool, _CLIENT, b.write_connect, b.read_connect),
-    _T.SET_MAX_RUNSPACES: Codec(e.SetMaxRunspaces, _CLIENT, b.write_set_max, b.read_set_max),
-    _T.SET_MIN_RUNSPACES: Codec(e.SetMinRunspaces, _CLIENT, b.write_set_min, b.read_set_min),
-    _T.RUNSPACE_AVAILABILITY: Codec(
-        e.RunspaceAvailability, _SERVER, b.write_availability, b.read_availability
-    ),
-    _T.RUNSPACEPOOL_STATE: Codec(
-        e.RunspacePoolStateMessage, _SERVER, b.write_pool_state, b.read_pool_state
-    ),
-    _T.CREATE_PIPELINE: Codec(
-        e.CreatePipeline, _CLIENT, p.write_create, partial(p.read_create, version=LATEST)
-    ),
-    _T.GET_AVAILABLE_RUNSPACES: Codec(
-        e.GetAvailableRunspaces, _CLIENT, b.write_question, b.read_get_available
-    ),
-    _T.USER_EVENT: Codec(e.UserEvent, _SERVER, b.write_user_event, b.read_user_event),
-    _T.APPLICATION_PRIVATE_DATA: Codec(
-        e.ApplicationPrivateData, _SERVER, b.write_private_data, b.read_private_data
-    ),
-    _T.GET_COMMAND_METADATA: Codec(
-        e.GetCommandMetadata, _CLIENT, p.write_get_command, p.read_get_command
-    ),
-    _T.RUNSPACEPOOL_INIT_DATA: Codec(
-        e.RunspacePoolInitData, _SERVER, b.write_init_data, b.read_init_data
-    ),
-    _T.RESET_RUNSPACE_STATE: Codec(e.ResetRunspaceState, _CLIENT, b.write_question, b.read_reset),
-    _T.RUNSPACEPOOL_HOST_CALL: Codec(
-        e.RunspacePoolHostCall, _SERVER, p.write_call, p.read_pool_call
-    ),
-    _T.RUNSPACEPOOL_HOST_RESPONSE: Codec(
-        e.RunspacePoolHostResponse, _CLIENT, p.write_response, p.read_pool_response
-    ),
-    _T.PIPELINE_INPUT: Codec(e.PipelineInput, _CLIENT, p.write_data, p.read_input),
-    _T.END_OF_PIPELINE_INPUT: Codec(
-        e.EndOfPipelineInput, _CLIENT, p.write_nothing, p.read_end, bare=True
-    ),
-    _T.PIPELINE_OUTPUT: Codec(e.PipelineOutput, _SERVER, p.write_data, p.read_output),
+    _T.PIPELINE_OUTPUT: Message(e.PipelineOutput, _SERVER, b.data_body(e.PipelineOutput)),
     _T.ERROR_RECORD: _record(e.ErrorRecordMessage, ErrorRecord),
-    _T.PIPELINE_STATE: Codec(
-        e.PipelineStateMessage, _SERVER, p.write_pipeline_state, p.read_pipeline_state
-    ),
+    _T.PIPELINE_STATE: Message(e.PipelineStateMessage, _SERVER, b.PIPELINE_STATE),
     _T.DEBUG_RECORD: _record(e.DebugRecordMessage, InformationalRecord, "Debug"),
     _T.VERBOSE_RECORD: _record(e.VerboseRecordMessage, InformationalRecord, "Verbose"),
     _T.WARNING_RECORD: _record(e.WarningRecordMessage, InformationalRecord, "Warning"),
     _T.PROGRESS_RECORD: _record(e.ProgressRecordMessage, ProgressRecord),
     _T.INFORMATION_RECORD: _record(e.InformationRecordMessage, InformationRecord),
-    _T.STOP_POWERSHELL: Codec(e.StopPowerShell, _CLIENT, p.write_nothing, p.read_stop, bare=True),
-    _T.PIPELINE_HOST_CALL: Codec(e.PipelineHostCall, _SERVER, p.write_call, p.read_call),
-    _T.PIPELINE_HOST_RESPONSE: Codec(
-        e.PipelineHostResponse, _CLIENT, p.write_response, p.read_response
+    _T.STOP_POWERSHELL: Message(
+        e.StopPowerShell, _CLIENT, b.empty_body(e.StopPowerShell), unread=True
     ),
+    _T.PIPELINE_HOST_CALL: _call(e.PipelineHostCall),
+    _T.PIPELINE_HOST_RESPONSE: _response(e.PipelineHostResponse),
 }
 
 _TYPES: dict[type[e.Event], MessageType] = {
-    codec.event: MessageType(number) for number, codec in MESSAGES.items()
+    message.event: MessageType(number) for number, message in MESSAGES.items()
 }
 _OUTPUT = int(MessageType.PIPELINE_OUTPUT)
 _NAMES = {number.value: number.name for number in MessageType}
@@ -219,8 +205,8 @@ def type_name(message_type: int) -> str:
 
 def sender_of(message_type: int) -> Side | None:
     """Who alone may send messages of a type; None for both, and for an unknown type."""
-    codec = MESSAGES.get(message_type)
-    return None if codec is None else codec.sender
+    message = MESSAGES.get(message_type)
+    return None if message is None else message.sender
 
 
 # -- headers
@@ -276,13 +262,13 @@ def encode(
     message_type = _TYPES.get(type(event))
     if message_type is None:
         raise LocalProtocolError(f"{type(event).__name__} is not a message")
-    codec = MESSAGES[message_type]
-    who = codec.sender or sender
+    message = MESSAGES[message_type]
+    who = message.sender or sender
     if who is None:
         raise LocalProtocolError(f"{message_type.name} needs a sender: both sides send it")
     if sender is not None and sender is not who:
         raise LocalProtocolError(f"only a {who.value} sends {message_type.name}")
-    value = codec.write(event, version)
+    value = message.body.write(event, version)
     pid = getattr(event, "pipeline_id", None)
     head = _head(DESTINATIONS[who.peer], message_type, rpid, pid)
     if value is None:
@@ -300,7 +286,7 @@ def encode_body(
     message_type = _TYPES.get(type(event))
     if message_type is None:
         raise LocalProtocolError(f"{type(event).__name__} is not a message")
-    value = MESSAGES[message_type].write(event, version)
+    value = MESSAGES[message_type].body.write(event, version)
     return b"" if value is None else UTF8_BOM + dumps(value, seal=seal)
 
 
@@ -321,19 +307,17 @@ def decode_body(
         data = loads(body[3:] if body[:3] == UTF8_BOM else body, unseal=unseal)
         if data is not None:
             return e.PipelineOutput(pipeline_id=pid, data=data)
-    codec = MESSAGES.get(message_type)
-    if codec is None:
+    message = MESSAGES.get(message_type)
+    if message is None:
         return e.UnknownMessage(message_type=message_type, pipeline_id=pid, body=bytes(body))
     name = _NAMES[message_type]
     value: Any = None
-    if body and not codec.bare:
+    if body and not message.unread:
         plain = body[3:] if body[:3] == UTF8_BOM else body
         value = loads(plain, unseal=unseal)
         if value is None:
             raise MessageError(name, "null is an empty body, never an element")
-    if message_type == MessageType.CREATE_PIPELINE:
-        return p.read_create(pid, name, value, version)
-    return codec.read(pid, name, value)
+    return message.body.read(pid, name, value, version)
 
 
 def decode(

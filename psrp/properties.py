@@ -1,13 +1,14 @@
-"""Protocol objects are bags of named properties; here they are read and written strictly.
+"""Reading and writing of protocol objects, which are bags of named properties.
 
 Names are compared without regard to case, but a value has to have exactly the element that
-PowerShell's own decoder wants: an I64 where an I32 belongs is an error there, and so here.
+PowerShell's own decoder expects: an I64 in place of an I32 is an error there, and so here.
 Enums alone are read leniently: an enum object, any integer, or the name as a string.
 (``EncodeAndDecode.cs``, ConvertPropertyValueTo.)
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psrp.clixml import (
@@ -28,29 +29,28 @@ from psrp.sansio import LocalProtocolError, MessageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from psrp.enums import WireEnum
+
 __all__ = [
     "ARRAY_LIST",
-    "Labels",
     "Properties",
     "bag",
     "enum_number",
     "enum_object",
-    "enum_text",
     "int32",
     "int64",
     "text_list",
     "uint32",
     "unwrap",
+    "write_enum",
 ]
 
 T = TypeVar("T")
-Labels = dict[int, str]
-"""The names of an enum's numbers, as PowerShell spells them."""
-
 ARRAY_LIST = ("System.Collections.ArrayList", "System.Object")
 
 _MISSING: Any = object()
 _MAX_WRAPS = 100
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _ENUM = ("System.Enum", "System.ValueType", "System.Object")
 _ELEMENTS: dict[type, str] = {
     bool: "B",
@@ -69,11 +69,11 @@ _ELEMENTS: dict[type, str] = {
 
 
 def unwrap(value: Any) -> Any:
-    """The primitive or container inside an object that only decorates one."""
+    """Return the primitive or container inside an object that only decorates one."""
     depth = 0
     while type(value) is PSObject and value.value is not None:
         if depth == _MAX_WRAPS:
-            # An object can be its own value: then there is nothing inside it.
+            # An object that is its own value contains nothing.
             return None
         value = value.value
         depth += 1
@@ -89,7 +89,7 @@ def _is(value: Any, kind: type) -> bool:
 
 
 class Properties:
-    """Reads one protocol object; every fault is a MessageError that names the property."""
+    """A reader of one protocol object; every fault is a MessageError that names the property."""
 
     __slots__ = ("message", "object")
 
@@ -100,88 +100,82 @@ class Properties:
         self.object = value
 
     def any(self, name: str) -> Any:
-        """A property that has to be there, of any type, Nil included."""
+        """Return a mandatory property of any type, Nil included."""
         value = self.object.get(name, _MISSING)
         if value is _MISSING:
             raise MessageError(self.message, "a mandatory property is missing", name)
         return value
 
     def take(self, name: str, kind: type[T]) -> T:
-        """A property that has to be there and not Nil."""
+        """Return a mandatory property that must not be Nil."""
         value = unwrap(self.any(name))
         if _is(value, kind):
             return value  # type: ignore[no-any-return]
         raise self.wrong(name, kind)
 
     def take_or_nil(self, name: str, kind: type[T]) -> T | None:
-        """A property that has to be there; Nil is None."""
+        """Return a mandatory property; Nil is None."""
         value = unwrap(self.any(name))
         if value is None or _is(value, kind):
             return value  # type: ignore[no-any-return]
         raise self.wrong(name, kind)
 
     def find(self, name: str, kind: type[T]) -> T | None:
-        """A property that may be absent or Nil."""
+        """Return a property that may be absent or Nil."""
         value = unwrap(self.object.get(name))
         if value is None or _is(value, kind):
             return value  # type: ignore[no-any-return]
         raise self.wrong(name, kind)
 
-    def enum(self, name: str, labels: Labels) -> int:
-        """The number of an enum; the caller's table serves a value sent as text."""
-        return self._number(name, self.any(name), labels)
+    def enum(self, name: str, kind: type[WireEnum]) -> int:
+        """Return the number of an enum, as a member of ``kind`` where it is one."""
+        return self._number(name, self.any(name), kind)
 
-    def find_enum(self, name: str, labels: Labels) -> int | None:
+    def find_enum(self, name: str, kind: type[WireEnum]) -> int | None:
+        """Return the number of an enum that may be absent."""
         value = self.object.get(name, _MISSING)
-        return None if value is _MISSING else self._number(name, value, labels)
+        return None if value is _MISSING else self._number(name, value, kind)
 
-    def _number(self, name: str, value: Any, labels: Labels) -> int:
-        number = enum_number(value, labels)
+    def _number(self, name: str, value: Any, kind: type[WireEnum]) -> int:
+        number = enum_number(value, kind)
         if number is None or not -(2**31) <= number < 2**31:
             raise MessageError(self.message, "neither a number nor a name of this enum", name)
-        return number
+        return kind.known(number)
 
     def child(self, name: str) -> Properties:
-        """An object inside this one."""
+        """Return a reader of an object inside this one."""
         value = self.any(name)
         if type(value) is not PSObject:
             raise MessageError(self.message, "not an object with properties", name)
         return Properties(self.message, value)
 
     def items(self, name: str) -> list[Any]:
+        """Return a mandatory list."""
         return self.take(name, list)
 
     def wrong(self, name: str, kind: type) -> MessageError:
+        """Return the error for a value of another type than ``kind``."""
         element = _ELEMENTS.get(kind, kind.__name__)
-        return MessageError(self.message, f"the value is not of the element {element}", name)
+        return MessageError(self.message, f"expected an element {element}", name)
 
 
 def bag(members: Mapping[str, Any]) -> PSObject:
-    """An object without types whose properties are notes: the shape of nearly every body."""
+    """Return an object without type names with these notes: the shape of nearly every body."""
     return PSObject(extended=members)
 
 
 def enum_object(type_name: str, value: int, text: str) -> PSObject:
-    """An enum as PowerShell writes it: types, name, number."""
+    """Return an enum as PowerShell writes it: types, name, number."""
     return PSObject((type_name, *_ENUM), to_string=text, value=int32("enum", value))
 
 
-def enum_text(value: int, labels: Labels, *, flags: bool = False) -> str:
-    """What .NET shows for a number of an enum: its name, its flags' names, or the number."""
-    if value in labels:
-        return labels[value]
-    names: list[str] = []
-    rest = value
-    if flags:
-        for number in sorted(labels, reverse=True):
-            if number > 0 and rest & number == number:
-                names.append(labels[number])
-                rest &= ~number
-    return ", ".join(reversed(names)) if names and rest == 0 else str(int(value))
+def write_enum(kind: type[WireEnum], number: int) -> PSObject:
+    """Return the enum object of a number of ``kind``."""
+    return enum_object(kind.type_name, number, kind.text(number))
 
 
-def enum_number(value: Any, labels: Labels) -> int | None:
-    """The number that an enum object, an integer of any width or a name stands for."""
+def enum_number(value: Any, kind: type[WireEnum]) -> int | None:
+    """Return the number of an enum object, an integer of any width or names; None for others."""
     value = unwrap(value)
     if value is None:
         return 0
@@ -189,13 +183,13 @@ def enum_number(value: Any, labels: Labels) -> int | None:
         return int(value)
     if not isinstance(value, str):
         return None
-    numbers = {name.casefold(): number for number, name in labels.items()}
+    numbers = kind.numbers()
     total = 0
     for part in value.split(","):
         text = part.strip().casefold()
         if text in numbers:
             total |= numbers[text]
-        elif text.lstrip("+-").isdecimal() and text.isascii() and len(text) < 20:
+        elif _NUMBER.fullmatch(text):
             total |= int(text)
         else:
             return None
@@ -203,26 +197,26 @@ def enum_number(value: Any, labels: Labels) -> int | None:
 
 
 def int32(name: str, value: int) -> int:
-    """``value`` for an I32 element, or LocalProtocolError."""
+    """Return ``value`` for an I32 element. Raises LocalProtocolError."""
     if not -(2**31) <= value < 2**31:
         raise LocalProtocolError(f"{name}: {int(value)} does not fit into 32 bits")
     return int(value)
 
 
 def int64(name: str, value: int) -> Int64:
-    """``value`` for an I64 element, or LocalProtocolError."""
+    """Return ``value`` for an I64 element. Raises LocalProtocolError."""
     if not -(2**63) <= value < 2**63:
         raise LocalProtocolError(f"{name}: {int(value)} does not fit into 64 bits")
     return Int64(value)
 
 
 def uint32(name: str, value: int) -> UInt32:
-    """``value`` for a U32 element, or LocalProtocolError."""
+    """Return ``value`` for a U32 element. Raises LocalProtocolError."""
     if not 0 <= value < 2**32:
-        raise LocalProtocolError(f"{name}: {int(value)} does not fit into an unsigned 32 bits")
+        raise LocalProtocolError(f"{name}: {int(value)} does not fit into 32 unsigned bits")
     return UInt32(value)
 
 
 def text_list(items: list[str] | tuple[str, ...]) -> List:
-    """A System.String[]."""
+    """Return a System.String[]."""
     return List(items, ("System.String[]", "System.Array", "System.Object"))

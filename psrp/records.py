@@ -11,24 +11,17 @@ from dataclasses import field
 from typing import Any, Self
 
 from psrp.clixml import DateTime, DateTimeKind, Dictionary, Int64, List, PSObject, UInt32
-from psrp.enums import (
-    COLORS,
-    ERROR_CATEGORIES,
-    PROGRESS_TYPES,
-    ConsoleColor,
-    ErrorCategory,
-    ProgressType,
-)
+from psrp.enums import ConsoleColor, ErrorCategory, ProgressType
 from psrp.frozen import dataclass
 from psrp.properties import (
     Properties,
     bag,
     enum_number,
     enum_object,
-    enum_text,
     int32,
     uint32,
     unwrap,
+    write_enum,
 )
 from psrp.sansio import RemoteProtocolError
 
@@ -152,7 +145,7 @@ class ErrorRecord:
         """A record as PowerShell would make it of an exception with this message."""
         if reason is None:
             reason = exception_type.rpartition(".")[2]
-        shown = ERROR_CATEGORIES.get(category, str(int(category)))
+        shown = ErrorCategory.text(category)
         return cls(
             exception=_exception(exception_type, message),
             target_object=target,
@@ -187,12 +180,12 @@ class ErrorRecord:
         source = Properties(message, value)
         text = source.take_or_nil
         extended = source.take("SerializeExtendedInfo", bool)
-        category = source.enum("ErrorCategory_Category", ERROR_CATEGORIES)
+        category = source.enum("ErrorCategory_Category", ErrorCategory)
         return cls(
             exception=source.any("Exception"),
             target_object=source.any("TargetObject"),
             fully_qualified_error_id=text("FullyQualifiedErrorId", str) or "",
-            category=ErrorCategory(category) if category in ERROR_CATEGORIES else category,
+            category=category,
             category_activity=text("ErrorCategory_Activity", str),
             category_reason=text("ErrorCategory_Reason", str),
             category_target_name=text("ErrorCategory_TargetName", str),
@@ -342,7 +335,6 @@ class ProgressRecord:
     def from_object(cls, value: Any, message: str = "PROGRESS_RECORD") -> Self:
         """Read a record out of ``message``. Raises MessageError."""
         source = Properties(message, value)
-        kind = source.enum("Type", PROGRESS_TYPES)
         return cls(
             activity=source.take("Activity", str),
             activity_id=source.take("ActivityId", int),
@@ -350,14 +342,13 @@ class ProgressRecord:
             current_operation=source.take_or_nil("CurrentOperation", str),
             parent_activity_id=source.take("ParentActivityId", int),
             percent_complete=source.take("PercentComplete", int),
-            type=ProgressType(kind) if kind in PROGRESS_TYPES else kind,
+            type=source.enum("Type", ProgressType),
             seconds_remaining=source.take("SecondsRemaining", int),
         )
 
     def to_object(self) -> PSObject:
         """The bag of the message, which is not the element PR. Empty texts become a space,
         for the reader refuses empty ones."""
-        shown = enum_text(self.type, PROGRESS_TYPES)
         return bag(
             {
                 "Activity": self.activity or " ",
@@ -366,9 +357,7 @@ class ProgressRecord:
                 "CurrentOperation": self.current_operation,
                 "ParentActivityId": int32("ParentActivityId", self.parent_activity_id),
                 "PercentComplete": int32("PercentComplete", self.percent_complete),
-                "Type": enum_object(
-                    "System.Management.Automation.ProgressRecordType", self.type, shown
-                ),
+                "Type": write_enum(ProgressType, self.type),
                 "SecondsRemaining": int32("SecondsRemaining", self.seconds_remaining),
             }
         )
@@ -398,9 +387,9 @@ class HostInformationMessage:
 
 
 def _color(value: Any) -> int | None:
-    # The depth of the record is used up: colours come as the text of their enum.
-    number = None if value is None else enum_number(value, COLORS)
-    return ConsoleColor(number) if number in COLORS else None
+    # The depth of the record is exhausted here, so that colours come as the text of their enum.
+    number = None if value is None else enum_number(value, ConsoleColor)
+    return ConsoleColor(number) if number in ConsoleColor.labels() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from psremoting.capture.jsonlines import is_structure
 from psrp import events as e
 from psrp.clixml import Dictionary, PSObject, SecureString
 from psrp.clixml.files import RawText
-from psrp.enums import COMMAND_TYPES, INVOCATION_STATES, RUNSPACE_STATES
+from psrp.enums import CommandTypes
 from psrp.host_methods import HostMethodId
 
 if TYPE_CHECKING:
@@ -162,12 +162,12 @@ def _error(record: Any) -> str:
 
 
 def _pool_state(event: e.RunspacePoolStateMessage, _: bool) -> str:
-    text = RUNSPACE_STATES.get(event.state, str(event.state))
+    text = str(event.state)
     return f"{text}: {_error(event.error)}" if event.error else text
 
 
 def _pipeline_state(event: e.PipelineStateMessage, _: bool) -> str:
-    text = INVOCATION_STATES.get(event.state, str(event.state))
+    text = str(event.state)
     return f"{text}: {_error(event.error)}" if event.error else text
 
 
@@ -185,7 +185,9 @@ def _create(event: e.CreatePipeline, _: bool) -> str:
 
 
 def _metadata(event: e.GetCommandMetadata, _: bool) -> str:
-    kinds = [name for bit, name in COMMAND_TYPES.items() if bit & event.command_types == bit]
+    kinds = [
+        name for bit, name in CommandTypes.labels().items() if bit & event.command_types == bit
+    ]
     names = ", ".join(event.names or ("*",))
     return cut(f"Get-Command {names} ({', '.join(k for k in kinds if k != 'All')})")
 

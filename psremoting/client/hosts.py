@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from psrp.host import HOST_METHODS, HostInfo, HostMethodId, secure_request
+from psrp.host import HostInfo, HostMethodId, secure_request
 from psrp.records import ErrorCategory, ErrorRecord
 
 __all__ = ["NULL_HOST", "Answer", "Host", "HostRefusal", "TableHost", "answer_call"]
@@ -59,7 +59,7 @@ class TableHost:
     async def call(self, method: int, arguments: tuple[Any, ...]) -> Any:
         answer = self._table.get(method)
         if answer is None:
-            name = HOST_METHODS.get(method, str(method))
+            name = HostMethodId.text(method)
             raise HostRefusal(f"Remote host method {name} is not implemented.")
         return await answer(*arguments)
 
@@ -95,5 +95,5 @@ def _error(method: int, text: str) -> ErrorRecord:
         error_id=_EXECUTION,
         category=ErrorCategory.NotSpecified,
         exception_type=_METHOD_CALL,
-        activity=HOST_METHODS.get(method, ""),
+        activity=HostMethodId.text(method),
     )

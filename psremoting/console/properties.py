@@ -10,7 +10,7 @@ from psremoting.console.nodes import ScriptBlock
 from psremoting.options import SessionOption
 from psremoting.session_table import PROPERTIES, SessionEntry
 from psrp.clixml import Dictionary, PSObject
-from psrp.enums import ERROR_CATEGORIES
+from psrp.enums import ErrorCategory
 from psrp.records import ErrorRecord
 
 __all__ = ["CommandInfo", "named_properties", "property_of"]
@@ -33,7 +33,7 @@ def _session(entry: SessionEntry) -> dict[str, Any]:
 
 
 def _error(record: ErrorRecord) -> dict[str, Any]:
-    category = ERROR_CATEGORIES.get(record.category, str(record.category))
+    category = ErrorCategory.text(record.category)
     return {
         "Exception": PSObject.custom(Message=record.message),
         "FullyQualifiedErrorId": record.fully_qualified_error_id,

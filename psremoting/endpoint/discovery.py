@@ -19,8 +19,8 @@ from psremoting.endpoint.parameters import COMMON, Param
 from psremoting.powershell.parameters import Parameter
 from psrp import events as e
 from psrp.clixml import Dictionary, List, PSObject
-from psrp.enums import COMMAND_TYPES
-from psrp.properties import enum_object, enum_text
+from psrp.enums import CommandTypes
+from psrp.properties import write_enum
 from psrp.records import ErrorCategory
 
 __all__ = ["get_command", "get_help", "metadata_of"]
@@ -87,7 +87,7 @@ def _selected(command: EndpointCommand, name: str, kind: int, resolved: str | No
 
 
 def _command_type(number: int) -> PSObject:
-    return enum_object(_SMA + "CommandTypes", number, enum_text(number, COMMAND_TYPES))
+    return write_enum(CommandTypes, number)
 
 
 def _parameters(command: EndpointCommand) -> Dictionary:
@@ -208,7 +208,7 @@ def _bits(given: Any) -> int:
         value = given.value if isinstance(given.value, int) else given.to_string
     if isinstance(value, int):
         return int(value)
-    numbers = {name.casefold(): number for number, name in COMMAND_TYPES.items()}
+    numbers = CommandTypes.numbers()
     words = [str(word).strip().casefold() for word in str(value).split(",")]
     return sum({numbers.get(word, 0) for word in words}) or _ALL_TYPES
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psrp.clixml import Dictionary, Int64, List, PSObject
-from psrp.enums import COMMAND_TYPES
-from psrp.properties import enum_object, enum_text
+from psrp.enums import CommandTypes
+from psrp.properties import enum_object, write_enum
 from psrp.records import ErrorRecord, InformationalRecord
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ def _members(
         kind = stage.found.command_type
         visible = enum_object(_SMA + "SessionStateEntryVisibility", 0, "Public")
         made |= {
-            "CommandInfo_CommandType": enum_object(
-                _SMA + "CommandTypes", kind, enum_text(kind, COMMAND_TYPES)
-            ),
+            "CommandInfo_CommandType": write_enum(CommandTypes, kind),
             "CommandInfo_Definition": stage.found.syntax,
             "CommandInfo_Name": stage.found.name,
             "CommandInfo_Visibility": visible,

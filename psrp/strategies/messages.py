@@ -197,8 +197,8 @@ def messages(*, side: Side | None = None) -> SearchStrategy[e.Event]:
     if side is not None and not isinstance(side, Side):
         raise ValueError(f"side is {side!r}; Side.CLIENT, Side.SERVER or None is meant")
     kinds = [
-        codec.event
-        for codec in MESSAGES.values()
-        if side is None or codec.sender is None or codec.sender is side
+        known.event
+        for known in MESSAGES.values()
+        if side is None or known.sender is None or known.sender is side
     ]
     return st.sampled_from(kinds).flatmap(messages_of)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from psremoting.session import PSSession
-from psrp.enums import ERROR_CATEGORIES
+from psrp.enums import ErrorCategory
 from tests.console.places import Prompt, prompt
 from tests.recordings import WHOLE
 
@@ -83,7 +83,7 @@ async def test_what_went_wrong_has_the_same_id_category_and_exception() -> None:
         ours = [
             (
                 each.fully_qualified_error_id,
-                ERROR_CATEGORIES[each.category],
+                ErrorCategory.text(each.category),
                 each.category_reason,
             )
             for each in reversed(run.workspace.errors)

@@ -60,7 +60,7 @@ def test_a_damaged_message_is_an_event_or_a_remote_error(
         assert header.message_type >= 0
 
 
-MESSAGES_BY_EVENT = {codec.event: codec.sender for codec in MESSAGES.values()}
+MESSAGES_BY_EVENT = {known.event: known.sender for known in MESSAGES.values()}
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=20))

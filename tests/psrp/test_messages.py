@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_type_hints
 from uuid import UUID
 
 import pytest
@@ -290,7 +291,7 @@ def test_an_object_that_holds_itself_is_the_peers_fault_or_harmless(message_type
 
 
 def bag_names() -> set[str]:
-    values = (MESSAGES[type_of(event)].write(event, (2, 3)) for event in EVERY_EVENT)
+    values = (MESSAGES[type_of(event)].body.write(event, (2, 3)) for event in EVERY_EVENT)
     return {name for value in values if type(value) is PSObject for name in value}
 
 
@@ -464,3 +465,14 @@ def test_a_pipeline_of_nothing_is_our_mistake() -> None:
     )
     with pytest.raises(LocalProtocolError):
         encode(event, POOL)
+
+
+EVENT_CLASSES = [
+    value for value in vars(e).values() if isinstance(value, type) and issubclass(value, e.Event)
+]
+
+
+@pytest.mark.parametrize("kind", EVENT_CLASSES)
+def test_the_type_hints_of_every_event_can_be_resolved(kind: type[e.Event]) -> None:
+    hints = get_type_hints(kind)
+    assert set(hints) == {field.name for field in fields(kind)}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from psrp.clixml import Int64, PSObject, ScriptBlock, UInt32, Version
-from psrp.enums import COMMAND_TYPES, PIPELINE_RESULT_TYPES, REMOTE_STREAM_OPTIONS
-from psrp.properties import Properties, bag, enum_number, enum_text, int64, uint32
+from psrp.enums import CommandTypes, PipelineResultTypes, RemoteStreamOptions
+from psrp.properties import Properties, bag, enum_number, int64, uint32
 from psrp.sansio import LocalProtocolError, MessageError
 
 FULL = Properties(
@@ -37,7 +37,7 @@ def test_nil_and_absence_are_allowed_where_they_are() -> None:
     assert FULL.take_or_nil("Nil", int) is None
     assert FULL.find("Absent", int) is None
     for read in (FULL.take_or_nil, FULL.find):
-        with pytest.raises(MessageError, match="not of the element I32"):
+        with pytest.raises(MessageError, match="expected an element I32"):
             read("Text", int)
     with pytest.raises(MessageError, match="missing"):
         FULL.take_or_nil("Absent", int)
@@ -76,17 +76,15 @@ def test_a_script_block_passes_for_a_string_as_in_powershell() -> None:
 )
 def test_an_enum_in_any_form(value: Any, number: int | None) -> None:
     """Statement A15."""
-    assert enum_number(value, COMMAND_TYPES) == number
+    assert enum_number(value, CommandTypes) == number
 
 
 def test_an_enum_is_named_as_dotnet_names_it() -> None:
-    assert enum_text(271, COMMAND_TYPES, flags=True) == (
-        "Alias, Function, Filter, Cmdlet, Configuration"
-    )
-    assert enum_text(0, REMOTE_STREAM_OPTIONS, flags=True) == "0"
-    assert enum_text(15, REMOTE_STREAM_OPTIONS, flags=True) == "AddInvocationInfo"
-    assert enum_text(1 << 20 | 1, COMMAND_TYPES, flags=True) == "1048577"
-    assert enum_text(77, PIPELINE_RESULT_TYPES) == "77"
+    assert CommandTypes.text(271) == ("Alias, Function, Filter, Cmdlet, Configuration")
+    assert RemoteStreamOptions.text(0) == "0"
+    assert RemoteStreamOptions.text(15) == "AddInvocationInfo"
+    assert CommandTypes.text(1 << 20 | 1) == "1048577"
+    assert PipelineResultTypes.text(77) == "77"
 
 
 def test_what_does_not_fit_is_our_mistake() -> None:

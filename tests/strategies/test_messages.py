@@ -34,15 +34,15 @@ RPID = UUID(int=9)
 
 @pytest.mark.parametrize("number", MESSAGES, ids=lambda number: MESSAGES[number].event.__name__)
 def test_a_message_comes_back_equal(number: int) -> None:
-    codec = MESSAGES[number]
-    sender = codec.sender or Side.SERVER
+    known = MESSAGES[number]
+    sender = known.sender or Side.SERVER
 
     @settings(max_examples=max(10, settings.default.max_examples // 5))
-    @given(messages_of(codec.event))
+    @given(messages_of(known.event))
     def any_message(event: e.Event) -> None:
         message = encode(event, RPID, sender=sender)
         header, again = decode(message)
-        assert type(event) is codec.event
+        assert type(event) is known.event
         assert again == event
         assert header.message_type == number
         assert encode(again, RPID, sender=sender) == message
@@ -52,7 +52,7 @@ def test_a_message_comes_back_equal(number: int) -> None:
 
 @given(messages(side=Side.CLIENT), messages(side=Side.SERVER))
 def test_a_side_sends_its_own_messages_only(client: e.Event, server: e.Event) -> None:
-    senders = {codec.event: codec.sender for codec in MESSAGES.values()}
+    senders = {known.event: known.sender for known in MESSAGES.values()}
     assert senders[type(client)] in (None, Side.CLIENT)
     assert senders[type(server)] in (None, Side.SERVER)
 
