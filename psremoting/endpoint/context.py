@@ -154,6 +154,7 @@ class Context:
 
         Raises CommandError when there is no host or it answers with an error.
         """
+        await self._stage.settled()
         return await self._stage.pipeline.call_host(method, arguments)
 
     async def ask(self, prompt: str) -> str:
@@ -240,6 +241,7 @@ class Context:
         return await self.choose("Confirm", question, choices) == 0
 
     async def set_window_title(self, title: str) -> None:
+        await self._stage.settled()
         await self._stage.pipeline.tell_host(HostMethodId.SetWindowTitle, (title,))
 
 

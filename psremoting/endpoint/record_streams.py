@@ -125,6 +125,10 @@ class Streams:
     async def put_merged(self, record: ErrorRecord) -> None:
         raise NotImplementedError
 
+    async def settled(self) -> None:
+        """Wait until the commands that follow have dealt with all output so far."""
+        raise NotImplementedError
+
     # -- errors
 
     async def error(self, record: ErrorRecord) -> None:
@@ -134,6 +138,7 @@ class Streams:
         if preference == "stop":
             raise RecordError(record, fatal=True)
         if preference not in ("silentlycontinue", "ignore"):
+            await self.settled()
             await self._send_error(record)
 
     async def _send_error(self, record: ErrorRecord) -> None:
@@ -170,6 +175,7 @@ class Streams:
             from psremoting.endpoint.invocation_info import running
 
             record = running(self, record)
+        await self.settled()
         await self._send_informational(kind, record)
 
     async def _send_informational(self, kind: str, record: InformationalRecord) -> None:
@@ -204,6 +210,7 @@ class Streams:
             return
         record = _information(data, tags, source)
         call = (HostMethodId.WriteLine2, (str(record),))
+        await self.settled()
         await self._send_information(record, call if preference != "silentlycontinue" else None)
 
     async def _send_information(
@@ -243,12 +250,14 @@ class Streams:
         if self.actions.information == "ignore":
             return
         record = _information(data, ("PSHOST",), "Write-Host")
+        await self.settled()
         method = HostMethodId.Write2 if no_newline else HostMethodId.WriteLine3
         await self._send_information(record, (method, (*colors, text)))
 
     async def progress(self, record: ProgressRecord) -> None:
         if self.actions.progress in ("silentlycontinue", "ignore"):
             return
+        await self.settled()
         await self.pipeline.say(
             e.ProgressRecordMessage(pipeline_id=self.pipeline.id, record=record)
         )

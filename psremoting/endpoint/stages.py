@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections import deque
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from psremoting.endpoint.binding import Bound, bind, bind_object, givens, missing_error
+from psremoting.endpoint.conduit import Conduit, NoMoreWanted
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import (
     CommandError,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Merged", "Script", "Stage", "run_statement"]
 
-_QUEUE = 32
 _HELP = "?"
 
 
@@ -90,7 +90,8 @@ async def run_statement(
         stage.length = len(stages)
         await stage.prepare()
     for before, after in pairwise(stages):
-        before.outbox, after.inbox = trio.open_memory_channel(_QUEUE)
+        before.outbox = after.inbox = Conduit()
+        before.next = after
         if after.command is not None and after.command.merge_previous_results:
             for each in stages[: after.at]:
                 each.errors_into = stages[after.at - 1]
@@ -120,6 +121,8 @@ async def _run_beside(stage: Stage, failed: list[BaseException], scope: trio.Can
     try:
         await stage.run()
     except Exception as error:
+        # What it put out before is shown before its error.
+        await stage.settled()
         if isinstance(error, RecordError):
             failed.append(error)
         else:
@@ -142,8 +145,10 @@ class Stage(Streams):
         self.script = script
         self.command = part if isinstance(part, Command) else None
         self.literal = part if isinstance(part, Literal) else None
-        self.inbox: trio.MemoryReceiveChannel[Any] | None = None
-        self.outbox: trio.MemorySendChannel[Any] | None = None
+        self.inbox: Conduit | None = None
+        self.outbox: Conduit | None = None
+        self.next: Stage | None = None
+        """The command that reads the output."""
         self.bound = Bound()
         name = "" if self.command is None else self.command.text
         super().__init__(pipeline, name, script)
@@ -207,9 +212,9 @@ class Stage(Streams):
         finally:
             self.over = True
             if self.inbox is not None:
-                self.inbox.close()
+                self.inbox.close_reader()
             if self.outbox is not None:
-                self.outbox.close()
+                self.outbox.close_writer()
 
     def _ended_by(self, error: BaseException) -> None:
         """Raise what the end of the function means; a nursery of its own puts it into groups."""
@@ -381,13 +386,7 @@ class Stage(Streams):
                 return []
             source = self.pipeline.next_input if self.script is None else self.script.next_batch
             return await source()
-        try:
-            batch = [await self.inbox.receive()]
-        except trio.EndOfChannel:
-            return []
-        with suppress(trio.WouldBlock, trio.EndOfChannel):
-            while len(batch) < _QUEUE:
-                batch.append(self.inbox.receive_nowait())
+        batch = await self.inbox.take()
         if plain:
             return [each.record.to_object() if type(each) is Merged else each for each in batch]
         return batch
@@ -402,9 +401,18 @@ class Stage(Streams):
             await (self.pipeline.output if self.script is None else self.script.put)(value)
         else:
             try:
-                await self.outbox.send(value)
-            except trio.BrokenResourceError:
+                await self.outbox.put(value)
+            except NoMoreWanted:
                 raise _Enough from None
+
+    async def settled(self) -> None:
+        """Wait until the commands that follow have dealt with all output so far."""
+        stage: Stage | None = self
+        while stage is not None:
+            while stage.outbox is not None and stage.next is not None:
+                await stage.outbox.settled()
+                stage = stage.next
+            stage = stage.script
 
     async def put_all(self, values: list[Any]) -> None:
         for value in values:
