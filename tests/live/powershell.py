@@ -167,8 +167,9 @@ class PowerShell:
             if line is None:
                 self.close()
                 raise PeerFailed(f"PowerShell has ended: {code}\n{''.join(noise)}")
-            mark, _, rest = line.partition(" ")
-            if mark == self._mark:
+            # Host output without a newline may come before the mark.
+            _, mark, rest = line.partition(self._mark + " ")
+            if mark:
                 how, _, answer = rest.strip().partition(" ")
                 text = base64.b64decode(answer).decode("utf-8", "surrogatepass")
                 if how == "failed":

@@ -1,0 +1,123 @@
+"""Python values as arguments of a script on a real server: it sees what it sees of the value
+that the real client sends. spec-notes/live.md"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import psrp.clixml
+from psremoting import sync
+from psrp.host import Credential
+from psrp.sansio import LocalProtocolError
+from tests.live.comparing import Comparison
+from tests.live.peers import Clients
+from tests.live.tables import sections
+
+ROWS = [tuple(row.split(" :: ")) for rows in sections("arguments").values() for row in rows]
+
+# What a script can see of a value: its types, and its content as CLIXML; secrets in the clear.
+_DESCRIBE = r"""
+function global:Describe($value) {
+    if ($null -eq $value) { return 'null' }
+    $secret = $value
+    if ($value -is [hashtable] -and $value.secret) { $secret = $value.secret }
+    if ($secret -is [pscredential]) { $secret = $secret.Password }
+    if ($secret -is [securestring]) {
+        $text = [pscredential]::new('u', $secret).GetNetworkCredential().Password
+        return "$($value.GetType()) $($value.UserName) $text"
+    }
+    $values = [System.Collections.Generic.List[psobject]]::new()
+    $values.Add($value)
+    $text = [System.Management.Automation.PSSerializer]::Serialize($values, 10)
+    "$($value.GetType().FullName) [$($value.psobject.TypeNames -join ', ')] $text"
+}
+"""
+
+_ROUTES = {
+    "parameter": "param($p) Describe $p",
+    "args": "Describe $args[0]; $args.Count",
+    "input": "$all = @($input); $all.Count; Describe $all[0]",
+}
+"""How the value gets into a script."""
+
+_REAL = {
+    "parameter": "$null = $p.AddScript($script).AddParameter('p', $value); $p.Invoke()",
+    "args": "$null = $p.AddScript($script).AddArgument($value); $p.Invoke()",
+    "input": "$in = [System.Collections.Generic.List[object]]::new(); $in.Add($value);"
+    " $null = $p.AddScript($script); $p.Invoke($in)",
+}
+
+_TEXT_WITH_NOTE = "PSObject(extended={'note': 1}, value='text')"
+_OPEN = {
+    "Credential(user_name='bob', password=SecureString('geheim'))": "open: no CLIXML form",
+}
+_ROUTE_ACCEPTED = _OPEN | {
+    _TEXT_WITH_NOTE: "AddParameter, AddArgument and Invoke of the real client take the bare text",
+}
+
+
+def value_of(expression: str) -> Any:
+    """The value of a row's Python side."""
+    names = {
+        **{name: getattr(psrp.clixml, name) for name in psrp.clixml.__all__},
+        "Credential": Credential,
+        "Decimal": Decimal,
+        "UTC": UTC,
+        "UUID": UUID,
+        "datetime": datetime,
+        "timedelta": timedelta,
+    }
+    return eval(expression, names)  # the table is part of the tests
+
+
+def _run(session: sync.SyncSession, script: str, **more: Any) -> str:
+    """The output of a script as text, or why it failed."""
+    try:
+        result = session.run(script, **more)
+    except LocalProtocolError as error:
+        return f"cannot be sent: {error}"
+    return str(result.error) if result.error else "\n".join(map(str, result.output))
+
+
+@pytest.mark.parametrize("route", _ROUTES)
+def test_an_argument_arrives_as_that_of_the_real_client(
+    clients: Clients, carrier: str, route: str
+) -> None:
+    clients.ours(carrier).run(_DESCRIBE)
+    clients.real.run(f"$null = {clients.pipeline(carrier)}.AddScript(@'\n{_DESCRIBE}\n'@).Invoke()")
+    script = _ROUTES[route]
+    comparison = Comparison(_ROUTE_ACCEPTED)
+    for python, powershell in ROWS:
+        theirs = clients.real.run(
+            f"$p = {clients.pipeline(carrier)}; $script = '{script}'; $value = {powershell}\n"
+            f"{_REAL[route]}"
+        )
+        value = value_of(python)
+        more: dict[str, Any] = {
+            "parameter": {"parameters": {"p": value}},
+            "args": {"arguments": [value]},
+            "input": {"input": [value]},
+        }[route]
+        comparison.add(python, theirs, _run(clients.ours(carrier), script, **more))
+    comparison.check(python for python, _ in ROWS)
+
+
+def test_a_using_value_arrives_as_that_of_the_real_client(clients: Clients, carrier: str) -> None:
+    clients.ours(carrier).run(_DESCRIBE)
+    session = clients.theirs(carrier)
+    clients.real.run(f"Invoke-Command {session} {{ {_DESCRIBE} }}")
+    comparison = Comparison(_OPEN)
+    for python, powershell in ROWS:
+        theirs = clients.real.run(
+            f"$value = {powershell}\n"
+            f'Invoke-Command {session} {{ Describe $using:value }} | ForEach-Object {{ "$_" }}'
+        )
+        using = {"value": value_of(python)}
+        ours = _run(clients.ours(carrier), "Describe $using:value", using=using)
+        comparison.add(python, theirs, ours)
+    comparison.check(python for python, _ in ROWS)
