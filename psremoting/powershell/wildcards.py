@@ -65,6 +65,10 @@ def wildcard(pattern: str, *, case_sensitive: bool = False) -> Callable[[str], b
     return lambda text: _matches(pieces, [fold(each) for each in _units(text)])
 
 
+def _nothing(_: str) -> bool:
+    return False
+
+
 def _units(text: str) -> list[str]:
     if text.isascii() or max(text) <= "\uffff":
         return list(text)
@@ -136,11 +140,11 @@ def _matches(pieces: list[_Piece], units: list[str]) -> bool:
     piece = unit = 0
     star, resume = -1, 0
     while unit < len(units):
-        test = pieces[piece] if piece < len(pieces) else False
+        test = pieces[piece] if piece < len(pieces) else _nothing
         if test is _STAR:
             star, resume = piece, unit
             piece += 1
-        elif test and test(units[unit]):
+        elif test(units[unit]):
             piece += 1
             unit += 1
         elif star >= 0:
