@@ -140,6 +140,8 @@ def _common_kind(left: Any, right: Any) -> str:
 
 
 def _arithmetic(operator: str, left: Any, right: Any) -> Any:
+    if operator != "+" and (isinstance(left, bool) or isinstance(right, bool)):
+        raise Unsupported("arithmetic with booleans")
     left, right = _number(left), _number(right)
     kind = _common_kind(left, right)
     if kind == "big":

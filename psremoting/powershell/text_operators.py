@@ -13,6 +13,7 @@ from typing import Any
 
 from psremoting.powershell.conversion import to_text
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
+from psremoting.powershell.numbers import number_text
 from psrp.properties import unwrap
 
 __all__ = ["format_text", "replace", "split", "text_matches"]
@@ -148,11 +149,16 @@ def format_text(text: str, values: list[Any]) -> str:
                 "FormatError",
             )
         value = unwrap(values[int(found[1])])
-        shown = to_text(value) if not found[3] else _formatted(value, found[3])
+        shown = _formatted(value, found[3]) if found[3] else _shown(value)
         width = int(found[2] or 0)
         return shown.ljust(-width) if width < 0 else shown.rjust(width)
 
     return _checked(_FORMAT_ITEM.sub(item, _checked(text)))
+
+
+def _shown(value: Any) -> str:
+    is_number = isinstance(value, float | Decimal) or type(value) is int
+    return number_text(value) if is_number else to_text(value)
 
 
 def _formatted(value: Any, form: str) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
-
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from psremoting.powershell.evaluation_errors import Unsupported
 from psremoting.powershell.script_commands import script_commands
@@ -89,52 +87,69 @@ def test_constant_expressions_have_the_values_of_powershell(real: PowerShell) ->
     assert own == {}
 
 
-_NUMBERS = st.one_of(
-    st.integers(-(2**40), 2**70).map(str),
-    st.builds("{}{}{}".format, st.integers(0, 300), st.sampled_from(["", "l", "d", "u", "uy", "n"]),
-              st.sampled_from(["", "kb", "mb"])),
-    st.builds("0x{:x}{}".format, st.integers(0, 2**64), st.sampled_from(["", "l", "u"])),
-    st.floats(0, 1e20).map(repr),
-    st.decimals(0, 1000, places=3).map(lambda value: f"{value}d"),
-)  # fmt: skip
-_TEXT = st.text("ab 1$`é😀-'\".", max_size=8)
-_STRINGS = st.one_of(
-    _TEXT.map(lambda text: "'" + text.replace("'", "''") + "'"),
-    st.text("ab 1.é😀-'", max_size=8).map(lambda text: f'"{text}"'),
-    st.sampled_from(['"a`tb"', '"x$(1+1)y"', '"$true"', '"$(1,2)"', "@'\na\n'@", '"`u{41}"']),
-)
-_WORDS = st.sampled_from(["word", "a.b", "C:\\x", "--x", "-5", "%Y", "a=b", "[int]", "1..3", "~"])
-_CONSTANTS = st.one_of(_NUMBERS, _STRINGS, st.sampled_from(["$true", "$false", "$null", "@()"]))
-_OPERATORS = st.sampled_from(["+", "-", "*", "-eq", "-ne"])
-_EXPRESSION = st.recursive(
-    _CONSTANTS,
-    lambda inner: st.one_of(
-        st.builds("({}, {})".format, inner, inner),
-        st.builds("@({}; {})".format, inner, inner),
-        st.builds("@{{a={}; b={}}}".format, inner, inner),
-        st.builds(
-            "({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "-eq", "-ne"]), inner
-        ),
-        st.builds("({} -join '-')".format, inner),
-        st.builds("[string]{}".format, inner),
-        st.builds("(-not {})".format, inner),
-    ),
-    max_leaves=4,
-)
-_ARGUMENT = st.one_of(
-    _NUMBERS,
-    _WORDS,
-    _EXPRESSION.map(lambda text: f"({text})"),
-    st.builds("-x:{}".format, _NUMBERS),
-    st.sampled_from(["-x", "–y", "-x: 5", "--", "2>&1", "*>&1"]),
-    st.lists(_CONSTANTS, min_size=2, max_size=3).map(",".join),
-)
+class _Commands:
+    """Random commands with constant arguments, the same in every run."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def command(self) -> str:
+        words = [self._argument() for _ in range(self._random.randrange(5))]
+        return " ".join(["Get-Thing", *words])
+
+    def _argument(self) -> str:
+        kind = self._random.randrange(6)
+        if kind == 0:
+            return self._random.choice(_WORDS)
+        if kind == 1:
+            return f"({self._expression(2)})"
+        if kind == 2:
+            return f"-x:{self._number()}"
+        if kind == 3:
+            return self._random.choice(["-x", "–y", "-x: 5", "2>&1", "*>&1"])
+        if kind == 4:
+            return ",".join(self._constant() for _ in range(3))
+        return self._number()
+
+    def _expression(self, depth: int) -> str:
+        if depth == 0:
+            return self._constant()
+        form = self._random.choice(_FORMS)
+        return form.format(*(self._expression(depth - 1) for _ in range(2)))
+
+    def _constant(self) -> str:
+        kind = self._random.randrange(4)
+        if kind == 0:
+            return self._random.choice(["$true", "$false", "$null", "@()"])
+        if kind == 1:
+            return self._random.choice(_STRINGS)
+        if kind == 2:
+            text = "".join(self._random.choices("ab 1$`é😀-'\".", k=self._random.randrange(8)))
+            return "'" + text.replace("'", "''") + "'"
+        return self._number()
+
+    def _number(self) -> str:
+        number, pick = self._random.randrange, self._random.choice
+        return pick(
+            [
+                str(number(-(2**40), 2**40)),
+                str(number(2**70)),
+                f"{number(300)}{pick(['', 'l', 'd', 'u', 'uy', 'n'])}{pick(['', 'kb', 'mb'])}",
+                f"0x{number(2**64):x}{pick(['', 'l', 'u'])}",
+                repr(self._random.uniform(0, 10 ** number(20))),
+                f"{number(10**6) / 1000}d",
+            ]
+        )
 
 
-@settings(max_examples=3, suppress_health_check=list(HealthCheck), deadline=None)
-@given(commands=st.lists(st.lists(_ARGUMENT, max_size=4), min_size=60, max_size=60))
-def test_generated_commands_are_converted_as_powershell_converts_them(
-    real: PowerShell, commands: list[list[str]]
-) -> None:
-    texts = [" ".join(["Get-Thing", *words]) for words in commands]
-    assert _compare(real, texts) == []
+_WORDS = ["word", "a.b", "C:\\x", "--x", "-5", "%Y", "a=b", "[int]", "1..3", "~", 'a"b c"d']
+_STRINGS = ['"a`tb"', '"x$(1+1)y"', '"$true"', '"$(1,2)"', "@'\na\n'@", '"`u{41}"', '"é ""😀"']
+_FORMS = [
+    "({}, {})", "@({}; {})", "@{{a={}; b={}}}", "({} + {})", "({} - {})", "({} * {})",
+    "({} -eq {})", "({} -ne {})", "({} -join '-')", "[string]{}", "(-not {})", '"$({})"',
+]  # fmt: skip
+
+
+def test_generated_commands_are_converted_as_powershell_converts_them(real: PowerShell) -> None:
+    commands = _Commands(20_26)
+    assert _compare(real, [commands.command() for _ in range(300)]) == []
