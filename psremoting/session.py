@@ -35,6 +35,7 @@ from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
     from psremoting.client.carrier import Carrier, PromptStyle
+    from psremoting.client.commands import Show
     from psremoting.client.pipeline_input import Input
     from psremoting.client.streams import Streams
 
@@ -242,6 +243,10 @@ class PSSession:
         self._driver.noticed(_RESUMED)
         self._driver.commands.start(action_pipeline(uuid4(), ResumeAction.Continue))
 
+    async def host_calls_done(self) -> None:
+        """Wait until all host calls that have arrived are carried out."""
+        await self._driver.commands.host_calls.all_done()
+
     async def ended(self) -> None:
         """Wait until nothing more can arrive: the session was closed, or has broken."""
         await self._driver.wait_for(self._driver.closed)
@@ -312,14 +317,20 @@ class PSSession:
         host: Host | None = None,
         on_record: OnRecord | None = None,
         tag: bool = False,
+        show: Show | None = None,
     ) -> Invocation:
         """Send ``event`` as it is and return its invocation, for callers that build the message.
+
+        ``show`` is called with output and records, which are not kept then, in the order in which
+        they and the host calls arrived; it must neither raise nor wait.
 
         Raises SessionNotOpen, PSRemotingTransportError if the session breaks meanwhile, and
         LocalProtocolError for values that cannot be sent.
         """
         self._check_opened()
-        return await self._start(event, input=input, host=host, on_record=on_record, tag=tag)
+        return await self._start(
+            event, input=input, host=host, on_record=on_record, tag=tag, show=show
+        )
 
     async def _start(
         self, event: e.CreatePipeline | e.GetCommandMetadata, **more: Any
