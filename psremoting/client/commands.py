@@ -21,7 +21,7 @@ from psrp import events as e
 from psrp.host import HostMethodId
 from psrp.messages import MessageType
 from psrp.records import ErrorCategory
-from psrp.sansio import LimitExceeded, LocalProtocolError
+from psrp.sansio import LimitExceeded, LocalProtocolError, TransportAct
 from psrp.states import PipelinePhase
 
 if TYPE_CHECKING:
@@ -237,8 +237,8 @@ class Commands:
         assert show is not None
         self.host_calls.run_in_order(command.invocation.id, lambda: show(kind, item))
 
-    def create_failed(self, target: UUID, error: errors.PSRemotingError) -> None:
-        """The server refused a command."""
+    def act_failed(self, act: TransportAct, target: UUID, error: errors.PSRemotingError) -> None:
+        """The server refused a command, or a step of one, which ends then."""
         command = self._running.get(target)
         if command is not None:
             if type(error) is not errors.OperationTimeout:
@@ -246,6 +246,8 @@ class Commands:
                 failure.__cause__ = error.__cause__
                 error = failure
             self.fail(command.invocation, error)
+        elif act in (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE):
+            self._pool.act_failed(act, target)
 
     def ignored(self, event: e.Ignored, source: UUID | None) -> None:
         """Fail the command of a PIPELINE_STATE that names another pipeline than its packet:
@@ -256,7 +258,9 @@ class Commands:
             reason = self._job_failure(f"PIPELINE_STATE: {event.reason}")
             self.fail(command.invocation, reason)
 
-    def end_all(self, reason: Callable[[], Exception]) -> None:
+    def end_all(
+        self, reason: Callable[[], Exception], state: e.InvocationState | None = None
+    ) -> None:
         """End every command without telling the server: the session is gone."""
         running = list(self._running.values())
         self._running.clear()
@@ -264,8 +268,8 @@ class Commands:
             self.host_calls.withdraw(command.invocation.id)
             error = reason()
             stopped = isinstance(error, errors.PipelineStopped)
-            state = e.InvocationState.STOPPED if stopped else e.InvocationState.FAILED
-            command.invocation.end(state, error)
+            ended = e.InvocationState.STOPPED if stopped else e.InvocationState.FAILED
+            command.invocation.end(state or ended, error)
             self.backpressure.output_taken(command.invocation.id)
 
     def _job_failure(self, text: str) -> errors.PSRemotingError:
