@@ -52,6 +52,7 @@ _RESUMED = (
 def with_credential(
     target: Target | Carrier, credential: Credential | None, authentication: str | None
 ) -> Target | Carrier:
+    """Add a credential to a target over WS-Man. Raises PSRemotingError for other targets."""
     if credential is None and authentication is None:
         return target
     if not isinstance(target, WSManTarget):
@@ -100,11 +101,13 @@ class PSSession:
         on_notice: Callable[[str], None] | None = None,
         credential: Credential | None = None,
         authentication: str | None = None,
+        name: str = "psremoting",
     ) -> AsyncIterator[PSSession]:
         """Open a session to ``target`` (see `psremoting.targets`) for the time of the block.
 
         ``credential`` and ``authentication`` (default, basic, negotiate, kerberos, ntlm, credssp,
-        digest, certificate ...) are for targets over WS-Man, such as ``https://server``.
+        digest, certificate ...) are for targets over WS-Man, such as ``https://server``, which
+        list the session under ``name``.
         ``version`` is the highest protocol version to announce: 2.3 by default, where secrets are
         encrypted; from 2.4 on they are only as safe as the transport. With ``like_powershell`` the
         session sends everything that PowerShell's client sends. ``on_notice`` is called with
@@ -120,7 +123,7 @@ class PSSession:
         target = with_credential(target, credential, authentication)
         existing = target.connect_shell if isinstance(target, WSManTarget) else None
         driver = PoolDriver(
-            carrier_for(target, options),
+            carrier_for(target, options, name=name),
             id=existing,
             options=options,
             host=host,
@@ -128,24 +131,30 @@ class PSSession:
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
+        if existing is not None:
+            async with session._opened(e.ConnectRunspacePool()):
+                yield session
+        else:
+            async with session._opened(session._initialization(min_runspaces, max_runspaces)):
+                yield session
+
+    @asynccontextmanager
+    async def _opened(
+        self, opening: e.InitRunspacePool | e.ConnectRunspacePool
+    ) -> AsyncIterator[None]:
         # The tasks of this nursery never raise: a group holds only the block's own exception.
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 try:
-                    opening = (
-                        session._initialization(min_runspaces, max_runspaces)
-                        if existing is None
-                        else e.ConnectRunspacePool()
-                    )
-                    await session._open(nursery, opening)
+                    await self._open(nursery, opening)
                     try:
-                        yield session
+                        yield
                     except Exception:
-                        await session.close()
+                        await self.close()
                         raise
-                    await session.close()
+                    await self.close()
                 finally:
-                    await driver.release(gently=session.state in ("Closed", "Disconnected"))
+                    await self._driver.release(gently=self.state in ("Closed", "Disconnected"))
                     nursery.cancel_scope.cancel()
 
     @classmethod

@@ -369,8 +369,11 @@ def _socket_carrier(target: SocketTarget | HostProcessTarget, options: SessionOp
     )
 
 
-def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carrier:
-    """Return a carrier that is not open yet; a carrier is returned as it is.
+def carrier_for(
+    target: Target | str | Carrier, options: SessionOption, *, name: str = ""
+) -> Carrier:
+    """Return a carrier that is not open yet; a carrier is returned as it is. ``name`` is the
+    name of the session at a server that keeps sessions.
 
     Raises PSRemotingError for a target that cannot be tried at all.
     """
@@ -389,5 +392,5 @@ def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carri
             # Loaded when it is used: HTTP, TLS and authentication take longer than the rest.
             from psremoting.client.wsman_carrier import WSManCarrier
 
-            return WSManCarrier(target, options)
+            return WSManCarrier(target, options, name=name)
     return target
