@@ -36,12 +36,10 @@ if TYPE_CHECKING:
         PSRemotingError,
         PSRemotingTransportError,
         RemoteErrors,
-        SessionDisconnected,
         SessionNotOpen,
     )
     from psremoting.fanout import Outcome, fan_out, invoke_on
     from psremoting.options import SessionOption
-    from psremoting.remote_sessions import RemoteSession, sessions_on
     from psremoting.session import PSSession
     from psremoting.session_table import SessionEntry, SessionTable
     from psremoting.targets import (
@@ -81,10 +79,8 @@ __all__ = [
     "ProcessTarget",
     "ProgramNotFound",
     "RemoteErrors",
-    "RemoteSession",
     "Result",
     "SSHTarget",
-    "SessionDisconnected",
     "SessionEntry",
     "SessionNotOpen",
     "SessionOption",
@@ -103,7 +99,6 @@ __all__ = [
     "local_target",
     "parse_target",
     "script",
-    "sessions_on",
     "sync",
 ]
 
@@ -113,13 +108,12 @@ __version__ = "0.1.0.dev0"
 _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "
     "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
-    "ProgramNotFound RemoteErrors SessionDisconnected SessionNotOpen",
+    "ProgramNotFound RemoteErrors SessionNotOpen",
     "psremoting.credentials": "Credential",
     "psremoting.fanout": "Outcome fan_out invoke_on",
     "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
     "psremoting.client.invocation": "Invocation Result",
     "psremoting.options": "SessionOption",
-    "psremoting.remote_sessions": "RemoteSession sessions_on",
     "psremoting.session": "PSSession",
     "psremoting.client.streams": "StreamKind Streams",
     "psremoting.session_table": "SessionEntry SessionTable",

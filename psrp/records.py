@@ -146,6 +146,8 @@ class ErrorRecord:
         if reason is None:
             reason = exception_type.rpartition(".")[2]
         shown = ErrorCategory.text(category)
+        where = f"({_shortened(target_name)}:{_shortened(target_type)})"
+        who = f"[{_shortened(activity)}], {_shortened(reason)}"
         return cls(
             exception=_exception(exception_type, message),
             target_object=target,
@@ -155,7 +157,7 @@ class ErrorRecord:
             category_reason=reason,
             category_target_name=target_name,
             category_target_type=target_type,
-            category_message=f"{shown}: ({target_name}:{target_type}) [{activity}], {reason}",
+            category_message=f"{shown}: {where} {who}",
             script_stack_trace=script_stack_trace,
             to_string=message,
         )
@@ -241,6 +243,11 @@ def _unchanged(record: ErrorRecord | InformationalRecord) -> bool:
     except RemoteProtocolError:
         return False
     return source == record and getattr(source, "to_string", 0) == getattr(record, "to_string", 0)
+
+
+def _shortened(text: str) -> str:
+    """A part of a category message: the middle of one of more than 40 characters is left out."""
+    return text if len(text) <= 40 else f"{text[:19]}…{text[-19:]}"
 
 
 def _exception(type_name: str, message: str) -> PSObject:

@@ -1,16 +1,16 @@
 """One-line summaries of entries for people.
 
-The texts come from a peer, so all of them pass `printable`: none may move the cursor, ring a bell
+The texts come from a peer, so all of them pass `visible`: none may move the cursor, ring a bell
 or break the line.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.jsonlines import is_structure
+from psremoting.powershell.sanitizer import visible
 from psrp import events as e
 from psrp.clixml import Dictionary, PSObject, SecureString
 from psrp.clixml.files import RawText
@@ -22,30 +22,15 @@ if TYPE_CHECKING:
 
     from psremoting.capture.entries import Entry
 
-__all__ = ["printable", "short", "summary"]
+__all__ = ["short", "summary"]
 
 MAX_TEXT = 200
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Control characters, bidirectional controls, and lone surrogates."""
-_NAMED = {"\n": "⏎", "\r": "␍", "\t": " "}
-
-
-def printable(text: str) -> str:
-    """Return text as one line, with escapes for all that a terminal would interpret."""
-    return _CONTROLS.sub(lambda found: _NAMED.get(found[0]) or _escape(found[0]), text)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def cut(text: str, size: int = MAX_TEXT) -> str:
     """Return at most ``size`` characters, and the length of a text that is longer."""
     text = text.strip("\r\n")
-    shown = printable(text[:size].replace("\r\n", "\n"))
+    shown = visible(text[:size].replace("\r\n", "\n"))
     return shown if len(text) <= size else f"{shown}… ({len(text)} characters)"
 
 
@@ -81,7 +66,7 @@ def _pairs(items: Any, size: int, reveal: bool) -> str:
         if number == 5:
             break
         text = _one_level(value, reveal)
-        parts.append(f"{printable(str(key))}={text}")
+        parts.append(f"{visible(str(key))}={text}")
     return f"{{{'; '.join(parts)}{'; …' if size > 5 else ''}}}" + _count(size, 5)
 
 
@@ -96,7 +81,7 @@ def _one_level(value: Any, reveal: bool) -> str:
 def _type_of(value: Any) -> str:
     names = getattr(value, "type_names", None) or ()
     name = next(iter(names), type(value).__name__)
-    return printable(str(name).rpartition(".")[2][:60])
+    return visible(str(name).rpartition(".")[2][:60])
 
 
 def _object(value: PSObject, reveal: bool) -> str:
@@ -158,7 +143,7 @@ def _private(event: e.ApplicationPrivateData, reveal: bool) -> str:
 
 def _error(record: Any) -> str:
     text = cut(record.message)
-    return f"{text} [{printable(record.fully_qualified_error_id)}]"
+    return f"{text} [{visible(record.fully_qualified_error_id)}]"
 
 
 def _pool_state(event: e.RunspacePoolStateMessage, _: bool) -> str:
@@ -225,7 +210,7 @@ def _progress(event: e.ProgressRecordMessage, _: bool) -> str:
 def _information(event: e.InformationRecordMessage, reveal: bool) -> str:
     record = event.record
     text = str(record) or short(record.message_data, reveal=reveal)
-    return cut(text) + (f"  [{printable(', '.join(record.tags))}]" if record.tags else "")
+    return cut(text) + (f"  [{visible(', '.join(record.tags))}]" if record.tags else "")
 
 
 def _limits(event: Any, _: bool) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from psremoting.capture.jsonlines import body
-from psremoting.capture.summaries import printable, summary
+from psremoting.capture.summaries import summary
+from psremoting.powershell.sanitizer import visible
 from psrp.messages import MessageType
 from psrp.sansio import Side
 
@@ -134,7 +135,7 @@ class Timeline:
         clock = f"{time:>10.3f} " if time is not None else " " * 11 if self._timed else ""
         arrow = self._arrows[entry.direction]
         style = _STYLES.get(entry.type, {"dim": True} if ":" in entry.type else {})
-        name = click.style(f"{printable(entry.type):<{_TYPE_WIDTH}}", **style)
+        name = click.style(f"{visible(entry.type):<{_TYPE_WIDTH}}", **style)
         who = click.style(f"{_who(entry.target or entry.pid):<8}", fg="blue")
         head = f"{entry.n:>6} {clock}{arrow} {who} {name}"
         return f"{head} {summary(entry, reveal=self._reveal)}".rstrip()
@@ -149,7 +150,7 @@ def _tree(form: Any, indent: int) -> Iterator[str]:
     pad = " " * indent
     if isinstance(form, dict):
         for name, value in form.items():
-            yield from _member(f"{pad}{printable(str(name))}:", value, indent)
+            yield from _member(f"{pad}{visible(str(name))}:", value, indent)
     elif isinstance(form, list):
         for value in form:
             yield from _member(f"{pad}-", value, indent)
@@ -167,7 +168,7 @@ def _member(head: str, value: Any, indent: int) -> Iterator[str]:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        return printable(value)
+        return visible(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return "(none)" if isinstance(value, dict | list) else str(value)
@@ -184,4 +185,4 @@ def summary_text(data: dict[str, Any], hidden: int = 0) -> str:
     if data["incomplete"]:
         parts.append(f"{data['incomplete']} incomplete")
     parts.append(f"{data['unaccounted']} bytes not accounted for")
-    return f"{printable(data['file'])}: {', '.join(parts)}"
+    return f"{visible(data['file'])}: {', '.join(parts)}"

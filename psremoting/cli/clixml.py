@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from psremoting.cli.plainjson import plain_json
+from psremoting.cli.plainjson import dumps, plain_json
 from psremoting.cli.shell_completion import complete_file
 from psrp.clixml.files import (
     RawText,
@@ -101,12 +101,8 @@ def to_json_command(
     except LocalProtocolError as refused:
         _fail(file, str(refused))
     shown = forms[0] if len(forms) == 1 and error is None else forms
-    if compact:
-        text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
-    else:
-        text = json.dumps(shown, ensure_ascii=False, indent=2)
-    # JSON's own escape for half a surrogate pair is spelt like Python's.
-    _write(output, text.encode("utf-8", "backslashreplace") + b"\n")
+    text = dumps(shown, compact=True) if compact else dumps(shown, indent=2)
+    _write(output, text.encode() + b"\n")
     if error is not None:
         _fail(file, str(error))
 

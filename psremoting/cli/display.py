@@ -1,41 +1,52 @@
-"""Where the streams of remote commands go: output to standard output, all else beside it."""
+"""The streams of remote commands: output to standard output, all others to standard error."""
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
-import click
-
-from psremoting.cli.plainjson import plain_json
-from psremoting.client.streams import TAGS, StreamKind, tagged
+from psremoting.cli.plainjson import dumps, plain_json
+from psremoting.client.streams import StreamKind, tagged
 from psremoting.errors import PSRemotingError
-from psremoting.formatting import error_text, printable, record_text, value_text
-from psrp.clixml import PSObject, dump_all
-from psrp.clixml.plain import to_plain
-from psrp.records import ErrorRecord, ProgressRecord, ProgressType
+from psremoting.powershell.error_view import error_lines
+from psremoting.powershell.formatting import Formatter
+from psremoting.powershell.progress import ProgressArea
+from psremoting.powershell.record_text import record_text
+from psremoting.powershell.sanitizer import displayable, one_line, paint
+from psrp.clixml.document_writer import DocumentWriter
+from psrp.enums import ConsoleColor, ErrorCategory
+from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from psrp.records import ErrorRecord
 
-__all__ = ["FORMS", "Display"]
+__all__ = ["FORMS", "Display", "Origin"]
 
 FORMS = ("text", "json", "clixml")
+_WIDTH_OF_A_FILE = 120
 
-_COLORS = {
-    StreamKind.ERROR: "red",
-    StreamKind.WARNING: "yellow",
-    StreamKind.VERBOSE: "yellow",
-    StreamKind.DEBUG: "yellow",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The target that something came from. ``label`` tells it from all others."""
+
+    label: str
+    computer: str
+    runspace_id: UUID | None = None
 
 
 class Display:
-    """``many``: there are several targets, so what is shown says where it came from."""
+    """Shows what several targets send.
+
+    form: one of `FORMS`. many: there are several targets, so lines are labelled. width: cells of
+    a line of formatted output; None for those of the terminal.
+    """
 
     def __init__(
         self,
@@ -45,137 +56,218 @@ class Display:
         hide_computer_name: bool = False,
         error_view: str = "normal",
         progress: bool | None = None,
+        width: int | None = None,
     ) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
-            # A text of over there may hold what no file can: half a character.
+            # A text may hold half a surrogate pair, which no file can.
             sys.stdout.reconfigure(errors="replace")
         self._form = form
-        self._tag = many and not hide_computer_name
-        self._hide = hide_computer_name
+        self._labels = many and not hide_computer_name
         self._error_view = error_view
-        self._collected: list[Any] = []
-        self._bars = _Bars(sys.stderr.isatty() if progress is None else progress)
+        self._width = width if width is not None else _line_width()
+        self._formatters: dict[str, Formatter] = {}
+        self._fed: set[str] = set()
+        self._document = DocumentWriter() if form == "clixml" else None
+        self._bars = ProgressArea()
+        self._shows_bars = sys.stderr.isatty() if progress is None else progress
+        self._open_line: TextIO | None = None
+        """The stream on which the last text had no line end."""
 
-    def output(self, computer: str, runspace_id: UUID, value: Any) -> None:
-        """One object of the output."""
-        if self._form == "clixml":
-            self._collected.append(tagged(value, computer, runspace_id) if self._tag else value)
-        elif self._form == "json":
-            self._json(computer, runspace_id, value)
-        else:
-            if self._tag:
-                shown = value_text(tagged(value, computer, runspace_id))
-                shown = "\n".join(f"[{computer}] {line}" for line in shown.split("\n"))
-            else:
-                shown = value_text(value, hide_computer_name=self._hide)
-            if value is not None:
-                click.echo(shown)
+    # -- the output
 
-    def _json(self, computer: str, runspace_id: UUID, value: Any) -> None:
+    def output(self, origin: Origin, value: Any) -> bool:
+        """Show one object of the output; False if it cannot be written, which is shown too."""
+        if self._form == "text":
+            formatter = self._formatters.get(origin.label)
+            if formatter is None:
+                formatter = Formatter(self._room(origin), error_view=self._error_view)
+                self._formatters[origin.label] = formatter
+            self._fed.add(origin.label)
+            self._lines(origin, formatter.feed(value))
+            return True
         try:
-            if self._tag and value is not None:
-                shown = _tagged_json(tagged(value, computer, runspace_id))
+            if self._document is not None:
+                self._bytes(self._document.add(self._tagged(origin, value)))
             else:
-                shown = plain_json(value)
+                self._json({"target": origin.label, "output": plain_json(value)})
         except LocalProtocolError as error:
+            what = "JSON" if self._form == "json" else "CLIXML"
             failure = PSRemotingError(
-                f"An object cannot be shown as JSON: {error}", error_id="ConvertToJson"
+                f"Cannot write an object as {what}: {error}", error_id=f"ConvertTo{what.title()}"
             )
-            self.error(computer, failure.to_record("psrp invoke"))
-            return
-        text = json.dumps(shown, ensure_ascii=False)
-        click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+            self.error(origin, failure.to_record("psrp invoke"))
+            return False
+        return True
 
-    def record(self, computer: str, kind: StreamKind, record: Any) -> None:
-        """One record of any other stream."""
+    def _room(self, origin: Origin) -> int:
+        return self._width - (len(self._label(origin)) if self._labels else 0)
+
+    def _label(self, origin: Origin) -> str:
+        return f"[{one_line(origin.label)}] "
+
+    def _lines(self, origin: Origin, lines: Iterable[str]) -> None:
+        label = self._label(origin) if self._labels else ""
+        text = "".join(f"{label}{line}\n" for line in lines)
+        if text:
+            self._put(sys.stdout, text)
+
+    def _tagged(self, origin: Origin, value: Any) -> Any:
+        if not self._labels or value is None or origin.runspace_id is None:
+            return value
+        return tagged(value, origin.computer, origin.runspace_id)
+
+    def _json(self, line: dict[str, Any]) -> None:
+        self._put(sys.stdout, dumps(line) + "\n", plain=True)
+
+    def _bytes(self, data: bytes) -> None:
+        sys.stdout.flush()
+        self._erase_bars()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def pause(self) -> None:
+        """Show the rows that are held back, for targets that sent nothing since the last call."""
+        for label, formatter in self._formatters.items():
+            if label not in self._fed and formatter.holds_rows:
+                self._lines(Origin(label=label, computer=""), formatter.pause())
+        self._fed.clear()
+
+    def end_of(self, origin: Origin) -> None:
+        """A target sends nothing more."""
+        formatter = self._formatters.pop(origin.label, None)
+        if formatter is not None:
+            self._lines(origin, formatter.flush())
+
+    # -- host calls
+
+    def host_text(self, text: str, foreground: int = -1, background: int = -1) -> None:
+        """Text that the remote host writes: to standard output, unless that carries data."""
+        self._hold_back()
+        stream = sys.stdout if self._form == "text" else sys.stderr
+        self._put(stream, text, foreground, background)
+
+    def _hold_back(self) -> None:
+        for label, formatter in self._formatters.items():
+            if formatter.holds_rows:
+                self._lines(Origin(label=label, computer=""), formatter.pause())
+
+    # -- the other streams
+
+    def record(self, origin: Origin, kind: StreamKind, record: Any) -> None:
+        """Show one record of a stream other than the output."""
         if kind is StreamKind.ERROR:
-            self.error(computer, record)
+            self.error(origin, record)
         elif kind is StreamKind.PROGRESS:
-            self._bars.show(computer, record)
-        else:
-            text = record_text(kind, record)
+            self._progress(origin, record)
+        elif kind is not StreamKind.INFORMATION:
+            # The text of Write-Host and Write-Information comes as a host call as well.
+            text = record_text(kind.value, record)
             if text is not None:
-                where = f"[{computer}] " if self._tag else ""
-                self._beside(where + text, _COLORS.get(kind))
+                self._beside(origin, text, ConsoleColor.Yellow)
 
-    def error(self, computer: str, record: ErrorRecord) -> None:
-        self._beside(error_text(record, computer, self._error_view), _COLORS[StreamKind.ERROR])
-
-    def notice(self, computer: str, text: str) -> None:
-        """A line of the transport itself: ssh's."""
-        text = printable(text)
-        self._beside(f"[{computer}] {text}" if self._tag else text, None)
-
-    def _beside(self, text: str, color: str | None) -> None:
-        click.secho(text, err=True, fg=color)
-
-    def finish(self) -> None:
-        """Nothing more comes."""
-        self._bars.stop()
-        if self._form == "clixml":
-            sys.stdout.flush()
-            sys.stdout.buffer.write(dump_all(self._collected) + b"\n")
-            sys.stdout.buffer.flush()
-
-
-def _tagged_json(value: PSObject | None) -> Any:
-    """As ``ConvertTo-Json`` shows a tagged value: what is no object gets a name of its own."""
-    assert value is not None
-    tags = {name: value.extended[name] for name in TAGS if name in value.extended}
-    plain = to_plain(value.value) if value.value is not None else to_plain(value)
-    made = dict(plain) if isinstance(plain, dict) else {"value": plain}
-    return plain_json({**made, **tags})
-
-
-class _Bars:
-    """PowerShell's progress records as bars; only on a terminal."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-        self._live: Progress | None = None
-        self._tasks: dict[tuple[str, int], TaskID] = {}
-
-    def show(self, computer: str, record: ProgressRecord) -> None:
-        if not self._wanted:
+    def error(self, origin: Origin, record: ErrorRecord) -> None:
+        """Show an error of a command."""
+        if self._form == "json":
+            self._json({"target": origin.label, "error": _error_object(record)})
             return
-        key = computer, record.activity_id
-        if record.type == ProgressType.Completed:
-            task = self._tasks.pop(key, None)
-            if task is not None and self._live is not None:
-                self._live.remove_task(task)
-            if not self._tasks:
-                self.stop()
+        lines = error_lines(
+            record, self._error_view, computer=origin.computer, width=self._room(origin)
+        )
+        self._beside(origin, "\n".join(lines), ConsoleColor.Red)
+
+    def failed(self, origin: Origin, record: ErrorRecord) -> None:
+        """Show why a target failed: it could not be reached, broke, or gave no answer in time."""
+        if self._form == "json":
+            self._json({"target": origin.label, "failure": _error_object(record)})
+        else:
+            self.error(origin, record)
+
+    def notice(self, origin: Origin, text: str) -> None:
+        """Show a line of the transport itself, such as ssh's."""
+        self._beside(origin, text, -1)
+
+    def _beside(self, origin: Origin, text: str, colour: int) -> None:
+        self._hold_back()
+        label = self._label(origin) if self._labels else ""
+        lines = "\n".join(label + line for line in text.split("\n"))
+        self._put(sys.stderr, lines + "\n", colour)
+
+    def finish(self, total: int = 1, failed: Sequence[str] = ()) -> None:
+        """Show what is held back, end the document, and name the targets that ``failed``."""
+        for label, formatter in self._formatters.items():
+            self._lines(Origin(label=label, computer=""), formatter.flush())
+        self._formatters.clear()
+        self._bars.forget()
+        self._erase_bars()
+        if self._document is not None:
+            self._bytes(self._document.end())
+        if total > 1 and failed:
+            names = ", ".join(one_line(label) for label in failed)
+            self._put(sys.stderr, f"{len(failed)} of {total} failed: {names}\n")
+
+    # -- writing
+
+    def _put(
+        self,
+        stream: TextIO,
+        text: str,
+        foreground: int = -1,
+        background: int = -1,
+        *,
+        plain: bool = False,
+    ) -> None:
+        self._erase_bars()
+        if not plain:
+            text = displayable(text, colours=_has_colours(stream))
+        if _has_colours(stream):
+            body, end = (text[:-1], "\n") if text.endswith("\n") else (text, "")
+            text = paint(body, foreground, background) + end
+        if self._open_line not in (None, stream) and sys.stdout.isatty() and sys.stderr.isatty():
+            text = "\n" + text
+        stream.write(text)
+        stream.flush()
+        self._open_line = None if text.endswith("\n") else stream
+        self._draw_bars()
+
+    def _progress(self, origin: Origin, record: Any) -> None:
+        if not self._shows_bars:
             return
-        live = self._live or self._start()
-        text = f"[{computer}] {record}"
-        known = record.percent_complete >= 0
-        if key not in self._tasks:
-            self._tasks[key] = live.add_task(text, total=None)
-        live.update(
-            self._tasks[key],
-            description=text,
-            total=100 if known else None,
-            completed=max(0, record.percent_complete),
-        )
+        self._erase_bars()
+        self._bars.update(one_line(origin.label), record)
+        self._draw_bars()
 
-    def _start(self) -> Progress:
-        # Costs more than all else here, and few commands report progress.
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+    def _draw_bars(self) -> None:
+        if self._shows_bars and self._open_line is None:
+            sys.stderr.write(self._bars.draw(shutil.get_terminal_size().columns))
+            sys.stderr.flush()
 
-        self._live = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            console=Console(stderr=True, force_terminal=True),
-            transient=True,
-            # Output that goes into a file must stay there.
-            redirect_stdout=sys.stdout.isatty(),
-        )
-        self._live.start()
-        return self._live
+    def _erase_bars(self) -> None:
+        if self._shows_bars:
+            sys.stderr.write(self._bars.erase())
+            sys.stderr.flush()
 
-    def stop(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-            self._tasks.clear()
+
+def _error_object(record: ErrorRecord) -> dict[str, Any]:
+    """An error as JSON."""
+    return {
+        "message": record.message,
+        "id": record.fully_qualified_error_id,
+        "category": ErrorCategory.text(record.category),
+        "activity": record.category_activity or "",
+        "reason": record.category_reason or "",
+        "target": record.category_target_name or "",
+    }
+
+
+def _line_width() -> int:
+    if not sys.stdout.isatty():
+        return _WIDTH_OF_A_FILE
+    return shutil.get_terminal_size().columns
+
+
+def _has_colours(stream: TextIO) -> bool:
+    return (
+        stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "dumb") != "dumb"
+    )

@@ -22,77 +22,66 @@ Examples:
 
 \b
 Keys:
-  Tab        completes, if the server can
-  Ctrl+C     stops the command that runs, or answers a question with an error; a
-             second one while the command does not stop offers to close the session
-  Ctrl+D     leaves the session, as exit and Exit-PSSession do
+  Tab        completes, where the other side can
+  Ctrl+C     stops what runs and keeps the session; pressed again while nothing
+             stops, it offers to close
+  Ctrl+D     leaves, as exit and Exit-PSSession do
 
 \b
 Exit codes:
-  0    the session was left; with "exit N" the exit code is N
-  1    it could not be entered, was lost, or was given up while a command hung, or
-       the input ended inside a command
-  2    the command line is wrong
-  130  Ctrl+C while the session was opened; 143 for SIGTERM, 129 for SIGHUP
+  0  the session was left
+  1  it could not be entered, was lost, or was given up while a command hung
+  2  the command line is wrong
 
 \b
 Files:
   $XDG_STATE_HOME/psremoting/history, else ~/.local/state/psremoting/history
-      typed lines, except those that look like secrets
+      typed lines; those that look like secrets are not kept
 """
-
-_LOCAL = "Entering the demonstration endpoint of this package on this machine (exit leaves it)."
-_INTERRUPTED = 130
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("target", required=False, default="local", shell_complete=complete_target)
 @connection_options
 def enter(target: str, connecting: Connecting) -> None:
-    """Start an interactive remote session.
+    """Work at another computer: what you type runs there, what it says is shown here.
 
     TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER,
     name:NAME (a PowerShell process of this machine) and pipe:NAME (its -CustomPipeName).
-    container:ID is a container of docker, podman or nerdctl. Without a TARGET, a demonstration
-    endpoint of this package is started on this machine.
+    Without one, the endpoint of this package is started on this machine, to try things out.
 
-    Prompt, colours, questions and progress bars are those of the server. After an incomplete line
-    the prompt is >>. Input that is no terminal is read line by line and shown as if it had been
-    typed; NO_COLOR turns colours off.
+    The prompt, colours, questions and progress bars are those of the other side. A line that is
+    not complete goes on behind >>. Input that is no terminal is read line by line and shown as
+    if it had been typed; NO_COLOR turns colours off.
     """
     sys.exit(_enter(target, connecting))
 
 
 def _enter(target: str, connecting: Connecting) -> int:
-    # Imports make no garbage; collecting it takes a tenth of the start.
+    # Nothing of what is imported is garbage; looking for some costs a tenth of the start.
     gc.disable()
     import trio
 
     from psremoting.errors import PSRemotingError
-    from psremoting.formatting import error_text
+    from psremoting.powershell.error_view import error_text
     from psremoting.shell.embedded import start_embedded
     from psremoting.shell.entering import enter as enter_session
     from psremoting.shell.entering import enter_error, open_console, terminal_restored
+    from psremoting.shell.loop import Leaving
 
-    if target == "local":
-        click.echo(_LOCAL, err=True)
-    configured = connecting.configuration_name is not None
-    embedded = start_embedded() if target == "local" and not configured else None
+    embedded = start_embedded() if target == "local" else None
     gc.freeze()
     gc.enable()
 
-    async def live() -> int:
+    async def live() -> Leaving:
         console = open_console(sys.stdin, sys.stdout)
         options = connecting.session
         where = connecting.target(target) if embedded is None else embedded.carrier(options)
-        stay = await enter_session(where, console, options=options)
-        return stay.exit_code
+        return await enter_session(where, console, options=options)
 
     try:
         with terminal_restored(sys.stdin):
-            return trio.run(live)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+            return 0 if trio.run(live) is Leaving.EXIT else 1
     except PSRemotingError as error:
         record = enter_error(error)
         click.echo(error_text(record, view="concise"), err=True)

@@ -18,7 +18,7 @@ from psremoting.cli.running import EXIT_CODES, INTERRUPTED, Job, run_job
 from psremoting.cli.shell_completion import complete_target
 from psremoting.cli.spelling import PowerShellSpelled
 from psremoting.errors import PSRemotingError
-from psremoting.formatting import ERROR_VIEWS, error_text
+from psremoting.powershell.error_view import ERROR_VIEWS, error_text
 from psremoting.targets import Target
 from psrp.commands import Command
 
@@ -181,7 +181,7 @@ def _targets(connecting: Connecting, texts: tuple[str, ...]) -> list[Target]:
     try:
         return [connecting.target(text) for text in texts]
     except PSRemotingError as error:
-        click.secho(error_text(error.to_record("psrp invoke")), err=True, fg="red")
+        click.secho(error_text(error.to_record("psrp invoke"), "normal"), err=True, fg="red")
         raise click.exceptions.Exit(2) from None
 
 

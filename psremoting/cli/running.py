@@ -1,13 +1,14 @@
-"""`psrp invoke` at work: many sessions, one display, and what Ctrl+C means.
+"""Run one command on several targets and show what they send.
 
-The first Ctrl+C stops the remote commands, as the transport can; the second ends everything at
-once. A target that fails is told about and disturbs no other.
+The first Ctrl+C stops the remote commands; the second ends everything at once. A target that
+fails is reported and does not affect the others.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 import trio
 
-from psremoting.cli.display import Display
+from psremoting.cli.display import Display, Origin
 from psremoting.client.hosts import Host
 from psremoting.client.invocation import Invocation
 from psremoting.client.pipeline_input import Input
@@ -32,23 +33,27 @@ from psremoting.errors import (
 from psremoting.exception_groups import unwrapped
 from psremoting.fanout import fan_out
 from psremoting.options import SessionOption
+from psremoting.powershell.error_view import is_native_error
+from psremoting.powershell.formatting import HOLD_SECONDS
 from psremoting.session import PSSession
-from psremoting.targets import Target
+from psremoting.targets import SSHTarget, Target
 from psrp.commands import Command
 from psrp.sansio import LocalProtocolError
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "Job", "run_job"]
 
-COMPLETED, REMOTE_ERROR, USAGE, CONNECTION, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 124, 130
+COMPLETED, REMOTE_ERROR, USAGE, CONNECTION, TIMEOUT = 0, 1, 2, 3, 124
+INTERRUPTED, TERMINATED = 130, 143
 EXIT_CODES = {
-    COMPLETED: "the command ran everywhere, without an error",
-    REMOTE_ERROR: "it ran, and there were errors",
-    USAGE: "it was not tried: the command line is wrong, or an object cannot be sent",
-    CONNECTION: "a target could not be reached, or the session broke",
-    TIMEOUT: "--timeout is over",
-    INTERRUPTED: "Ctrl+C",
+    COMPLETED: "the command ran on all targets without errors",
+    REMOTE_ERROR: "the command ran and wrote errors, or output that could not be converted",
+    USAGE: "nothing was run: the command line is wrong, or an object cannot be sent",
+    CONNECTION: "a target could not be reached, or its session broke",
+    TIMEOUT: "--timeout expired",
+    INTERRUPTED: "interrupted with Ctrl+C",
+    TERMINATED: "terminated by SIGTERM",
 }
-"""What the exit code means; a remote ``exit`` gives its own. The worst of all targets counts."""
+"""The meanings of the exit codes; a remote ``exit`` gives its own. The worst target counts."""
 
 _SEVERITY = (INTERRUPTED, USAGE, CONNECTION, TIMEOUT)
 _WHO = "psrp invoke"
@@ -72,26 +77,34 @@ class Job:
 
 
 class _Running:
-    """The commands that run now, and what became of those that do not."""
+    """The commands that run, and the results of those that have ended."""
 
     def __init__(self, job: Job, display: Display) -> None:
         self.job = job
         self.display = display
         self.invocations: set[Invocation] = set()
         self.opening: set[trio.CancelScope] = set()
-        self.codes: list[int] = []
+        self.codes: dict[str, int] = {}
+        """The exit code of each target, by label."""
+        self.labels = target_labels(job.targets)
         self.stopping = False
+        self.terminated = False
 
     async def one(self, target: Target) -> None:
         if self.stopping:
             return
-        job, computer = self.job, target.computer
+        job = self.job
+        label = self.labels[id(target)].pop(0)
+        origin = Origin(label=label, computer=target.computer)
 
         def notice(line: str) -> None:
-            self.display.notice(computer, line)
+            self.display.notice(origin, line)
+
+        limit = job.timeout if job.timeout is not None else float("inf")
+        deadline = trio.current_time() + limit
 
         try:
-            with trio.CancelScope() as opening:
+            with trio.CancelScope(deadline=deadline) as opening:
                 self.opening.add(opening)
                 async with PSSession.connect(
                     target,
@@ -101,20 +114,24 @@ class _Running:
                     on_notice=notice,
                 ) as session:
                     self.opening.discard(opening)
-                    await self._command(session)
+                    opening.deadline = float("inf")
+                    await self._command(session, label, deadline)
+            if opening.cancelled_caught and not self.stopping:
+                self._failed(origin, _late(limit, target.computer), TIMEOUT)
         except PSRemotingTransportError as error:
             told = error.with_id(STATE_BROKEN) if "Open" in error.error_id else error
-            self._failed(computer, told, CONNECTION)
+            self._failed(origin, told, CONNECTION)
         except OperationTimeout as error:
-            self._failed(computer, error, CONNECTION)
+            self._failed(origin, error, CONNECTION)
         except LocalProtocolError as error:
-            self._failed(computer, PSRemotingError(str(error), computer=computer), USAGE)
+            self._failed(origin, PSRemotingError(str(error), computer=target.computer), USAGE)
         except PSRemotingError as error:
-            self._failed(computer, error, USAGE)
+            self._failed(origin, error, USAGE)
         finally:
             self.opening.discard(opening)
+            self.display.end_of(origin)
 
-    async def _command(self, session: PSSession) -> None:
+    async def _command(self, session: PSSession, label: str, deadline: float) -> None:
         job = self.job
         invocation = await session.invoke(
             job.what,
@@ -127,47 +144,50 @@ class _Running:
         try:
             if self.stopping:
                 await invocation.stop()
-            await self._show(session, invocation)
+            await self._show(session, invocation, label, deadline)
         finally:
             self.invocations.discard(invocation)
 
-    async def _show(self, session: PSSession, invocation: Invocation) -> None:
-        display, computer = self.display, session.computer
+    async def _show(
+        self, session: PSSession, invocation: Invocation, label: str, deadline: float
+    ) -> None:
+        display = self.display
+        origin = Origin(label=label, computer=session.computer, runspace_id=session.id)
         code = COMPLETED
-        limit = self.job.timeout if self.job.timeout is not None else float("inf")
-        with trio.move_on_after(limit) as waiting:
+        with trio.move_on_at(deadline) as waiting:
             try:
                 async for kind, item in invocation.merged():
                     if kind is StreamKind.OUTPUT:
-                        display.output(computer, session.id, item)
+                        if not display.output(origin, item):
+                            code = REMOTE_ERROR
                         continue
-                    display.record(computer, kind, item)
-                    if kind is StreamKind.ERROR:
+                    display.record(origin, kind, item)
+                    if kind is StreamKind.ERROR and not is_native_error(item):
                         code = REMOTE_ERROR
             except (PSRemotingTransportError, OperationTimeout):
                 raise
             except PipelineStopped as error:
                 if not self.stopping:
-                    display.error(computer, error.record)
+                    display.error(origin, error.record)
                 code = REMOTE_ERROR
             except PipelineFailed as error:
-                display.error(computer, error.record)
+                display.error(origin, error.record)
                 code = REMOTE_ERROR
             except PSRemotingError as error:
-                display.error(computer, error.to_record(_WHO))
+                display.error(origin, error.to_record(_WHO))
                 code = REMOTE_ERROR
         if waiting.cancelled_caught:
-            late = OperationTimeout(f"The command did not end within {limit:g} seconds.")
-            display.error(computer, late.to_record(_WHO))
+            assert self.job.timeout is not None
+            display.failed(origin, _late(self.job.timeout, session.computer).to_record(_WHO))
             code = TIMEOUT
             await invocation.stop()
         elif invocation.exit_code is not None:
             code = invocation.exit_code & 0xFF
-        self.codes.append(code)
+        self.codes[label] = code
 
-    def _failed(self, computer: str, error: PSRemotingError, code: int) -> None:
-        self.display.error(computer, error.to_record(_WHO))
-        self.codes.append(code)
+    def _failed(self, origin: Origin, error: PSRemotingError, code: int) -> None:
+        self.display.failed(origin, error.to_record(_WHO))
+        self.codes[origin.label] = code
 
     def stop(self, nursery: trio.Nursery) -> None:
         self.stopping = True
@@ -180,28 +200,67 @@ class _Running:
         try:
             await invocation.stop()
         except CancelTimeout as error:
-            self._failed(error.computer, error, CONNECTION)
+            self._failed(Origin(label=error.computer, computer=error.computer), error, CONNECTION)
 
     def exit_code(self) -> int:
+        """The worst of all targets."""
+        codes = list(self.codes.values())
         for code in _SEVERITY:
-            if code in self.codes:
+            if code in codes:
                 return code
-        return next((code for code in self.codes if code), COMPLETED)
+        return next((code for code in codes if code), COMPLETED)
+
+    async def keep_pace(self) -> None:
+        """Show rows that are held back when nothing follows them."""
+        while True:
+            await trio.sleep(HOLD_SECONDS)
+            self.display.pause()
+
+
+def _late(seconds: float, computer: str) -> OperationTimeout:
+    return OperationTimeout(
+        f"The command did not end within {seconds:g} seconds.", computer=computer
+    )
+
+
+def target_labels(targets: Sequence[Target]) -> dict[int, list[str]]:
+    """The labels of targets, by id: the computer, with the port or a number where two share it.
+
+    A target that is given several times has a label for each time.
+    """
+    names = [target.computer for target in targets]
+    ports = [
+        f"{name}:{target.port}" if isinstance(target, SSHTarget) and target.port else name
+        for name, target in zip(names, targets, strict=True)
+    ]
+    labels: dict[int, list[str]] = {}
+    seen: Counter[str] = Counter()
+    for name, port, target in zip(names, ports, targets, strict=True):
+        label = name if names.count(name) == 1 else port
+        if ports.count(port) > 1:
+            seen[port] += 1
+            label = f"{port}#{seen[port]}"
+        labels.setdefault(id(target), []).append(label)
+    return labels
 
 
 async def run_job(job: Job, display: Display) -> int:
-    """Do it all; the exit code."""
+    """Run the job; return the exit code."""
     running = _Running(job, display)
     try:
-        # What comes out of here is this side's own: a full disk, a closed pipe, bad input.
+        # What is raised here is local: a full disk, a closed pipe, bad input.
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 with _signals() as interrupted:
                     nursery.start_soon(_obey, interrupted, running, nursery)
+                    nursery.start_soon(running.keep_pace)
                     await fan_out(job.targets, running.one, throttle=job.throttle)
                     nursery.cancel_scope.cancel()
     finally:
-        display.finish()
+        failed = [label for label, code in running.codes.items() if code]
+        display.finish(len(job.targets), failed)
+    if running.terminated:
+        return TERMINATED
     if running.stopping:
         return INTERRUPTED
     return running.exit_code()
@@ -219,6 +278,7 @@ async def _obey(received: AsyncIterator[int], running: _Running, nursery: trio.N
     async for number in received:
         if running.stopping or number == signal.SIGTERM:
             running.stopping = True
+            running.terminated = number == signal.SIGTERM
             nursery.cancel_scope.cancel()
             return
         sys.stderr.write("\n")

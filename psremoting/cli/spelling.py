@@ -62,9 +62,7 @@ def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
         if parameter in _TARGETS:
             while value.endswith(","):
                 value += next(words, "")
-            # A computer name means WS-Man, a host name ssh.
-            prefix = "wsman:" if parameter == "ComputerName" else ""
-            targets += [prefix + text.strip() for text in value.split(",")]
+            targets += [text.strip() for text in value.split(",")]
         elif parameter == _SCRIPT:
             script = [_block(value, words)]
         else:

@@ -85,7 +85,7 @@ async def format_table(call: Call) -> None:
 async def format_list(call: Call) -> None:
     values, names = await _to_format(call)
     for value in values:
-        call.emit(Formatted(list_text(value, names)))
+        call.emit(Formatted(list_text(value, names, call.workspace.surface.width)))
 
 
 async def _to_format(call: Call) -> tuple[list[Any], list[str]]:

@@ -1,26 +1,34 @@
-"""How objects look at the local prompt: PowerShell's table for sessions, lists for the rest."""
+"""Objects of the local prompt as text, with the formatting of `psremoting.powershell`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from psremoting.console.parameter_types import as_text
-from psremoting.console.properties import CommandInfo, named_properties, property_of
+import trio
+
+from psremoting.console.properties import CommandInfo, named_properties
 from psremoting.console.surface import Surface
-from psremoting.formatting import error_text, value_text
+from psremoting.options import SessionOption
+from psremoting.powershell.formatting import (
+    HOLD_SECONDS,
+    Formatter,
+    lines_of,
+    list_view,
+    table_view,
+)
+from psremoting.powershell.members import Enumeration
+from psremoting.powershell.views import Column, View
 from psremoting.session_table import SessionEntry
 from psrp.clixml import PSObject
-from psrp.records import ErrorRecord
 
 __all__ = ["Formatted", "Printer", "list_text", "table_text"]
 
 
 @dataclass(frozen=True, slots=True)
 class Formatted:
-    """Text that a command has made up for the screen; it is shown as it is."""
+    """Text that a command has formatted; it is shown as it is."""
 
     text: str
 
@@ -28,148 +36,112 @@ class Formatted:
         return self.text
 
 
-_Column = tuple[str, int, bool]
-"""Name, width, and whether it stands to the right."""
-_VIEWS: dict[type, tuple[_Column, ...]] = {
-    SessionEntry: (
-        ("Id", 3, True),
-        ("Name", 15, False),
-        ("Transport", 9, False),
-        ("ComputerName", 15, False),
-        ("ComputerType", 15, False),
-        ("State", 13, False),
-        ("ConfigurationName", 20, False),
-        ("Availability", 13, True),
-    ),
-    CommandInfo: (("CommandType", 15, False), ("Name", 20, False), ("Synopsis", 60, False)),
+_SESSION_TYPE = "System.Management.Automation.Runspaces.PSSession"
+_TYPES: dict[type, str] = {
+    SessionEntry: _SESSION_TYPE,
+    CommandInfo: "psremoting.CommandInfo",
+    SessionOption: "System.Management.Automation.Remoting.PSSessionOption",
 }
-"""What is shown as a table without being asked for; a session as PowerShell's view has it."""
-_RIGHT = {"ComputerType", "State", "Availability"}
-"""Enumerations, which stand to the right like numbers where no view says otherwise."""
+_ENUMERATIONS = {"ComputerType", "State", "Availability"}
+_COMMAND_VIEW = View(
+    name="CommandInfo",
+    columns=tuple(
+        Column(label=name, source=name, width=width)
+        for name, width in (("CommandType", 15), ("Name", 20), ("Synopsis", 0))
+    ),
+)
 
 
 class Printer:
-    """Shows one object after the other; those of a kind that follow each other share a table."""
+    """Shows one object after the other; objects of one kind in sequence share a table."""
 
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
-        self._view: tuple[_Column, ...] = ()
+        self._formatter: Formatter | None = None
+        self._commands = False
+        self._fed = trio.Event()
 
     def show(self, value: Any) -> None:
-        view = _VIEWS.get(type(value))
-        if view is not None:
-            self._row(value, view)
+        """Show ``value``, or hold it until the widths of its table are known."""
+        if isinstance(value, Formatted):
+            self.end()
+            self._surface.output(value.text)
             return
-        self.end()
-        if value is None:
-            return
-        for kind, make in _FORMS.items():
-            if isinstance(value, kind):
-                self._surface.output(make(value))
-                return
-        self._surface.output(value_text(value))
+        if isinstance(value, CommandInfo) is not self._commands:
+            self.end()
+        if self._formatter is None:
+            self._commands = isinstance(value, CommandInfo)
+            view = _COMMAND_VIEW if self._commands else None
+            self._formatter = Formatter(self._surface.width, view=view)
+        self._put(self._formatter.feed(_as_object(value)))
+        self._fed.set()
 
     def end(self) -> None:
-        """Nothing more of the same kind comes."""
-        if self._view:
-            self._view = ()
-            self._surface.output("")
+        """Show what is held, and end the table."""
+        if self._formatter is not None:
+            formatter, self._formatter = self._formatter, None
+            self._put(formatter.flush())
 
-    def _row(self, value: Any, view: tuple[_Column, ...]) -> None:
-        if view is not self._view:
-            self.end()
-            self._view = view
-            self._surface.output("\n" + _heads(view))
-        cells = named_properties(value) or {}
-        self._surface.output(
-            _row([(as_text(cells[name]), width, right) for name, width, right in view])
-        )
+    def _put(self, lines: Sequence[str]) -> None:
+        if lines:
+            self._surface.output("\n".join(lines))
 
-
-def _cell(text: str, width: int, right: bool) -> str:
-    text = " ".join(text.split())
-    if len(text) > width:
-        text = text[: width - 1] + "…"
-    return text.rjust(width) if right else text.ljust(width)
+    async def keep_pace(self) -> None:
+        """Show rows that are held when nothing follows them; runs until it is cancelled."""
+        while True:
+            await self._fed.wait()
+            self._fed = trio.Event()
+            await trio.sleep(HOLD_SECONDS)
+            if self._formatter is not None and not self._fed.is_set():
+                self._put(self._formatter.pause())
 
 
-def _row(cells: Sequence[tuple[str, int, bool]]) -> str:
-    return " ".join(_cell(*cell) for cell in cells).rstrip()
-
-
-def _heads(columns: Sequence[_Column]) -> str:
-    names = _row([(name, width, right) for name, width, right in columns])
-    rules = _row([("-" * len(name), width, right) for name, width, right in columns])
-    return f"{names}\n{rules}"
+def _as_object(value: Any) -> Any:
+    """A value of the prompt as one that the formatting knows."""
+    for kind, name in _TYPES.items():
+        if isinstance(value, kind):
+            members = named_properties(value) or {}
+            shown = {
+                each: Enumeration(item) if each in _ENUMERATIONS else item
+                for each, item in members.items()
+            }
+            return PSObject((name, "System.Object"), shown)
+    return value
 
 
 def table_text(values: Sequence[Any], names: Sequence[str], width: int) -> str:
-    """Format-Table: columns as wide as they need, those that do not fit left out."""
-    chosen = _chosen(values, names)
-    rows = [[property_of(value, name) for name in chosen] for value in values]
-    columns: list[_Column] = []
-    used = 0
-    for at, name in enumerate(chosen):
-        cells = [row[at] for row in rows]
-        right = name in _RIGHT or (
-            bool(cells)
-            and all(isinstance(c, int | float) and not isinstance(c, bool) for c in cells)
-        )
-        wide = max([len(name), *(len(as_text(cell)) for cell in cells)])
-        if columns and used + wide > width:
-            break
-        columns.append((name, wide, right))
-        used += wide + 1
-    lines = [
-        _row([(as_text(c), w, r) for c, (_, w, r) in zip(row, columns, strict=False)])
-        for row in rows
-    ]
-    return "\n".join(["", _heads(columns), *lines, ""])
+    """Format-Table: the properties ``names``, or the default view without any."""
+    objects = [_as_object(value) for value in values]
+    if not names or list(names) == ["*"]:
+        if not names:
+            return "\n".join(lines_of(*objects, width=width))
+        names = _all_names(objects)
+    names = _spelled(names, objects)
+    view = table_view(names, objects[0])
+    return "\n".join(lines_of(*objects, width=width, view=view))
 
 
-def list_text(value: Any, names: Sequence[str] = ()) -> str:
+def list_text(value: Any, names: Sequence[str] = (), width: int = 120) -> str:
     """Format-List: a property on each line."""
-    chosen = _chosen([value], names)
-    if not chosen:
-        return as_text(value)
-    wide = max(len(name) for name in chosen)
-    lines = [f"{name:{wide}} : {_short(property_of(value, name))}".rstrip() for name in chosen]
-    return "\n".join(["", *lines, ""])
+    made = _as_object(value)
+    if not names or list(names) == ["*"]:
+        names = _all_names([made])
+    if not names:
+        return "\n".join(lines_of(made, width=width))
+    names = _spelled(names, [made])
+    return "\n".join(lines_of(made, width=width, view=list_view(names)))
 
 
-def _short(value: Any) -> str:
-    return value_text(value).strip("\n") if isinstance(value, PSObject) else as_text(value)
+def _spelled(names: Sequence[str], values: Sequence[Any]) -> list[str]:
+    """``names`` as the objects spell them."""
+    known = {name.casefold(): name for name in _all_names(values)}
+    return [known.get(name.casefold(), name) for name in names]
 
 
-def _chosen(values: Sequence[Any], names: Sequence[str]) -> list[str]:
-    """The properties to show: those asked for, spelled as they are; all for none or ``*``."""
+def _all_names(values: Sequence[Any]) -> list[str]:
     known: dict[str, str] = {}
     for value in values:
         keys = value.keys() if isinstance(value, dict) else named_properties(value) or {}
         for key in keys:
             known.setdefault(str(key).casefold(), str(key))
-    if not names or list(names) == ["*"]:
-        return list(known.values())
-    return [known.get(name.casefold(), name) for name in names]
-
-
-def _tagged(value: PSObject) -> str:
-    return value_text(value, hide_computer_name=value.get("PSShowComputerName") is False)
-
-
-def _pairs(value: dict[Any, Any]) -> str:
-    rows = [(as_text(key), as_text(item)) for key, item in value.items()]
-    lines = [f"{key:30} {item}".rstrip() for key, item in rows]
-    return "\n".join(["", f"{'Name':30} Value", f"{'----':30} -----", *lines, ""])
-
-
-_FORMS: dict[type, Callable[[Any], str]] = {
-    Formatted: lambda value: str(value.text),
-    ErrorRecord: lambda value: error_text(value, view="concise"),
-    PSObject: _tagged,
-    dict: _pairs,
-    str: str,
-    UUID: str,
-    bool: str,
-    int: as_text,
-}
+    return list(known.values())

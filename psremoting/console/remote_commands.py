@@ -23,8 +23,8 @@ from psremoting.errors import (
 )
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
-from psremoting.formatting import record_text
 from psremoting.powershell.binder import Binding
+from psremoting.powershell.record_text import record_text
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
@@ -137,7 +137,7 @@ class _Work:
         elif kind is StreamKind.WARNING:
             surface.warning(str(item))
         else:
-            text = record_text(kind, item)
+            text = record_text(kind.value, item)
             if text is not None:
                 self.call.workspace.printer.end()
                 surface.output(text)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import trio
 
 from psremoting.client.hosts import Host
-from psremoting.formatting import printable
+from psremoting.powershell.sanitizer import displayable
 from psremoting.session import PSSession
 from psremoting.shell.entering import Console
 from psremoting.shell.loop import Leaving, Shell
@@ -63,7 +63,7 @@ class TerminalSurface:
         self._screen.warning(text)
 
     def notice(self, text: str) -> None:
-        text = printable(text)
+        text = displayable(text)
         # At a terminal it stands above the line that is being typed.
         if self._screen.terminal and (self._shell is not None or self._errors is None):
             self._screen.write_line(text)

@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import trio
+
 from psremoting.console.printing import Printer
 from psremoting.console.surface import Surface
 from psremoting.errors import PipelineFailed, PSRemotingError, PSRemotingTransportError
-from psremoting.formatting import ERROR_VIEWS, error_text
+from psremoting.exception_groups import unwrapped
+from psremoting.powershell.error_view import ERROR_VIEWS, error_text
 from psremoting.session import PSSession
 from psremoting.session_table import Opener, SessionTable
 from psrp.records import ErrorCategory, ErrorRecord
@@ -48,7 +51,12 @@ class Workspace:
         cls, surface: Surface, *, connect: Opener = PSSession.connect
     ) -> AsyncIterator[Workspace]:
         async with SessionTable.open(connect=connect) as table:
-            yield cls(surface, table, connect)
+            workspace = cls(surface, table, connect)
+            with unwrapped():
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(workspace.printer.keep_pace)
+                    yield workspace
+                    nursery.cancel_scope.cancel()
 
     # -- variables
 
@@ -101,7 +109,7 @@ class Workspace:
         """Show an error, and keep it."""
         self.keep_error(record)
         self.printer.end()
-        self.surface.error(error_text(record, computer, self._view()))
+        self.surface.error(error_text(record, self._view(), computer=computer, local=not computer))
 
     def keep_error(self, record: ErrorRecord) -> None:
         self.succeeded = False

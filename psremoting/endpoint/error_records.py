@@ -77,7 +77,7 @@ _WIDE, _KEPT = 40, 19
 
 def _shortened(record: ErrorRecord) -> ErrorRecord:
     name = record.category_target_name or ""
-    short = f"{name[:_KEPT]}...{name[-_KEPT:]}"
+    short = f"{name[:_KEPT]}…{name[-_KEPT:]}"
     message = (record.category_message or "").replace(f"({name}:", f"({short}:", 1)
     return replace(record, category_message=message)
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import trio
 
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.formatting import Formatter, error_lines
 from psremoting.endpoint.parameters import Input, Param
 from psremoting.endpoint.stages import Merged
-from psrp.clixml import Dictionary
+from psremoting.powershell.error_view import error_lines
+from psremoting.powershell.formatting import HOLD_SECONDS, Formatter
 from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
 
 __all__ = [
@@ -25,14 +25,12 @@ __all__ = [
     "tab_expansion",
 ]
 
-_PATIENCE = 0.3
-"""Seconds for which rows are held back to learn the widths of their columns."""
 _WIDTH = 120
 
 
 async def out_default(context: Context, input: Input, *, transcript: bool = False) -> None:
     """Shows objects on the client's host."""
-    formatter = Formatter(_width(context))
+    formatter = Formatter(_width(context), received=False)
     tell = context.stage.pipeline.tell_host
 
     async def write(lines: list[str]) -> None:
@@ -41,7 +39,7 @@ async def out_default(context: Context, input: Input, *, transcript: bool = Fals
 
     while True:
         batch: list[Any] | None = None
-        with trio.move_on_after(_PATIENCE):
+        with trio.move_on_after(HOLD_SECONDS):
             batch = await context.stage.next_batch(plain=False)
         if batch is None:
             await write(formatter.pause())
@@ -54,9 +52,6 @@ async def out_default(context: Context, input: Input, *, transcript: bool = Fals
                 await write(formatter.flush())
                 for line in error_lines(value.record):
                     await tell(HostMethodId.WriteErrorLine, (line,))
-            elif isinstance(value, Dictionary):
-                for key, item in value.items():
-                    await write(formatter.feed_entry(key, item))
             else:
                 await write(formatter.feed(value))
 

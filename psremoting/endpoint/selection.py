@@ -12,9 +12,10 @@ from typing import Annotated, Any
 
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.formatting import members_of_time, show
 from psremoting.endpoint.parameters import Input, Param
+from psremoting.powershell.members import members_of_time
 from psremoting.powershell.numbers import parse_number
+from psremoting.powershell.value_text import text_of
 from psrp.clixml import Dictionary, PSObject, dumps
 from psrp.properties import unwrap
 from psrp.records import ErrorCategory
@@ -245,7 +246,7 @@ async def measure_object(
                 continue
             number = _number(value) if numeric else None
             if text:
-                tally.add_text(show(value))
+                tally.add_text(text_of(value))
             elif numeric and number is None:
                 await context.write_error(_not_numeric(value))
             else:

@@ -441,13 +441,13 @@ def _without_backticks(text: str) -> str:
 
 def _shown(value: Any) -> str:
     """A value inside a text."""
-    from psremoting.endpoint.formatting import show
+    from psremoting.powershell.value_text import text_of
 
     if type(value) is list:
         return " ".join("System.Object[]" if type(each) is list else _shown(each) for each in value)
     if isinstance(value, Dictionary):
         return "System.Collections.Hashtable"
-    return show(value)
+    return text_of(value)
 
 
 def _spelled(value: Any, word: str) -> Any:

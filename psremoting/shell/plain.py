@@ -1,4 +1,4 @@
-"""Lines from a file, a pipe, or a terminal without cursor movement."""
+"""Lines from a file, a pipe, or a terminal that can do nothing but lines."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import math
 import os
 import termios
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import trio
 
-from psremoting.shell.keyboard import INTERRUPT, key_of, no_echo, raw_key
+from psremoting.shell.keyboard import INTERRUPT, key_of, raw_key
 from psremoting.shell.reading import Complete, EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
 from psrp.host_values import KeyInfo
 
-__all__ = ["PlainReader", "read_one_key"]
+__all__ = ["PlainReader", "no_echo", "read_one_key"]
 
 
 class PlainReader:
-    """Reads ``source``. Text from a file or a pipe is shown as if it had been typed, a secret as
-    stars. A thread waits for lines, because a read cannot be cancelled; a line that arrives after
-    its reader was cancelled goes to the next one."""
+    """Reads ``source``. What is read from a file or a pipe is shown, as if it had been typed;
+    a secret as stars. Reads cannot be taken back, so a thread waits for lines, and a line that
+    nobody waits for any more is the next one's."""
 
     def __init__(self, source: TextIO, screen: Screen) -> None:
         self._source = source
@@ -45,7 +45,8 @@ class PlainReader:
             text = await self._next()
             self._shown("*" * len(text))
             return text
-        text = await self._next(echo=False)
+        with no_echo(self._source.fileno()):
+            text = await self._next()
         self._screen.write("\n")
         return text
 
@@ -58,10 +59,7 @@ class PlainReader:
         return key_of(text[:1] or "\r")
 
     def completes_with(self, complete: Complete) -> None:
-        """There is no completion in whole lines."""
-
-    def silenced(self) -> AbstractContextManager[None]:
-        return no_echo(self._source.fileno()) if self._terminal else nullcontext()
+        """Whole lines come; there is nothing to complete."""
 
     def interrupt(self) -> bool:
         if self._scope is None:
@@ -76,9 +74,8 @@ class PlainReader:
             self._screen.write_line(text)
         return text
 
-    async def _next(self, *, echo: bool = True) -> str:
-        shown = _echo if echo and self._terminal else nullcontext
-        with trio.CancelScope() as self._scope, shown(self._source):
+    async def _next(self) -> str:
+        with trio.CancelScope() as self._scope:
             try:
                 line = await self._line()
             finally:
@@ -95,7 +92,7 @@ class PlainReader:
             token = trio.lowlevel.current_trio_token()
 
             def deliver(line: Any) -> None:
-                # The program may have ended meanwhile.
+                # The program may have ended meanwhile: then nobody waits for the line.
                 with suppress(trio.RunFinishedError):
                     token.run_sync_soon(self._come, line.unwrap())
 
@@ -103,7 +100,7 @@ class PlainReader:
         return await self._receive.receive()
 
     def _read(self) -> str:
-        """Read a line in a thread; a source that cannot be read has ended."""
+        """In a thread. A source that cannot be read has ended."""
         try:
             return self._source.readline()
         except (OSError, ValueError):
@@ -115,21 +112,20 @@ class PlainReader:
 
 
 @contextmanager
-def _echo(terminal: TextIO) -> Iterator[None]:
+def no_echo(terminal: int) -> Iterator[None]:
+    """What is typed is not shown."""
     before = termios.tcgetattr(terminal)
-    loud = [*before]
-    loud[3] |= termios.ECHO
-    termios.tcsetattr(terminal, termios.TCSADRAIN, loud)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
     try:
         yield
     finally:
-        with suppress(termios.error):
-            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 async def read_one_key(terminal: int, screen: Screen, *, echo: bool) -> KeyInfo:
-    """Read one key of the terminal with this descriptor. Raises Interrupted for Ctrl+C and
-    EndOfInput."""
+    """One key of the terminal ``terminal``. Raises Interrupted for Ctrl+C, EndOfInput."""
     ours, theirs = os.pipe()
     try:
         done = trio.Event()

@@ -133,7 +133,8 @@ class Questions:
                 return default
             elif (chosen := _chosen(text, choices)) is not None:
                 return chosen
-            self._list_choices(choices, defaults)
+            if text != _HELP:
+                self._list_choices(choices, defaults)
 
     async def choices(
         self,

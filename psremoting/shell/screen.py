@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Callable
 from typing import TextIO
 
-from psremoting.shell.progress import ProgressArea
-from psremoting.shell.text import displayable, paint, title_sequence
+from psremoting.powershell.progress import ProgressArea
+from psremoting.powershell.sanitizer import displayable, paint, title_sequence
 from psrp.enums import ConsoleColor
 from psrp.host_values import Size
 from psrp.records import ProgressRecord

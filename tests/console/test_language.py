@@ -84,10 +84,10 @@ async def test_the_view_of_errors_can_be_chosen() -> None:
     async with prompt() as run:
         await run("$ErrorView = 'NormalView'")
         assert await run("Enter-PSSession -Id 9") == (
-            "Enter-PSSession: The remote session with the session ID 9 is not available.\n"
-            "    + CategoryInfo          : InvalidArgument: (:) [Enter-PSSession], "
+            "Enter-PSSession : The remote session with the session ID 9 is not available.\n"
+            "+ CategoryInfo          : InvalidArgument: (:) [Enter-PSSession], "
             "ArgumentException\n"
-            "    + FullyQualifiedErrorId : RemoteRunspaceNotAvailableForSpecifiedSessionId,"
+            "+ FullyQualifiedErrorId : RemoteRunspaceNotAvailableForSpecifiedSessionId,"
             "Microsoft.PowerShell.Commands.EnterPSSessionCommand"
         )
 

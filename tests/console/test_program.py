@@ -127,7 +127,7 @@ def test_a_script_runs_in_sessions_and_objects_say_where_they_came_from(program:
     )
     assert sorted(done.stdout.splitlines()) == ["DEF", "a", "b"]
     assert "ssh: Could not resolve hostname dead" in done.stderr
-    assert "Invoke-Command: [dead] The SSH client session has ended" in done.stderr
+    assert "Invoke-Command : [dead] The SSH client session has ended" in done.stderr
     assert "+ FullyQualifiedErrorId : PSSessionStateBroken" in done.stderr
     assert done.returncode == 1
 

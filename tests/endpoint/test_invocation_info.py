@@ -260,7 +260,7 @@ async def test_a_script_is_refused_with_its_whole_text(client: Client) -> None:
     record = (await client.invoke(text)).end.error
     assert record.target_object == record.category_target_name == text
     assert record.category_message == (
-        "ParserError: (Set-Item -Path WSMa...encrypted -Value $x:String) [], ParseException"
+        "ParserError: (Set-Item -Path WSMa…encrypted -Value $x:String) [], ParseException"
     )
 
 

@@ -1,0 +1,63 @@
+"""A CLIXML document that is written value by value, as the values come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psrp.clixml.cursor import MAX_DEPTH
+from psrp.clixml.reader import NAMESPACE
+from psrp.clixml.text import escape_attribute
+from psrp.clixml.write import Seal, Writer, indent
+from psrp.sansio import LocalProtocolError
+
+__all__ = ["DocumentWriter"]
+
+_OPEN = f'<Objs Version="1.1.0.1" xmlns="{NAMESPACE}">'
+_CLOSE = "</Objs>"
+
+
+class DocumentWriter:
+    """Gives the bytes of an ``<Objs>`` document, indented as Export-Clixml does.
+
+    Each value has its own object ids, so that no value is kept; an object that occurs in two
+    values is written twice. A value that cannot be written leaves the document valid.
+    """
+
+    def __init__(self, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -> None:
+        self._writer = Writer(seal, max_depth)
+        self._begun = False
+
+    def begin(self) -> bytes:
+        """The start of the document; called by `add` where it was not."""
+        self._begun = True
+        return _OPEN.encode()
+
+    def add(self, value: Any, stream: str | None = None) -> bytes:
+        """The element of ``value``; ``stream`` is the attribute ``S``. Raises LocalProtocolError
+        for a value that has no CLIXML form; nothing is written then."""
+        head = b"" if self._begun else self.begin()
+        writer = self._writer
+        known_types = len(writer._types)
+        attribute = "" if stream is None else f' S="{escape_attribute(stream)}"'
+        try:
+            writer.value(value, attribute)
+        except LocalProtocolError:
+            while len(writer._types) > known_types:
+                writer._types.popitem()
+            writer._depth = 0
+            writer._path.clear()
+            writer.pieces.clear()
+            writer._ids.clear()
+            self._begun = self._begun and not head
+            raise
+        text = "".join(writer.pieces)
+        writer.pieces.clear()
+        # The ids are those of Python objects, which may be gone when the next value comes.
+        writer._ids.clear()
+        shown = indent(f"{_OPEN}{text}{_CLOSE}")
+        return head + shown[len(_OPEN) : -len(_CLOSE)].rstrip("\n").encode()
+
+    def end(self) -> bytes:
+        """The end of the document."""
+        head = b"" if self._begun else self.begin()
+        return head + f"\n{_CLOSE}\n".encode()
