@@ -36,10 +36,12 @@ if TYPE_CHECKING:
         PSRemotingError,
         PSRemotingTransportError,
         RemoteErrors,
+        SessionDisconnected,
         SessionNotOpen,
     )
     from psremoting.fanout import Outcome, fan_out, invoke_on
     from psremoting.options import SessionOption
+    from psremoting.remote_sessions import RemoteSession, sessions_on
     from psremoting.session import PSSession
     from psremoting.session_table import SessionEntry, SessionTable
     from psremoting.targets import (
@@ -79,8 +81,10 @@ __all__ = [
     "ProcessTarget",
     "ProgramNotFound",
     "RemoteErrors",
+    "RemoteSession",
     "Result",
     "SSHTarget",
+    "SessionDisconnected",
     "SessionEntry",
     "SessionNotOpen",
     "SessionOption",
@@ -99,6 +103,7 @@ __all__ = [
     "local_target",
     "parse_target",
     "script",
+    "sessions_on",
     "sync",
 ]
 
@@ -108,12 +113,13 @@ __version__ = "0.1.0.dev0"
 _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "
     "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
-    "ProgramNotFound RemoteErrors SessionNotOpen",
+    "ProgramNotFound RemoteErrors SessionDisconnected SessionNotOpen",
     "psremoting.credentials": "Credential",
     "psremoting.fanout": "Outcome fan_out invoke_on",
     "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
     "psremoting.client.invocation": "Invocation Result",
     "psremoting.options": "SessionOption",
+    "psremoting.remote_sessions": "RemoteSession sessions_on",
     "psremoting.session": "PSSession",
     "psremoting.client.streams": "StreamKind Streams",
     "psremoting.session_table": "SessionEntry SessionTable",

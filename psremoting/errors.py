@@ -35,6 +35,7 @@ __all__ = [
     "PipelineStopped",
     "ProgramNotFound",
     "RemoteErrors",
+    "SessionDisconnected",
     "SessionNotOpen",
     "describe",
     "negotiation_failed",
@@ -174,6 +175,14 @@ class SessionNotOpen(PSRemotingError):
 
     error_id = "InvalidSessionState"
     category = ErrorCategory.InvalidOperation
+    exception_type = "System.Management.Automation.Runspaces.InvalidRunspaceStateException"
+
+
+class SessionDisconnected(PSRemotingError):
+    """The session was disconnected while a command ran; the command goes on at the server."""
+
+    error_id = "SessionDisconnected"
+    category = ErrorCategory.OperationStopped
     exception_type = "System.Management.Automation.Runspaces.InvalidRunspaceStateException"
 
 

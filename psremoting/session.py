@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -27,7 +27,8 @@ from psremoting.client.pipeline_input import as_powershell, system_name
 from psremoting.client.pool_driver import PoolDriver
 from psremoting.exception_groups import unwrapped
 from psremoting.options import SessionOption
-from psremoting.targets import Target, carrier_for
+from psremoting.targets import Target, carrier_for, parse_target
+from psremoting.wsman_target import WSManTarget
 from psrp import events as e
 from psrp.commands import Command, Parameter, PowerShell
 from psrp.host import HostInfo
@@ -35,15 +36,37 @@ from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
     from psremoting.client.carrier import Carrier, PromptStyle
+    from psremoting.client.commands import Show
     from psremoting.client.pipeline_input import Input
     from psremoting.client.streams import Streams
+    from psremoting.credentials import Credential
 
-__all__ = ["PSSession"]
+__all__ = ["PSSession", "with_credential"]
 
 _RESUMED = (
     "A script has stopped at a breakpoint or in Wait-Debugger. There is no debugger here, so it "
     "was continued."
 )
+
+
+def with_credential(
+    target: Target | Carrier, credential: Credential | None, authentication: str | None
+) -> Target | Carrier:
+    """Add a credential to a target over WS-Man. Raises PSRemotingError for other targets."""
+    if credential is None and authentication is None:
+        return target
+    if not isinstance(target, WSManTarget):
+        raise errors.PSRemotingError(
+            "credential and authentication are for targets over WS-Man (http://, https://, "
+            "wsman:); ssh has its own options",
+            error_id="AmbiguousParameterSet",
+            computer=target.computer,
+        )
+    return replace(
+        target,
+        credential=credential or target.credential,
+        authentication=authentication or target.authentication,
+    )
 
 
 class PSSession:
@@ -76,55 +99,106 @@ class PSSession:
         like_powershell: bool = False,
         version: str | None = None,
         on_notice: Callable[[str], None] | None = None,
+        credential: Credential | None = None,
+        authentication: str | None = None,
+        name: str = "psremoting",
     ) -> AsyncIterator[PSSession]:
         """Open a session to ``target`` (see `psremoting.targets`) for the time of the block.
 
+        ``credential`` and ``authentication`` (default, basic, negotiate, kerberos, ntlm, credssp,
+        digest, certificate ...) are for targets over WS-Man, such as ``https://server``, which
+        list the session under ``name``.
         ``version`` is the highest protocol version to announce: 2.3 by default, where secrets are
         encrypted; from 2.4 on they are only as safe as the transport. With ``like_powershell`` the
         session sends everything that PowerShell's client sends. ``on_notice`` is called with
         diagnostic lines such as those of ssh.
 
         Raises PSRemotingError. However the block ends, no process is left behind. Closing takes
-        ``SessionOption.close_timeout`` at most, and is skipped if the block was cancelled.
+        ``SessionOption.close_timeout`` at most, and is skipped if the block was cancelled. A
+        session that `disconnect` left stays open at the server.
         """
         options = options or SessionOption()
+        if isinstance(target, str):
+            target = parse_target(target)
+        target = with_credential(target, credential, authentication)
+        existing = target.connect_shell if isinstance(target, WSManTarget) else None
         driver = PoolDriver(
-            carrier_for(target, options),
+            carrier_for(target, options, name=name),
+            id=existing,
             options=options,
             host=host,
             version=version or (powershell_identity.VERSION if like_powershell else "2.3"),
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
+        if existing is not None:
+            async with session._opened(e.ConnectRunspacePool()):
+                yield session
+        else:
+            async with session._opened(session._initialization(min_runspaces, max_runspaces)):
+                yield session
+
+    @asynccontextmanager
+    async def _opened(
+        self, opening: e.InitRunspacePool | e.ConnectRunspacePool
+    ) -> AsyncIterator[None]:
         # The tasks of this nursery never raise: a group holds only the block's own exception.
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 try:
-                    await session._open(nursery, min_runspaces, max_runspaces)
+                    await self._open(nursery, opening)
                     try:
-                        yield session
+                        yield
                     except Exception:
-                        await session.close()
+                        await self.close()
                         raise
-                    await session.close()
+                    await self.close()
                 finally:
-                    await driver.release(gently=session.state in ("Closed", "Disconnected"))
+                    await self._driver.release(gently=self.state in ("Closed", "Disconnected"))
                     nursery.cancel_scope.cancel()
 
-    async def _open(self, nursery: trio.Nursery, min_runspaces: int, max_runspaces: int) -> None:
+    @classmethod
+    def reconnect(
+        cls, target: str | WSManTarget, id: UUID | str, **more: Any
+    ) -> AbstractAsyncContextManager[PSSession]:
+        """Connect to the disconnected session ``id`` of a server over WS-Man.
+
+            async with PSSession.reconnect("https://server", id) as session:
+                for command in await session.commands():
+                    output = await (await session.attach(command)).output()
+
+        ``more`` has the arguments of `connect`. `psremoting.sessions_on` lists sessions. Raises
+        PSRemotingError.
+        """
+        if isinstance(target, str):
+            parsed = parse_target(target)
+            if not isinstance(parsed, WSManTarget):
+                raise errors.PSRemotingError(
+                    f"cannot connect to a session of {target}: sessions outlive their connection "
+                    "only over WS-Man",
+                    error_id="RunspaceCannotBeConnected",
+                    computer=parsed.computer,
+                )
+            target = parsed
+        return cls.connect(target.with_shell(UUID(str(id))), **more)
+
+    def _initialization(self, min_runspaces: int, max_runspaces: int) -> e.InitRunspacePool:
+        return e.InitRunspacePool(
+            min_runspaces=min_runspaces,
+            max_runspaces=max_runspaces,
+            application_arguments=self._application_arguments(),
+            host_info=self._driver.host.info,
+        )
+
+    async def _open(
+        self, nursery: trio.Nursery, opening: e.InitRunspacePool | e.ConnectRunspacePool
+    ) -> None:
         driver, limit = self._driver, self._driver.options.open_timeout
         with trio.move_on_after(limit) as waiting:
             await driver.carrier.open(driver.id)
             driver.start_carrying(nursery)
             driver.pool.send(e.SessionCapability(protocol_version=driver.pool.own_version))
-            driver.pool.send(
-                e.InitRunspacePool(
-                    min_runspaces=min_runspaces,
-                    max_runspaces=max_runspaces,
-                    application_arguments=self._application_arguments(),
-                    host_info=driver.host.info,
-                )
-            )
+            driver.pool.send(opening)
             driver.flush()
             await driver.wait_for(driver.opened)
         if waiting.cancelled_caught:
@@ -160,6 +234,39 @@ class PSSession:
             with trio.move_on_after(driver.options.close_timeout):
                 await driver.wait_for(driver.closed)
         await driver.release(gently=driver.closed.is_set() and driver.error is None)
+
+    async def disconnect(self) -> None:
+        """Leave the session open at the server and end the connection; its commands go on there.
+
+        Commands of this object end with `SessionDisconnected`. ``SessionOption.idle_timeout`` says
+        how long the server keeps the session. Raises PSRemotingError: over ssh, to processes and
+        containers a session ends with its connection.
+        """
+        self._check_opened()
+        if not self._driver.carrier.can_disconnect:
+            raise errors.PSRemotingError(
+                f"cannot disconnect session {self.id}: sessions over {self.transport} end with "
+                "their connection",
+                error_id="RunspaceCannotBeDisconnected",
+                computer=self.computer,
+            )
+        await self._driver.disconnect()
+
+    async def commands(self) -> list[UUID]:
+        """Return the ids of the commands of a session that was connected to, for `attach`."""
+        self._check_opened()
+        return await self._driver.carrier.commands()
+
+    async def attach(
+        self, command: UUID, *, host: Host | None = None, on_record: OnRecord | None = None
+    ) -> Invocation:
+        """Receive the output of a command that runs in a session that was connected to.
+
+        The server has ended its pipeline input. Raises SessionNotOpen and LocalProtocolError.
+        """
+        self._check_opened()
+        event = e.ConnectPipeline(pipeline_id=command)
+        return self._driver.commands.start(event, host=host, on_record=on_record)
 
     # -- properties
 
@@ -242,6 +349,10 @@ class PSSession:
         self._driver.noticed(_RESUMED)
         self._driver.commands.start(action_pipeline(uuid4(), ResumeAction.Continue))
 
+    async def host_calls_done(self) -> None:
+        """Wait until all host calls that have arrived are carried out."""
+        await self._driver.commands.host_calls.all_done()
+
     async def ended(self) -> None:
         """Wait until nothing more can arrive: the session was closed, or has broken."""
         await self._driver.wait_for(self._driver.closed)
@@ -312,14 +423,20 @@ class PSSession:
         host: Host | None = None,
         on_record: OnRecord | None = None,
         tag: bool = False,
+        show: Show | None = None,
     ) -> Invocation:
         """Send ``event`` as it is and return its invocation, for callers that build the message.
+
+        ``show`` is called with output and records, which are not kept then, in the order in which
+        they and the host calls arrived; it must neither raise nor wait.
 
         Raises SessionNotOpen, PSRemotingTransportError if the session breaks meanwhile, and
         LocalProtocolError for values that cannot be sent.
         """
         self._check_opened()
-        return await self._start(event, input=input, host=host, on_record=on_record, tag=tag)
+        return await self._start(
+            event, input=input, host=host, on_record=on_record, tag=tag, show=show
+        )
 
     async def _start(
         self, event: e.CreatePipeline | e.GetCommandMetadata, **more: Any

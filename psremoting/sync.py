@@ -1,4 +1,4 @@
-"""Sessions for scripts that know nothing of trio.
+"""Sessions for programs without trio.
 
     from psremoting import sync
 
@@ -6,12 +6,14 @@
         for value in session.invoke("Get-Process"):
             print(value["Name"])
 
-A thread runs the sessions; every method here waits for it. Ctrl+C in the waiting thread stops
-the remote command.
+A thread runs each session; every method waits for it. Ctrl+C in the waiting thread stops the
+remote command. In an asynchronous program use `psremoting.PSSession`: under trio directly, under
+asyncio as in ``tests/examples/from_asyncio.py``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,6 +25,7 @@ import trio
 from psremoting.client.background_session import HeldSession
 from psremoting.client.invocation import Invocation, Result
 from psremoting.client.streams import Streams
+from psremoting.errors import SessionNotOpen
 from psremoting.session import PSSession
 from psremoting.targets import Target
 from psrp.commands import Command, PowerShell
@@ -31,14 +34,37 @@ from psrp.events import InvocationState
 __all__ = ["SyncInvocation", "SyncSession", "connect"]
 
 T = TypeVar("T")
+_ENDED = "The block of sync.connect has ended, and the session with it."
+
+
+def _refuse_event_loops() -> None:
+    """Raise RuntimeError inside an event loop, which every method would block."""
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        pass
+    else:
+        raise RuntimeError(
+            "psremoting.sync would block the trio program that calls it: "
+            "use 'async with PSSession.connect(...)' there"
+        )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "psremoting.sync would block the asyncio loop that calls it: call it from a thread "
+        "(asyncio.to_thread), or use PSSession in a trio loop"
+    )
 
 
 class _Loop:
-    """A trio loop in a thread of its own, for as long as one session lives."""
+    """A trio loop in a thread of its own, for the life of one session."""
 
     def __init__(self) -> None:
         self._ready: queue.SimpleQueue[trio.lowlevel.TrioToken] = queue.SimpleQueue()
         self._enough: trio.Event
+        self._ended = False
         self._thread = threading.Thread(target=trio.run, args=(self._live,), daemon=True)
         self._thread.start()
         self._token = self._ready.get()
@@ -49,9 +75,17 @@ class _Loop:
         await self._enough.wait()
 
     def call(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """Run ``work`` in the loop. Raises SessionNotOpen after the end of the block."""
+        _refuse_event_loops()
+        if self._ended:
+            raise SessionNotOpen(_ENDED)
         return trio.from_thread.run(work, *arguments, trio_token=self._token)
 
+    def call_soon(self, work: Callable[[], object]) -> None:
+        self._token.run_sync_soon(work)
+
     def end(self) -> None:
+        self._ended = True
         self._token.run_sync_soon(self._enough.set)
         self._thread.join()
 
@@ -77,7 +111,7 @@ class SyncInvocation:
 
     @property
     def streams(self) -> Streams:
-        """The records beside the output; whole once the iteration has ended."""
+        """The records of the other streams; complete after the iteration."""
         return self._invocation.streams
 
     @property
@@ -85,7 +119,7 @@ class SyncInvocation:
         return self._invocation.exit_code
 
     def result(self) -> Result:
-        """Everything, once the command has ended."""
+        """Wait for the end of the command and return output and records."""
         try:
             return self._loop.call(self._invocation.result)
         except KeyboardInterrupt:
@@ -125,8 +159,30 @@ class SyncSession:
         return SyncInvocation(self._loop, self._loop.call(start))
 
     def run(self, what: str | Command | PowerShell, **more: Any) -> Result:
-        """Start a command and wait for its end."""
-        return self.invoke(what, **more).result()
+        """Start a command and wait for its end; the arguments are those of `PSSession.run`."""
+
+        return self._interruptible(lambda: self._session.run(what, **more))
+
+    def call(self, name: str, /, *arguments: Any, **parameters: Any) -> Result:
+        """Run one command by name, with positional and named arguments; no script is involved."""
+
+        return self._interruptible(lambda: self._session.call(name, *arguments, **parameters))
+
+    def _interruptible(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run ``work`` in the loop; Ctrl+C in this thread cancels it, which closes the command."""
+        scope = trio.CancelScope()
+        results: list[T] = []
+
+        async def scoped() -> None:
+            with scope:
+                results.append(await work())
+
+        try:
+            self._loop.call(scoped)
+        except KeyboardInterrupt:
+            self._loop.call_soon(scope.cancel)
+            raise
+        return results[0]
 
     def close(self) -> None:
         """Close the session before the block ends."""
@@ -135,7 +191,11 @@ class SyncSession:
 
 @contextmanager
 def connect(target: str | Target, **more: Any) -> Iterator[SyncSession]:
-    """Open a session for the time of the block; the arguments are those of `PSSession.connect`."""
+    """Open a session for the time of the block; the arguments are those of `PSSession.connect`.
+
+    Raises RuntimeError inside an event loop of trio or asyncio.
+    """
+    _refuse_event_loops()
     loop = _Loop()
     try:
         held = HeldSession(lambda: PSSession.connect(target, **more))

@@ -91,6 +91,14 @@ class SSHTarget:
         except InvalidHostName:
             return self.host_name
 
+    @property
+    def user(self) -> str:
+        """The user to log in as; empty if ssh chooses."""
+        try:
+            return parse_host_name(self.host_name).user_name or self.user_name
+        except InvalidHostName:
+            return self.user_name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessTarget:
@@ -279,9 +287,8 @@ def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
 
 def _ssh_prefix(target: SSHTarget) -> str:
     """The prompt names the user if it is another one than the local user."""
-    user = parse_host_name(target.host_name).user_name or target.user_name
-    if user and user != getpass.getuser():
-        return f"[{user}@{target.computer}]: "
+    if target.user and target.user != getpass.getuser():
+        return f"[{target.user}@{target.computer}]: "
     return f"[{target.computer}]: "
 
 
@@ -362,8 +369,11 @@ def _socket_carrier(target: SocketTarget | HostProcessTarget, options: SessionOp
     )
 
 
-def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carrier:
-    """Return a carrier that is not open yet; a carrier is returned as it is.
+def carrier_for(
+    target: Target | str | Carrier, options: SessionOption, *, name: str = ""
+) -> Carrier:
+    """Return a carrier that is not open yet; a carrier is returned as it is. ``name`` is the
+    name of the session at a server that keeps sessions.
 
     Raises PSRemotingError for a target that cannot be tried at all.
     """
@@ -382,5 +392,5 @@ def carrier_for(target: Target | str | Carrier, options: SessionOption) -> Carri
             # Loaded when it is used: HTTP, TLS and authentication take longer than the rest.
             from psremoting.client.wsman_carrier import WSManCarrier
 
-            return WSManCarrier(target, options)
+            return WSManCarrier(target, options, name=name)
     return target

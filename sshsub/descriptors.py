@@ -12,16 +12,17 @@ import sys
 __all__ = ["isolate_stdio"]
 
 
-def isolate_stdio() -> tuple[int, int]:
+def isolate_stdio(*, output: int | None = None) -> tuple[int, int]:
     """Move the descriptors 0 and 1 away and put /dev/null there; returns the moved two.
 
-    They are not inherited by children. stderr stays; sshd drops that of a subsystem.
+    They are not inherited by children. ``output`` takes the place of stdout instead of /dev/null.
+    stderr stays; sshd drops that of a subsystem.
     """
     if sys.stdout is not None:
         sys.stdout.flush()
     moved = (os.dup(0), os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    os.dup2(null, 1)
+    os.dup2(null if output is None else output, 1)
     os.close(null)
     return moved

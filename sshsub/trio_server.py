@@ -78,32 +78,51 @@ async def serve_unix(
     path: str | os.PathLike[str],
     serve: Callable[[Wire], Awaitable[object]],
     *,
+    max_clients: int = 256,
+    on_error: Callable[[Exception], None] = lambda error: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the clients of a socket that only its owner can open, one after the other, for ever.
+    """Serve the clients of a socket that only its owner can open, side by side, for ever.
 
-    A socket that a dead server left there is replaced. A client whose connection breaks is done
-    with, and the next one is served. Raises LocalProtocolError when somebody listens there or
-    something else lies there, OSError.
+    At most ``max_clients`` are served at once; a further connection waits. A socket that a dead
+    server left there is replaced. What goes wrong with one client is handed to ``on_error``
+    and ends no other. Raises LocalProtocolError if another server listens at the path or if the
+    path is no socket, OSError.
     """
     path = Path(path)
     _clear(path)
     listener = _listen(path)
+    places = trio.CapacityLimiter(max_clients)
     try:
-        task_status.started()
-        while True:
-            stream = await listener.accept()
-            wire = StreamWire(stream)
-            try:
-                await serve(wire)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
-            finally:
-                with trio.CancelScope(shield=True):
-                    await wire.aclose()
+        async with trio.open_nursery() as nursery:
+            task_status.started()
+            while True:
+                place = object()
+                await places.acquire_on_behalf_of(place)
+                stream = await listener.accept()
+                nursery.start_soon(_serve_one, StreamWire(stream), serve, places, place, on_error)
     finally:
         listener.socket.close()
         path.unlink(missing_ok=True)
+
+
+async def _serve_one(
+    wire: Wire,
+    serve: Callable[[Wire], Awaitable[object]],
+    places: trio.CapacityLimiter,
+    place: object,
+    on_error: Callable[[Exception], None],
+) -> None:
+    try:
+        await serve(wire)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    except Exception as error:
+        on_error(error)
+    finally:
+        places.release_on_behalf_of(place)
+        with trio.CancelScope(shield=True):
+            await wire.aclose()
 
 
 def _clear(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -24,3 +25,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often PowerShell's native WS-Man client died of a signal and was started again."""
+    reports = (each for group in terminalreporter.stats.values() for each in group)
+    found = (pair for report in reports for pair in getattr(report, "user_properties", ()))
+    deaths = sum(count for name, count in found if name == "native client deaths")
+    if deaths:
+        terminalreporter.write_line(f"{deaths} processes of pwsh-wsman died of a signal")

@@ -15,9 +15,10 @@ import click
 
 from psremoting.cli.shell_completion import complete_file
 from psremoting.cli.spelling import hashtable
+from psremoting.cli.wsman_options import WSMAN_OPTIONS, WSManOptions, take_options
 from psremoting.errors import PSRemotingError
 from psremoting.options import SessionOption
-from psremoting.targets import SSHTarget, Target, parse_target
+from psremoting.targets import SSHTarget, Target, WSManTarget, parse_target
 
 __all__ = ["Connecting", "connection_options", "named_value", "named_values"]
 
@@ -30,11 +31,19 @@ class Connecting:
 
     ssh: SSHTarget
     session: SessionOption
+    wsman: WSManOptions
     configuration_name: str | None = None
 
     def target(self, text: str) -> Target:
         """The target that a word on the command line names. Raises PSRemotingError."""
         made = parse_target(text, self.ssh)
+        if isinstance(made, WSManTarget):
+            return self.wsman.complete(
+                made,
+                user_name=self.ssh.user_name,
+                port=self.ssh.port,
+                configuration_name=self.configuration_name,
+            )
         if self.configuration_name is not None:
             raise PSRemotingError(
                 f"{text}: a session configuration is chosen over WS-Man; over ssh the subsystem "
@@ -97,7 +106,7 @@ def connection_options(command: F) -> F:
     gather.__doc__ = command.__doc__
     gather.__click_params__ = list(getattr(command, "__click_params__", ()))  # type: ignore[attr-defined]
     made: Any = gather
-    for option in reversed(_OPTIONS):
+    for option in reversed(_OPTIONS + WSMAN_OPTIONS):
         made = option(made)
     return made  # type: ignore[no-any-return]
 
@@ -115,8 +124,14 @@ def _connecting(given: dict[str, Any]) -> Connecting:
         connecting_timeout=limit,
     )
     times = {name: given.pop(name) for name in _TIMES}
+    wsman, switches = take_options(given)
     try:
-        session = SessionOption(**{n: t for n, t in times.items() if t is not None})
+        session = SessionOption(**{n: t for n, t in times.items() if t is not None}, **switches)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    return Connecting(ssh=ssh, session=session, configuration_name=given.pop("configuration_name"))
+    return Connecting(
+        ssh=ssh,
+        session=session,
+        wsman=wsman,
+        configuration_name=given.pop("configuration_name"),
+    )

@@ -22,43 +22,49 @@ Examples:
 
 \b
 Keys:
-  Tab        completes, where the other side can
-  Ctrl+C     stops what runs and keeps the session; pressed again while nothing
-             stops, it offers to close
-  Ctrl+D     leaves, as exit and Exit-PSSession do
+  Tab        completes, if the server can
+  Ctrl+C     stops the command that runs, or answers a question with an error; a
+             second one while the command does not stop offers to close the session
+  Ctrl+D     leaves the session, as exit and Exit-PSSession do
 
 \b
 Exit codes:
-  0  the session was left
-  1  it could not be entered, was lost, or was given up while a command hung
-  2  the command line is wrong
+  0    the session was left; with "exit N" the exit code is N
+  1    it could not be entered, was lost, or was given up while a command hung, or
+       the input ended inside a command
+  2    the command line is wrong
+  130  Ctrl+C while the session was opened; 143 for SIGTERM, 129 for SIGHUP
 
 \b
 Files:
   $XDG_STATE_HOME/psremoting/history, else ~/.local/state/psremoting/history
-      typed lines; those that look like secrets are not kept
+      typed lines, except those that look like secrets
 """
+
+_LOCAL = "Entering the demonstration endpoint of this package on this machine (exit leaves it)."
+_INTERRUPTED = 130
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("target", required=False, default="local", shell_complete=complete_target)
 @connection_options
 def enter(target: str, connecting: Connecting) -> None:
-    """Work at another computer: what you type runs there, what it says is shown here.
+    """Start an interactive remote session.
 
     TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER,
     name:NAME (a PowerShell process of this machine) and pipe:NAME (its -CustomPipeName).
-    Without one, the endpoint of this package is started on this machine, to try things out.
+    container:ID is a container of docker, podman or nerdctl. Without a TARGET, a demonstration
+    endpoint of this package is started on this machine.
 
-    The prompt, colours, questions and progress bars are those of the other side. A line that is
-    not complete goes on behind >>. Input that is no terminal is read line by line and shown as
-    if it had been typed; NO_COLOR turns colours off.
+    Prompt, colours, questions and progress bars are those of the server. After an incomplete line
+    the prompt is >>. Input that is no terminal is read line by line and shown as if it had been
+    typed; NO_COLOR turns colours off.
     """
     sys.exit(_enter(target, connecting))
 
 
 def _enter(target: str, connecting: Connecting) -> int:
-    # Nothing of what is imported is garbage; looking for some costs a tenth of the start.
+    # Imports make no garbage; collecting it takes a tenth of the start.
     gc.disable()
     import trio
 
@@ -67,21 +73,26 @@ def _enter(target: str, connecting: Connecting) -> int:
     from psremoting.shell.embedded import start_embedded
     from psremoting.shell.entering import enter as enter_session
     from psremoting.shell.entering import enter_error, open_console, terminal_restored
-    from psremoting.shell.loop import Leaving
 
-    embedded = start_embedded() if target == "local" else None
+    if target == "local":
+        click.echo(_LOCAL, err=True)
+    configured = connecting.configuration_name is not None
+    embedded = start_embedded() if target == "local" and not configured else None
     gc.freeze()
     gc.enable()
 
-    async def live() -> Leaving:
+    async def live() -> int:
         console = open_console(sys.stdin, sys.stdout)
         options = connecting.session
         where = connecting.target(target) if embedded is None else embedded.carrier(options)
-        return await enter_session(where, console, options=options)
+        stay = await enter_session(where, console, options=options)
+        return stay.exit_code
 
     try:
         with terminal_restored(sys.stdin):
-            return 0 if trio.run(live) is Leaving.EXIT else 1
+            return trio.run(live)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except PSRemotingError as error:
         record = enter_error(error)
         click.echo(error_text(record, view="concise"), err=True)

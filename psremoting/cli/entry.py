@@ -1,15 +1,19 @@
-"""Where the program `psrp` begins."""
+"""The entry point of the program `psrp`."""
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
-    """`psremoting.cli.main`, but for the command lines that sshd runs for every client: those
-    go straight to the endpoint, without what reads options."""
+    """Run `psremoting.cli.main`; the command lines that sshd runs for every client go straight
+    to the endpoint, without the parser of options."""
     functions: str | None = None
     match sys.argv[1:]:
         case ["serve", "--stdio"]:
@@ -17,9 +21,7 @@ def main() -> None:
         case ["serve", "--stdio", "--functions", str(functions)]:
             pass
         case _:
-            from psremoting.cli.main import main as program
-
-            program()
+            _run_program()
             return
     from psremoting.cli.serving import CannotServe, run
 
@@ -27,3 +29,19 @@ def main() -> None:
         sys.exit(run(functions=functions))
     except CannotServe as error:
         sys.exit(f"Error: {error}")
+
+
+def _run_program() -> None:
+    """Ctrl+C ends the program with 130 and no traceback, also while it is being loaded."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _quit)
+        from psremoting.cli.main import main as program
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    else:
+        from psremoting.cli.main import main as program
+    program()
+
+
+def _quit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(_INTERRUPTED)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
 _COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("psremoting.cli.account:account", "The accounts of a WS-Man endpoint."),
     "clixml": ("psremoting.cli.clixml:clixml", "CLIXML files to JSON and back, and tidied up."),
@@ -58,6 +59,13 @@ class _LazyGroup(click.Group):
         found = getattr(import_module(module), attribute)
         assert isinstance(found, click.Command)
         return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; Ctrl+C while it is loaded ends the program with 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_INTERRUPTED) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands, without loading every one of them."""

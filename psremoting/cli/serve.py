@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from psremoting.cli.serving import CannotServe, run
+from psremoting.cli.serving import CannotServe, open_log, run
 from psremoting.cli.shell_completion import complete_file
 
 __all__ = ["serve"]
@@ -101,7 +101,7 @@ def _wsman_options(function: Any) -> Any:
     "--unix",
     metavar="PATH",
     shell_complete=complete_file,
-    help="Serve the clients of a unix socket, one after the other, until stopped.",
+    help="Serve the clients of a unix socket, side by side, until stopped.",
 )
 @click.option(
     "--functions",
@@ -113,9 +113,20 @@ def _wsman_options(function: Any) -> Any:
 @click.option(
     "--process", metavar="COMMAND", help="Hand clients on to another server, started for each."
 )
+@click.option(
+    "--log",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Append errors of the start, tracebacks and what commands print to FILE.",
+)
 @_wsman_options
 def serve(
-    stdio: bool, unix: str | None, functions: str | None, process: str | None, **wsman: Any
+    stdio: bool,
+    unix: str | None,
+    functions: str | None,
+    process: str | None,
+    log: str | None,
+    **wsman: Any,
 ) -> None:
     """Serve a PowerShell remoting endpoint.
 
@@ -137,9 +148,10 @@ def serve(
     if functions is not None and process is not None:
         raise click.UsageError("--functions and --process exclude each other.")
     try:
+        log_fd = None if log is None else open_log(log)
         if listens:
             sys.exit(_serve_wsman(functions, process, wsman))
-        sys.exit(run(unix, functions, process))
+        sys.exit(run(unix, functions, process, log_fd))
     except CannotServe as error:
         raise click.ClickException(str(error)) from None
 

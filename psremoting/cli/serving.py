@@ -18,35 +18,79 @@ if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
     from sshsub.trio_stream import Wire
 
-__all__ = ["CannotServe", "engine_of", "run"]
+__all__ = ["CannotServe", "engine_of", "open_log", "run"]
 
 
 _INTERRUPTED = 130
+_FIRST_ANSWER_DELAY = 0.01
+"""Seconds between the first bytes of a socket's client and our answer. PowerShell's client breaks
+its session when the answer comes before it has started to read: spec-notes/endpoint.md."""
 
 
 class CannotServe(Exception):
     """The functions cannot be loaded, or the socket cannot be made."""
 
 
-def run(unix: str | None = None, functions: str | None = None, process: str | None = None) -> int:
-    """Serve stdin and stdout, or a socket; the exit code, 130 after Ctrl+C. Raises CannotServe."""
+def run(
+    unix: str | None = None,
+    functions: str | None = None,
+    process: str | None = None,
+    log_fd: int | None = None,
+) -> int:
+    """Serve stdin and stdout, or a socket; the exit code, 130 after Ctrl+C. Raises CannotServe.
+
+    ``log_fd`` is what `open_log` gave. On stdio a failure to start is reported to the client too.
+    """
     # Everything that is made while we start lives as long as the process.
     gc.disable()
-    engine = engine_of(functions, process)
+    failed = False
+    try:
+        engine = engine_of(functions, process)
+    except CannotServe as error:
+        if unix is not None:
+            raise
+        from psremoting.endpoint.functions import FunctionsEngine
+
+        failed = True
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        engine = FunctionsEngine({}, refusal=f"The endpoint could not be started: {error}")
     code = _INTERRUPTED
     try:
-        code = _serve_stdio(engine) if unix is None else _serve_unix(engine, unix)
+        code = _serve_stdio(engine, log_fd) if unix is None else _serve_unix(engine, unix)
     except* KeyboardInterrupt:
-        # Whoever pressed Ctrl+C wants no stack trace; trio wraps it in a group.
+        # After Ctrl+C nobody wants a stack trace; trio wraps it in a group.
         pass
-    return code
+    return 1 if failed else code
+
+
+def open_log(path: str) -> int:
+    """Append stderr, tracebacks and what commands print to a file that only its owner can read.
+
+    Returns its descriptor. Raises CannotServe.
+    """
+    import logging
+
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise CannotServe(f"cannot open the log: {error}") from None
+    os.dup2(fd, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return fd
 
 
 def engine_of(functions: str | None, process: str | None) -> Engine:
     """The engine that one of the two texts describes. Raises CannotServe."""
     try:
         return _engine(functions, process)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:
+        # A module that is loaded may raise anything.
+        if not isinstance(error, (ImportError, AttributeError, TypeError, ValueError)):
+            import logging
+
+            logging.getLogger("psremoting.endpoint").exception("the functions cannot be loaded")
+            raise CannotServe(f"{type(error).__name__}: {error}") from None
         raise CannotServe(str(error)) from None
 
 
@@ -85,12 +129,12 @@ def _load(where: str) -> Mapping[str, Callable[..., Any]]:
     return found
 
 
-def _serve_stdio(engine: Engine) -> int:
+def _serve_stdio(engine: Engine, log_fd: int | None = None) -> int:
     from psremoting.endpoint.functions import FunctionsEngine
     from psremoting.endpoint.outofproc_server import Desk
     from sshsub.descriptors import isolate_stdio
 
-    descriptors = isolate_stdio()
+    descriptors = isolate_stdio(output=log_fd)
     desk = Desk(engine)
     over = False
     if isinstance(engine, FunctionsEngine):
@@ -116,10 +160,18 @@ def _serve_unix(engine: Engine, path: str) -> int:
 
     gc.freeze()
     gc.enable()
-    failed = trio.run(_serve_socket, path, partial(serve_wire, engine=engine))
+    serve = partial(serve_wire, engine=engine, first_answer_delay=_FIRST_ANSWER_DELAY)
+    failed = trio.run(_serve_socket, path, serve)
     if failed is not None:
         raise CannotServe(failed)
     return 0
+
+
+def _report(error: Exception) -> None:
+    """Show what went wrong with one client; the others are served on."""
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
 
 
 async def _serve_socket(path: str, one: Callable[[Wire], Awaitable[int]]) -> str | None:
@@ -139,7 +191,7 @@ async def _serve_socket(path: str, one: Callable[[Wire], Awaitable[int]]) -> str
 
             nursery.start_soon(end)
             try:
-                await serve_unix(path, one)
+                await serve_unix(path, one, on_error=_report)
             except (OSError, LocalProtocolError) as error:
                 failed = str(error)
             nursery.cancel_scope.cancel()

@@ -62,7 +62,9 @@ def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
         if parameter in _TARGETS:
             while value.endswith(","):
                 value += next(words, "")
-            targets += [text.strip() for text in value.split(",")]
+            # A computer name means WS-Man, a host name ssh.
+            prefix = "wsman:" if parameter == "ComputerName" else ""
+            targets += [prefix + text.strip() for text in value.split(",")]
         elif parameter == _SCRIPT:
             script = [_block(value, words)]
         else:

@@ -93,6 +93,13 @@ class Carrier(Protocol):
     def send(self, out: Outgoing) -> None:
         """Queue ``out``. It is dropped silently after the connection was lost."""
 
+    def negotiated(self, version: str) -> None:
+        """Note the protocol version of the session, once it is known."""
+
+    async def commands(self) -> list[UUID]:
+        """Return the ids of the commands of a pool that was connected to. Raises PSRemotingError.
+        Empty if a session does not outlive its connection."""
+
     def open_timed_out(self, seconds: float) -> OpenTimeout:
         """Make the error for a session that did not open in ``seconds``."""
 

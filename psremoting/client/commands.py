@@ -21,7 +21,7 @@ from psrp import events as e
 from psrp.host import HostMethodId
 from psrp.messages import MessageType
 from psrp.records import ErrorCategory
-from psrp.sansio import LimitExceeded, LocalProtocolError
+from psrp.sansio import LimitExceeded, LocalProtocolError, TransportAct
 from psrp.states import PipelinePhase
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from psremoting.options import SessionOption
     from psrp.pool import Pool
 
-__all__ = ["Commands"]
+__all__ = ["Commands", "Show"]
 
 _RUNNING = (PipelinePhase.READING, PipelinePhase.RUNNING)
 _LEAVING = (PipelinePhase.ABANDONED, PipelinePhase.CLOSING)
+
+
+Show = Callable[[StreamKind, Any], None]
 
 
 def _drop(_: Any) -> None:
@@ -46,12 +49,13 @@ def _drop(_: Any) -> None:
 class _Command:
     """A running command: its invocation, its host, and the bytes received for it."""
 
-    __slots__ = ("host", "invocation", "received", "tag")
+    __slots__ = ("host", "invocation", "received", "show", "tag")
 
-    def __init__(self, invocation: Invocation, host: Host, tag: bool) -> None:
+    def __init__(self, invocation: Invocation, host: Host, tag: bool, show: Show | None) -> None:
         self.invocation = invocation
         self.host = host
         self.tag = tag
+        self.show = show
         self.received = 0
 
 
@@ -89,7 +93,7 @@ class Commands:
         self._on_exit = on_exit
         self._exiting: set[UUID] = set()
         self._running: dict[UUID, _Command] = {}
-        self._host_calls = HostCalls(pool, computer, flush)
+        self.host_calls = HostCalls(pool, computer, flush)
         self.reactions: dict[type[e.Event], Callable[[Any], None]] = {
             e.PipelineStateMessage: self._pipeline_state,
             e.StopPipeline: self._stopped,
@@ -123,11 +127,16 @@ class Commands:
         host: Host | None = None,
         on_record: OnRecord | None = None,
         tag: bool = False,
+        show: Show | None = None,
     ) -> Invocation:
-        """Start a command. Raises LocalProtocolError if it cannot be sent."""
+        """Start a command. Raises LocalProtocolError if it cannot be sent.
+
+        ``show`` is called with output and records, instead of keeping them, in the order in which
+        they and the host calls arrived.
+        """
         self._pool.send(event)
         invocation = Invocation(self, event.pipeline_id, on_record)
-        self._running[invocation.id] = _Command(invocation, host or self.host, tag)
+        self._running[invocation.id] = _Command(invocation, host or self.host, tag, show)
         self._flush()
         if input is not None:
             assert self.nursery is not None
@@ -154,12 +163,12 @@ class Commands:
     def stop_command(self, invocation: Invocation) -> None:
         if self._pool.phase(invocation.id) in _RUNNING:
             self._pool.send(e.StopPipeline(pipeline_id=invocation.id))
-            self._host_calls.withdraw(invocation.id)
+            self.host_calls.withdraw(invocation.id)
             self._flush()
 
     def close_command(self, invocation: Invocation) -> None:
         if not invocation.ended:
-            self._host_calls.withdraw(invocation.id)
+            self.host_calls.withdraw(invocation.id)
             stopped = errors.PipelineStopped(computer=self.computer)
             invocation.end(e.InvocationState.STOPPED, stopped)
             self._close(invocation.id)
@@ -187,9 +196,12 @@ class Commands:
     def _too_much_unread(self, command: UUID | None) -> bool:
         limit = self.options.output_buffer
         if command is None:
-            return any(each.invocation.unread > limit for each in self._running.values())
+            return any(self._unread(each) > limit for each in self._running.values())
         found = self._running.get(command)
-        return found is not None and found.invocation.unread > limit
+        return found is not None and self._unread(found) > limit
+
+    def _unread(self, command: _Command) -> int:
+        return command.invocation.unread + self.host_calls.waiting(command.invocation.id)
 
     # -- called by the pool driver
 
@@ -212,14 +224,21 @@ class Commands:
         if command is None:
             return _drop
         add, output = command.invocation.add, StreamKind.OUTPUT
+        if command.show is not None:
+            return lambda value: self._show(command, output, value)
         if not command.tag:
             return lambda value: add(output, value)
         computer, pool_id = self.computer, self._pool.id
         assert pool_id is not None
         return lambda value: add(output, tagged(value, computer, pool_id))
 
-    def create_failed(self, target: UUID, error: errors.PSRemotingError) -> None:
-        """The server refused a command."""
+    def _show(self, command: _Command, kind: StreamKind, item: Any) -> None:
+        show = command.show
+        assert show is not None
+        self.host_calls.run_in_order(command.invocation.id, lambda: show(kind, item))
+
+    def act_failed(self, act: TransportAct, target: UUID, error: errors.PSRemotingError) -> None:
+        """The server refused a command, or a step of one, which ends then."""
         command = self._running.get(target)
         if command is not None:
             if type(error) is not errors.OperationTimeout:
@@ -227,6 +246,8 @@ class Commands:
                 failure.__cause__ = error.__cause__
                 error = failure
             self.fail(command.invocation, error)
+        elif act in (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE):
+            self._pool.act_failed(act, target)
 
     def ignored(self, event: e.Ignored, source: UUID | None) -> None:
         """Fail the command of a PIPELINE_STATE that names another pipeline than its packet:
@@ -237,16 +258,18 @@ class Commands:
             reason = self._job_failure(f"PIPELINE_STATE: {event.reason}")
             self.fail(command.invocation, reason)
 
-    def end_all(self, reason: Callable[[], Exception]) -> None:
+    def end_all(
+        self, reason: Callable[[], Exception], state: e.InvocationState | None = None
+    ) -> None:
         """End every command without telling the server: the session is gone."""
         running = list(self._running.values())
         self._running.clear()
         for command in running:
-            self._host_calls.withdraw(command.invocation.id)
+            self.host_calls.withdraw(command.invocation.id)
             error = reason()
             stopped = isinstance(error, errors.PipelineStopped)
-            state = e.InvocationState.STOPPED if stopped else e.InvocationState.FAILED
-            command.invocation.end(state, error)
+            ended = e.InvocationState.STOPPED if stopped else e.InvocationState.FAILED
+            command.invocation.end(state or ended, error)
             self.backpressure.output_taken(command.invocation.id)
 
     def _job_failure(self, text: str) -> errors.PSRemotingError:
@@ -263,7 +286,10 @@ class Commands:
         kind = RECORD_STREAMS[type(event)]
         command = self._running.get(event.pipeline_id)
         if command is not None:
-            command.invocation.add(kind, event.record)
+            if command.show is not None:
+                self._show(command, kind, event.record)
+            else:
+                command.invocation.add(kind, event.record)
         elif event.pipeline_id is None:
             self.streams.add(kind, event.record)
 
@@ -282,7 +308,7 @@ class Commands:
             if exits:
                 self._on_exit()
 
-        self._host_calls.end(event.pipeline_id, ended)
+        self.host_calls.end(event.pipeline_id, ended)
         self._close(event.pipeline_id)
 
     def _stopped(self, event: e.StopPipeline) -> None:
@@ -306,7 +332,7 @@ class Commands:
                 self._exiting.add(command.invocation.id)
         assert self.nursery is not None
         host = self.host if command is None else command.host
-        self._host_calls.add(event, host, self.nursery)
+        self.host_calls.add(event, host, self.nursery)
 
     def _fault(self, event: e.Fault) -> None:
         """The server broke a rule of the protocol in one command, which ends."""

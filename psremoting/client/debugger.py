@@ -1,9 +1,10 @@
-"""A remote script that has stopped in the debugger: what is told about it, and what is answered.
+"""The messages about a remote script that has stopped in the debugger.
 
-The stop is a forwarded event. While it lasts, lines run as nested pipelines, in which the other
-side knows the debugger's own commands (``s``, ``v``, ``o``, ``c``, ``q``, ``l``, ``k``, ``h``);
-one that ends the stop is answered with a DebuggerCommandResults that has a resume action, which
-is then set. ``remoterunspace.cs``, RemoteDebugger; spec-notes/interactive.md
+A stop arrives as a forwarded event. While the script is stopped, lines run as nested pipelines, in
+which the server knows the commands of the debugger (``s``, ``v``, ``o``, ``c``, ``q``, ``l``,
+``k``, ``h``). A line that ends the stop is answered with a DebuggerCommand that has a resume
+action, which the client then sets. ``remoterunspace.cs``, RemoteDebugger;
+spec-notes/interactive.md
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ __all__ = [
 
 DEBUG_PROMPT = "[DBG]: PS>> "
 _STOP_EVENT = "PSInternalRemoteDebuggerStopEvent"
-_RESULTS = "System.Management.Automation.DebuggerCommandResults"
+_ANSWERS = (
+    "System.Management.Automation.DebuggerCommand",
+    "System.Management.Automation.DebuggerCommandResults",
+)
 _ACTION = "System.Management.Automation.DebuggerResumeAction"
 
 
 class ResumeAction(IntEnum):
-    """How a script that has stopped goes on."""
+    """How a stopped script continues."""
 
     Continue = 0
     StepInto = 1
@@ -48,7 +52,7 @@ class ResumeAction(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Why and where a script has stopped, in words."""
+    """The reasons and the place of a stop, as text."""
 
     breakpoints: tuple[str, ...] = ()
     position: str = ""
@@ -56,13 +60,13 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What the debugger did with a line; no ``action`` keeps the script stopped."""
+    """The answer of the debugger to a line; without ``action`` the script stays stopped."""
 
     action: ResumeAction | None = None
 
 
 def read_stop(event: e.UserEvent) -> Stop | None:
-    """The stop that ``event`` tells of; None for any other event."""
+    """Return the stop that ``event`` reports; None for any other event."""
     if event.source_id != _STOP_EVENT:
         return None
     arguments = unwrap(event.arguments)
@@ -95,7 +99,7 @@ def _position(told: PSObject) -> str:
 
 
 def debugger_pipeline(id: UUID, text: str, *, is_script: bool = True) -> e.CreatePipeline:
-    """Gives a line to the debugger; a command by name with ``is_script`` false."""
+    """Return the pipeline for a line of the debugger; for a command if not ``is_script``."""
     command = Command(
         text,
         is_script=is_script,
@@ -111,7 +115,7 @@ def debugger_pipeline(id: UUID, text: str, *, is_script: bool = True) -> e.Creat
 
 
 def action_pipeline(id: UUID, action: ResumeAction) -> e.CreatePipeline:
-    """Ends the stop: the script goes on as ``action`` says."""
+    """Return the pipeline that ends the stop with ``action``."""
     value = enum_object(_ACTION, action.value, action.name)
     return _nested(
         id, Command("__Set-PSDebuggerAction", parameters=(Parameter("ResumeAction", value),))
@@ -129,11 +133,13 @@ def _nested(id: UUID, command: Command) -> e.CreatePipeline:
 
 
 def read_results(value: Any) -> Results | None:
-    """What the debugger says of a line; None for what the line itself put out."""
+    """Return the debugger's answer; None if ``value`` is output of the line itself."""
     if type(value) is not PSObject:
         return None
-    if not any(name.removeprefix("Deserialized.") == _RESULTS for name in value.type_names):
+    if not any(name.removeprefix("Deserialized.") in _ANSWERS for name in value.type_names):
         return None
     action = unwrap(value.get("ResumeAction"))
+    if isinstance(action, str):
+        return Results(action=ResumeAction.__members__.get(action))
     known = isinstance(action, int) and action in list(ResumeAction)
     return Results(action=ResumeAction(action) if known else None)

@@ -32,7 +32,7 @@ class _CallQueue:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.calls: deque[HostCall] = deque()
+        self.calls: deque[HostCall | Callable[[], None]] = deque()
         self.question: trio.CancelScope | None = None
         """Around the call that waits for its answer; None while none does."""
         self.on_end: Callable[[], None] | None = None
@@ -47,6 +47,26 @@ class HostCalls:
         self._computer = computer
         self._flush = flush
         self._queues: dict[UUID | None, _CallQueue] = {}
+        self._emptied = trio.Event()
+
+    def waiting(self, key: UUID | None) -> int:
+        """Return the number of calls of a pipeline that are not carried out yet."""
+        queue = self._queues.get(key)
+        return len(queue.calls) if queue is not None else 0
+
+    async def all_done(self) -> None:
+        """Wait until no call is left."""
+        while self._queues:
+            self._emptied = trio.Event()
+            await self._emptied.wait()
+
+    def run_in_order(self, key: UUID | None, action: Callable[[], None]) -> None:
+        """Call ``action``, after the calls of the pipeline that arrived before."""
+        queue = self._queues.get(key)
+        if queue is None:
+            action()
+        else:
+            queue.calls.append(action)
 
     def add(self, call: HostCall, host: Host, nursery: trio.Nursery) -> None:
         key = getattr(call, "pipeline_id", None)
@@ -77,10 +97,15 @@ class HostCalls:
     async def _answer_all(self, key: UUID | None, queue: _CallQueue) -> None:
         try:
             while queue.calls:
-                await self._answer(key, queue, queue.calls.popleft())
+                call = queue.calls.popleft()
+                if callable(call):
+                    call()
+                else:
+                    await self._answer(key, queue, call)
         finally:
             # Also when the session is cancelled: a caller may wait for the end of the pipeline.
             del self._queues[key]
+            self._emptied.set()
             if queue.on_end is not None:
                 queue.on_end()
 

@@ -1,11 +1,11 @@
-"""Who answers a server's host calls: reads, prompts, and the text that is written to a screen.
+"""Hosts: they answer the calls of a server that reads, asks and writes to a screen.
 
-A host is one description and one coroutine. `TableHost` looks methods up in a table; what is
-not in it is answered as not implemented, and a write that nobody wants is dropped. Calls of one
-pipeline are answered one after the other, those of several side by side.
+A host has a description and a coroutine. `TableHost` looks methods up in a table; the others are
+answered as not implemented. Calls of one pipeline are answered one after the other, those of
+several pipelines concurrently.
 
-Before a host sees a call it has been made safe (`psrp.host.secure_request`): requests for
-credentials name the computer that asks, and reading the screen is refused.
+Every call is first made safe (`psrp.host.secure_request`): requests for credentials name the
+computer that asks, and reading the screen is refused.
 """
 
 from __future__ import annotations
@@ -13,35 +13,36 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from psremoting.errors import PipelineStopped
 from psrp.host import HostInfo, HostMethodId, secure_request
 from psrp.records import ErrorCategory, ErrorRecord
 
 __all__ = ["NULL_HOST", "Answer", "Host", "HostRefusal", "TableHost", "answer_call"]
 
 Answer = Callable[..., Awaitable[Any]]
-"""Gets the arguments of the call; gives its result, None for a method without one."""
+"""Takes the arguments of the call and returns its result, None for a method without one."""
 
 _EXECUTION = "RemoteHostExecutionException"
 _METHOD_CALL = "System.Management.Automation.Remoting.PSRemotingDataStructureException"
 
 
 class Host(Protocol):
-    """What stands between a remote command and the people over here."""
+    """Answers the host calls of remote commands."""
 
     @property
     def info(self) -> HostInfo:
-        """What the server is told when the session opens, or with a pipeline of its own host."""
+        """The description that is sent with the opening, or with a pipeline of its own host."""
 
     async def call(self, method: int, arguments: tuple[Any, ...]) -> Any:
-        """Do what is asked. Any Exception becomes an error of the remote command."""
+        """Carry out a call. Any Exception becomes an error of the remote command."""
 
 
 class HostRefusal(Exception):
-    """A host will not or cannot do it; the text is what the remote script sees."""
+    """The host refuses a call; the remote script gets the text as its error."""
 
 
 class TableHost:
-    """A host that does what its table has: method id to coroutine function.
+    """A host with a table of method ids and coroutine functions.
 
     TableHost({HostMethodId.ReadLine: ask}, info=HostInfo.full())
     """
@@ -65,13 +66,13 @@ class TableHost:
 
 
 NULL_HOST = TableHost()
-"""No host at all: a server then sends no calls, and a prompt is an error over there."""
+"""No host: the server sends no calls, and a prompt is an error at the server."""
 
 
 async def answer_call(
     host: Host, method: int, arguments: tuple[Any, ...], computer: str
 ) -> tuple[Any, ErrorRecord | None]:
-    """Result and error of one call. Whatever a host raises but BaseException is its answer."""
+    """Return result and error of one call. Exceptions of the host become the error."""
     secured = secure_request(method, arguments, computer)
     for warning in secured.warnings:
         await _carry_out(host, HostMethodId.WriteWarningLine, (warning,))
@@ -85,6 +86,8 @@ async def _carry_out(
 ) -> tuple[Any, ErrorRecord | None]:
     try:
         return await host.call(method, arguments), None
+    except PipelineStopped as error:
+        return None, error.record
     except Exception as error:
         return None, _error(method, str(error) or type(error).__name__)
 

@@ -112,6 +112,8 @@ class PoolDriver:
             e.RunspacePoolStateMessage: self._pool_state,
             e.RunspaceAvailability: self._availability,
             e.Ignored: self._ignored,
+            e.SessionCapability: lambda _: self.carrier.negotiated(self.pool.version or ""),
+            e.RunspacePoolInitData: lambda _: self._connected(),
             e.UserEvent: lambda event: self.on_user_event(event),
             **self.commands.reactions,
         }
@@ -178,14 +180,25 @@ class PoolDriver:
             raise failures[0]
         if self.error is not None:
             raise self.error
+        self.commands.end_all(self._command_left, e.InvocationState.DISCONNECTED)
+        self._end()
+        self._carrying.cancel()
+
+    def _command_left(self) -> Exception:
+        text = f"Session {self.id} was disconnected; the command goes on at the server."
+        return errors.SessionDisconnected(text, computer=self.computer)
 
     def flush(self) -> None:
         """Give the carrier what the pool has to send, as far as the carrier has room."""
-        while room := self.carrier.room(None):
-            out = self.pool.data_to_send(room)
-            if out is None:
-                return
-            self.carrier.send(out)
+        carrier, pool = self.carrier, self.pool
+        sent = True
+        while sent:
+            sent = False
+            for target in pool.targets_to_send():
+                room = carrier.room(target)
+                if room and (out := pool.data_to_send(room, target)) is not None:
+                    carrier.send(out)
+                    sent = True
 
     async def wait_for_room(self, target: UUID | None) -> None:
         """Wait until the carrier takes more for ``target``."""
@@ -258,10 +271,11 @@ class PoolDriver:
         self, act: TransportAct, target: UUID | None, error: errors.PSRemotingError
     ) -> None:
         if act is TransportAct.DISCONNECT and self._disconnected is not None:
+            self.pool.act_failed(act, target)
             self._disconnected[1].append(error)
             self._disconnected[0].set()
         elif target is not None:
-            self.commands.create_failed(target, error)
+            self.commands.act_failed(act, target, error)
         elif self.opened.is_set():
             self.noticed(error.message)
         elif isinstance(error, errors.PSRemotingTransportError):
@@ -341,6 +355,11 @@ class PoolDriver:
                 text = event.error.message
                 failed = errors.PSRemotingTransportError(text, computer=self.computer)
             self.break_session(failed)
+
+    def _connected(self) -> None:
+        """A pool that was connected to is open with RUNSPACEPOOL_INIT_DATA."""
+        if self.pool.state is PoolState.OPENED:
+            self.opened.set()
 
     def _availability(self, event: e.RunspaceAvailability) -> None:
         waiting = self._replies.get(event.call_id)

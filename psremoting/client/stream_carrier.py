@@ -124,6 +124,13 @@ class StreamCarrier:
         self._machine.send(out)
         self._machine_changed()
 
+    def negotiated(self, version: str) -> None:
+        """Packets are the same in every version."""
+
+    async def commands(self) -> list[UUID]:
+        await trio.lowlevel.checkpoint()
+        return []
+
     def open_timed_out(self, seconds: float) -> errors.OpenTimeout:
         return errors.opening_timed_out(
             self.computer, seconds, ssh=self.transport == "SSH", stderr=self._last_stderr

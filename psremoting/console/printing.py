@@ -18,7 +18,7 @@ from psremoting.powershell.formatting import (
     list_view,
     table_view,
 )
-from psremoting.powershell.members import Enumeration
+from psremoting.powershell.value_members import Enumeration
 from psremoting.powershell.views import Column, View
 from psremoting.session_table import SessionEntry
 from psrp.clixml import PSObject

@@ -130,7 +130,13 @@ class Catalog:
 
     @classmethod
     def of(cls, functions: Mapping[str, Callable[..., Any]], *, built_in: bool = False) -> Catalog:
-        """Raises TypeError for something that cannot be a command."""
+        """Raises TypeError for something that cannot be a command, and for two names that differ
+        in case only."""
+        names: dict[str, str] = {}
+        for name in functions:
+            other = names.setdefault(str(name).casefold(), name)
+            if other != name:
+                raise TypeError(f"{other} and {name} are one name to PowerShell")
         return cls(
             EndpointCommand.of(name, function, built_in=built_in)
             for name, function in functions.items()

@@ -39,26 +39,33 @@ async def serve_stream(stream: trio.abc.HalfCloseableStream, engine: Engine) -> 
 
 
 async def serve_wire(
-    wire: Wire, engine: Engine, *, error_prefix: str | None = "__NamedPipeError__:"
+    wire: Wire,
+    engine: Engine,
+    *,
+    error_prefix: str | None = "__NamedPipeError__:",
+    first_answer_delay: float = 0.0,
 ) -> int:
     """Serve one client until its stream ends; the exit code for a process that does only this.
 
-    Nothing that the engine started for the client is left running. ``error_prefix`` stands
-    before error lines among the packets; with None they go to stderr.
+    Nothing that the engine started for the client is left running. ``error_prefix`` precedes
+    error lines among the packets; with None they go to stderr. ``first_answer_delay`` is the
+    least time in seconds between the client's first bytes and our first ones.
     """
-    return await serve_desk(wire, Desk(engine, error_prefix=error_prefix))
+    desk = Desk(engine, error_prefix=error_prefix)
+    return await _Server(wire, desk, first_answer_delay).serve(over=False)
 
 
 async def serve_desk(wire: Wire, desk: Desk, *, over: bool = False) -> int:
     """`serve_wire` for a desk that may have begun to serve already; ``over`` when it has ended."""
-    return await _Server(wire, desk).serve(over)
+    return await _Server(wire, desk, 0.0).serve(over)
 
 
 class _Server:
     """The tasks, and how they wake each other."""
 
-    def __init__(self, wire: Wire, desk: Desk) -> None:
+    def __init__(self, wire: Wire, desk: Desk, first_answer_delay: float) -> None:
         self._wire = wire
+        self._first_answer_delay = first_answer_delay
         self._desk = desk
         self._serving = trio.CancelScope()
         self._session_scope = trio.CancelScope()
@@ -154,6 +161,9 @@ class _Server:
                 data = self._desk.data_to_send()
                 if not data:
                     break
+                if self._first_answer_delay:
+                    await trio.sleep(self._first_answer_delay)
+                    self._first_answer_delay = 0.0
                 try:
                     await self._wire.send_all(data)
                 except _BROKEN:

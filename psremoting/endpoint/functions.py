@@ -21,6 +21,7 @@ from psrp import events as e
 from psrp.channels import ANY_TARGET, AnyTarget
 from psrp.host import HostInfo
 from psrp.pool import Pool
+from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import (
     LocalProtocolError,
     Outgoing,
@@ -67,7 +68,10 @@ class FunctionsEngine:
         max_threads: int = 64,
         grace: float = _GRACE,
         new_key: Callable[[], bytes] = lambda: os.urandom(32),
+        refusal: str = "",
     ) -> None:
+        self.refusal = refusal
+        """Why no session opens here, for clients; empty in an endpoint that works."""
         self._own = Catalog.of(functions)
         self._built_in = None if built_in is None else Catalog.of(built_in, built_in=True)
         self.protocol_version = protocol_version
@@ -176,7 +180,7 @@ class FunctionsSession:
         self._react()
 
     def _receive_act(self, act: TransportAct, target: UUID | None) -> None:
-        if target is not None and act in _CONFIRMED and target not in self.pool.pipelines:
+        if target is not None and act in _CONFIRMED and self.pool.phase(target) is None:
             # Nothing that the machine knows: whoever asks has to have an answer all the same.
             self._acts.append(Outgoing(target=target, act=act))
             return
@@ -268,11 +272,24 @@ class FunctionsSession:
     # -- reactions
 
     def _open(self, event: e.InitRunspacePool) -> None:
+        if self.engine.refusal:
+            self._refuse(self.engine.refusal)
+            return
         self.host = event.host_info
         self._allow(event.max_runspaces)
         data = application_private_data(self.pool.version or self.pool.own_version)
         self.say(e.ApplicationPrivateData(data=data))
         self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
+
+    def _refuse(self, why: str) -> None:
+        """Report a pool that cannot open; the client shows the reason."""
+        record = ErrorRecord.create(
+            why,
+            error_id="EndpointNotStarted",
+            category=ErrorCategory.OpenError,
+            exception_type="System.Management.Automation.PSInvalidOperationException",
+        )
+        self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.BROKEN, error=record))
 
     def _allow(self, runspaces: int) -> None:
         self._max_runspaces = runspaces

@@ -195,7 +195,7 @@ class ProcessSession:
         except (RemoteProtocolError, *_BROKEN) as error:
             self._fail(f"The server process broke off: {error}")
             return
-        self._fail("The server process has ended.")
+        self._fail("The server process has ended")
 
     def _take(self, event: Event) -> bool:
         """Whether the session is over."""

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import Input, Param
-from psremoting.powershell.members import members_of_time
 from psremoting.powershell.numbers import parse_number
+from psremoting.powershell.value_members import members_of_time
 from psremoting.powershell.value_text import text_of
 from psrp.clixml import Dictionary, PSObject, dumps
 from psrp.properties import unwrap

@@ -8,6 +8,7 @@ told so at their next object, and end without an error.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections import deque
 from contextlib import aclosing, nullcontext
@@ -59,6 +60,10 @@ def _is_async(function: Any) -> bool:
         for check in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
         for each in (function, type(function).__call__)
     )
+
+
+_LOG = logging.getLogger("psremoting.endpoint")
+_LOG.addHandler(logging.NullHandler())
 
 
 class _Enough(BaseException):
@@ -223,6 +228,8 @@ class Stage(Streams):
             if isinstance(leaf, (CommandStopped, RecordError)):
                 raise leaf
         if any(not isinstance(leaf, _Enough) for leaf in leaves):
+            if not isinstance(error, CommandError):
+                _LOG.error("%s failed", self.name, exc_info=error)
             raise RecordError(self.record_of(error)) from error
 
     async def _run(self) -> None:

@@ -17,7 +17,7 @@ from psremoting.powershell import format_objects
 from psremoting.powershell.cells import ELLIPSIS
 from psremoting.powershell.error_view import error_lines
 from psremoting.powershell.layout import Head, Table, list_lines
-from psremoting.powershell.members import Enumeration, members_of, type_names_of
+from psremoting.powershell.value_members import Enumeration, members_of, type_names_of
 from psremoting.powershell.value_text import Budget, cell_text, fixed_point, text_of
 from psremoting.powershell.views import Column, View, applies, find_view, plain_types
 from psrp.clixml import Char, Dictionary, PSObject, SecureString, Stack

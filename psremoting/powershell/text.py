@@ -18,6 +18,7 @@ from psrp.clixml import (
     PSObject,
     Queue,
     SecureString,
+    Single,
     Stack,
     TimeSpan,
     Version,
@@ -79,12 +80,19 @@ def _item_text(value: Any, received: bool = False) -> str:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, (int, float, Decimal)):
-        return number_text(value)
+        return number_text(_fewer_digits(value))
     if isinstance(value, datetime):
         return clock_text(DateTime.from_datetime(value))
     if isinstance(value, timedelta):
         return span_text(TimeSpan.from_timedelta(value))
     return type_name_of(value, received=received)
+
+
+def _fewer_digits(value: int | float | Decimal) -> int | float | Decimal:
+    """Round a Double to 15 digits and a Single to 7, as the conversion to a string does."""
+    if isinstance(value, Single):
+        return Single(f"{value:.7g}")
+    return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
 def _object_text(value: PSObject, received: bool) -> str:

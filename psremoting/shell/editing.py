@@ -1,14 +1,14 @@
-"""Lines typed at a terminal: edited, completed, remembered, pasted; with prompt_toolkit.
+"""A line editor with completion, history and paste, by prompt_toolkit.
 
-Its event loop runs in a thread of its own for as long as one line is typed; the session goes on
-in trio. What is written meanwhile appears above the line.
+Its event loop runs in a thread of its own while a line is typed; the session goes on in trio. Text
+that is written meanwhile appears above the line.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import trio
@@ -24,6 +24,8 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from psremoting.powershell.sanitizer import displayable
+from psremoting.shell.editing_keys import command_keys
+from psremoting.shell.keyboard import keys_unseen
 from psremoting.shell.plain import read_one_key
 from psremoting.shell.reading import CONTINUATION, Complete, EndOfInput, Interrupted
 from psremoting.shell.remote_completion import Match
@@ -32,8 +34,8 @@ from psrp.host_values import KeyInfo
 
 __all__ = ["LineEditor"]
 
-_LAST_WORDS = 2.0
-"""Seconds in which an abandoned line gives the terminal back."""
+_CANCEL_WAIT = 2.0
+"""Seconds in which a cancelled reader restores the terminal."""
 
 
 class LineEditor:
@@ -47,7 +49,7 @@ class LineEditor:
             default_color_depth=None if screen.colours else ColorDepth.DEPTH_1_BIT,
             enable_bell=False,
         )
-        # Asking the terminal where the cursor is would mix its answer with what is typed ahead.
+        # The answer to a question for the cursor would mix with what is typed early.
         output.enable_cpr = False
         more: dict[str, Any] = {"input": create_input(sys.stdin), "output": output}
         self._commands: PromptSession[str] = PromptSession(
@@ -56,6 +58,7 @@ class LineEditor:
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
             prompt_continuation=_continuation,
+            key_bindings=command_keys(),
             **more,
         )
         self._answers: PromptSession[str] = PromptSession(history=InMemoryHistory(), **more)
@@ -80,17 +83,20 @@ class LineEditor:
         self._complete = complete
 
     def interrupt(self) -> bool:
-        """Ctrl+C is a key while a line is typed; a signal is for what runs."""
+        """Ctrl+C is a key while a line is typed; a signal is for the command that runs."""
         return False
 
+    def silenced(self) -> AbstractContextManager[None]:
+        return keys_unseen(sys.stdin.fileno())
+
     def _matches(self, text: str, cursor: int) -> list[Match]:
-        """In a thread: what the session knows."""
+        """Ask the session for completions, from a thread."""
         if self._complete is None:
             return []
         try:
             return trio.from_thread.run(self._complete, text, cursor, trio_token=self._token)
         except Exception:
-            # Whatever goes wrong here, the line can still be typed.
+            # Without completion the line can still be typed.
             return []
 
     async def _read(self, session: PromptSession[str], prompt: str) -> str:
@@ -106,7 +112,7 @@ class LineEditor:
 
 
 class _Typing:
-    """One line while it is typed."""
+    """The reading of one line."""
 
     def __init__(self, session: PromptSession[str], screen: Screen) -> None:
         self._session = session
@@ -122,12 +128,12 @@ class _Typing:
             return await trio.to_thread.run_sync(self._work, prompt, abandon_on_cancel=True)
         except trio.Cancelled:
             self._abandon()
-            with trio.CancelScope(shield=True), trio.move_on_after(_LAST_WORDS):
+            with trio.CancelScope(shield=True), trio.move_on_after(_CANCEL_WAIT):
                 await self._done.wait()
             raise
 
     def _work(self, prompt: str) -> str:
-        """In the thread."""
+        """Read in the thread."""
         try:
             return self._session.prompt(ANSI(prompt), pre_run=self._started, handle_sigint=False)
         finally:
@@ -155,7 +161,7 @@ class _Typing:
             return
 
         async def write() -> None:
-            # A line that is not ended would be overwritten by the one that is typed.
+            # Text without a line end would be overwritten by the line that is typed.
             whole = text if text.endswith("\n") else text + "\n"
             await run_in_terminal(lambda: app.output.write_raw(whole))
 
@@ -164,7 +170,7 @@ class _Typing:
 
 
 def _continuation(_width: int, _line: int, wrapped: int) -> str:
-    """In front of the further lines of a paste; not where one line is only too long."""
+    """Return the prompt of a further line; none where one line is only too long."""
     return "" if wrapped else CONTINUATION
 
 
@@ -174,14 +180,17 @@ def _end(app: Application[str]) -> None:
 
 
 class _Nothing(InMemoryHistory):
-    """Remembers nothing: for secrets."""
+    """A history that keeps nothing, for secrets."""
 
     def append_string(self, string: str) -> None:
         return
 
 
 class _Remote(Completer):
-    """Runs in a thread of its own, and waits there for the session."""
+    """Completes with the session, from a thread of its own.
+
+    Several matches are first completed to what they have in common.
+    """
 
     def __init__(self, matches: Callable[[str, int], list[Match]]) -> None:
         self._matches = matches
@@ -191,14 +200,34 @@ class _Remote(Completer):
     ) -> Iterable[Completion]:
         text, cursor = document.text, document.cursor_position
         before = _units(text[:cursor])
-        for match in self._matches(text, before):
-            if match.start <= before:
-                start = _characters(text, match.start)
-                yield Completion(
-                    displayable(match.text, colours=False, moves=False),
-                    start_position=start - cursor,
-                    display=displayable(match.shown, colours=False, moves=False),
-                )
+        matches = [match for match in self._matches(text, before) if match.start <= before]
+        if not matches:
+            return
+        start = _characters(text, matches[0].start)
+        common = _common([_fit(match.text) for match in matches])
+        if len(matches) > 1 and len(common) > cursor - start:
+            yield Completion(common, start_position=start - cursor)
+            return
+        for match in matches:
+            yield Completion(
+                _fit(match.text),
+                start_position=_characters(text, match.start) - cursor,
+                display=_fit(match.shown),
+            )
+
+
+def _fit(text: str) -> str:
+    return displayable(text, colours=False, moves=False)
+
+
+def _common(texts: list[str]) -> str:
+    """Return the longest common beginning, compared without case."""
+    columns = zip(*(text.casefold() for text in texts), strict=False)
+    length = next(
+        (at for at, column in enumerate(columns) if len(set(column)) > 1),
+        min(len(text) for text in texts),
+    )
+    return texts[0][:length]
 
 
 def _units(text: str) -> int:

@@ -1,56 +1,96 @@
-"""Keys as ``System.Management.Automation.Host.KeyInfo`` has them: from what a terminal sends.
-[MS-PSRP] 2.2.3.25, 2.2.3.27
+"""Keys of a terminal as ``System.Management.Automation.Host.KeyInfo``.
+
+Values are those of PowerShell 7.6 on Linux, which reports no modifier keys at all.
+[MS-PSRP] 2.2.3.25, 2.2.3.27; spec-notes/interactive.md#keys
 """
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import termios
 import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from psrp.host_values import KeyInfo
 
-__all__ = ["INTERRUPT", "key_of", "raw_key"]
+__all__ = ["INTERRUPT", "key_of", "keys_unseen", "no_echo", "raw_key"]
 
 INTERRUPT = "\x03"
-_CONTROL = 0x0008
-_SHIFT = 0x0010
 _SEQUENCES = {
     "\x1b[A": 38, "\x1b[B": 40, "\x1b[C": 39, "\x1b[D": 37, "\x1bOA": 38, "\x1bOB": 40,
     "\x1bOC": 39, "\x1bOD": 37, "\x1b[H": 36, "\x1b[F": 35, "\x1bOH": 36, "\x1bOF": 35,
     "\x1b[2~": 45, "\x1b[3~": 46, "\x1b[5~": 33, "\x1b[6~": 34, "\x1bOP": 112, "\x1bOQ": 113,
-    "\x1bOR": 114, "\x1bOS": 115, "\x1b[15~": 116, "\x1b[17~": 117, "\x1b[18~": 118,
+    "\x1b[Z": 9, "\x1bOR": 114, "\x1bOS": 115, "\x1b[15~": 116, "\x1b[17~": 117, "\x1b[18~": 118,
     "\x1b[19~": 119, "\x1b[20~": 120, "\x1b[21~": 121, "\x1b[23~": 122, "\x1b[24~": 123,
 }  # fmt: skip
-"""Virtual key codes of keys without a character."""
+"""The virtual key codes of keys without a character."""
 _NAMED = {"\r": 13, "\n": 13, "\t": 9, "\x7f": 8, "\x08": 8, "\x1b": 27, " ": 32}
-_CHARACTERS = {"\n": "\r", "\x7f": "\x08"}
+_MODIFIED = re.compile(r"\x1b\[1;[2-8]([A-HPQRS])|\x1b\[(\d+);[2-8]~")
+"""A sequence with modifier keys: the final letter, or the number."""
 
 
 def key_of(text: str) -> KeyInfo:
-    """The key that made a terminal send ``text``, pressed."""
+    """Return the key for which a terminal sends ``text``."""
+    found = _MODIFIED.fullmatch(text)
+    if found is not None:
+        letter, number = found.groups()
+        text = f"\x1b[{number}~" if number else f"\x1b{'O' if letter in 'PQRS' else '['}{letter}"
     if text in _SEQUENCES:
         return KeyInfo(virtual_key_code=_SEQUENCES[text], key_down=True)
+    if len(text) == 2 and text[0] == "\x1b":
+        text = text[1]  # Alt
     character = text[:1] or "\0"
     if ord(character) > 0xFFFF:
         return KeyInfo(key_down=True)
-    code, state = _NAMED.get(character, 0), 0
+    code = _NAMED.get(character, 0)
     if not code and character.isascii():
         if character.isalnum():
             code = ord(character.upper())
-            state = _SHIFT if character.isupper() else 0
         elif "\x00" < character < "\x1b":
-            code, state = ord(character) + 0x40, _CONTROL
-    shown = _CHARACTERS.get(character, character)
-    return KeyInfo(virtual_key_code=code, character=shown, control_key_state=state, key_down=True)
+            code = ord(character) + 0x40
+    shown = "\r" if character == "\n" else character
+    return KeyInfo(virtual_key_code=code, character=shown, key_down=True)
+
+
+@contextmanager
+def no_echo(terminal: int) -> Iterator[None]:
+    """Do not show what is typed on the terminal with this descriptor."""
+    before = termios.tcgetattr(terminal)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def keys_unseen(terminal: int) -> Iterator[None]:
+    """Do not show, translate or edit what is typed: an editor reads it later, key by key."""
+    before = termios.tcgetattr(terminal)
+    raw = [*before]
+    raw[0] &= ~termios.ICRNL
+    raw[3] &= ~(termios.ECHO | termios.ICANON)
+    raw[6] = [*before[6]]
+    raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(terminal, termios.TCSADRAIN, raw)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def raw_key(terminal: int, cancelled: int) -> str | None:
-    """What one key press sends on the terminal ``terminal`` (a descriptor).
+    """Read what the terminal with the descriptor ``terminal`` sends for one key.
 
-    None when ``cancelled`` (the reading end of a pipe) becomes readable first, "" at the end.
-    The terminal is as before afterwards.
+    None if ``cancelled`` (the reading end of a pipe) becomes readable first, "" at the end of
+    input. The modes of the terminal are restored.
     """
     before = termios.tcgetattr(terminal)
     tty.setraw(terminal, termios.TCSADRAIN)
@@ -60,7 +100,7 @@ def raw_key(terminal: int, cancelled: int) -> str | None:
             return None
         data = os.read(terminal, 1)
         while True:
-            # The rest of a sequence or of a character is there already, or it is none.
+            # The rest of a sequence or of a character arrives at once.
             more, _, _ = select.select([terminal], [], [], 0.02)
             whole = data[:1] != b"\x1b" and _whole(data)
             if whole or not more or len(data) > 16:

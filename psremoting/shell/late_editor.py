@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
 
 import trio
+
+from psremoting.shell.keyboard import keys_unseen
 
 if TYPE_CHECKING:
     from psremoting.shell.reading import Complete, Reader
@@ -50,6 +54,9 @@ class LateEditor:
 
     async def read_key(self, *, echo: bool) -> KeyInfo:
         return await (await self._ready()).read_key(echo=echo)
+
+    def silenced(self) -> AbstractContextManager[None]:
+        return keys_unseen(sys.stdin.fileno())
 
     def interrupt(self) -> bool:
         return self._editor is not None and self._editor.interrupt()

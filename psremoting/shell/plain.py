@@ -1,4 +1,4 @@
-"""Lines from a file, a pipe, or a terminal that can do nothing but lines."""
+"""Lines from a file, a pipe, or a terminal without cursor movement."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import math
 import os
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO
 
 import trio
 
-from psremoting.shell.keyboard import INTERRUPT, key_of, raw_key
+from psremoting.shell.keyboard import INTERRUPT, key_of, no_echo, raw_key
 from psremoting.shell.reading import Complete, EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
 from psrp.host_values import KeyInfo
 
-__all__ = ["PlainReader", "no_echo", "read_one_key"]
+__all__ = ["PlainReader", "read_one_key"]
 
 
 class PlainReader:
-    """Reads ``source``. What is read from a file or a pipe is shown, as if it had been typed;
-    a secret as stars. Reads cannot be taken back, so a thread waits for lines, and a line that
-    nobody waits for any more is the next one's."""
+    """Reads ``source``. Text from a file or a pipe is shown as if it had been typed, a secret as
+    stars. A thread waits for lines, because a read cannot be cancelled; a line that arrives after
+    its reader was cancelled goes to the next one."""
 
     def __init__(self, source: TextIO, screen: Screen) -> None:
         self._source = source
@@ -45,8 +45,7 @@ class PlainReader:
             text = await self._next()
             self._shown("*" * len(text))
             return text
-        with no_echo(self._source.fileno()):
-            text = await self._next()
+        text = await self._next(echo=False)
         self._screen.write("\n")
         return text
 
@@ -59,7 +58,10 @@ class PlainReader:
         return key_of(text[:1] or "\r")
 
     def completes_with(self, complete: Complete) -> None:
-        """Whole lines come; there is nothing to complete."""
+        """There is no completion in whole lines."""
+
+    def silenced(self) -> AbstractContextManager[None]:
+        return no_echo(self._source.fileno()) if self._terminal else nullcontext()
 
     def interrupt(self) -> bool:
         if self._scope is None:
@@ -74,8 +76,9 @@ class PlainReader:
             self._screen.write_line(text)
         return text
 
-    async def _next(self) -> str:
-        with trio.CancelScope() as self._scope:
+    async def _next(self, *, echo: bool = True) -> str:
+        shown = _echo if echo and self._terminal else nullcontext
+        with trio.CancelScope() as self._scope, shown(self._source):
             try:
                 line = await self._line()
             finally:
@@ -92,7 +95,7 @@ class PlainReader:
             token = trio.lowlevel.current_trio_token()
 
             def deliver(line: Any) -> None:
-                # The program may have ended meanwhile: then nobody waits for the line.
+                # The program may have ended meanwhile.
                 with suppress(trio.RunFinishedError):
                     token.run_sync_soon(self._come, line.unwrap())
 
@@ -100,7 +103,7 @@ class PlainReader:
         return await self._receive.receive()
 
     def _read(self) -> str:
-        """In a thread. A source that cannot be read has ended."""
+        """Read a line in a thread; a source that cannot be read has ended."""
         try:
             return self._source.readline()
         except (OSError, ValueError):
@@ -112,20 +115,21 @@ class PlainReader:
 
 
 @contextmanager
-def no_echo(terminal: int) -> Iterator[None]:
-    """What is typed is not shown."""
+def _echo(terminal: TextIO) -> Iterator[None]:
     before = termios.tcgetattr(terminal)
-    silent = [*before]
-    silent[3] &= ~termios.ECHO
-    termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
+    loud = [*before]
+    loud[3] |= termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSADRAIN, loud)
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 async def read_one_key(terminal: int, screen: Screen, *, echo: bool) -> KeyInfo:
-    """One key of the terminal ``terminal``. Raises Interrupted for Ctrl+C, EndOfInput."""
+    """Read one key of the terminal with this descriptor. Raises Interrupted for Ctrl+C and
+    EndOfInput."""
     ours, theirs = os.pipe()
     try:
         done = trio.Event()

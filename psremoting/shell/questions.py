@@ -133,8 +133,7 @@ class Questions:
                 return default
             elif (chosen := _chosen(text, choices)) is not None:
                 return chosen
-            if text != _HELP:
-                self._list_choices(choices, defaults)
+            self._list_choices(choices, defaults)
 
     async def choices(
         self,

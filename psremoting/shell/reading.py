@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class Reader(Protocol):
 
     async def read_key(self, *, echo: bool) -> KeyInfo:
         """Read one key."""
+
+    def silenced(self) -> AbstractContextManager[None]:
+        """Do not show, for the time of a block, what is typed while nothing is read. The next
+        reading method takes it."""
 
     def interrupt(self) -> bool:
         """React to SIGINT; True if a reading method was running and raises Interrupted."""

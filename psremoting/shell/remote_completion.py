@@ -1,4 +1,4 @@
-"""Completion of a typed line by the remote TabExpansion2, and nothing where there is none."""
+"""Completion of a typed line by the remote TabExpansion2, if there is one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Match", "RemoteCompletion", "read_completion"]
 
 _PATIENCE = 5.0
-"""Seconds after which a completion is given up."""
+"""Seconds after which a completion is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One way to go on: ``text`` replaces ``length`` characters from ``start`` on."""
+    """A completion: ``text`` replaces ``length`` characters from ``start`` on."""
 
     text: str
     start: int
@@ -36,7 +36,7 @@ class Match:
 
 
 def read_completion(value: Any) -> list[Match]:
-    """The matches in a CommandCompletion; [] for anything else."""
+    """Return the matches of a CommandCompletion; [] for anything else."""
     if type(value) is not PSObject:
         return []
     start, length = unwrap(value.get("ReplacementIndex")), unwrap(value.get("ReplacementLength"))
@@ -53,20 +53,38 @@ def read_completion(value: Any) -> list[Match]:
             unwrap(each.get(name)) for name in ("CompletionText", "ListItemText", "ToolTip")
         )
         if isinstance(text, str) and text:
+            if _is_container(each) and not text.endswith(("/", "\\")):
+                text = _with_separator(text)
             first = shown if isinstance(shown, str) and shown else text
             found.append(Match(text, start, length, first, about if isinstance(about, str) else ""))
     return found
 
 
+_CONTAINER = "ProviderContainer"
+
+
+def _is_container(match: PSObject) -> bool:
+    kind = match.get("ResultType")
+    return (kind.to_string if type(kind) is PSObject else kind) == _CONTAINER
+
+
+def _with_separator(text: str) -> str:
+    """Return the path of a directory with a separator, inside its quotes."""
+    separator = "\\" if "\\" in text and "/" not in text else "/"
+    if text[-1:] in ("'", '"'):
+        return f"{text[:-1]}{separator}{text[-1]}"
+    return text + separator
+
+
 class RemoteCompletion:
-    """Asks the other side; once it has no TabExpansion2 it is not asked again."""
+    """Asks the server; one without TabExpansion2 is not asked again."""
 
     def __init__(self, session: PSSession) -> None:
         self._session = session
         self._available = True
 
     async def matches(self, text: str, cursor: int) -> list[Match]:
-        """How ``text`` may go on at ``cursor`` (in UTF-16 code units, as over there)."""
+        """Return the completions of ``text`` at ``cursor``, in UTF-16 code units."""
         if not self._available or self._session.state != "Opened":
             return []
         command = Command(

@@ -1,15 +1,17 @@
-"""The terminal as the host of a remote session: what a server may ask of it, and what it does."""
+"""The terminal as the host of a remote session."""
 
 from __future__ import annotations
 
 import locale
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import trio
 
 from psremoting.client.hosts import Answer, HostRefusal, TableHost
+from psremoting.errors import PipelineStopped, stopped_record
 from psremoting.shell.questions import Questions
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
@@ -23,22 +25,18 @@ __all__ = ["TerminalHost"]
 
 _M = HostMethodId
 _NO_ECHO = 2
-_LET_GO = 5.0
-"""Seconds within which an interrupted question is withdrawn."""
 _WHOLE = (-1, 0x7FFFFFFF)
 
 
 class TerminalHost(TableHost):
     """Shows on ``screen`` and asks with ``reader``.
 
-    ``on_interrupt`` is called for Ctrl+C in a question, ``on_pop`` for Exit-PSSession, and
-    ``on_exit`` for ``exit``, with its code.
+    ``on_pop`` is called for Exit-PSSession, and ``on_exit`` for ``exit``, with its code.
     """
 
     def __init__(self, screen: Screen, reader: Reader, *, instance_id: UUID) -> None:
         self.screen = screen
         self.reader = reader
-        self.on_interrupt: Callable[[], None] = lambda: None
         self.on_pop: Callable[[], None] = lambda: None
         self.on_exit: Callable[[int], None] = lambda _: None
         self._questions = Questions(screen, reader)
@@ -61,7 +59,7 @@ class TerminalHost(TableHost):
         super().__init__(table)
 
     def _immediate(self) -> dict[int, Callable[..., Any]]:
-        """The methods that need nobody: they write, or tell."""
+        """Return the methods that do not wait for the user."""
         screen = self.screen
         return {
             _M.GetName: lambda: "psrp",
@@ -101,7 +99,7 @@ class TerminalHost(TableHost):
 
     @property
     def info(self) -> HostInfo:
-        """The window as it is now; a server takes it from here and never asks."""
+        """The window as it is now. A server uses this and never asks for the size."""
         size = self.screen.size
         highest = Size(size.width, size.height)
         return HostInfo.full(
@@ -122,10 +120,8 @@ class TerminalHost(TableHost):
                 try:
                     return await ask(*arguments)
                 except Interrupted:
-                    self.on_interrupt()
-                    with trio.move_on_after(_LET_GO):
-                        await trio.sleep_forever()
-                    raise HostRefusal("The prompt was canceled.") from None
+                    # As the real client: the script gets an error and goes on.
+                    raise PipelineStopped(stopped_record()) from None
                 except EndOfInput:
                     raise HostRefusal("There is no more input.") from None
 
@@ -137,8 +133,13 @@ class TerminalHost(TableHost):
     async def _read_secret(self) -> SecureString:
         return SecureString(await self.reader.read_secret(""))
 
-    async def _credential(self, caption: str, message: str, user_name: str, *_: Any) -> Any:
-        return await self._questions.credential(caption, message, user_name)
+    async def _credential(
+        self, caption: str, message: str, user_name: str, target_name: str = "", *_: Any
+    ) -> Any:
+        found = await self._questions.credential(caption, message, user_name)
+        if target_name and not set(found.user_name) & {"\\", "@"}:
+            return replace(found, user_name=f"{target_name}\\{found.user_name}")
+        return found
 
     async def _read_key(self, options: int) -> KeyInfo:
         return await self.reader.read_key(echo=not options & _NO_ECHO)
@@ -160,7 +161,7 @@ class TerminalHost(TableHost):
         self.screen.set_title(self._title)
 
     def _fill(self, area: Rectangle, cell: BufferCell) -> None:
-        """One cell everywhere in ``area``: all of it is how Clear-Host clears the screen."""
+        """Fill ``area`` with one cell; filling everything with blanks clears the screen."""
         size = self.screen.size
         everything = (
             area.left <= 0
@@ -184,7 +185,7 @@ class TerminalHost(TableHost):
                 continue
             self.screen.move_to(origin.x, line)
             for cell in row[: max(size.width - origin.x, 0)]:
-                if cell.type != 2:  # the trailing half of a wide character is shown with it
+                if cell.type != 2:  # 2: the trailing half of a wide character
                     self.screen.write(cell.character, cell.foreground_color, cell.background_color)
 
 

@@ -68,7 +68,8 @@ def test_lines_go_on_until_they_are_whole(tmp_path: Path) -> None:
         terminal.enter("'a")
         terminal.see_prompt(">>")
         terminal.enter("")
-        terminal.see("The string is missing the terminator: '.")
+        terminal.enter("b'")
+        terminal.see(r">> b'\na\n\nb\n")
 
 
 def test_a_missing_parameter_is_asked_for(tmp_path: Path) -> None:

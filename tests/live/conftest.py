@@ -12,10 +12,13 @@ from types import FrameType
 
 import pytest
 
-from tests.live import powershell
+from tests.live import kdc as kerberos
+from tests.live import powershell, wsman_peers
+from tests.live.kdc import Kdc
 from tests.live.peers import Clients, Hosts, with_sshd
 from tests.live.restricted import write_configuration
 from tests.live.screens import Screens
+from tests.live.wsman_peers import NativeClient, WSManServer
 from tests.sshsub import sshd
 
 _HERE = Path(__file__).parent
@@ -115,3 +118,38 @@ def screens(hosts: Hosts) -> Iterator[Screens]:
     made = Screens(hosts)
     yield made
     made.close()
+
+
+# -- WS-Man
+
+
+@pytest.fixture(scope="session")
+def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc | None]:
+    """A running MIT KDC with the account of the WS-Man server; None where there is none."""
+    if kerberos.why_not():
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("kdc")
+    # The server's sessions run as another account.
+    for each in (folder, *list(folder.parents)[:2]):
+        each.chmod(0o755)
+    with kerberos.running(folder, {wsman_peers.USER: wsman_peers.PASSWORD}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def wsman_server(kdc: Kdc | None) -> Iterator[WSManServer]:
+    """PowerShell's WS-Man plugin behind OMI's HTTP server; skips without it, with the reason."""
+    with wsman_peers.serving(kdc) as server:
+        yield server
+
+
+@pytest.fixture
+def native_client(
+    hosts: Hosts, wsman_server: WSManServer, request: pytest.FixtureRequest
+) -> Iterator[NativeClient]:
+    """PowerShell's native WS-Man client; its deaths by signal are counted in the summary."""
+    client = NativeClient(hosts.home, wsman_server)
+    yield client
+    if client.deaths:
+        request.node.user_properties.append(("native client deaths", client.deaths))

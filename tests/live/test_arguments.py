@@ -98,12 +98,12 @@ def test_an_argument_arrives_as_that_of_the_real_client(
             f"{_REAL[route]}"
         )
         value = value_of(python)
-        more: dict[str, Any] = {
+        how: dict[str, dict[str, Any]] = {
             "parameter": {"parameters": {"p": value}},
             "args": {"arguments": [value]},
             "input": {"input": [value]},
-        }[route]
-        comparison.add(python, theirs, _run(clients.ours(carrier), script, **more))
+        }
+        comparison.add(python, theirs, _run(clients.ours(carrier), script, **how[route]))
     comparison.check(python for python, _ in ROWS)
 
 

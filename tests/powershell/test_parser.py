@@ -75,7 +75,8 @@ def test_words_numbers_and_strings_are_constants(text: str, expected: list[objec
 
 
 def test_the_rest_of_the_line_after_the_verbatim_mark_is_one_argument() -> None:
-    values = [each.value for each in command("a --% $b ; 'c'").arguments]
+    verbatim: list[Any] = list(command("a --% $b ; 'c'").arguments)
+    values = [each.value for each in verbatim]
     assert values == ["--%", "$b ; 'c'"]
 
 

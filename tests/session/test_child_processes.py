@@ -113,7 +113,8 @@ async def test_what_a_process_says_on_stderr_comes_with_the_error() -> None:
     assert caught.value.notices == ("oh no",)
     assert lines == ["oh no"]
     assert str(caught.value) == (
-        "The background process closed or ended abnormally: the stream ended (exit code 3)."
+        "The background process closed or ended abnormally: the stream ended (exit code 3) "
+        "(stderr: oh no)."
     )
 
 

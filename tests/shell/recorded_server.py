@@ -1,7 +1,9 @@
-"""The server of a recording: answers each message of a client with what was recorded.
+"""The server of a recording: it answers each message of a client as it did in the recording.
 
-A client's pipelines are taken in the order in which they come. What the recorded server said in
-one is said again, up to where it waited for an answer, for the end of its input, or for a stop.
+Pipelines of the client are matched with recorded ones in order. The recorded messages of the
+server are sent up to the point where it waited for an answer, for the end of the input or for a
+stop. Lines that failed only because they were incomplete are left out: our client reads further
+lines before it sends anything.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from uuid import UUID
 import trio
 
 from psremoting.capture import decode
+from psremoting.shell.line_pipelines import is_incomplete
 from psrp import events as e
 from psrp.pool import Pool
 from psrp.sansio import Side
@@ -58,7 +61,8 @@ class RecordedServer(FakeServer):
     def __init__(self, stream: trio.abc.HalfCloseableStream, path: Path) -> None:
         super().__init__(stream, _nothing)
         self.pool = Pool(Side.SERVER, version="2.4")
-        self.recorded_pool, self.recorded = conversations(path)
+        self.recorded_pool, recorded = conversations(path)
+        self.recorded = [each for each in recorded if not _was_incomplete(each)]
         self.sent: list[Conversation] = []
         self.waits_for_stop = trio.Event()
         self._scripts: dict[UUID, Iterator[tuple[Side, e.Event]]] = {}
@@ -108,24 +112,23 @@ class RecordedServer(FakeServer):
                 return
 
 
+def _was_incomplete(conversation: Conversation) -> bool:
+    states = (each for each in conversation.said if isinstance(each[1], e.PipelineStateMessage))
+    return any(is_incomplete(event.error) for _, event in states)  # type: ignore[attr-defined]
+
+
 async def _nothing(_: FakeServer, __: e.CreatePipeline) -> None:
     return
 
 
 def typed(recorded: list[Conversation]) -> Iterator[str]:
     """What the user of the recording typed, line by line: commands and answers."""
-    block = ""
     for conversation in recorded:
         birth = conversation.said[0][1]
         if isinstance(birth, e.CreatePipeline):
             line = birth.powershell.history
             if line and line != "prompt":
-                if block and line.startswith(block):
-                    yield from line[len(block) + 1 :].split("\n")
-                    yield ""
-                else:
-                    yield "exit" if line == "Exit-PSSession" else line
-                block = line
+                yield from ["exit"] if line == "Exit-PSSession" else line.split("\n")
         for event in conversation.by(Side.CLIENT):
             if isinstance(event, e.PipelineHostResponse):
                 yield _answer(event.result)

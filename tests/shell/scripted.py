@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,6 +54,9 @@ class Keyboard:
 
     def interrupt(self) -> bool:
         return False
+
+    def silenced(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def completes_with(self, complete: Complete) -> None:
         return

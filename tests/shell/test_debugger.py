@@ -127,9 +127,9 @@ async def test_ctrl_c_at_the_debuggers_prompt_asks_again() -> None:
     assert engine.actions == [0, 0]
 
 
-async def test_the_end_of_the_input_stops_the_script() -> None:
+async def test_the_end_of_the_input_continues_the_script() -> None:
     engine, _, __ = await debug(EndOfInput(), "c")
-    assert engine.actions == [ResumeAction.Stop, ResumeAction.Continue]
+    assert engine.actions == [ResumeAction.Continue, ResumeAction.Continue]
 
 
 def test_other_events_are_no_stops() -> None:

@@ -73,7 +73,8 @@ def entries(server: RecordedServer) -> int:
 def recorded_screen() -> list[str]:
     text = (SESSIONS / "enter-interactive.screen.txt").read_text("utf-8")
     _, *lines = text.replace("127.0.0.1", "lab").splitlines()
-    return lines[:-1]
+    # The recorded client, without PSReadLine, needed an empty line after a block.
+    return [line for line in lines[:-1] if line.rstrip() != ">>"]
 
 
 OURS = {
@@ -120,7 +121,7 @@ def told(event: e.Event) -> object:
 @pytest.mark.parametrize(
     ("name", "transport", "count"),
     [
-        ("enter-interactive", "SSH", 48),
+        ("enter-interactive", "SSH", 47),
         ("enter-by-name", "SSH", 11),
         pytest.param("host-process", "NamedPipe", 11, marks=needs_collection),
     ],

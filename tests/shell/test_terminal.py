@@ -21,7 +21,7 @@ def test_a_command_runs_and_its_table_is_shown(tmp_path: Path) -> None:
         run(terminal, "Get-Table")
         terminal.see(r"one +3\n")
         terminal.see_prompt()
-        assert terminal.lines[0] == f"{PROMPT} Get-Table"
+        assert f"{PROMPT} Get-Table" in terminal.lines
         terminal.enter("exit")
         assert terminal.end() == 0
 
@@ -107,7 +107,7 @@ def test_ctrl_c_stops_what_runs_and_keeps_the_session(tmp_path: Path) -> None:
         terminal.see("Your name:")
 
 
-def test_ctrl_c_in_a_question_stops_its_command(tmp_path: Path) -> None:
+def test_ctrl_c_in_a_question_is_an_error_of_the_question(tmp_path: Path) -> None:
     with entered(tmp_path) as terminal:
         run(terminal, "Read-Name")
         terminal.see("Your name:")
@@ -128,14 +128,12 @@ def test_ctrl_c_at_the_prompt_drops_the_line(tmp_path: Path) -> None:
         terminal.see("日 ?本 ?語")
 
 
-def test_an_incomplete_line_goes_on_until_an_empty_one(tmp_path: Path) -> None:
+def test_an_incomplete_line_goes_on_until_it_is_complete(tmp_path: Path) -> None:
     """Statement I96."""
     with entered(tmp_path) as terminal:
         run(terminal, "Get-Table |")
         terminal.see_prompt(">>")
         terminal.enter("Select-Object Length")
-        terminal.see(r"Length\n>>")
-        terminal.enter("")
         terminal.see(r"Length\n-+\n +3\n +3")
         terminal.see_prompt()
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import trio
 
-from psremoting.client.hosts import HostRefusal
+from psremoting.client.hosts import HostRefusal, answer_call
 from psremoting.shell.questions import hot_key, plain_label
 from psremoting.shell.reading import EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
@@ -231,15 +231,13 @@ async def test_the_end_of_the_input_is_an_error_of_the_command() -> None:
         await ask(M.ReadLine, (), EndOfInput())
 
 
-async def test_ctrl_c_in_a_question_is_told_and_waits_to_be_withdrawn(
-    autojump_clock: trio.abc.Clock,
-) -> None:
+async def test_ctrl_c_in_a_question_answers_with_an_error() -> None:
     host, _ = host_with(Interrupted())
-    told: list[str] = []
-    host.on_interrupt = lambda: told.append("interrupted")
-    with pytest.raises(HostRefusal, match="canceled"):
-        await host.call(M.ReadLine, ())
-    assert told == ["interrupted"]
+    result, error = await answer_call(host, M.ReadLine, (), "lab")
+    assert result is None
+    assert error is not None
+    assert error.message == "The pipeline has been stopped."
+    assert error.fully_qualified_error_id == "PipelineStopped"
 
 
 async def test_questions_of_two_pipelines_do_not_mix() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -146,6 +147,51 @@ async def test_a_listener_that_only_its_owner_can_open(folder: Path) -> None:
     finally:
         assert os.umask(before) == 0
     assert not path.exists()
+
+
+async def test_a_silent_client_does_not_starve_the_others(folder: Path) -> None:
+    path = folder / "endpoint"
+    failed: list[Exception] = []
+
+    async def fail_or_echo(wire: Wire) -> None:
+        while data := await wire.receive_some():
+            if data == b"fail":
+                raise ValueError("of one client")
+            await wire.send_all(data)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_unix, on_error=failed.append), path, fail_or_echo)
+        silent = await connect_unix(path)
+        broken = await connect_unix(path)
+        await broken.send_all(b"fail")
+        assert await broken.receive_some() == b""
+        wire = await connect_unix(path)
+        await wire.send_all(b"text")
+        assert await wire.receive_some() == b"text"
+        await silent.send_all(b"late")
+        assert await silent.receive_some() == b"late"
+        for each in (silent, broken, wire):
+            await each.aclose()
+        nursery.cancel_scope.cancel()
+    assert [str(error) for error in failed] == ["of one client"]
+
+
+async def test_no_more_clients_are_served_at_once_than_allowed(folder: Path) -> None:
+    path = folder / "endpoint"
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_unix, max_clients=1), path, echo)
+        first = await connect_unix(path)
+        await first.send_all(b"one")
+        assert await first.receive_some() == b"one"
+        second = await connect_unix(path)
+        await second.send_all(b"two")
+        with trio.move_on_after(0.1) as waited:
+            await second.receive_some()
+        assert waited.cancelled_caught
+        await first.aclose()
+        assert await second.receive_some() == b"two"
+        await second.aclose()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_client_that_breaks_off_does_not_end_the_listener(folder: Path) -> None:

@@ -1,0 +1,60 @@
+"""Failures to start reach the client, and the log keeps what else would be lost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from psremoting import sync
+from psremoting.errors import PSRemotingError
+from psremoting.targets import ProcessTarget
+from tests.recordings import ROOT
+
+_START = "import sys; from psremoting.cli.entry import main; main()"
+
+
+def target(*arguments: str) -> ProcessTarget:
+    start = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-c", _START)
+    return ProcessTarget(argv=(*start, "serve", "--stdio", *arguments))
+
+
+@pytest.mark.parametrize(
+    ("functions", "reason"),
+    [
+        ("tests.endpoint.broken_commands:UNKNOWN", "unknown: parameter connection: no argument"),
+        ("tests.endpoint.broken_commands:SAME_NAME", "Get-Thing and get-thing are one name"),
+        ("tests.endpoint.broken_commands:NOTHING", "NOTHING"),
+        ("no.such.module:X", "No module named 'no'"),
+    ],
+)
+def test_a_client_reads_why_the_functions_cannot_be_loaded(functions: str, reason: str) -> None:
+    with pytest.raises(PSRemotingError) as caught, sync.connect(target("--functions", functions)):
+        pass
+    assert reason in str(caught.value)
+
+
+def test_the_log_keeps_prints_and_tracebacks(tmp_path: Path) -> None:
+    log = tmp_path / "endpoint.log"
+    functions = "tests.endpoint.broken_commands:WRITING"
+    with sync.connect(target("--functions", functions, "--log", str(log))) as session:
+        result = session.run("Get-Writing")
+    assert result.had_errors
+    text = log.read_text()
+    assert "printed by a command" in text
+    assert "Traceback" in text
+    assert "KeyError: 'not there'" in text
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_the_log_keeps_a_failure_to_start(tmp_path: Path) -> None:
+    log = tmp_path / "endpoint.log"
+    with (
+        pytest.raises(PSRemotingError),
+        sync.connect(
+            target("--functions", "tests.endpoint.broken_commands:UNKNOWN", "--log", str(log))
+        ),
+    ):
+        pass
+    assert "parameter connection" in log.read_text()

@@ -1,0 +1,60 @@
+"""Sessions for threads: results, errors, and the places where they must not be used."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import trio
+
+from psremoting import RemoteErrors, sync
+from psremoting.errors import OperationTimeout, SessionNotOpen
+from tests.shell.terminal import serving
+
+
+def test_one_command_is_called_by_name_with_its_arguments() -> None:
+    with sync.connect(serving()) as session:
+        result = session.call("Select-Object", "Length", InputObject="abc")
+        assert [value["Length"] for value in result.output] == [3]
+        result.raise_for_errors()
+        assert not result.had_errors
+
+
+def test_errors_are_raised_on_demand() -> None:
+    with sync.connect(serving()) as session:
+        result = session.run("Get-NoSuchThing")
+        assert result.had_errors
+        assert result.error is None
+        (record,) = result.errors
+        assert record.fully_qualified_error_id == "CommandNotFoundException"
+        with pytest.raises(RemoteErrors, match="Get-NoSuchThing") as caught:
+            session.run("Get-NoSuchThing", check=True)
+        assert caught.value.to_record().message == record.message
+
+
+def test_a_command_can_be_given_a_time() -> None:
+    with sync.connect(serving()) as session:
+        result = session.run("Wait-Forever", timeout=0.2)
+        assert isinstance(result.error, OperationTimeout)
+        assert session.run("Get-Table").output
+
+
+def test_a_session_after_its_block_says_so() -> None:
+    with sync.connect(serving()) as session:
+        pass
+    with pytest.raises(SessionNotOpen, match="block of sync"):
+        session.run("Get-Table")
+
+
+def test_event_loops_are_not_blocked() -> None:
+    def connect() -> None:
+        with sync.connect(serving()):
+            raise AssertionError("it must not open")
+
+    async def in_a_loop() -> None:
+        connect()
+
+    with pytest.raises(RuntimeError, match="asyncio"):
+        asyncio.run(in_a_loop())
+    with pytest.raises(RuntimeError, match="trio"):
+        trio.run(in_a_loop)
