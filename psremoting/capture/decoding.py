@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
     from psremoting.capture.http_message import HttpMessage
     from psremoting.capture.http_text import OtherText
+    from psremoting.capture.packets.secrets import PacketSecrets
 
-__all__ = ["decode", "decode_source", "summary_data"]
+__all__ = ["decode", "decode_source", "gather_packet_keys", "summary_data"]
 
 
 def decode(
-    path: str | Path, form: Form | None = None, ring: KeyRing | None = None
+    path: str | Path,
+    form: Form | None = None,
+    ring: KeyRing | None = None,
+    secrets: PacketSecrets | None = None,
 ) -> Iterator[Entry]:
     """Yield the entries of a file (``-`` is standard input); the last one is its summary.
 
@@ -38,20 +42,23 @@ def decode(
     """
     source = Source.open(path)
     try:
-        yield from decode_source(source, form, ring)
+        yield from decode_source(source, form, ring, secrets)
     finally:
         source.close()
 
 
 def decode_source(
-    source: Source, form: Form | None = None, ring: KeyRing | None = None
+    source: Source,
+    form: Form | None = None,
+    ring: KeyRing | None = None,
+    secrets: PacketSecrets | None = None,
 ) -> Iterator[Entry]:
     """Yield the entries of an open source, as `decode` does."""
     form = form or detect(source)
     joiner = Joiner(source.name, ring or KeyRing())
     failure: CaptureError | None = None
     number = 0
-    feed = _feed(source, joiner, form)
+    feed = _feed(source, joiner, form, secrets)
     while failure is None:
         try:
             more = next(feed, _END) is not _END
@@ -78,8 +85,13 @@ _HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText]]]
 }
 
 
-def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
+def _feed(
+    source: Source, joiner: Joiner, form: Form, secrets: PacketSecrets | None
+) -> Iterator[object]:
     """Feed the joiner from the recording; each step may complete entries."""
+    if form is Form.PACKETS_CAPTURED:
+        yield from _feed_packets(source, joiner, secrets)
+        return
     if form in _HTTP_READERS:
         reader = WSManReader(joiner)
         for message in mark_refused(_HTTP_READERS[form](source)):
@@ -95,6 +107,39 @@ def _feed(source: Source, joiner: Joiner, form: Form) -> Iterator[object]:
         yield from read_vectors(source, joiner)
     else:
         yield from read_fragments(source, joiner, form)
+
+
+def _feed_packets(
+    source: Source, joiner: Joiner, secrets: PacketSecrets | None
+) -> Iterator[object]:
+    from psremoting.capture.packets.reading import PacketReader
+    from psremoting.capture.packets.secrets import PacketSecrets as NoSecrets
+
+    packets = PacketReader(source, secrets if secrets is not None else NoSecrets())
+    reader = WSManReader(joiner)
+    try:
+        for message in mark_refused(packets.messages()):
+            reader.receive(message)
+            yield None
+    finally:
+        for note, count in packets.notes.items():
+            joiner.act(Entry(type="text", data={"text": f"{count} {note}"}, plumbing=True))
+
+
+def gather_packet_keys(path: str, secrets: PacketSecrets) -> None:
+    """Read the Kerberos exchanges of a capture file into ``secrets``; other files have none.
+
+    Raises CaptureError for a file that cannot be opened.
+    """
+    from psremoting.capture.packets.containers import is_packet_file
+    from psremoting.capture.packets.reading import gather_keys
+
+    source = Source.open(path)
+    try:
+        if is_packet_file(source.head):
+            gather_keys(source, secrets)
+    finally:
+        source.close()
 
 
 def summary_data(name: str, counts: Counts, form: Form | None = None) -> dict[str, Any]:

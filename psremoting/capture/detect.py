@@ -10,6 +10,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from psremoting.capture.http_text import holds_envelope, looks_like_http
+from psremoting.capture.packets.containers import is_packet_file
 
 if TYPE_CHECKING:
     from psremoting.capture.source import Source
@@ -32,6 +33,8 @@ class Form(Enum):
     """JSON lines, one timed chunk of an out-of-process connection each."""
     PACKETS = "packets"
     """Out-of-process packets as plain text lines."""
+    PACKETS_CAPTURED = "pcap"
+    """Packets: pcap or pcapng, also compressed with gzip."""
     FRAGMENTS = "fragments"
     """PSRP fragments, binary."""
     HEX = "hex"
@@ -42,7 +45,6 @@ class Form(Enum):
     """JSON lines, one CLIXML document each, in ``document``, ``bare`` or ``input``."""
 
 
-_PCAP = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1")
 _HAR = re.compile(rb'\{\s*"log"\s*:\s*\{')
 _AN_ENVELOPE = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<(?:[\w.-]+:)?Envelope(?=[\s>])")
 _PACKET = re.compile(rb"^<(?:Data|Command|Signal|Close)(?:Ack)?\s", re.M)
@@ -62,8 +64,8 @@ def detect(source: Source) -> Form:
     head = source.head
     if not head:
         raise source.fail("empty", 0)
-    if head[:4] in _PCAP:
-        raise source.fail("a packet capture: sealed packet captures are not read yet", 0)
+    if is_packet_file(head):
+        return Form.PACKETS_CAPTURED
     if head.lstrip()[:11] == b"-----BEGIN ":
         raise source.fail("a PEM file, not a recording (a private key goes to --rsa-key)", 0)
     text = _text(head)

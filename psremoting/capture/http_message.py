@@ -26,7 +26,9 @@ class HttpMessage:
     side: Side
     """The sender."""
     offset: int
-    """1-based line of the file where the message begins."""
+    """1-based line of the file where the message begins, or number of its first packet."""
+    in_packet: bool = False
+    """``offset`` is the number of a packet."""
     connection: int = 0
     """Pairs a response with its request; 0 if the recording keeps no connections."""
     time: float | None = None
@@ -44,6 +46,8 @@ class HttpMessage:
     raw: bool = False
     """The body is recorded as it was sent. A malformed envelope is then the sender's doing."""
 
+    opened: str = ""
+    """The mechanism under whose keys a sealed body was opened."""
     refused: bool = False
     """A request that was answered with an HTTP error, which every SOAP fault is."""
 

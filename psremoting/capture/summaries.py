@@ -294,6 +294,8 @@ def _sealed(data: dict[str, Any]) -> str:
     words = [f"sealed, {data['bytes']:,} bytes, {data['protocol']}"]
     if "status" in data:
         words.insert(0, str(data["status"]))
+    if "note" in data:
+        words.append(f"({data['note']})")
     return "  ".join(words)
 
 

@@ -40,6 +40,8 @@ _STYLES: dict[str, dict[str, Any]] = {
     "RUNSPACEPOOL_STATE": {"fg": "cyan"},
 }
 _TYPE_WIDTH = 26
+_SINCE_1970 = 10**8
+"""Times beyond this are dates; the timeline shows seconds since the first one."""
 _FAMILIES = ("wsman", "sshsub", "winrs", "clixml")
 _TYPES = (
     *(message.name for message in MessageType),
@@ -115,6 +117,7 @@ class Timeline:
         self._reveal = reveal
         self._arrows = _ARROWS if unicode else _ASCII_ARROWS
         self._timed: bool | None = None
+        self._origin = 0.0
         self.hidden = 0
 
     def lines(self, entry: Entry) -> Iterator[str]:
@@ -132,7 +135,14 @@ class Timeline:
         time = entry.carrier.get("time")
         if self._timed is None:
             self._timed = time is not None
-        clock = f"{time:>10.3f} " if time is not None else " " * 11 if self._timed else ""
+            self._origin = time if time is not None and time > _SINCE_1970 else 0.0
+        clock = (
+            f"{time - self._origin:>10.3f} "
+            if time is not None
+            else " " * 11
+            if self._timed
+            else ""
+        )
         arrow = self._arrows[entry.direction]
         style = _STYLES.get(entry.type, {"dim": True} if ":" in entry.type else {})
         name = click.style(f"{visible(entry.type):<{_TYPE_WIDTH}}", **style)

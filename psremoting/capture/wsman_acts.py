@@ -61,6 +61,7 @@ class _Request:
     operation: str = ""
     shell: _Shell | None = None
     command_id: str = ""
+    message_id: str = ""
 
 
 class WSManReader:
@@ -161,15 +162,17 @@ class WSManReader:
         command_id = soap.read_command(envelope).command_id or _stream_command(envelope)
         if message.side is Side.CLIENT:
             shell = self._shell_of_request(envelope)
-            request = _Request(operation, shell, command_id)
+            request = _Request(operation, shell, command_id, envelope.message_id.upper())
             self._asked[message.connection] = request
             if envelope.message_id:
-                self._by_id[envelope.message_id.upper()] = request
+                self._by_id[request.message_id] = request
                 if len(self._by_id) > _MAX_OPEN:
                     self._by_id.popitem(last=False)
         else:
-            asked = self._asked.get(message.connection) or _Request()
-            request = self._by_id.pop(envelope.relates_to.upper(), asked)
+            request = self._asked.get(message.connection) or _Request()
+            relates_to = envelope.relates_to.upper()
+            if request.message_id != relates_to:
+                request = self._by_id.pop(relates_to, request)
             shell = self._shell_of_response(envelope, request)
             command_id = command_id or request.command_id
         shell = shell or self._shell_by_content(message, envelope)
@@ -421,7 +424,9 @@ _DETAILS = {
 
 
 def _place(message: HttpMessage) -> dict[str, Any]:
-    data: dict[str, Any] = {"line": message.offset}
+    data: dict[str, Any] = {"packet" if message.in_packet else "line": message.offset}
+    if message.opened:
+        data["opened"] = message.opened
     if message.connection:
         data["connection"] = message.connection
     if message.time is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from psremoting.capture.decoding import decode as decode_recording
-from psremoting.capture.decoding import summary_data
+from psremoting.capture.decoding import gather_packet_keys, summary_data
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Counts, Entry
 from psremoting.capture.jsonlines import line as json_line
@@ -18,6 +18,9 @@ from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.source import CaptureError
 from psremoting.capture.timeline import Filter, Timeline, summary_text
 from psremoting.cli.shell_completion import complete_file
+
+if TYPE_CHECKING:
+    from psremoting.capture.packets.secrets import PacketSecrets
 
 __all__ = ["decode"]
 
@@ -29,6 +32,7 @@ Examples:
   psrp decode --pipeline 50a1e2f3 exchange.yml
   psrp decode --rsa-key client.pem exchange.yml
   psrp decode --json *.yml | jq 'select(.type == "ERROR_RECORD")'
+  psrp decode winrm.pcapng kdc.pcapng --password 'P@ss1'
   xxd -p fragments.bin | psrp decode --format hex -
 
 \b
@@ -70,6 +74,27 @@ Exit codes:
     help="Open session keys with this private key of the client, and show secure strings.",
 )  # fmt: skip
 @click.option(
+    "--password", "passwords", multiple=True, metavar="TEXT",
+    help="Open sealed packets with this password of a user or a service. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--nt-hash", "hashes", multiple=True, metavar="HEX",
+    help="Open sealed packets with this NT hash. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--keytab", "keytabs", multiple=True, metavar="FILE", shell_complete=complete_file,
+    help="Open sealed packets with the Kerberos keys of this keytab. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--krbtgt", "--session-key", "kerberos", multiple=True, metavar="[TYPE:]HEX",
+    help="Open sealed packets with this Kerberos key: of krbtgt, or of a session. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--keys", "key_files", multiple=True, metavar="FILE", shell_complete=complete_file,
+    help="Take secrets from FILE, one per line, as secretsdump and hashcat write them, or as "
+    "password:TEXT, nt:HEX, key:[TYPE:]HEX, keytab:FILE. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--show-secrets", is_flag=True,
     help="Show secure strings that were sent unsealed (protocol 2.4) or are in documents.",
 )  # fmt: skip
@@ -89,14 +114,18 @@ def decode(
     show_secrets: bool,
     verbose: bool,
     plumbing: bool,
-    **filters: tuple[str, ...],
+    **more: tuple[str, ...],
 ) -> None:
     """Show recorded PowerShell remoting traffic, one line per message.
 
-    A FILE holds WS-Man exchanges (YAML, JSON lines, HAR, HTTP messages as text, curl -v, logs
-    with SOAP envelopes), an out-of-process transcript (JSON lines of timed chunks, or packets
-    as text lines), PSRP fragments (binary, hex or base64), or CLIXML. The form is detected
-    from the content. "-" is standard input.
+    A FILE holds captured packets (pcap, pcapng, also gzip), WS-Man exchanges (YAML, JSON
+    lines, HAR, HTTP messages as text, curl -v, logs with SOAP envelopes), an out-of-process
+    transcript (JSON lines of timed chunks, or packets as text lines), PSRP fragments (binary,
+    hex or base64), or CLIXML. The form is detected from the content. "-" is standard input.
+
+    Sealed packets are opened with the secrets of --password, --nt-hash, --keytab, --krbtgt,
+    --session-key and --keys; what stays sealed is a line that names what is missing. Kerberos
+    keys are gathered over all files, so the exchange with the KDC may be in another one.
 
     A line has a number, the time if recorded, an arrow (to the server or to the client), the
     pipeline or the pool, the type, and a summary. Broken data is a line of type "error" with
@@ -107,7 +136,7 @@ def decode(
     """
     _prepare(ctx, color)
     try:
-        wanted = Filter(**filters)
+        wanted = Filter(**{name: more.pop(name) for name in ("types", "pipelines", "streams")})
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     show = _Show(
@@ -117,7 +146,45 @@ def decode(
         plumbing=plumbing,
         reveal=show_secrets or bool(keys),
     )
-    ctx.exit(_decode_all(files, Form(form) if form else None, keys, show))
+    try:
+        secrets = _secrets(**more)
+        for file in files:
+            if secrets is not None and file != "-":
+                gather_packet_keys(file, secrets)
+        ring = KeyRing.load(keys)
+    except CaptureError as error:
+        click.echo(f"psrp decode: {error}", err=True)
+        ctx.exit(2)
+    ctx.exit(_decode_all(files, Form(form) if form else None, ring, secrets, show))
+
+
+def _secrets(
+    passwords: tuple[str, ...],
+    hashes: tuple[str, ...],
+    keytabs: tuple[str, ...],
+    kerberos: tuple[str, ...],
+    key_files: tuple[str, ...],
+) -> PacketSecrets | None:
+    """Collect the secrets for packet captures. Raises UsageError and CaptureError."""
+    if not (passwords or hashes or keytabs or kerberos or key_files):
+        return None
+    from psremoting.capture.packets.secrets import PacketSecrets
+
+    secrets = PacketSecrets()
+    for password in passwords:
+        secrets.add_password(password)
+    try:
+        for text in hashes:
+            secrets.add_nt_hash(text)
+        for text in kerberos:
+            secrets.add_key(text)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    for path in keytabs:
+        secrets.add_keytab(path)
+    for path in key_files:
+        secrets.add_file(path)
+    return secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,22 +228,21 @@ class _Show:
 
 
 def _decode_all(
-    files: tuple[str, ...], form: Form | None, keys: tuple[str, ...], show: _Show
+    files: tuple[str, ...],
+    form: Form | None,
+    ring: KeyRing,
+    secrets: PacketSecrets | None,
+    show: _Show,
 ) -> int:
     """Decode each file on its own; return the exit code."""
     total, unreadable = Counts(), 0
     lines = matched = 0
-    try:
-        ring = KeyRing.load(keys)
-    except CaptureError as error:
-        click.echo(f"psrp decode: {error}", err=True)
-        return 2
     for file in files:
         timeline = show.timeline()
         if len(files) > 1 and not show.as_json:
             click.echo(click.style(f"== {file}", bold=True))
         try:
-            for entry in decode_recording(file, form, ring):
+            for entry in decode_recording(file, form, ring, secrets):
                 passed = show.entry(entry, timeline)
                 if entry.type == "summary":
                     _count(total, entry.data)

@@ -73,7 +73,7 @@ DOCUMENTS_MEANT_BROKEN = "read.jsonl"
 
 #: Not recordings, or of a kind that is not read yet: what the error says of each.
 REFUSED = {
-    ".pcapng": "packet capture",
+    ".keytab": "not a recording",
     ".pem": "PEM file",
     ".txt": "not a recording",
     "": "not a recording",

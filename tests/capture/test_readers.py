@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -43,6 +44,9 @@ FORMS = [
     ("<Objs/>".encode("utf-16"), Form.CLIXML),
     ("<Objs/>".encode("utf-16-le"), Form.CLIXML),
     ('<Obj RefId="0"/>', Form.CLIXML),
+    (b"\x0a\x0d\x0d\x0a" + b"\0" * 60, Form.PACKETS_CAPTURED),
+    (b"\xd4\xc3\xb2\xa1" + b"\0" * 60, Form.PACKETS_CAPTURED),
+    (gzip.compress(b"\xa1\xb2\x3c\x4d" + b"\0" * 60), Form.PACKETS_CAPTURED),
     ("<p:S xmlns:p='x'>a</p:S>", Form.CLIXML),
 ]
 
@@ -54,8 +58,6 @@ def test_the_form_is_told_by_what_stands_in_it(data: str | bytes, form: Form) ->
 
 REFUSED = [
     (b"", "empty"),
-    (b"\x0a\x0d\x0d\x0a" + b"\0" * 60, "sealed packet captures are not read yet"),
-    (b"\xd4\xc3\xb2\xa1" + b"\0" * 60, "sealed packet captures are not read yet"),
     (b"-----BEGIN RSA PRIVATE KEY-----\n", "PEM file"),
     (b"just words\n", "not a recording"),
     (b'{"a": 1}\n', "not a recording"),

@@ -32,7 +32,7 @@ LAYERS = {
     | {"cryptography"},
     "sshsub": PURE | {"sshsub", "psrp.frozen", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
-    | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego"}
+    | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego", "h11"}
     | {"click", "rich", "prompt_toolkit", "yaml"},
 }
 #: What single files may use on top of their package.

@@ -1,0 +1,1 @@
+"""Packet captures: containers, network layers, TCP streams, HTTP messages, and their decryption."""

@@ -1,0 +1,151 @@
+"""The secrets that open packet captures: passwords, hashes, keys, and files of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from psremoting.capture.packets.kerberos_crypto import ETYPES, Key
+from psremoting.capture.packets.kerberos_keys import KerberosKeys, read_keytab
+from psremoting.capture.packets.ntlm_keys import nt_hash
+from psremoting.capture.source import CaptureError
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["PacketSecrets"]
+
+_BY_NAME = {name: number for number, name in ETYPES.items()} | {"rc4_hmac": 23, "arcfour-hmac": 23}
+_DUMPED = re.compile(r"[^:]+:\d+:[0-9a-fA-F]{32}:(?P<hash>[0-9a-fA-F]{32}):::.*")
+_KERBEROS = re.compile(r"[^:]+:(?P<etype>[a-z0-9_-]+):(?P<key>[0-9a-fA-F]+)")
+_CRACKED_NTLMV2 = re.compile(
+    r"[^:]*::[^:]*:[0-9a-fA-F]{16}:[0-9a-fA-F]{32}:[0-9a-fA-F]+:(?P<password>.*)"
+)
+_CRACKED_KERBEROS = re.compile(r"\$krb5\w+\$.*:(?P<password>[^:]*)")
+_CRACKED_HASH = re.compile(r"(?P<hash>[0-9a-fA-F]{32}):(?P<password>.*)")
+_HEX_PASSWORD = re.compile(r"\$HEX\[((?:[0-9a-fA-F]{2})*)\]")
+_HASH = re.compile(r"(?:[0-9a-fA-F]{32}:)?([0-9a-fA-F]{32})")
+_MAX_KEY_FILE = 16 << 20
+
+
+class PacketSecrets:
+    """Everything that may open a connection. Nothing of it is in a repr."""
+
+    def __init__(self) -> None:
+        self.kerberos = KerberosKeys()
+        self._hashes: dict[bytes, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._hashes or self.kerberos)
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The NT hashes, in the order in which they were added."""
+        return tuple(self._hashes)
+
+    def add_password(self, password: str) -> None:
+        """Add a password of a user or a service."""
+        self._hashes.setdefault(nt_hash(password))
+        self.kerberos.add_password(password)
+
+    def add_nt_hash(self, text: str) -> None:
+        """Add an NT hash of 32 hexadecimal digits; ``LM:NT`` is read too. Raises ValueError."""
+        found = _HASH.fullmatch(text.strip())
+        if found is None:
+            raise ValueError("expected an NT hash of 32 hexadecimal digits")
+        self._add_hash(bytes.fromhex(found[1]))
+
+    def _add_hash(self, value: bytes) -> None:
+        self._hashes.setdefault(value)
+        # The NT hash is the RC4 key of the account.
+        self.kerberos.add_key(Key(23, value))
+
+    def add_key(self, text: str) -> None:
+        """Add a Kerberos key in hexadecimal, of a session, a service or krbtgt.
+
+        The type follows from the length, unless it is given as ``TYPE:KEY``: 32 digits are tried
+        as RC4 and as AES128, 64 as AES256. Raises ValueError.
+        """
+        name, _, digits = text.strip().rpartition(":")
+        try:
+            value = bytes.fromhex(digits)
+        except ValueError:
+            raise ValueError("expected a key in hexadecimal") from None
+        if name:
+            if name.lower() not in _BY_NAME:
+                raise ValueError(f"unknown encryption type {name!r}")
+            self.kerberos.add_key(Key(_BY_NAME[name.lower()], value))
+            return
+        etypes = {16: (23, 17, 19), 32: (18, 20)}.get(len(value))
+        if etypes is None:
+            raise ValueError("expected a key of 16 or 32 bytes")
+        for etype in etypes:
+            self.kerberos.add_key(Key(etype, value))
+
+    def add_keytab(self, path: str) -> None:
+        """Add all keys of a keytab. Raises CaptureError."""
+        try:
+            for _, key in read_keytab(_read(path)):
+                self.kerberos.add_key(key)
+                if key.etype == 23:
+                    self._hashes.setdefault(key.value)
+        except ValueError as error:
+            raise CaptureError(path, str(error), 0) from None
+
+    def add_file(self, path: str) -> None:
+        """Add the secrets of a text file, one a line. Raises CaptureError.
+
+        Read are lines of impacket's secretsdump (``user:RID:LM:NT:::`` and
+        ``user:aes256-cts-hmac-sha1-96:KEY``), of hashcat's potfile (NTLM, NetNTLMv2, Kerberos),
+        ``nt:HASH``, ``key:[TYPE:]KEY``, ``keytab:FILE``, and ``password:TEXT``. Empty lines and
+        lines that begin with ``#`` are skipped.
+        """
+        text = _read(path).decode("utf-8", "replace")
+        offset = 0
+        for line in text.split("\n"):
+            if line.strip() and not line.startswith("#"):
+                try:
+                    self._add_line(line.rstrip("\r"))
+                except ValueError as error:
+                    raise CaptureError(path, str(error), offset) from None
+            offset += len(line.encode()) + 1
+
+    def _add_line(self, line: str) -> None:
+        kind, _, rest = line.partition(":")
+        if kind == "password":
+            self.add_password(rest)
+        elif kind == "nt":
+            self.add_nt_hash(rest)
+        elif kind == "key":
+            self.add_key(rest)
+        elif kind == "keytab":
+            self.add_keytab(rest)
+        elif found := _DUMPED.fullmatch(line):
+            self._add_hash(bytes.fromhex(found["hash"]))
+        elif found := (_CRACKED_NTLMV2.fullmatch(line) or _CRACKED_KERBEROS.fullmatch(line)):
+            self.add_password(_unhexed(found["password"]))
+        elif found := _CRACKED_HASH.fullmatch(line):
+            self._add_hash(bytes.fromhex(found["hash"]))
+            self.add_password(_unhexed(found["password"]))
+        elif (found := _KERBEROS.fullmatch(line)) and found["etype"] in _BY_NAME:
+            self.add_key(f"{found['etype']}:{found['key']}")
+        elif (found := _KERBEROS.fullmatch(line)) and found["etype"] == "des-cbc-md5":
+            return
+        else:
+            raise ValueError("unrecognized form of a secret")
+
+
+def _unhexed(password: str) -> str:
+    found = _HEX_PASSWORD.fullmatch(password)
+    return bytes.fromhex(found[1]).decode("utf-8", "replace") if found else password
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_KEY_FILE + 1)
+    except OSError as error:
+        raise CaptureError(path, error.strerror or str(error)) from None
+    if len(data) > _MAX_KEY_FILE:
+        raise CaptureError(path, f"more than {_MAX_KEY_FILE} bytes", _MAX_KEY_FILE)
+    return data

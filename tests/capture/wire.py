@@ -1,0 +1,76 @@
+"""Packet captures made for tests: TCP segments of a conversation in pcap and pcapng form."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+CLIENT, SERVER = (b"\x0a\0\0\x01", 50001), (b"\x0a\0\0\x02", 5985)
+ISN = {CLIENT: 0xFFFF_FF00, SERVER: 1000}
+"""Initial sequence numbers; the client's wraps after 255 bytes."""
+ETHERNET, RAW = 1, 101
+
+
+@dataclass(frozen=True)
+class Frame:
+    time: float
+    data: bytes
+
+
+def segment(
+    source: tuple[bytes, int], target: tuple[bytes, int], sequence: int, data: bytes, flags: int
+) -> bytes:
+    tcp = struct.pack(
+        ">HHIIBBHHH", source[1], target[1], sequence % 2**32, 0, 5 << 4, flags, 65535, 0, 0
+    )
+    total = 20 + len(tcp) + len(data)
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, total, 0, 0, 64, 6, 0, source[0], target[0])
+    return ip + tcp + data
+
+
+def conversation(turns: Iterable[tuple[bool, bytes]], size: int = 100) -> list[Frame]:
+    """Return the segments of a connection; a turn is (from the client, bytes)."""
+    frames: list[bytes] = []
+    at = {CLIENT: ISN[CLIENT], SERVER: ISN[SERVER]}
+    for source, target in ((CLIENT, SERVER), (SERVER, CLIENT)):
+        frames.append(segment(source, target, at[source], b"", 2))
+        at[source] += 1
+    for from_client, data in turns:
+        source, target = (CLIENT, SERVER) if from_client else (SERVER, CLIENT)
+        for start in range(0, len(data), size):
+            part = data[start : start + size]
+            frames.append(segment(source, target, at[source], part, 0x18))
+            at[source] += len(part)
+    for source, target in ((CLIENT, SERVER), (SERVER, CLIENT)):
+        frames.append(segment(source, target, at[source], b"", 0x11))
+    return [Frame(1_700_000_000 + index / 1000, data) for index, data in enumerate(frames)]
+
+
+def pcap(frames: Iterable[Frame], order: str = "<", link_type: int = RAW) -> bytes:
+    made = struct.pack(f"{order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link_type)
+    for frame in frames:
+        seconds, fraction = divmod(round(frame.time * 10**6), 10**6)
+        made += struct.pack(f"{order}IIII", seconds, fraction, len(frame.data), len(frame.data))
+        made += frame.data
+    return made
+
+
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
+    body += b"\0" * (-len(body) % 4)
+    length = struct.pack(f"{order}I", len(body) + 12)
+    return struct.pack(f"{order}I", kind) + length + body + length
+
+
+def pcapng(frames: Iterable[Frame], order: str = "<", link_type: int = RAW) -> bytes:
+    section = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
+    nanoseconds = struct.pack(f"{order}HHB3xHH", 9, 1, 9, 0, 0)
+    made = block(0x0A0D0D0A, section, order)
+    made += block(1, struct.pack(f"{order}HHI", link_type, 0, 0) + nanoseconds, order)
+    for frame in frames:
+        time = round(frame.time * 10**9)
+        head = struct.pack(
+            f"{order}IIIII", 0, time >> 32, time & 0xFFFFFFFF, len(frame.data), len(frame.data)
+        )
+        made += block(6, head + frame.data, order)
+    return made
