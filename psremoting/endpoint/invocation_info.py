@@ -18,7 +18,7 @@ from psrp.records import ErrorRecord, InformationalRecord
 
 if TYPE_CHECKING:
     from psremoting.endpoint.record_streams import Streams
-    from psremoting.endpoint.statements import Place
+    from psremoting.powershell.syntax import Place
 
 __all__ = ["located", "position_message", "running"]
 

@@ -3,38 +3,31 @@
     Get-Thing -Name 'a b' -Limit:5 x,y,@(1, 2) @{ Size = 3 } 2>&1 | Select-Object -First 3; Get-Date
 
 A real no-language runspace takes no script text at all; clients parse such a line themselves and
-send commands. Ours takes the text as well, as far as it can be meant in only one way without a
-language: no variables but $true, $false and $null, nothing that has to be computed or called, no
-blocks, no files. The rest is refused with PowerShell's error for it. See
-spec-notes/restricted-language.md.
+send commands. Ours takes the text as well if it can be meant in only one way without a language:
+no variables but $true, $false and $null, nothing that has to be computed or called, no blocks, no
+files. The rest is refused with PowerShell's error for it. See spec-notes/restricted-language.md.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from psremoting.endpoint.error_records import parse_error
-from psremoting.endpoint.statements import INPUT, Literal, Place, Statement
-from psremoting.endpoint.values import BREAKS, SPACE, Reader
+from psremoting.endpoint.statements import INPUT, Literal, Statement
+from psremoting.powershell import syntax as s
+from psremoting.powershell.parse_errors import ParseError
+from psremoting.powershell.parser import parse as parse_script
 from psremoting.powershell.text import to_text
-from psrp.clixml import PSObject
+from psrp.clixml import Dictionary, List, PSObject
 from psrp.commands import Command, Parameter, PipelineResultTypes
 
 __all__ = ["parse"]
 
-_KEYWORD_TEXT = """
-    begin break catch class clean configuration continue data define do dynamicparam else
-    elseif end enum exit filter finally for foreach from function hidden if in inlinescript
-    parallel param process return sequence static switch throw trap try until using var while
-    workflow
-"""
-_KEYWORDS = frozenset(_KEYWORD_TEXT.split())
-_PARAMETER = re.compile(r"[-\u2013-\u2015]([A-Za-z_?][^\s|;,&<>(){}'\"`$:.]*)(:?)")
-_CALCULATION = re.compile(r"[+-]?[0-9][0-9.]*[-+*/%]|[+-]?[0-9]+\.\.")
-_PIPED = re.compile(r"\$input(?![\w:.\[])", re.IGNORECASE)
-_MERGE = re.compile(r"([2-6*])>&1(?!\w)")
+_NOT_SUPPORTED = (
+    "The syntax is not supported by this runspace. This can occur if the runspace is in "
+    "no-language mode."
+)
+_CONSTANTS = {"true": True, "false": False, "null": None}
 _MERGED = {
     "2": ("merge_error",),
     "3": ("merge_warning",),
@@ -49,127 +42,139 @@ _MERGED = {
 
 
 def parse(text: str) -> tuple[Statement, ...]:
-    """The statements of a script text; none for an empty one. Raises CommandError.
+    """Return the statements of a script text; none for an empty one. Raises CommandError.
 
     An error whose reason is IncompleteParseException means that more lines may make it whole.
     """
-    return _Parser(text).statements()
+    try:
+        script = parse_script(text)
+    except ParseError as error:
+        raise parse_error(error.message, error.error_id, incomplete=error.incomplete) from None
+    reader = _Reader(script)
+    if script.parameters or script.named_blocks:
+        reader.refuse()
+    return tuple(reader.statement(each) for each in script.statements)
 
 
-class _Parser(Reader):
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._line_number = 1
-        self._counted = 0
+class _Reader:
+    """Turns the tree of a script into commands and values."""
 
-    def _place(self, start: int, end: int, spans: Iterable[tuple[int, int]] = ()) -> Place:
-        """Places are made in the order of the text, so that each line is counted once."""
-        self._line_number += self.text.count("\n", self._counted, start)
-        self._counted = start
-        return Place(self.text, start, end, self._line_number, tuple(spans))
+    def __init__(self, script: s.Script) -> None:
+        self._script = script
 
-    def statements(self) -> tuple[Statement, ...]:
-        found: list[Statement] = []
-        while True:
-            self.skip_separators()
-            if not self.here:
-                return tuple(found)
-            found.append(self._pipeline())
+    def refuse(self) -> NoReturn:
+        raise parse_error(_NOT_SUPPORTED, "ScriptsNotAllowed", target=self._script.text)
 
-    def _pipeline(self) -> Statement:
+    def statement(self, node: s.Statement) -> Statement:
+        if not isinstance(node, s.Pipeline) or node.background:
+            self.refuse()
+        places = self._script.places(node.elements)
         parts: list[Command | Literal] = []
-        places: list[Place] = []
-        while True:
-            if self.here == "|":
-                raise parse_error("An empty pipe element is not allowed.", "EmptyPipeElement")
-            part, place = self._literal() if self.at_expression() else self._command()
-            if parts and isinstance(part, Literal):
-                raise parse_error(
-                    "Expressions are only allowed as the first element of a pipeline.",
-                    "ExpressionsMustBeFirstInPipeline",
-                )
-            parts.append(part)
-            places.append(place)
-            self.skip(SPACE)
-            if self.ends and self.here != "|":
-                return Statement(tuple(parts), tuple(places))
-            if self.here != "|" or self.text.startswith("||", self.at):
-                self.unexpected()
-            self.at += 1
-            self.skip(BREAKS)
-            if not self.here:
-                raise parse_error(
-                    "An empty pipe element is not allowed.", "EmptyPipeElement", incomplete=True
-                )
+        placed: list[s.Place] = []
+        for element, place in zip(node.elements, places, strict=True):
+            spans: tuple[tuple[int, int], ...] = ()
+            if isinstance(element, s.CommandCall):
+                parts.append(self._command(element))
+                spans = tuple((each.start, each.end) for each in element.arguments)
+            else:
+                parts.append(self._literal(element))
+            placed.append(s.Place(place.text, place.start, place.end, place.line_number, spans))
+        return Statement(tuple(parts), tuple(placed))
 
-    # -- literals
-
-    def _literal(self) -> tuple[Literal, Place]:
-        start = self.at
-        value = INPUT if self.take(_PIPED) else self.expression()
-        place = self._place(start, self.at)
-        self.skip(SPACE)
-        if not self.ends:
-            self.unexpected()
-        return Literal(value), place
+    def _literal(self, node: s.CommandExpression) -> Literal:
+        if node.redirections:
+            self.refuse()
+        value = node.expression
+        if isinstance(value, s.Variable) and value.name.casefold() == "input":
+            return Literal(INPUT)
+        return Literal(self.value(value))
 
     # -- commands
 
-    def _command(self) -> tuple[Command, Place]:
-        start = self.at
-        name = self._name()
-        parameters: list[Parameter] = []
-        spans: list[tuple[int, int]] = []
+    def _command(self, node: s.CommandCall) -> Command:
+        name = node.name
+        if node.operator not in ("", "&") or not isinstance(name, s.StringConstant):
+            self.refuse()
+        if not name.value.strip():
+            self.refuse()
         merges: dict[str, Any] = {}
-        end = self.at
-        while True:
-            self.skip(SPACE)
-            if self.ends:
-                break
-            begin = self.at
-            merge = self.take(_MERGE)
-            if merge is None:
-                parameters.append(self._parameter())
-                spans.append((begin, self.at))
+        for each in node.redirections:
+            if not isinstance(each, s.Merge) or each.target != "1" or each.source not in _MERGED:
+                self.refuse()
+            merges |= dict.fromkeys(_MERGED[each.source], PipelineResultTypes.OUTPUT)
+        parameters = tuple(self._argument(each) for each in node.arguments)
+        return Command(name.value, parameters=parameters, **merges)
+
+    def _argument(self, node: s.Argument) -> Parameter:
+        if not isinstance(node, s.CommandParameter):
+            return Parameter(None, self._spelled(node))
+        if node.value is None:
+            return Parameter(f"-{node.name}")
+        return Parameter(node.name, self._spelled(node.value))
+
+    def _spelled(self, node: s.Expression) -> Any:
+        """Return the value of an argument; a number keeps its spelling, as clients send it."""
+        value = self.value(node)
+        if isinstance(node, s.NumberConstant) and to_text(value) != node.text:
+            return PSObject(value=value, to_string=node.text)
+        return value
+
+    # -- values
+
+    def value(self, node: s.Expression) -> Any:
+        match node:
+            case s.NumberConstant(value) | s.StringConstant(value):
+                return value
+            case s.ExpandableString(parts):
+                texts = (
+                    part if isinstance(part, str) else to_text(self.value(part)) for part in parts
+                )
+                return "".join(texts)
+            case s.Variable(name, splatted):
+                if splatted or name.casefold() not in _CONSTANTS:
+                    self.refuse()
+                return _CONSTANTS[name.casefold()]
+            case s.ArrayLiteral(items):
+                return List([self.value(item) for item in items])
+            case s.Paren(statement):
+                return self._pure(statement)
+            case s.SubExpression(statements):
+                found = self._items(statements)
+                return List(found) if len(found) > 1 else found[0] if found else None
+            case s.ArrayExpression(statements):
+                return List(self._items(statements))
+            case s.HashLiteral(pairs):
+                return self._table(pairs)
+            case _:
+                self.refuse()
+
+    def _pure(self, node: s.Statement) -> Any:
+        expression = node.pure_expression if isinstance(node, s.Pipeline) else None
+        if expression is None:
+            self.refuse()
+        return self.value(expression)
+
+    def _items(self, statements: tuple[s.Statement, ...]) -> list[Any]:
+        """Return each statement's objects one by one."""
+        items: list[Any] = []
+        for statement in statements:
+            value = self._pure(statement)
+            if isinstance(value, List):
+                items.extend(value)
             else:
-                merges |= dict.fromkeys(_MERGED[merge[1]], PipelineResultTypes.OUTPUT)
-            end = self.at
-        made = Command(name, parameters=tuple(parameters), **merges)
-        return made, self._place(start, end, spans)
+                items.append(value)
+        return items
 
-    def _name(self) -> str:
-        if self.here == "&" and not self.text.startswith("&&", self.at):
-            self.at += 1
-            self.skip(SPACE)
-            if self.ends or self.here in "({$@":
+    def _table(self, pairs: tuple[tuple[s.Expression, s.Statement], ...]) -> Dictionary:
+        table = Dictionary()
+        for name, statement in pairs:
+            key = self.value(name)
+            if key is None or isinstance(key, (List, Dictionary)):
                 self.refuse()
-            called = self.argument()
-            name = to_text(called) if isinstance(called, PSObject) else called
-            if not isinstance(name, str) or not name.strip():
-                self.refuse()
-            return name
-        if _CALCULATION.match(self.text, self.at):
-            self.refuse()
-        word = self.word()
-        if word is None:
-            self.unexpected()
-        if word.casefold() in _KEYWORDS or word[0] in "-.!%?[":
-            self.refuse()
-        return word
-
-    def _parameter(self) -> Parameter:
-        named = self.take(_PARAMETER)
-        if named is None:
-            if self.here == ",":
-                raise _missing_argument()
-            return Parameter(None, self.argument())
-        if not named[2]:
-            return Parameter(f"-{named[1]}")
-        self.skip(SPACE)
-        if self.ends:
-            raise _missing_argument()
-        return Parameter(named[1], self.argument())
-
-
-def _missing_argument() -> Exception:
-    return parse_error("Missing argument in parameter list.", "MissingArgument")
+            if key in table:
+                raise parse_error(
+                    f"Duplicate keys '{to_text(key)}' are not allowed in hash literals.",
+                    "DuplicateKeyInHashLiteral",
+                )
+            table.add(key, self._pure(statement))
+        return table

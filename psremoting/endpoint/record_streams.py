@@ -32,7 +32,7 @@ from psrp.records import (
 if TYPE_CHECKING:
     from psremoting.endpoint.catalog import EndpointCommand
     from psremoting.endpoint.pipeline import Pipeline
-    from psremoting.endpoint.statements import Place
+    from psremoting.powershell.syntax import Place
 
 __all__ = ["Actions", "Streams"]
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from psremoting.endpoint.pipeline import Pipeline
-    from psremoting.endpoint.statements import Place
+    from psremoting.powershell.syntax import Place
 
 __all__ = ["Merged", "Script", "Stage", "run_statement"]
 

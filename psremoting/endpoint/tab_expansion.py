@@ -12,9 +12,9 @@ from psremoting.endpoint.catalog import Catalog, EndpointCommand
 from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import COMMON
 from psremoting.endpoint.typed_line import TypedCommand, Word, read_line
-from psremoting.endpoint.values import DOUBLE, SINGLE
 from psremoting.powershell.binder import find_parameter
 from psremoting.powershell.binding_errors import BindingError
+from psremoting.powershell.lexer import DOUBLE, SINGLE
 from psremoting.powershell.parameters import Parameter
 from psrp.clixml import List, PSObject
 from psrp.records import ErrorCategory

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from psremoting.endpoint.values import DOUBLE, SINGLE
+from psremoting.powershell.lexer import DOUBLE, SINGLE
 
 __all__ = ["TypedCommand", "Word", "read_line"]
 

@@ -10,7 +10,7 @@ import pytest
 from psremoting.capture.decoding import decode
 from psremoting.endpoint import FROM_PIPELINE, CommandError, Context, FunctionsEngine
 from psremoting.endpoint.invocation_info import position_message
-from psremoting.endpoint.statements import Place
+from psremoting.powershell.syntax import Place
 from psrp import events as e
 from psrp.clixml import Dictionary, PSObject, loads
 from psrp.commands import PowerShell, command, script
