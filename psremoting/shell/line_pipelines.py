@@ -1,7 +1,7 @@
-"""What an interactive client sends for a typed line, for the prompt and for an error.
+"""The pipelines of an interactive client: for a typed line, the prompt and an error.
 
-Every line runs through Out-Default over there, so that text comes back as host calls, made up
-for the client's window. ``Executor.cs``, ``RunspaceRef.cs``; spec-notes/interactive.md
+Every line goes through the server's Out-Default, which sends host calls with text that is formatted
+for the window of the client. ``Executor.cs``, ``RunspaceRef.cs``; spec-notes/interactive.md
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from uuid import UUID
 
 from psremoting.shell.simple import simple_statements
 from psrp import events as e
+from psrp.clixml import PSObject
 from psrp.commands import Command, PipelineResultTypes, PowerShell
 from psrp.host import HostInfo
 from psrp.records import ErrorRecord
 
 __all__ = [
     "EXIT",
+    "error_input",
     "error_pipeline",
     "is_exit",
     "is_incomplete",
@@ -28,7 +30,7 @@ __all__ = [
 
 EXIT = "Exit-PSSession"
 _REQUIRED = ("Out-Default", EXIT)
-#: 1 and 2 as flags, which by number is Warning; it is what the client sends.
+#: The flags 1 and 2, which is the number of Warning; the real client sends this.
 _ERRORS_AND_OUTPUT = 3
 _OUT_DEFAULT = Command(
     "Out-Default", use_local_scope=True, merge_previous_results=_ERRORS_AND_OUTPUT
@@ -38,18 +40,18 @@ _ALL_COMMANDS = 271
 
 
 def is_exit(line: str) -> bool:
-    """Whether ``line`` leaves the session: the client makes Exit-PSSession of it."""
+    """Return True if ``line`` leaves the session; the client turns it into Exit-PSSession."""
     return line.strip().casefold() == "exit"
 
 
 def is_incomplete(record: ErrorRecord | None) -> bool:
-    """Whether a line failed only because more of it may follow."""
+    """Return True if a line failed only because it is incomplete."""
     return record is not None and record.category_reason == "IncompleteParseException"
 
 
 def required_commands(id: UUID) -> e.GetCommandMetadata:
-    """Asks for the commands without which no session can be entered; each gives an object,
-    after one with their number."""
+    """Ask for the commands that a session needs to be entered; the answer is an object with
+    their number, then one for each."""
     return e.GetCommandMetadata(pipeline_id=id, names=_REQUIRED, command_types=_ALL_COMMANDS)
 
 
@@ -66,12 +68,12 @@ def _pipeline(
 
 
 def prompt_pipeline(id: UUID) -> e.CreatePipeline:
-    """Asks for the text in front of the next line."""
+    """Return the pipeline that gives the prompt."""
     return _pipeline(id, PowerShell(statements=((Command("prompt"),),), history="prompt"))
 
 
 def prompt_definition(id: UUID, script: str) -> e.CreatePipeline:
-    """Return the pipeline that runs ``script``, which defines the prompt of the server."""
+    """Return the pipeline that runs ``script``, which defines the prompt."""
     return e.CreatePipeline(
         pipeline_id=id,
         powershell=PowerShell.of(Command(script, is_script=True)),
@@ -81,7 +83,7 @@ def prompt_definition(id: UUID, script: str) -> e.CreatePipeline:
 
 
 def line_pipeline(id: UUID, line: str) -> e.CreatePipeline:
-    """Runs ``line`` and has its output shown."""
+    """Return the pipeline that runs ``line`` and shows its output."""
     if is_exit(line):
         line = EXIT
     statements = simple_statements(line) or ((Command(line, is_script=True),),)
@@ -100,6 +102,32 @@ def _merging(command: Command) -> Command:
     )
 
 
+_REMOTE_EXCEPTION = (
+    "System.Management.Automation.RemoteException",
+    "System.Management.Automation.RuntimeException",
+    "System.SystemException",
+    "System.Exception",
+    "System.Object",
+)
+
+
+def error_input(record: ErrorRecord) -> PSObject:
+    """Return the input of `error_pipeline`: the record as PowerShell's client has it.
+
+    There it holds a RemoteException and no InvocationInfo, on which its first words depend.
+    """
+    members = {"WasThrownFromThrowStatement": False, "Message": record.message}
+    exception = PSObject(_REMOTE_EXCEPTION, members, to_string=record.message)
+    return replace(
+        record,
+        exception=exception,
+        invocation=None,
+        invocation_info=None,
+        pipeline_iteration_info=None,
+        raw=None,
+    ).to_object()
+
+
 def error_pipeline(id: UUID) -> e.CreatePipeline:
-    """Has an ErrorRecord shown that is piped in: how a line failed."""
+    """Return the pipeline that shows the ErrorRecord in its input."""
     return _pipeline(id, PowerShell.of(_OUT_DEFAULT), no_input=False)

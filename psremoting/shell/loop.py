@@ -264,7 +264,9 @@ class Shell:
         """Let the server format an error; format it here if it cannot."""
         try:
             invocation = await self._session.start(
-                line_pipelines.error_pipeline(uuid4()), input=[record.to_object()], show=self._show
+                line_pipelines.error_pipeline(uuid4()),
+                input=[line_pipelines.error_input(record)],
+                show=self._show,
             )
         except errors.SessionNotOpen:
             return
