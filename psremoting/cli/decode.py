@@ -147,15 +147,20 @@ def decode(
         reveal=show_secrets or bool(keys),
     )
     try:
-        secrets = _secrets(**more)
-        for file in files:
-            if secrets is not None and file != "-":
-                gather_packet_keys(file, secrets)
-        ring = KeyRing.load(keys)
+        secrets, ring = _gathered(files, **more), KeyRing.load(keys)
     except CaptureError as error:
         click.echo(f"psrp decode: {error}", err=True)
         ctx.exit(2)
     ctx.exit(_decode_all(files, Form(form) if form else None, ring, secrets, show))
+
+
+def _gathered(files: tuple[str, ...], **given: tuple[str, ...]) -> PacketSecrets | None:
+    """Collect the secrets that were given, and the Kerberos exchanges of all files."""
+    secrets = _secrets(**given)
+    for file in files:
+        if secrets is not None and file != "-":
+            gather_packet_keys(file, secrets)
+    return secrets
 
 
 def _secrets(
