@@ -46,7 +46,7 @@ FORMS = [
     ('<Obj RefId="0"/>', Form.CLIXML),
     (b"\x0a\x0d\x0d\x0a" + b"\0" * 60, Form.PACKETS_CAPTURED),
     (b"\xd4\xc3\xb2\xa1" + b"\0" * 60, Form.PACKETS_CAPTURED),
-    (gzip.compress(b"\xa1\xb2\x3c\x4d" + b"\0" * 60), Form.PACKETS_CAPTURED),
+    (gzip.compress(b"\xa1\xb2\x3c\x4d" + b"\0" * 60, mtime=0), Form.PACKETS_CAPTURED),
     ("<p:S xmlns:p='x'>a</p:S>", Form.CLIXML),
 ]
 

@@ -249,7 +249,11 @@ def test_a_compressed_bomb_is_not_unpacked() -> None:
 
 @pytest.mark.parametrize(
     ("body", "name", "status"),
-    [(b"x", "br", 415), (b"no gzip", "gzip", 400), (gzip.compress(b"cut")[:-3], "gzip", 400)],
+    [
+        (b"x", "br", 415),
+        (b"no gzip", "gzip", 400),
+        (gzip.compress(b"cut", mtime=0)[:-3], "gzip", 400),
+    ],
 )
 def test_what_cannot_be_unpacked_is_refused(body: bytes, name: str, status: int) -> None:
     with pytest.raises(HttpError) as caught:
