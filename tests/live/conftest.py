@@ -15,7 +15,7 @@ import pytest
 from tests.live import kdc as kerberos
 from tests.live import powershell, wsman_peers
 from tests.live.kdc import Kdc
-from tests.live.peers import Clients, Hosts, with_sshd
+from tests.live.peers import CARRIERS, Clients, Hosts, with_sshd
 from tests.live.restricted import write_configuration
 from tests.live.screens import Screens
 from tests.live.wsman_peers import NativeClient, WSManServer
@@ -90,12 +90,27 @@ def real(clients: Clients) -> powershell.PowerShell:
     return clients.real
 
 
-@pytest.fixture(params=["stdio", "ssh"])
+@pytest.fixture(params=CARRIERS)
 def carrier(request: pytest.FixtureRequest, hosts: Hosts) -> str:
     """Each carrier that reaches the servers."""
     name = str(request.param)
     if name == "ssh" and hosts.sshd is None:
         pytest.skip("no sshd")
+    return name
+
+
+@pytest.fixture(params=[*CARRIERS, "wsman"])
+def table_carrier(request: pytest.FixtureRequest, hosts: Hosts) -> str:
+    """Each carrier that reaches a real server; over ``wsman`` only our client does.
+
+    There its results are compared with those of the real client over stdio.
+    """
+    name = str(request.param)
+    if name == "ssh" and hosts.sshd is None:
+        pytest.skip("no sshd")
+    if name == "wsman":
+        server: WSManServer = request.getfixturevalue("wsman_server")
+        hosts.others[name, "powershell"] = server.target("ntlm"), server.options
     return name
 
 

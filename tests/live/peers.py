@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from psremoting import ProcessTarget, SSHTarget, Target, sync
+from psremoting import ProcessTarget, SessionOption, SSHTarget, Target, sync
 from tests.live import powershell
 from tests.live.powershell import PowerShell, hashtable, quoted
 from tests.recordings import ROOT
@@ -60,6 +60,8 @@ class Hosts:
 
     folder: Path
     sshd: sshd.Server | None = None
+    others: dict[tuple[str, str], tuple[Target, SessionOption]] = field(default_factory=dict)
+    """Servers over other carriers, which only our client reaches: by carrier and name."""
     _names: list[str] = field(default_factory=list)
 
     @property
@@ -170,7 +172,11 @@ class Clients:
                 return found[1]
             self._drop(key)
         stack = ExitStack()
-        session = stack.enter_context(sync.connect(self.hosts.peer(carrier, name).target))
+        if key in self.hosts.others:
+            target, options = self.hosts.others[key]
+        else:
+            target, options = self.hosts.peer(carrier, name).target, SessionOption()
+        session = stack.enter_context(sync.connect(target, options=options))
         self._ours[key] = stack, session
         return session
 
@@ -186,6 +192,8 @@ class Clients:
         return f"(New-LivePipeline {self._register(carrier, name)})"
 
     def _register(self, carrier: str, name: str) -> str:
+        if (carrier, name) in self.hosts.others:
+            carrier = "stdio"
         key = quoted(f"{carrier}/{name}")
         if key not in self._registered:
             parameters = self.hosts.peer(carrier, name).parameters

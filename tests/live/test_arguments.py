@@ -86,16 +86,18 @@ def _run(session: sync.SyncSession, script: str, **more: Any) -> str:
 
 @pytest.mark.parametrize("route", _ROUTES)
 def test_an_argument_arrives_as_that_of_the_real_client(
-    clients: Clients, carrier: str, route: str
+    clients: Clients, table_carrier: str, route: str
 ) -> None:
-    clients.ours(carrier).run(_DESCRIBE)
-    clients.real.run(f"$null = {clients.pipeline(carrier)}.AddScript(@'\n{_DESCRIBE}\n'@).Invoke()")
+    clients.ours(table_carrier).run(_DESCRIBE)
+    clients.real.run(
+        f"$null = {clients.pipeline(table_carrier)}.AddScript(@'\n{_DESCRIBE}\n'@).Invoke()"
+    )
+    pipeline = clients.pipeline(table_carrier)
     script = _ROUTES[route]
     comparison = Comparison(_ROUTE_ACCEPTED)
     for python, powershell in ROWS:
         theirs = clients.real.run(
-            f"$p = {clients.pipeline(carrier)}; $script = '{script}'; $value = {powershell}\n"
-            f"{_REAL[route]}"
+            f"$p = {pipeline}; $script = '{script}'; $value = {powershell}\n{_REAL[route]}"
         )
         value = value_of(python)
         how: dict[str, dict[str, Any]] = {
@@ -103,13 +105,15 @@ def test_an_argument_arrives_as_that_of_the_real_client(
             "args": {"arguments": [value]},
             "input": {"input": [value]},
         }
-        comparison.add(python, theirs, _run(clients.ours(carrier), script, **how[route]))
+        comparison.add(python, theirs, _run(clients.ours(table_carrier), script, **how[route]))
     comparison.check(python for python, _ in ROWS)
 
 
-def test_a_using_value_arrives_as_that_of_the_real_client(clients: Clients, carrier: str) -> None:
-    clients.ours(carrier).run(_DESCRIBE)
-    session = clients.theirs(carrier)
+def test_a_using_value_arrives_as_that_of_the_real_client(
+    clients: Clients, table_carrier: str
+) -> None:
+    clients.ours(table_carrier).run(_DESCRIBE)
+    session = clients.theirs(table_carrier)
     clients.real.run(f"Invoke-Command {session} {{ {_DESCRIBE} }}")
     comparison = Comparison(_OPEN)
     for python, powershell in ROWS:
@@ -118,6 +122,6 @@ def test_a_using_value_arrives_as_that_of_the_real_client(clients: Clients, carr
             f'Invoke-Command {session} {{ Describe $using:value }} | ForEach-Object {{ "$_" }}'
         )
         using = {"value": value_of(python)}
-        ours = _run(clients.ours(carrier), "Describe $using:value", using=using)
+        ours = _run(clients.ours(table_carrier), "Describe $using:value", using=using)
         comparison.add(python, theirs, ours)
     comparison.check(python for python, _ in ROWS)

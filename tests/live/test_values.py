@@ -64,17 +64,17 @@ ACCEPTED: dict[str, str] = {
 
 @pytest.mark.parametrize("section", TABLE)
 def test_values_are_read_and_written_as_powershell_does(
-    clients: Clients, carrier: str, section: str
+    clients: Clients, table_carrier: str, section: str
 ) -> None:
     rows = TABLE[section]
     clients.real.run(_READ)
     expressions = ", ".join(map(quoted, rows))
     theirs = clients.real.json(
-        f"Read-LiveValues {clients.pipeline(carrier)} @({expressions})", timeout=100
+        f"Read-LiveValues {clients.pipeline(table_carrier)} @({expressions})", timeout=100
     )
     comparison = Comparison(ACCEPTED)
     for row, document in zip(rows, theirs, strict=True):
-        comparison.add(row, _document(document), _ours(clients, carrier, row))
+        comparison.add(row, _document(document), _ours(clients, table_carrier, row))
     comparison.check(rows)
 
 

@@ -1,0 +1,93 @@
+"""Calls of our functions by the real client, next to calls of their twins on a real server without
+language: output, error ids, categories and messages. spec-notes/live.md"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.live.call_functions import TWINS
+from tests.live.comparing import Comparison
+from tests.live.peers import Clients, Hosts
+from tests.live.powershell import quoted
+from tests.live.restricted import write_configuration
+from tests.live.tables import sections
+
+TABLE = sections("calls")
+
+_CALL = r"""
+function global:Get-LiveFailure($r) {
+    $c = $r.CategoryInfo
+    "$($r.FullyQualifiedErrorId) | $($c.Category) | $($c.Activity) | $($c.Reason) |" +
+    " $($c.TargetName) | $($c.TargetType) | $r"
+}
+# Runs a line as Invoke-Command does in a session without language: as commands.
+function global:Invoke-LiveCall([string]$Name, [string]$Line, $Values) {
+    try { $p = [scriptblock]::Create($Line).GetPowerShell($true) }
+    catch { return "not commands: $($_.Exception.InnerException.Message)" }
+    $p.Runspace = (Get-LiveSession $Name).Runspace
+    $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
+    $failure = ''
+    try {
+        if ($null -eq $Values) { $p.Invoke($null, $output) }
+        else { $p.Invoke($Values, $output) }
+    }
+    catch {
+        $inner = $_.Exception.InnerException
+        $failure = if ($inner.ErrorRecord) { Get-LiveFailure $inner.ErrorRecord } else { "$inner" }
+    }
+    $values = [System.Collections.Generic.List[psobject]]::new($output)
+    $document = [System.Management.Automation.PSSerializer]::Serialize($values, 10)
+    @(
+        # A Python int is sent as the smallest integer of .NET that holds it, from Int32 on.
+        $document -replace '<(/?)I64', '<$1I32' -replace '(?s)^.*?</TN>' -replace '\n *'
+        if ($failure) { "failed: $failure" }
+        $p.Streams.Error | ForEach-Object { "error: $(Get-LiveFailure $_)" }
+        $p.Streams.Warning | ForEach-Object { "warning: $_" }
+        $p.Streams.Verbose | ForEach-Object { "verbose: $_" }
+        $p.Streams.Information | ForEach-Object { "information: $_" }
+    ) -join "`n"
+}
+"""
+
+ACCEPTED: dict[str, str] = {
+    "Get-Thing -OutVariable x": "a real endpoint without language cannot set the variable",
+    "Test-TimeSpan 5": "a Python timedelta has microseconds, no ticks",
+    "Test-Choice TWO": "the function gets the value that its annotation spells",
+    "Test-Anything $null": "a parameter of any type takes None",
+    "Test-Rest": "the client refuses the question; ours then names what is missing",
+    "Get-Several | Select-Object -First 2": "our Select-Object has -First",
+    "Test-Strings $null": "open: the error id of null for a list",
+    "[pscustomobject]@{ Name = 'n'; Value = 'x' } => Test-Join": "open: input of a wrong type",
+    "Get-Several | Measure-Object": "open: null as input of Measure-Object",
+    "Test-Warning -WarningAction Stop": "open: the error of a stopping warning",
+}
+
+
+@pytest.fixture(scope="module")
+def twins(hosts: Hosts, clients: Clients, pwsh: str) -> None:
+    """Both servers: ``restricted-twins`` (real) and ``functions`` (ours)."""
+    file = hosts.folder / "twins.pssc"
+    write_configuration(clients.real, file, TWINS)
+    words = ["-sshs", "-NoLogo", "-NoProfile", "-ConfigurationFile", str(file)]
+    hosts.add("restricted", [pwsh, *words])
+    hosts.add_ours("functions", "--functions", "tests.live.call_functions:COMMANDS")
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize("section", TABLE)
+def test_a_call_gives_what_its_twin_gives(clients: Clients, carrier: str, section: str) -> None:
+    clients.real.run(_CALL)
+    clients.theirs(carrier, "restricted")
+    clients.theirs(carrier, "functions")
+    comparison = Comparison(ACCEPTED)
+    for row in TABLE[section]:
+        values, arrow, line = row.rpartition(" => ")
+        given = f"@({values})" if arrow else "$null"
+        real, ours = (
+            clients.real.run(
+                f"Invoke-LiveCall {quoted(f'{carrier}/{server}')} {quoted(line)} {given}"
+            )
+            for server in ("restricted", "functions")
+        )
+        comparison.add(row, real, ours)
+    comparison.check(TABLE[section])
