@@ -7,8 +7,11 @@ comes as a `PSObject` whose `value` is the container.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
+from psrp.clixml.display import show
 from psrp.clixml.equality import equal, list_parts
 
 __all__ = ["Dictionary", "Enumerable", "List", "Queue", "Stack", "TypeNames"]
@@ -35,7 +38,10 @@ class _Sequence(list[Any]):
         self.type_names = self.DEFAULT if type_names is None else tuple(type_names)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({list.__repr__(self)})"
+        return show(self)
+
+    def _contents(self) -> tuple[str, Iterable[Any], str]:
+        return f"{type(self).__name__}([", self, "])"
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other) if isinstance(other, (list, tuple)) else NotImplemented
@@ -196,7 +202,10 @@ class Dictionary:
         self._folded = None
 
     def __repr__(self) -> str:
-        return f"Dictionary({self.items()!r})" if len(self) else "Dictionary()"
+        return show(self) if len(self) else "Dictionary()"
+
+    def _contents(self) -> tuple[str, Iterable[Any], str]:
+        return "Dictionary([", self.items(), "])"
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other) if isinstance(other, (Dictionary, dict)) else NotImplemented
@@ -249,9 +258,38 @@ class _Duplicate(_Identity):
 _MISSING = object()
 
 
+_SAFE_INTEGER = 2**61 - 1
+"""Below this, integers have different hashes."""
+
+
 def _token(key: Any) -> Hashable:
+    """Return what stands for a key: equal for equal keys, with a hash that a peer cannot choose.
+
+    Python salts the hashes of texts and bytes, but not those of numbers: without this, a peer
+    could send thousands of UUIDs or decimals that share one hash.
+    """
+    kind = type(key)
+    if kind is UUID:
+        return UUID, key.bytes
+    if isinstance(key, (int, float, Decimal)) and kind is not bool:
+        return _number_token(key)
     try:
         hash(key)
     except TypeError:
         return _Identity(key)
     return key  # type: ignore[no-any-return]
+
+
+def _number_token(key: int | float | Decimal) -> Hashable:
+    if isinstance(key, int):
+        if -_SAFE_INTEGER < key < _SAFE_INTEGER:
+            return key
+        return int, f"{key:x}"
+    if isinstance(key, float):
+        return _number_token(int(key)) if key.is_integer() else key
+    if not key.is_finite() or abs(key.adjusted()) > 400:
+        return key
+    if key == (whole := key.to_integral_value()):
+        return _number_token(int(whole))
+    wide = float(key)
+    return wide if Decimal(wide) == key else (Decimal, str(key.normalize()))

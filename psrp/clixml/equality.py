@@ -27,6 +27,7 @@ def identical(left: object, right: object) -> bool:
 def _compare(left: object, right: object, *, strict: bool) -> bool:
     pending: list[tuple[Any, Any]] = [(left, right)]
     seen: set[tuple[int, int]] = set()
+    classes = _Classes()
     while pending:
         a, b = pending.pop()
         if a is b:
@@ -38,14 +39,47 @@ def _compare(left: object, right: object, *, strict: bool) -> bool:
             if not (_same_leaf(a, b) if strict else bool(a == b)):
                 return False
             continue
-        if (id(a), id(b)) in seen:
+        if type(a) is type(b):
+            if classes.joined(id(a), id(b)):
+                continue
+        elif (id(a), id(b)) in seen:
             continue
-        seen.add((id(a), id(b)))
+        else:
+            seen.add((id(a), id(b)))
         more = parts(a, b, strict)
         if more is None:
             return False
         pending += more
     return True
+
+
+class _Classes:
+    """Containers that are assumed to be equal, until a difference is found.
+
+    Two containers that are compared join one class, and members of one class are not compared
+    again: the work is bounded by the number of containers, not of pairs, also when both values
+    contain themselves in different ways.
+    """
+
+    __slots__ = ("_parents",)
+
+    def __init__(self) -> None:
+        self._parents: dict[int, int] = {}
+
+    def joined(self, a: int, b: int) -> bool:
+        """Join the classes of two containers; True where they were one already."""
+        a, b = self._root(a), self._root(b)
+        if a == b:
+            return True
+        self._parents[a] = b
+        return False
+
+    def _root(self, a: int) -> int:
+        parents = self._parents
+        while (parent := parents.get(a, a)) != a:
+            parents[a] = parents.get(parent, parent)
+            a = parent
+        return a
 
 
 def _same_leaf(a: Any, b: Any) -> bool:

@@ -43,11 +43,11 @@ _BOMS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 
-_OUTSIDE = re.compile(r"<!--|<\?(?=xml\s)|<!DOCTYPE\s++Objs\b|<(?:[\w.-]++:)?+Objs(?=[\s/>]|\Z)")
-_INSIDE = re.compile(r"<!--|<!\[CDATA\[|<\?|</(?:[\w.-]++:)?+Objs\s*+>")
+_OUTSIDE = re.compile(r"<!--|<\?(?=xml\s)|<!DOCTYPE\s+Objs\b|<(?>(?:[\w.-]+:)?)Objs(?=[\s/>]|\Z)")
+_INSIDE = re.compile(r"<!--|<!\[CDATA\[|<\?|</(?>(?:[\w.-]+:)?)Objs\s*>")
 _CLOSERS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
-_TAG = re.compile(r"""<(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
-_MARKER = re.compile(r"#< CLIXML[ \t]*+(?:\r\n?|\n|\Z|(?=<))")
+_TAG = re.compile(r"""<(?>(?:[^>"']|"[^"]*"|'[^']*')*)>""")
+_MARKER = re.compile(r"#< CLIXML[ \t]*(?:\r\n?|\n|\Z|(?=<))")
 
 
 @dataclass(frozen=True, slots=True)

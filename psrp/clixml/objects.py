@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from psrp.clixml.containers import TypeNames
+from psrp.clixml.display import show
 from psrp.clixml.equality import equal, mapping_parts
 from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
@@ -21,6 +21,7 @@ __all__ = [
     "Uri",
     "Version",
     "XmlDocument",
+    "absorb_value",
 ]
 
 CUSTOM_OBJECT: TypeNames = ("System.Management.Automation.PSCustomObject", "System.Object")
@@ -32,7 +33,10 @@ class MemberSet(dict[str, Any]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"MemberSet({dict.__repr__(self)})"
+        return show(self)
+
+    def _contents(self) -> tuple[str, Iterable[Any], str]:
+        return "MemberSet({", self.items(), "})"
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other) if isinstance(other, dict) else NotImplemented
@@ -168,8 +172,30 @@ class PSObject:
         ]
 
 
+def absorb_value(outer: PSObject) -> None:
+    """Make one object of an object and the object that is its value.
+
+    The outer one's type names, text and members take precedence, as when PowerShell reads an
+    ``<Obj>`` inside an ``<Obj>``. Afterwards ``value`` is that of the inner one.
+    """
+    inner = outer.value
+    outer.value = inner.value
+    outer.type_names = outer.type_names or inner.type_names
+    if outer.to_string is None:
+        outer.to_string = inner.to_string
+    outer.extended = _overlaid(inner.extended, outer.extended)
+    if inner.adapted is not None:
+        outer.adapted = _overlaid(inner.adapted, outer.adapted or {})
+
+
+def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    hidden = {name.casefold() for name in above}
+    kept = {name: value for name, value in below.items() if name.casefold() not in hidden}
+    return {**kept, **above}
+
+
 class Version(str):
-    """System.Version: two to four numbers. Other text raises ValueError."""
+    """System.Version: two to four numbers below 2^31. Other text raises ValueError."""
 
     __slots__ = ()
 
@@ -195,11 +221,19 @@ class Uri(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        urlsplit(text)
+        _, slashes, rest = text.partition("//")
+        if slashes and ("[" in rest or "]" in rest):
+            host = _AUTHORITY.match(rest)
+            if host is None or not _HOST.fullmatch(host[0]):
+                raise ValueError("the brackets of a Uri do not enclose an address")
         return str.__new__(cls, text)
 
     def __repr__(self) -> str:
         return f"Uri({str.__repr__(self)})"
+
+
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"[^\[\]]*(?:\[[0-9A-Fa-f:.%\w]*\](?::[0-9]*)?)?")
 
 
 class ScriptBlock(str):

@@ -138,10 +138,15 @@ class _Plain:
 
 def _is_scalar(key: Any) -> bool:
     """Whether a key becomes something that can be hashed, and holds nothing."""
-    if isinstance(key, PSObject):
-        text_only = key.to_string is not None and not len(key)
-        return text_only if key.value is None else _is_scalar(key.value)
-    return not isinstance(key, (list, tuple, dict, Dictionary, ProgressRecord))
+    for _ in range(MAX_DEPTH):
+        if not isinstance(key, PSObject):
+            break
+        if key.value is None:
+            return key.to_string is not None and not len(key)
+        key = key.value
+    return not isinstance(key, PSObject) and not isinstance(
+        key, (list, tuple, dict, Dictionary, ProgressRecord)
+    )
 
 
 def _bare_names(value: PSObject) -> Iterable[str]:

@@ -10,8 +10,7 @@ import re
 from typing import Any
 
 from psrp.clixml import base64_text
-from psrp.clixml.cursor import MAX_DEPTH, Unseal
-from psrp.clixml.reader import Reader
+from psrp.clixml.reader import MAX_DEPTH, Reader, Unseal
 from psrp.clixml.scalars import PARSE
 from psrp.clixml.tokens import prepare
 

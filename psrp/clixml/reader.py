@@ -1,22 +1,58 @@
-"""The machine that reads one CLIXML document. [MS-PSRP] 2.2.5"""
+# long: one class, because every part of the loop needs every other
+"""The reader of one CLIXML document. [MS-PSRP] 2.2.5"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from psrp.clixml.containers import Dictionary, Enumerable, List, Queue, Stack, TypeNames
-from psrp.clixml.contents import Contents
-from psrp.clixml.cursor import FOREIGN, MAX_DEPTH, Unseal
 from psrp.clixml.cycles import replace
-from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString, Version
-from psrp.clixml.scalars import PARSE, parse_text
-from psrp.clixml.shapes import match_root, note_root
-from psrp.clixml.text import resolve_entities
-from psrp.clixml.tokens import EMPTY, END, OPEN, SCALAR, SCAN, SPACE, Token, fail
+from psrp.clixml.objects import (
+    MemberSet,
+    ProgressRecord,
+    PSObject,
+    SecureString,
+    Version,
+    absorb_value,
+)
+from psrp.clixml.scalars import PARSE, TEXTS, parse_text
+from psrp.clixml.shapes import Shape, learn, match, match_root, note_root
+from psrp.clixml.text import resolve_entities, unescape
+from psrp.clixml.tokens import (
+    EMPTY,
+    END,
+    LONGEST,
+    OPEN,
+    SCALAR,
+    SCAN,
+    SPACE,
+    Token,
+    fail,
+    slow_token,
+)
 from psrp.clixml.typenames import TYPE_NAMES, types_of
+from psrp.sansio import LocalProtocolError
 
-__all__ = ["MAX_DEPTH", "NAMESPACE", "Reader", "Unseal"]
+__all__ = ["DEPTH_CEILING", "MAX_DEPTH", "NAMESPACE", "Reader", "Unseal"]
+
+MAX_DEPTH = 48
+"""How many Obj may stand in each other: what PowerShell's own reader bears."""
+DEPTH_CEILING = 100
+"""The most that ``max_depth`` can be set to."""
+
+Unseal = Callable[[str], str]
+
+_NONE: dict[str, str] = {}
+
+
+def _no_string(text: str) -> NoReturn:
+    raise ValueError("a string in a foreign namespace")
+
+
+FOREIGN = {tag: _no_string if tag in TEXTS else parse for tag, parse in PARSE.items()}
+"""`PARSE` where the namespace is not the document's."""
 
 NAMESPACE = "http://schemas.microsoft.com/powershell/2004/04"
 
@@ -27,17 +63,53 @@ _SEQUENCES: dict[str, type[List | Enumerable | Stack | Queue]] = {
     "QUE": Queue,
 }
 
+_ENTRY = re.compile(
+    r'<En>[ \t\n]*<S N="Key">([^<]{0,400})</S>[ \t\n]*'
+    r'<(\w+) N="Value">([^<]{0,4000})</\2>[ \t\n]*</En>[ \t\n]*'
+).match
 
-class Reader(Contents):
-    """Reads one prepared document; ids of objects and of type names live as long as it does."""
+_DIGITS = re.compile(r"[0-9-]*").fullmatch
 
-    __slots__ = ("_complete", "_minor", "_unseal", "start")
+
+class Reader:
+    """Reads one prepared document; ids of objects and of type names live as long as it does.
+
+    Raises LocalProtocolError for a ``max_depth`` outside 1..100.
+    """
+
+    __slots__ = (
+        "_complete",
+        "_depth",
+        "_max_depth",
+        "_minor",
+        "_names",
+        "_namespace",
+        "_objects",
+        "_parse",
+        "_prefixes",
+        "_referred",
+        "_types",
+        "_unseal",
+        "start",
+        "text",
+    )
 
     def __init__(self, text: str, unseal: Unseal | None, max_depth: int) -> None:
-        super().__init__(text, max_depth)
+        if not 1 <= max_depth <= DEPTH_CEILING:
+            raise LocalProtocolError(f"expected a max_depth of 1 to {DEPTH_CEILING}")
+        self.text = text
         self.start = len(text) - len(text.lstrip(SPACE))
         self._unseal = unseal
         self._minor = 1
+        self._max_depth = max_depth
+        self._depth = 0
+        self._namespace = ""
+        self._parse = PARSE
+        self._prefixes: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._objects: dict[str, Any] = {}
+        self._types: dict[str, TypeNames] = {}
+        self._referred: dict[int, Any] = {}
         self._complete: dict[int, tuple[Any, Any]] = {}
 
     def single(self) -> Any:
@@ -67,6 +139,11 @@ class Reader(Contents):
         """Every value with its stream name."""
         token = self._token(self.start)
         items: list[tuple[str | None, Any]] = []
+        prefix = token.qualified[: -len(token.tag) - 1]
+        declared = token.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
+        if declared == NAMESPACE:
+            # A bare element may repeat the namespace that it would have inside Objs.
+            self._namespace = NAMESPACE
         if token.tag == "Objs":
             after = self._objs(token, items)
         else:
@@ -113,6 +190,87 @@ class Reader(Contents):
         finally:
             self._correct(items)
 
+    # -- tokens
+
+    def _token(self, pos: int) -> Token:
+        match = SCAN(self.text, pos)
+        if match is not None:
+            kind = match.lastindex or END
+            tag, name, refid, _, content, _, end = match.groups()
+            if kind == END:
+                return Token(END, end, None, None, "", match.end(), end, _NONE)
+            if kind != OPEN or not content or (len(content) < LONGEST and not content.strip(SPACE)):
+                return Token(kind, tag, name, refid, content or "", match.end(), tag, _NONE)
+        token = slow_token(self.text, pos)
+        if token.attributes or ":" in token.qualified:
+            self._note_namespaces(token, pos)
+        return token
+
+    def _note_namespaces(self, token: Token, pos: int) -> None:
+        self._prefixes.update(
+            {key[6:]: value for key, value in token.attributes.items() if key[:6] == "xmlns:"}
+        )
+        prefix = token.qualified.rpartition(":")[0]
+        if prefix and prefix not in self._prefixes:
+            fail(self.text, pos, f"the prefix {prefix} is not declared")
+
+    def _is_foreign(self, token: Token) -> bool:
+        prefix = token.qualified.rpartition(":")[0]
+        if prefix:
+            return self._prefixes[prefix] != self._namespace
+        return token.attributes.get("xmlns", self._namespace) != self._namespace
+
+    def _check_end(self, token: Token, qualified: str, pos: int) -> None:
+        if token.qualified != qualified:
+            fail(self.text, pos, f"</{token.qualified}> ends <{qualified}>")
+
+    def _name(self, raw: str) -> str:
+        name = self._names[raw] = unescape(raw)
+        return name
+
+    def _begin(self, token: Token, pos: int) -> int:
+        """Behind the start tag of an element that holds only elements."""
+        if token.text and token.text.strip(SPACE):
+            fail(self.text, pos, "text among elements")
+        return token.after
+
+    def _again(self, tag: str, text: str, pos: int, error: ValueError) -> Any:
+        """References in numbers are rare enough to be looked for only when all else failed."""
+        if "&" in text and tag not in TEXTS:
+            try:
+                return self._parse[tag](resolve_entities(text))
+            except ValueError as second:
+                error = second
+        fail(self.text, pos, f"{tag}: {error}")
+
+    def _string(self, token: Token, pos: int) -> tuple[str, int]:
+        if token.kind == OPEN:
+            fail(self.text, pos, f"an element inside {token.tag}")
+        try:
+            return self._parse["S"](token.text), token.after
+        except ValueError as error:
+            fail(self.text, pos, f"{token.tag}: {error}")
+
+    def _descend(self, pos: int) -> None:
+        self._depth += 1
+        if self._depth > self._max_depth:
+            fail(self.text, pos, f"more than {self._max_depth} objects inside each other")
+
+    def _skip(self, token: Token, pos: int) -> int:
+        """Behind an element that a newer version knows."""
+        if token.kind != OPEN:
+            return token.after
+        open_tags = [token.qualified]
+        pos = token.after
+        while open_tags:
+            token = self._token(pos)
+            if token.kind == END:
+                self._check_end(token, open_tags.pop(), pos)
+            elif token.kind == OPEN:
+                open_tags.append(token.qualified)
+            pos = token.after
+        return pos
+
     # -- values
 
     def _value(self, token: Token, pos: int) -> tuple[Any, int]:
@@ -144,14 +302,13 @@ class Reader(Contents):
         special = _SPECIAL.get(tag)
         if special is None or kind == END:
             fail(self.text, pos, f"unknown element {tag}")
-        if tag != "SS":
+        if tag not in ("SS", "Nil"):
             self._begin(token, pos)
         return special(self, token, pos)
 
     def _nil(self, token: Token, pos: int) -> tuple[None, int]:
-        if token.kind == OPEN:
-            fail(self.text, pos, "an element inside Nil")
-        return None, token.after
+        # PowerShell skips what a Nil contains.
+        return None, self._skip(token, pos)
 
     def _ref(self, token: Token, pos: int) -> tuple[Any, int]:
         if token.refid is None:
@@ -169,7 +326,7 @@ class Reader(Contents):
             fail(self.text, pos, "an element inside SS")
         if self._parse is FOREIGN:
             fail(self.text, pos, "a string in a foreign namespace")
-        sealed = resolve_entities(token.text)
+        sealed, _ = self._string(token, pos)
         if self._unseal is None:
             return SecureString.from_sealed(sealed), token.after
         return SecureString(self._unseal(sealed)), token.after
@@ -225,6 +382,8 @@ class Reader(Contents):
             self._descend(pos)
             after = self._parts(obj, ends, after)
             self._depth -= 1
+            if type(obj.value) is PSObject:
+                absorb_value(obj)
         value = obj.value
         if (
             type(value) in _CONTAINERS
@@ -269,12 +428,24 @@ class Reader(Contents):
             part = _PARTS.get(token.tag)
             if part is not None:
                 pos = part(self, obj, token, pos)
+            elif token.tag == "Ref":
+                fail(text, pos, "a Ref in place of the object's value")
             elif token.tag in parsers or token.tag in _SPECIAL:
-                obj.value, pos = self._value(token, pos)
+                obj.value, after = self._value(token, pos)
+                if type(obj.value) is PSObject:
+                    self._same_object(obj, obj.value, token.refid)
+                pos = after
             elif self._minor > 1:
                 pos = self._skip(token, pos)
             else:
                 fail(text, pos, f"unknown element {token.tag}")
+
+    def _same_object(self, outer: PSObject, inner: PSObject, refid: str | None) -> None:
+        """Let references to an object inside another one mean the outer one."""
+        if refid is not None:
+            self._objects[refid] = outer
+        if id(inner) in self._referred:
+            self._complete[id(inner)] = (inner, outer)
 
     def _listed(self, markup: str, pos: int) -> TypeNames:
         try:
@@ -348,6 +519,210 @@ class Reader(Contents):
         if token.refid is not None:
             self._types[token.refid] = found
         return found, after
+
+    # -- what an object contains
+
+    def _members(
+        self, close: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
+    ) -> int:
+        """Behind the members that stand from ``pos`` to the end tag ``close``."""
+        text, parsers, names = self.text, self._parse, self._names
+        while True:
+            found = SCAN(text, pos)
+            if found is not None:
+                kind = found.lastindex
+                tag, raw, refid, _, content, _, end = found.groups()
+                if kind == SCALAR:
+                    parse = parsers.get(tag)
+                    if parse is not None and raw:
+                        try:
+                            value = parse(content)
+                        except ValueError as error:
+                            value = self._again(tag, content, pos, error)
+                        into[names.get(raw) or self._name(raw)] = value
+                        pos = found.end()
+                        continue
+                elif kind == END:
+                    if end == close:
+                        return found.end()
+                elif raw and kind == EMPTY:
+                    if tag == "Nil":
+                        into[names.get(raw) or self._name(raw)] = None
+                        pos = found.end()
+                        continue
+                elif raw and tag == "Obj" and not content.strip(SPACE):
+                    name = names.get(raw) or self._name(raw)
+                    into[name], pos = self._object_at(refid, "Obj", pos, found.end())
+                    continue
+            token = self._token(pos)
+            if token.kind == END:
+                self._check_end(token, close, pos)
+                return token.after
+            if not token.name:
+                fail(text, pos, "a member without a name")
+            name = names.get(token.name) or self._name(token.name)
+            if nested is not None and token.tag == "MS":
+                into[name] = members = nested()
+                after = self._begin(token, pos)
+                if token.kind == OPEN:
+                    self._descend(pos)
+                    after = self._members(token.qualified, after, members, nested)
+                    self._depth -= 1
+                pos = after
+            else:
+                into[name], pos = self._value(token, pos)
+
+    def _items(self, opening: Token, pos: int, into: list[Any]) -> int:
+        pos = self._begin(opening, pos)
+        if opening.kind != OPEN:
+            return pos
+        text, parsers, close = self.text, self._parse, opening.qualified
+        append = into.append
+        pos = self._run(pos, close, into)
+        likeness = _Likeness(self)
+        while True:
+            if likeness.shape is not None:
+                like, pos = likeness.take(pos)
+                if like is not None:
+                    append(like)
+                    continue
+            found = SCAN(text, pos)
+            if found is not None:
+                kind = found.lastindex
+                tag, _, refid, _, content, _, end = found.groups()
+                if kind == SCALAR:
+                    parse = parsers.get(tag)
+                    if parse is not None:
+                        try:
+                            append(parse(content))
+                        except ValueError as error:
+                            append(self._again(tag, content, pos, error))
+                        pos = found.end()
+                        continue
+                elif kind == END:
+                    if end == close:
+                        return found.end()
+                elif kind == OPEN and tag == "Obj" and not content.strip(SPACE):
+                    value, after = self._object_at(refid, "Obj", pos, found.end())
+                    append(value)
+                    likeness.learn(pos, after)
+                    pos = after
+                    continue
+            token = self._token(pos)
+            if token.kind == END:
+                self._check_end(token, close, pos)
+                return token.after
+            value, pos = self._value(token, pos)
+            append(value)
+
+    def _run(self, pos: int, close: str, into: list[Any]) -> int:
+        """Take a list that holds nothing but numbers, or strings, of one kind in one go."""
+        text = self.text
+        if not text.startswith(("<I32>", "<S>"), pos):
+            return pos
+        tag = "S" if text[pos + 1] == "S" else "I32"
+        # Up to the nearest end of a list, not of such a list: the cost stays linear.
+        end = text.find(f"</{close}>", pos) - len(tag) - 3
+        if not text.startswith(f"</{tag}>", max(end, pos)):
+            return pos
+        inside = text[pos + len(tag) + 2 : end]
+        parts = inside.split(f"</{tag}><{tag}>")
+        if inside.count("<") != 2 * (len(parts) - 1):
+            return pos
+        if tag == "S":
+            if self._parse is not PARSE:
+                return pos
+            if "&" in inside or "_" in inside or ">" in inside:
+                try:
+                    parts = list(map(parse_text, parts))
+                except ValueError:
+                    return pos
+            into += parts
+        else:
+            try:
+                numbers = list(map(int, parts))
+            except ValueError:
+                return pos
+            if not _DIGITS("".join(parts)) or not -(2**31) <= min(numbers) <= max(numbers) < 2**31:
+                return pos
+            into += numbers
+        return end + len(tag) + 3
+
+    def _entries(self, opening: Token, pos: int, into: Dictionary) -> int:
+        pos = self._begin(opening, pos)
+        if opening.kind != OPEN:
+            return pos
+        text, parsers = self.text, self._parse
+        while True:
+            match = _ENTRY(text, pos)
+            if match is not None:
+                key, tag, content = match.groups()
+                parse = parsers.get(tag)
+                if parse is not None:
+                    try:
+                        into.add(parsers["S"](key), parse(content))
+                        pos = match.end()
+                        continue
+                    except ValueError:
+                        pass  # the slow way knows how to say where
+            token = self._token(pos)
+            if token.kind == END:
+                self._check_end(token, opening.qualified, pos)
+                return token.after
+            if token.tag != "En" or token.kind != OPEN:
+                fail(text, pos, "only En with Key and Value may stand in DCT")
+            pos = self._entry(token, into)
+
+    def _entry(self, opening: Token, into: Dictionary) -> int:
+        pos = opening.after
+        pair = []
+        for part in ("Key", "Value"):
+            token = self._token(pos)
+            if token.kind == END or token.name != part:
+                fail(self.text, pos, f"the {part} of a dictionary is missing")
+            value, after = self._value(token, pos)
+            if part == "Key" and value is None:
+                fail(self.text, pos, "the key of a dictionary is null")
+            pair.append(value)
+            pos = after
+        end = self._token(pos)
+        if end.kind != END:
+            fail(self.text, pos, "more than Key and Value in En")
+        self._check_end(end, opening.qualified, pos)
+        into.add(pair[0], pair[1])
+        return end.after
+
+
+class _Likeness:
+    """What the objects of one list have in common, as long as that is worth knowing."""
+
+    __slots__ = ("_reader", "_trust", "shape")
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._trust = 4
+        self.shape: Shape | None = None
+
+    def learn(self, start: int, end: int) -> None:
+        """Remember the shape of an object that was read the ordinary way."""
+        reader = self._reader
+        if self._trust > 0 and reader._parse is PARSE and reader._depth < reader._max_depth:
+            self._trust -= 1
+            self.shape = learn(reader.text, start, end)
+
+    def take(self, pos: int) -> tuple[PSObject | None, int]:
+        """The next object and the offset behind it, if it has the shape."""
+        reader = self._reader
+        assert self.shape is not None
+        found = match(self.shape, reader.text, pos, reader._types)
+        if found is None:
+            self.shape = None
+            return None, pos
+        obj, refid, after = found
+        reader._objects[refid] = obj
+        if self._trust < 32:
+            self._trust += 1
+        return obj, after
 
 
 _new: Callable[[type[PSObject]], PSObject] = object.__new__

@@ -34,8 +34,9 @@ from psrp.clixml.times import DateTime, TimeSpan, parse_datetime, parse_timespan
 __all__ = ["FORMAT", "PARSE", "TEXTS", "format_double", "parse_text"]
 
 _INTEGER = re.compile(r"[ \t\r\n]*([+-]?[0-9]+)[ \t\r\n]*")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+# One way to match each text: the fraction needs its point, so that digits are never divided anew.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_FLOAT = re.compile(_DECIMAL.pattern + r"(?:[eE][+-]?[0-9]+)?")
 _GUID_BODY = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _GUID = re.compile(rf"[0-9a-f]{{32}}|{_GUID_BODY}|\{{{_GUID_BODY}\}}|\({_GUID_BODY}\)", re.I)
 _DOCTYPE = re.compile(r"<!DOCTYPE\b")
@@ -218,6 +219,12 @@ def _parse_xml(text: str) -> XmlDocument:
     return XmlDocument(document)
 
 
+def _parse_version(text: str) -> Version:
+    """Read a version as .NET parses the numbers in it: spaces, a plus, leading zeros."""
+    parts = parse_text(text).split(".", 5)
+    return Version(".".join(str(_parse_number(part, 0, 2**31 - 1)) for part in parts))
+
+
 def format_double(number: float) -> str:
     """The shortest text that reads back as the same number, in .NET's spelling."""
     return _shape(repr(number), 17)
@@ -283,7 +290,7 @@ PARSE: dict[str, Callable[[str], Any]] = {
     "U64": _integers(UInt64, UInt64.MIN, UInt64.MAX),
     "Sg": _parse_single,
     "URI": lambda text: Uri(parse_text(text)),
-    "Version": lambda text: Version(parse_text(text).strip(_SPACE)),
+    "Version": _parse_version,
     "SBK": lambda text: ScriptBlock(parse_text(text)),
     "XD": _parse_xml,
 }

@@ -33,6 +33,8 @@ and how it is read (None: it is null and all markup)."""
 _ROOTS: dict[str, tuple[int, Shape | None]] = {}
 """By how they begin: objects that were a document each; how often, and the last one's shape."""
 _ROOTS_KEPT = 64
+_ROOT_LARGEST = 4000
+"""Characters of the largest document whose shape is kept."""
 _ROOT_TRIES = 20
 _UNKNOWN: tuple[int, Shape | None] = (0, None)
 
@@ -170,7 +172,7 @@ def match_root(text: str) -> PSObject | None:
 
 def note_root(text: str) -> None:
     """Learn the shape of a document that was read the ordinary way, at the second sight."""
-    key = _key(text)
+    key = _key(text) if len(text) <= _ROOT_LARGEST else ""
     if key:
         if len(_ROOTS) >= _ROOTS_KEPT:
             _ROOTS.clear()

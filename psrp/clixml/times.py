@@ -204,7 +204,7 @@ def parse_datetime(text: str) -> DateTime:
     if clock[4:17:3] != "--T::" or len(clock) != 19:
         text = text.strip(" \t\r\n")
         clock, rest = text[:19], text[19:]
-        if clock[4:17:3] != "--T::":
+        if clock[4:17:3] != "--T::" or len(clock) != 19:
             match = re.fullmatch(_DATE, text)
             if match is None:
                 raise ValueError("not a date and time")

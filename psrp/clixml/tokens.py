@@ -17,6 +17,7 @@ from psrp.sansio import ClixmlError
 __all__ = [
     "EMPTY",
     "END",
+    "LONGEST",
     "OPEN",
     "SCALAR",
     "SCAN",
@@ -31,11 +32,11 @@ EMPTY, OPEN, SCALAR, END = 4, 5, 6, 7
 """Kinds of token, numbered as the last group of `SCAN` that took part."""
 
 SPACE = " \t\n"
-_LONGEST = 4000
+LONGEST = 4000
 
 SCAN = re.compile(
     r'<(?:(\w+)(?: N="([^"<&]*)")?(?: RefId="([^"<&]*)")?'
-    rf"(?:( ?/>)|>([^<]{{0,{_LONGEST}}})(</\1>)?)|/(\w+)>)[{SPACE}]*"
+    rf"(?:( ?/>)|>([^<]{{0,{LONGEST}}})(</\1>)?)|/(\w+)>)[{SPACE}]*"
 ).match
 """Groups: tag, N, RefId, the end of an empty tag, text, end tag of the same; tag that ends.
 
@@ -48,15 +49,19 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "
 _BOM_STARTS = (b"\xef", b"\xff", b"\xfe")
 _DECLARATION = re.compile(r"<\?xml[ \t\n][^<>]*\?>")
 _OPENING = re.compile(r"<[!?]")
+_XML_INSTRUCTION = re.compile(r"<\?[xX][mM][lL]\b")
 _NAME = r"[^\W\d][\w.-]*"
 _START = re.compile(
-    rf"<({_NAME}(?::{_NAME})?)((?:[{SPACE}]+[\w:.-]+[{SPACE}]*=[{SPACE}]*"
-    rf"""(?:"[^"<]*"|'[^'<]*'))*+)[{SPACE}]*(/?)>"""
+    rf"<({_NAME}(?::{_NAME})?)((?>(?:[{SPACE}]+[\w:.-]+[{SPACE}]*=[{SPACE}]*"
+    rf"""(?:"[^"<]*"|'[^'<]*'))*))[{SPACE}]*(/?)>"""
 )
+# An atomic group, not a possessive quantifier: those misbehave around groups in CPython 3.11.2.
 _ATTRIBUTE = re.compile(rf"""([\w:.-]+)[{SPACE}]*=[{SPACE}]*(?:"([^"]*)"|'([^']*)')""")
 _END_TAG = re.compile(rf"</({_NAME}(?::{_NAME})?)[{SPACE}]*>[{SPACE}]*")
 _BLANK = re.compile(rf"[{SPACE}]*")
-_TAG = re.compile(r"<(/?)([^\s<>/!?]+)([^<>]*?)(/?)>")
+_TAG = re.compile(r"<(/?)([^<>]*)>")
+_SHOWN = 200
+"""Characters of a name that an error shows."""
 _NAME_GIVEN = re.compile(r"""\bN[ \t\n]*=[ \t\n]*["']([^"'<]*)""")
 
 
@@ -150,7 +155,7 @@ def _clean(text: str) -> str:
             pos = end + 3
         elif text.startswith("<!DOCTYPE", start):
             fail(text, start, "a document type is not accepted")
-        elif text.startswith("<?", start) and not re.match(r"<\?[xX][mM][lL]\b", text[start:][:6]):
+        elif text.startswith("<?", start) and not _XML_INSTRUCTION.match(text, start):
             pos = _find(text, "?>", start + 2, "processing instruction") + 2
         else:
             fail(text, start, "malformed markup")
@@ -226,11 +231,15 @@ def _path(text: str, pos: int) -> str:
     for match in _TAG.finditer(text, 0, len(text)):
         if match.start() > pos:
             break
-        slash, tag, attributes, empty = match.groups()
+        slash, inside = match.groups()
+        words = inside.rstrip("/").split(None, 1)
+        if not words or inside[:1] in "!? \t\n/":
+            continue
         if slash:
             if open_tags and match.end() <= pos:
                 open_tags.pop()
-        elif not empty or match.start() == pos:
-            name = _NAME_GIVEN.search(attributes)
-            open_tags.append(f"{_local(tag)}[{name[1]}]" if name else _local(tag))
+        elif not inside.endswith("/") or match.start() == pos:
+            name = _NAME_GIVEN.search(words[1]) if len(words) > 1 else None
+            tag = _local(words[0][:_SHOWN])
+            open_tags.append(f"{tag}[{name[1][:_SHOWN]}]" if name else tag)
     return "/" + "/".join(open_tags) if open_tags else ""

@@ -17,6 +17,7 @@ TYPE_NAMES = re.compile(
 _NAME = re.compile("<T>([^<]*)</T>")
 _KNOWN: dict[str, TypeNames] = {}
 _KEPT = 1000
+_MARKUP_KEPT = 2000
 _PREFIX = "Deserialized."
 
 
@@ -27,7 +28,7 @@ def types_of(markup: str) -> TypeNames:
         names = tuple(map(parse_text, _NAME.findall(markup)))
         if len(_KNOWN) >= _KEPT:
             _KNOWN.clear()
-        if len(markup) < _KEPT:
+        if len(markup) < _MARKUP_KEPT:
             _KNOWN[markup] = names
     return names
 

@@ -21,8 +21,14 @@ from psrp.clixml.containers import (
     Stack,
     TypeNames,
 )
-from psrp.clixml.cursor import DEPTH_CEILING, MAX_DEPTH
-from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
+from psrp.clixml.objects import (
+    MemberSet,
+    ProgressRecord,
+    PSObject,
+    SecureString,
+    absorb_value,
+)
+from psrp.clixml.reader import DEPTH_CEILING, MAX_DEPTH
 from psrp.clixml.scalars import FORMAT
 from psrp.clixml.text import escape, escape_attribute, is_special, needs_escape
 from psrp.sansio import LocalProtocolError
@@ -34,6 +40,8 @@ Seal = Callable[[str], str]
 _SHORT = 1000
 _NAMES: dict[str, str] = {}
 _NAMES_KEPT = 4096
+_NAME_KEPT = 100
+"""Characters of the longest name that is kept: what a peer names must not fill the memory."""
 
 
 def dumps(
@@ -84,7 +92,7 @@ class Writer:
 
     def __init__(self, seal: Seal | None, max_depth: int, depth: int | None = None) -> None:
         if not 1 <= max_depth <= DEPTH_CEILING:
-            raise LocalProtocolError(f"max_depth is between 1 and {DEPTH_CEILING}")
+            raise LocalProtocolError(f"expected a max_depth of 1 to {DEPTH_CEILING}")
         self.pieces: list[str] = []
         self._seal = seal
         self._levels = float("inf") if depth is None else depth
@@ -204,11 +212,25 @@ class Writer:
             self._scalar(FORMAT[str], value.to_string or str(value.value), attribute)
             return
         self._begin(attribute, value)
+        if type(value.value) is PSObject:
+            value = self._flattened(value)
         inner = value.value
         if type(inner) in _CONTENT:
             self._ids.setdefault(id(inner), self._next - 1)
         self._content(value)
         self._end()
+
+    def _flattened(self, value: PSObject) -> PSObject:
+        """Return one object in place of an object that is the value of another."""
+        number = self._ids[id(value)]
+        names, adapted, extended = value.type_names, value.adapted, value.extended
+        flat = PSObject(names, adapted, extended, value.to_string, value.value)
+        while type(inner := flat.value) is PSObject:
+            if id(inner) in self._ids:
+                self._refuse("an object that is the value of another was written before")
+            self._ids[id(inner)] = number
+            absorb_value(flat)
+        return flat
 
     def _content(self, value: PSObject) -> None:
         inner = value.value
@@ -281,9 +303,11 @@ class Writer:
     def _name(self, name: Any) -> str:
         if not isinstance(name, str) or not name:
             self._refuse("a property needs a name, a string that is not empty")
-        if len(_NAMES) >= _NAMES_KEPT:
-            _NAMES.clear()
-        _NAMES[name] = given = f' N="{escape_attribute(name)}"'
+        given = f' N="{escape_attribute(name)}"'
+        if len(name) <= _NAME_KEPT:
+            if len(_NAMES) >= _NAMES_KEPT:
+                _NAMES.clear()
+            _NAMES[name] = given
         return given
 
     def _sequence(self, items: Any) -> None:

@@ -81,9 +81,9 @@ def test_forty_eight_objects_are_written_and_the_next_refused() -> None:
 
 @pytest.mark.parametrize("depth", [0, 101])
 def test_the_depth_that_can_be_asked_for_has_a_limit(depth: int) -> None:
-    with pytest.raises(LocalProtocolError, match="between 1 and 100"):
+    with pytest.raises(LocalProtocolError, match="of 1 to 100"):
         loads('<Obj RefId="0" />', max_depth=depth)
-    with pytest.raises(LocalProtocolError, match="between 1 and 100"):
+    with pytest.raises(LocalProtocolError, match="of 1 to 100"):
         dumps([1], max_depth=depth)
     assert loads(dumps(nest(100), max_depth=100), max_depth=100) == nest(100)
 

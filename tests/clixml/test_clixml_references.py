@@ -93,12 +93,6 @@ def test_a_cycle_deep_inside_is_closed_as_well(kind: str) -> None:
     assert identical(load_all(dump_all([outer, outer])), load_all(dump_all([outer, outer])))
 
 
-def test_an_object_whose_value_is_the_list_it_stands_in_is_closed_as_well() -> None:
-    text = '<Obj RefId="0"><LST><Obj RefId="1"><Ref RefId="0" /></Obj></LST></Obj>'
-    value = loads(text)
-    assert value[0].value is value
-
-
 def test_a_container_may_be_its_own_key() -> None:
     text = (
         '<Obj RefId="0"><DCT><En><Ref N="Key" RefId="0" /><I32 N="Value">1</I32></En>'

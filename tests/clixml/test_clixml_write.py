@@ -61,7 +61,7 @@ def test_a_class_that_extends_one_of_ours_is_written_as_that() -> None:
 
 def test_an_empty_object_is_an_empty_element() -> None:
     assert dumps(PSObject()) == b'<Obj RefId="0" />'
-    assert dumps(PSObject(value=PSObject())) == b'<Obj RefId="0"><Obj RefId="1" /></Obj>'
+    assert dumps(PSObject(value=PSObject())) == b'<Obj RefId="0" />'
     assert dumps(PSObject(adapted={})) == b'<Obj RefId="0"><Props /></Obj>'
     assert dumps(PSObject(to_string="")) == b'<Obj RefId="0"><ToString /></Obj>'
 

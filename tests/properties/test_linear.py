@@ -1,12 +1,11 @@
 """Twice the input costs twice the calls.
 
-Calls are counted, not seconds, for the clock of a busy machine tells nothing. What a call costs
-inside (copying, above all) is `make bench`'s to show: its figures per byte must not grow.
+Calls are counted, not seconds, because the clock of a busy machine says nothing. The cost inside a
+call (copying, above all) is shown by `make bench`: its figures per byte must not grow.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,21 +19,7 @@ from psrp.clixml.plain import to_plain
 from psrp.fragments import Defragmenter, Fragmenter, split
 from psrp.sansio import Side
 from tests.properties.machines import EVENTS, PIPELINE_ID, Machine
-
-
-def _calls(work: Callable[[], object]) -> int:
-    count = 0
-
-    def note(frame: object, event: str, arg: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
+from tests.properties.steps import calls
 
 
 def _drain(receiver: Defragmenter) -> None:
@@ -113,9 +98,9 @@ WORK = [
 
 
 @pytest.mark.parametrize("work", WORK)
-def test_twice_the_input_costs_twice_the_calls(work: Callable[[int], Callable[[], object]]) -> None:
+def test_twice_the_input_costs_twice_thecalls(work: Callable[[int], Callable[[], object]]) -> None:
     work(10)()  # what is made once is made now
-    once, twice = _calls(work(200)), _calls(work(400))
+    once, twice = calls(work(200)), calls(work(400))
     assert once > 100
     assert twice <= 2.1 * once
 
@@ -128,5 +113,5 @@ def test_a_document_that_refers_to_one_object_many_times_is_not_unfolded() -> No
     written = dumps(value)
     assert len(written) < 10_000
     work = [lambda: loads(written), lambda: to_json(value), lambda: to_plain(value)]
-    assert all(_calls(each) < 10_000 for each in work)
+    assert all(calls(each) < 10_000 for each in work)
     assert loads(written) == value
