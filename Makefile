@@ -1,4 +1,4 @@
-# make demo | test | test-deep | lint | bench | coverage | man | pictures | clean
+# make demo | test | test-deep | test-pythons | lint | bench | coverage | man | pictures | clean
 # Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
 
 SHELL := /bin/bash
@@ -18,7 +18,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
-.PHONY: help venv demo test test-deep lint bench coverage man pictures clean
+.PHONY: help venv demo test test-deep test-pythons lint bench coverage man pictures clean
 
 help:
 	@grep -m1 '^# make' Makefile
@@ -43,6 +43,23 @@ test: $(STAMP)
 
 test-deep: $(STAMP)
 	HYPOTHESIS_PROFILE=deep $(PYTEST)
+
+# The tests of psrp and sshsub under each other Python from 3.11 on that is found, the system's
+# included, because a user of a bare machine has that one.
+CORE_TESTS := tests/clixml tests/psrp tests/properties tests/strategies tests/sshsub
+test-pythons:
+	@for python in /usr/bin/python3 python3.11 python3.12 python3.13 python3.14; do \
+	    python=$$(command -v "$$python") || continue; \
+	    version=$$("$$python" -c 'import sys; v = sys.version_info; v < (3, 11) or print("%d.%d.%d" % v[:3])'); \
+	    venv=build/pythons/$$version; \
+	    if [ -z "$$version" ] || [ -e "$$venv/.tested" ]; then continue; fi; \
+	    echo "== $$python ($$version)"; \
+	    "$$python" -m venv "$$venv" || { echo "skipped: no venv module" >&2; rm -rf "$$venv"; continue; }; \
+	    "$$venv/bin/python" -m pip install --quiet --disable-pip-version-check '.[dev]' \
+	        || { echo "skipped: the requirements do not install" >&2; rm -rf "$$venv"; continue; }; \
+	    "$$venv/bin/python" -m pytest -n $(JOBS) -q -p no:cacheprovider $(ARGS) $(CORE_TESTS); \
+	    touch "$$venv/.tested"; \
+	done; rm -f build/pythons/*/.tested
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psrp.clixml.cursor import MAX_DEPTH
-from psrp.clixml.reader import NAMESPACE
+from psrp.clixml.reader import MAX_DEPTH, NAMESPACE
 from psrp.clixml.text import escape_attribute
 from psrp.clixml.write import Seal, Writer, indent
 from psrp.sansio import LocalProtocolError

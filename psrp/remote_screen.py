@@ -1,5 +1,5 @@
-"""The client's screen as a server knows it: read from what the client told when it opened the
-pool, never asked for. ``ServerRemoteHostRawUserInterface.cs``; spec-notes/host.md
+"""The client's screen as a server knows it: from the HostInfo of the client, without host calls.
+``ServerRemoteHostRawUserInterface.cs``; spec-notes/host.md
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from psrp.host import HostDefaultData, HostInfo
 from psrp.host_methods import HostMethodId as Method
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["Screen"]
+__all__ = ["RemoteScreen"]
 
 _READS = {
     Method.GetForegroundColor: "foreground_color",
@@ -38,27 +38,27 @@ _WRITES = {
 }
 
 
-class Screen:
-    """Answers reads of the screen, and follows what the server writes to it."""
+class RemoteScreen:
+    """Answers the getters of the screen, and records what the setters change."""
 
     def __init__(self, info: HostInfo) -> None:
         known = None if info.is_host_raw_ui_null else info.default_data
         self.data = known or HostDefaultData(**dict.fromkeys(_READS.values()))
 
     def read(self, method: int) -> Any:
-        """The answer of a getter.
+        """Return the answer of a getter.
 
-        Raises LocalProtocolError for what the client did not tell and for what a server cannot
+        Raises LocalProtocolError for what the client did not supply and for what a server cannot
         know (KeyAvailable, GetBufferContents): PowerShell's server throws NotImplemented there.
         """
         name = _READS.get(Method(method))
         value = None if name is None else getattr(self.data, name)
         if value is None:
-            raise LocalProtocolError(f"{Method(method).name}: the client did not tell")
+            raise LocalProtocolError(f"{Method(method).name}: not supplied by the client")
         return value
 
     def write(self, method: int, arguments: tuple[Any, ...]) -> None:
-        """Remember what a setter sets; the call itself still goes to the client."""
+        """Record what a setter sets; the call itself still goes to the client."""
         name = _WRITES.get(Method(method))
         if name is not None:
             (value,) = arguments

@@ -7,8 +7,8 @@ import pytest
 from psrp.host import HostDefaultData, HostInfo
 from psrp.host_methods import HostMethodId as Method
 from psrp.host_types import Coordinates, Size
+from psrp.remote_screen import RemoteScreen
 from psrp.sansio import LocalProtocolError
-from psrp.screen import Screen
 
 TOLD = HostDefaultData(
     foreground_color=7,
@@ -26,7 +26,7 @@ TOLD = HostDefaultData(
 
 def test_getters_are_answered_from_what_the_client_told() -> None:
     """Statement D44."""
-    screen = Screen(HostInfo.full(TOLD))
+    screen = RemoteScreen(HostInfo.full(TOLD))
     assert screen.read(Method.GetWindowSize) == Size(120, 50)
     assert screen.read(Method.GetCursorPosition) == Coordinates(3, 4)
     assert screen.read(Method.GetWindowTitle) == "a title"
@@ -37,18 +37,18 @@ def test_getters_are_answered_from_what_the_client_told() -> None:
 def test_what_a_server_cannot_know_is_not_asked_for(method: Method) -> None:
     """Statement D44."""
     with pytest.raises(LocalProtocolError, match=method.name):
-        Screen(HostInfo.full(TOLD)).read(method)
+        RemoteScreen(HostInfo.full(TOLD)).read(method)
 
 
 def test_a_client_without_a_screen_told_nothing() -> None:
     for info in (HostInfo.null(), HostInfo.full(HostDefaultData(window_size=None))):
-        with pytest.raises(LocalProtocolError, match="did not tell"):
-            Screen(info).read(Method.GetWindowSize)
+        with pytest.raises(LocalProtocolError, match="not supplied"):
+            RemoteScreen(info).read(Method.GetWindowSize)
 
 
 def test_setters_are_remembered() -> None:
     """Statement D44."""
-    screen = Screen(HostInfo.full(TOLD))
+    screen = RemoteScreen(HostInfo.full(TOLD))
     screen.write(Method.SetWindowTitle, ("another",))
     screen.write(Method.SetCursorPosition, (Coordinates(0, 0),))
     screen.write(Method.WriteLine2, ("no setter",))
