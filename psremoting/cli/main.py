@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
     "serve": ("psremoting.cli.serve:serve", "An endpoint on stdio, a socket, or over WS-Man."),
+    "winrs": ("psremoting.cli.winrs:winrs", "A program in a cmd shell, over WS-Man."),
 }
 """Name to the command object, and its line in the list of commands."""
 _CMDLETS = {

@@ -1,0 +1,148 @@
+"""`psrp winrs`: one program in a cmd shell of a Windows machine, over WS-Man."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+import trio
+
+from psremoting.cli.connecting import Connecting, connection_options, named_value
+from psremoting.client.wsman_carrier import translate
+from psremoting.client.wsman_setup import connections, shell_config
+from psremoting.errors import PSRemotingError
+from psremoting.powershell.error_view import error_text
+from psremoting.targets import SSHTarget, WSManTarget
+from wsman import names
+from wsman.errors import WSManError
+from wsman.trio_winrs import ProgramRun
+from wsman.winrs import ShellSettings
+
+if TYPE_CHECKING:
+    from wsman.requests import ShellConfig
+
+__all__ = ["winrs"]
+
+FAILED = 255
+"""The exit code when the program could not be run, or was lost."""
+_EPILOG = """\b
+Examples:
+  psrp winrs https://server --user-name me ipconfig /all
+  psrp winrs server --user-name me --authentication kerberos 'dir c:\\\\'
+  type_it | psrp winrs server --user-name me --input sort
+
+\b
+Exit codes:
+  N    the exit code of the program
+  255  the program could not be run, or the connection was lost
+  2    the command line is wrong
+"""
+
+
+@click.command(
+    epilog=_EPILOG,
+    short_help="Run a program in a cmd shell over WS-Man.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("--directory", metavar="PATH", default="", help="The directory to start in.")
+@click.option(
+    "--environment", metavar="NAME=VALUE", multiple=True,
+    help="A variable of the program; may be repeated.",
+)  # fmt: skip
+@click.option("--no-profile", is_flag=True, help="Do not load the user's profile.")
+@click.option(
+    "--code-page", type=click.IntRange(0, 65535), default=65001, show_default=True,
+    help="The code page of the streams; 65001 is UTF-8.",
+)  # fmt: skip
+@click.option(
+    "--skip-cmd-shell", is_flag=True, help="Start the program itself instead of cmd.exe /c."
+)
+@click.option("--input", "with_input", is_flag=True, help="Send standard input to the program.")
+@connection_options
+@click.argument("target")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def winrs(connecting: Connecting, target: str, command: tuple[str, ...], **given: Any) -> None:
+    """Run COMMAND on TARGET, a host name or a URL, and exit with its exit code.
+
+    Options come before TARGET. Output and errors go to standard output and standard error as
+    the program writes them. Ctrl+C interrupts the program; pressed again it ends the connection.
+    """
+    try:
+        code = trio.run(_run, _target(connecting, target), connecting, command, given)
+    except PSRemotingError as error:
+        click.echo(error_text(error.to_record("psrp winrs"), "normal"), err=True)
+        sys.exit(FAILED)
+    sys.exit(code)
+
+
+def _target(connecting: Connecting, text: str) -> WSManTarget:
+    """The target, which is WS-Man here also when it is a bare name."""
+    made = connecting.target(text)
+    if isinstance(made, SSHTarget):
+        made = connecting.target(f"wsman:{text}")
+    if not isinstance(made, WSManTarget):
+        raise click.UsageError(f"{text}: a cmd shell is reached over WS-Man only.")
+    return made
+
+
+def _settings(given: dict[str, Any]) -> ShellSettings:
+    return ShellSettings(
+        working_directory=given["directory"],
+        environment=tuple(
+            named_value(text, option="--environment") for text in given["environment"]
+        ),
+        code_page=given["code_page"],
+        no_profile=given["no_profile"],
+        skip_cmd_shell=given["skip_cmd_shell"],
+        console_mode=not given["with_input"],
+    )
+
+
+async def _run(
+    target: WSManTarget, connecting: Connecting, command: tuple[str, ...], given: dict[str, Any]
+) -> int:
+    options = connecting.session
+    config: ShellConfig = replace(
+        shell_config(target, None, options), resource_uri=names.RESOURCE_CMD
+    )
+    run = ProgramRun(connections(target, options), config, _settings(given), on_output=_write)
+    source = _standard_input() if given["with_input"] else None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_interrupt, run, nursery.cancel_scope)
+            code = await run.run(command[0], command[1:], source=source)
+            nursery.cancel_scope.cancel()
+    except* WSManError as group:
+        error = group.exceptions[0]
+        assert isinstance(error, WSManError)
+        raise translate(error, target.computer, opening=True) from None
+    else:
+        return FAILED if nursery.cancel_scope.cancelled_caught and code is None else code or 0
+
+
+def _write(stream: str, data: bytes) -> None:
+    sink = sys.stderr if stream == "stderr" else sys.stdout
+    sink.buffer.write(data)
+    sink.buffer.flush()
+
+
+async def _standard_input() -> AsyncIterator[bytes]:
+    descriptor = sys.stdin.fileno()
+    while data := await trio.to_thread.run_sync(os.read, descriptor, 65536, abandon_on_cancel=True):
+        yield data
+
+
+async def _interrupt(run: ProgramRun, scope: trio.CancelScope) -> None:
+    """Ctrl+C once is the program's, twice is ours."""
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        first = True
+        async for _ in signals:
+            if not first:
+                scope.cancel()
+            run.interrupt()
+            first = False
