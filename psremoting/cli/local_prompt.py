@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psremoting.console.nodes import Block, Constant, WrittenNumber
-from psremoting.console.parser import parse
+from psremoting.cli.shell_words import is_number, literal, number_or_text
 from psremoting.console.tables import find_command
 from psremoting.powershell.binder import Given
 from psremoting.powershell.parameters import CommandTable
@@ -24,7 +23,6 @@ __all__ = ["Cmdlet", "cmdlet", "given_of", "open_console", "run_text"]
 
 _KEBAB = re.compile(r"--([A-Za-z][A-Za-z-]*)(?:=(.*))?", re.DOTALL)
 _NAMED = re.compile(r"-([A-Za-z][A-Za-z]*)(?::(.*))?", re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 def open_console() -> int:
@@ -38,8 +36,8 @@ def run_text(text: str) -> int:
     """Run a text of the local prompt; the exit code."""
 
     async def work(workspace: Workspace) -> None:
-        from psremoting.console.error_reports import ParseError
-        from psremoting.console.running import run_text as run
+        from psremoting.console.interpreter import run_text as run
+        from psremoting.powershell.parse_errors import ParseError
 
         try:
             await run(workspace, text)
@@ -89,7 +87,7 @@ class Cmdlet(click.Command):
             ctx.exit(0)
 
         async def work(workspace: Workspace) -> None:
-            from psremoting.console.running import run_command
+            from psremoting.console.interpreter import run_command
 
             await run_command(workspace, self.table, given_of(self.table, ctx.args))
 
@@ -142,38 +140,8 @@ def _switch_or_value(word: str, *, several: bool) -> Any:
 
 def _value(word: str, *, several: bool) -> Any:
     if word.startswith(("@{", "{")):
-        return _literal(word)
+        return literal(word)
     pieces = [piece.strip() for piece in word.split(",")]
-    numbers = all(_NUMBER.fullmatch(piece) for piece in pieces)
-    if len(pieces) > 1 and (several or numbers):
-        return [_plain(piece) for piece in pieces]
-    return _plain(word)
-
-
-def _plain(word: str) -> Any:
-    return WrittenNumber(word) if _NUMBER.fullmatch(word) else word
-
-
-def _literal(word: str) -> Any:
-    """A hashtable or a script block. Raises ParseError."""
-    (statement,) = parse(f"$x = {word}").statements
-    (element,) = statement.value.elements  # type: ignore[union-attr]
-    return _constant(element)
-
-
-def _constant(node: Any) -> Any:
-    if isinstance(node, Constant):
-        return node.value
-    if isinstance(node, Block):
-        return node.block
-    if hasattr(node, "pairs"):
-        made = {}
-        for key, statement in node.pairs:
-            (element,) = statement.elements
-            if hasattr(element, "name") and hasattr(element, "arguments"):
-                # A bare word behind = is a command at the prompt; a shell has no quotes left.
-                made[_constant(key)] = element.name
-            else:
-                made[_constant(key)] = _constant(element)
-        return made
-    raise click.UsageError("A value on the command line has only texts, numbers and tables.")
+    if len(pieces) > 1 and (several or all(map(is_number, pieces))):
+        return [number_or_text(piece) for piece in pieces]
+    return number_or_text(word)

@@ -47,10 +47,9 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from psremoting.cli.main import main
-
     kind = get_completion_class(shell)
     assert kind is not None
+    main = click.get_current_context().find_root().command
     made = kind(main, {}, _PROGRAM, _VARIABLE)
     # Not `source`: it asks the bash of this machine for its version, whoever the script is for.
     click.echo((made.source_template % made.source_vars()).strip())

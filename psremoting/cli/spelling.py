@@ -1,9 +1,9 @@
-"""PowerShell's own spelling of a command line, for those who have it in their fingers.
+"""PowerShell's spelling of the options of our own commands.
 
     psrp Invoke-Command -HostName UserA@server -KeyFilePath key -ScriptBlock { hostname }
 
-A parameter is found as PowerShell finds it: without regard to case, by as much of its name as
-no other shares, with its value behind a colon or in the next word.
+A parameter is found as PowerShell finds it: ignoring case, by any unambiguous abbreviation, with
+its value after a colon or in the next word.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ import re
 
 import click
 
+from psremoting.powershell.binding_errors import BindingError
+from psrp.clixml import Dictionary
+
 __all__ = ["CMDLETS", "PowerShellSpelled", "hashtable", "respelled"]
 
 CMDLETS = {
     "invoke-command": "invoke",
     "icm": "invoke",
 }
-"""What PowerShell calls our commands, in lower case."""
+"""PowerShell's names of our commands, in lower case."""
 
 _PARAMETER = re.compile(r"-([A-Za-z]{2,})(?::(.*))?", re.DOTALL)
-_TEXT = r"""\s*(?:'([^']*)'|"([^"]*)"|([^=;\s]*))\s*"""
-_PAIR = re.compile(f"{_TEXT}={_TEXT}(?:;|$)")
-#: Parameters that are no option here but words: where a target stands, and where the script.
+#: Parameters that are positional here: the targets and the script.
 _TARGETS = ("HostName", "ComputerName")
 _SCRIPT = "ScriptBlock"
 
 
 class PowerShellSpelled(click.Command):
-    """A command that takes its options in PowerShell's spelling as well."""
+    """A command that also takes its options in PowerShell's spelling."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, respelled(args, self.get_params(ctx)))
 
 
 def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
-    """The same words as this command knows them; what stands behind ``--`` is left alone.
+    """Return the words with our own options; those after ``--`` stay as they are.
 
     Raises click.UsageError for a parameter that could be two, or that lacks its value.
     """
@@ -91,11 +92,8 @@ def _find(text: str, names: dict[str, tuple[str, bool]]) -> str | None:
         return folded[wanted]
     found = [name for name in folded if name.startswith(wanted)]
     if len(found) > 1:
-        several = ", ".join(f"-{folded[name]}" for name in found)
-        raise click.UsageError(
-            f"Parameter cannot be processed because the parameter name '{text}' is ambiguous. "
-            f"Possible matches include: {several}."
-        )
+        several = "".join(f" -{folded[name]}" for name in found)
+        raise click.UsageError(BindingError("AmbiguousParameter", text, several).message)
     return folded[found[0]] if found else None
 
 
@@ -114,14 +112,10 @@ def _block(value: str, words: object) -> str:
 
 def hashtable(text: str) -> list[str]:
     """``@{Name='value'; Other=x}`` as ``NAME=VALUE`` texts. Raises click.BadParameter."""
-    inner = text.strip()[2:-1]
-    pairs, at = [], 0
-    while at < len(inner):
-        found = _PAIR.match(inner, at)
-        if found is None or found.end() == at:
-            raise click.BadParameter(f"{text!r} is not a hash table of names and texts")
-        key = next(part for part in found.group(1, 2, 3) if part is not None)
-        value = next(part for part in found.group(4, 5, 6) if part is not None)
-        pairs.append(f"{key}={value}")
-        at = found.end()
-    return pairs
+    from psremoting.cli.shell_words import literal
+    from psremoting.powershell.text import to_text
+
+    value = literal(text)
+    if not isinstance(value, Dictionary):
+        raise click.BadParameter(f"{text!r}: expected a hashtable, such as @{{Name='value'}}")
+    return [f"{to_text(key)}={to_text(item)}" for key, item in value.items()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psremoting.console.parameter_types import plain_value
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.binder import Binding, Complete, Given, bind, bind_input
 from psremoting.powershell.binding_errors import BindingError, MissingMandatory
@@ -40,9 +39,7 @@ class Call:
         self.workspace = workspace
         self.table = table
         self.inputs = inputs
-        self.arguments = [
-            each if each.bare else Given(each.name, plain_value(each.value)) for each in arguments
-        ]
+        self.arguments = list(arguments)
         self.binding = Binding(table)
         self.run_block = run_block
         """Runs a text at this prompt."""

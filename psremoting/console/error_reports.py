@@ -9,25 +9,9 @@ __all__ = [
     "CommandFailure",
     "CommandNotFound",
     "NotBuilt",
-    "ParseError",
     "SSHConnectionError",
     "WSManMissing",
 ]
-
-
-class ParseError(PSRemotingError):
-    """A text that cannot be read. ``incomplete``: more of it might make it right."""
-
-    category = ErrorCategory.ParserError
-    exception_type = "System.Management.Automation.ParentContainsErrorRecordException"
-
-    def __init__(
-        self, message: str, error_id: str, *, at: int = 0, incomplete: bool = False
-    ) -> None:
-        super().__init__(message, error_id=error_id)
-        self.at = at
-        """Characters in front of the place."""
-        self.incomplete = incomplete
 
 
 class CommandNotFound(PSRemotingError):

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from psremoting.console.nodes import ScriptBlock, WrittenNumber
-from psremoting.console.properties import property_of
 from psremoting.options import SessionOption
 from psremoting.powershell.binding_errors import BindingError
 from psremoting.powershell.conversion import ConversionError, convert, to_text
+from psremoting.powershell.members import property_of
 from psremoting.powershell.parameters import ABSENT, Parameter, roles_of
 from psremoting.session_table import SessionEntry
-from psrp.clixml import Dictionary, PSObject
+from psrp.clixml import Dictionary, ScriptBlock
 
 __all__ = [
     "AUTHENTICATION",
     "as_text",
     "converted",
     "parameter",
-    "plain_value",
     "property_or_absent",
 ]
 
@@ -80,7 +78,7 @@ def parameter(
 def converted(value: Any, known: Parameter) -> Any:
     """Return ``value`` for a parameter outside of a command line. Raises BindingError."""
     try:
-        return known.convert(value) if known.convert else convert(plain_value(value), known.type)
+        return known.convert(value) if known.convert else convert(value, known.type)
     except ConversionError as error:
         raise BindingError("CannotConvertArgumentNoMessage", known.name, error.message) from None
 
@@ -88,24 +86,14 @@ def converted(value: Any, known: Parameter) -> Any:
 # -- values of the language
 
 
-def plain_value(value: Any) -> Any:
-    """Return a value of the prompt's language as one of the protocol."""
-    if isinstance(value, WrittenNumber):
-        number = int(value)
-        return number if str(number) == value.text else PSObject(value=number, to_string=value.text)
-    if isinstance(value, list):
-        return [plain_value(item) for item in value]
-    return value
-
-
 def as_text(value: object) -> str:
     """Return a value as a text; a script block is its code."""
     if isinstance(value, ScriptBlock):
-        return value.text
+        return str(value)
     if type(value).__module__.startswith("psremoting."):
         # An object that only this prompt has.
         return str(value)
-    return to_text(plain_value(value))
+    return to_text(value)
 
 
 def property_or_absent(value: Any, name: str) -> Any:
@@ -175,11 +163,11 @@ def _string(value: Any) -> str:
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "authentication": _authentication,
     "credential": _credential,
-    "hashtable": _only("hashtable", dict, Dictionary),
+    "hashtable": _only("hashtable", Dictionary),
     "object": lambda value: value,
     "pssession": _only("pssession", SessionEntry),
     "scriptblock": _only("scriptblock", ScriptBlock),
-    "sessionoption": _only("sessionoption", SessionOption, dict, Dictionary),
+    "sessionoption": _only("sessionoption", SessionOption, Dictionary),
 }
 _FITS: dict[str, Callable[[Any], bool]] = {
     "authentication": lambda value: False,

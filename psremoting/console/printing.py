@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from psremoting.console.properties import CommandInfo, named_properties
+from psremoting.console.properties import CommandInfo
 from psremoting.console.surface import Surface
 from psremoting.options import SessionOption
 from psremoting.powershell.formatting import (
@@ -18,6 +18,7 @@ from psremoting.powershell.formatting import (
     list_view,
     table_view,
 )
+from psremoting.powershell.members import properties
 from psremoting.powershell.value_members import Enumeration
 from psremoting.powershell.views import Column, View
 from psremoting.session_table import SessionEntry
@@ -100,7 +101,7 @@ def _as_object(value: Any) -> Any:
     """A value of the prompt as one that the formatting knows."""
     for kind, name in _TYPES.items():
         if isinstance(value, kind):
-            members = named_properties(value) or {}
+            members = properties(value)
             shown = {
                 each: Enumeration(item) if each in _ENUMERATIONS else item
                 for each, item in members.items()
@@ -141,7 +142,7 @@ def _spelled(names: Sequence[str], values: Sequence[Any]) -> list[str]:
 def _all_names(values: Sequence[Any]) -> list[str]:
     known: dict[str, str] = {}
     for value in values:
-        keys = value.keys() if isinstance(value, dict) else named_properties(value) or {}
+        keys = properties(value)
         for key in keys:
             known.setdefault(str(key).casefold(), str(key))
     return list(known.values())

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from psremoting.console.argument_completion import LocalCompletion
-from psremoting.console.error_reports import ParseError
-from psremoting.console.parser import parse
-from psremoting.console.running import run_text
+from psremoting.console.interpreter import run_text
 from psremoting.console.terminal_surface import TerminalSurface
 from psremoting.console.workspace import Workspace
+from psremoting.powershell.parse_errors import ParseError
+from psremoting.powershell.parser import parse
 from psremoting.session import PSSession
 from psremoting.session_table import Opener
 from psremoting.shell.entering import Console, open_console

@@ -1,24 +1,22 @@
-"""The properties of values, as the language sees them."""
+"""The properties of objects that only the local prompt has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from psremoting.console.nodes import ScriptBlock
 from psremoting.options import SessionOption
+from psremoting.powershell.members import properties
 from psremoting.session_table import PROPERTIES, SessionEntry
-from psrp.clixml import Dictionary, PSObject
-from psrp.enums import ErrorCategory
-from psrp.records import ErrorRecord
+from psrp.clixml import PSObject
+from psrp.frozen import dataclass
+from psrp.records import ErrorCategory, ErrorRecord
 
-__all__ = ["CommandInfo", "named_properties", "property_of"]
+__all__ = ["CommandInfo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandInfo:
-    """What Get-Command gives."""
+    """One command, as Get-Command gives it."""
 
     name: str
     synopsis: str
@@ -28,11 +26,13 @@ class CommandInfo:
         return self.name
 
 
-def _session(entry: SessionEntry) -> dict[str, Any]:
+@properties.register
+def _(entry: SessionEntry) -> dict[str, Any]:
     return {name: getattr(entry, own) for name, own in PROPERTIES.items()}
 
 
-def _error(record: ErrorRecord) -> dict[str, Any]:
+@properties.register
+def _(record: ErrorRecord) -> dict[str, Any]:
     category = ErrorCategory.text(record.category)
     return {
         "Exception": PSObject.custom(Message=record.message),
@@ -48,55 +48,12 @@ def _error(record: ErrorRecord) -> dict[str, Any]:
     }
 
 
-def _object(value: PSObject) -> dict[str, Any]:
-    return {name: value[name] for name in value}
+@properties.register
+def _(value: SessionOption) -> dict[str, Any]:
+    names = type(value).__slots__
+    return {name.title().replace("_", ""): getattr(value, name) for name in names}
 
 
-def _options(value: SessionOption) -> dict[str, Any]:
-    return {name.title().replace("_", ""): getattr(value, name) for name in value.__slots__}
-
-
-_MAKERS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    SessionEntry: _session,
-    ErrorRecord: _error,
-    PSObject: _object,
-    SessionOption: _options,
-    Dictionary: lambda value: {str(name): item for name, item in value.items()},
-    str: lambda value: {"Length": len(value)},
-    ScriptBlock: lambda _: {},
-    CommandInfo: lambda value: {
-        "CommandType": value.command_type,
-        "Name": value.name,
-        "Synopsis": value.synopsis,
-    },
-}
-
-
-def named_properties(value: object) -> dict[str, Any] | None:
-    """Its properties by name, in order; None for a value that has none, such as a number."""
-    for kind, make in _MAKERS.items():
-        if isinstance(value, kind):
-            return make(value)
-    return None
-
-
-def property_of(value: object, name: str) -> Any:
-    """A property, or a value of a hashtable, without regard to case; None if there is none.
-
-    Of several objects it is a list of those of each.
-    """
-    wanted = name.casefold()
-    if isinstance(value, list):
-        if wanted in ("count", "length"):
-            return len(value)
-        found = [property_of(item, name) for item in value]
-        return [item for item in found if item is not None] or None
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(key, str) and key.casefold() == wanted:
-                return item
-        return len(value) if wanted == "count" else None
-    for own, item in (named_properties(value) or {}).items():
-        if own.casefold() == wanted:
-            return item
-    return None
+@properties.register
+def _(value: CommandInfo) -> dict[str, Any]:
+    return {"CommandType": value.command_type, "Name": value.name, "Synopsis": value.synopsis}

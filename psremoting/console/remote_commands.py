@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from psremoting.client.streams import StreamKind
 from psremoting.console.calls import Call
 from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
 from psremoting.console.error_reports import CommandFailure, NotBuilt
-from psremoting.console.nodes import ScriptBlock
 from psremoting.console.parameter_types import as_text
 from psremoting.errors import (
     STATE_BROKEN,
@@ -28,7 +26,6 @@ from psremoting.powershell.record_text import record_text
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
-from psrp import clixml
 from psrp.clixml import Dictionary, PSObject
 from psrp.records import ErrorCategory, ErrorRecord
 from psrp.sansio import LocalProtocolError
@@ -65,7 +62,7 @@ async def invoke_command(call: Call) -> None:
         if binding[name]:
             raise NotBuilt(f"A background job ({shown})", instead="")
     if binding.set_name == "InProcess":
-        await call.run_block(binding["ScriptBlock"].text, call.emit)
+        await call.run_block(binding["ScriptBlock"], call.emit)
         return
     work = _Work(call, binding, inputs)
     targets = (
@@ -153,7 +150,7 @@ class _Work:
 
 def _script(binding: Binding) -> str:
     if "ScriptBlock" in binding:
-        return str(binding["ScriptBlock"].text)
+        return str(binding["ScriptBlock"])
     path = binding["FilePath"]
     try:
         return Path(path).expanduser().read_text(encoding="utf-8-sig")
@@ -163,16 +160,12 @@ def _script(binding: Binding) -> str:
 
 def _sendable(value: Any) -> Any:
     """A value of the language as one of the protocol; what only lives here goes as its text."""
-    if isinstance(value, dict):
-        return Dictionary({_sendable(key): _sendable(item) for key, item in value.items()})
+    if isinstance(value, Dictionary):
+        pairs = ((_sendable(key), _sendable(item)) for key, item in value.items())
+        return Dictionary(pairs, value.type_names)
     if isinstance(value, list):
         return [_sendable(item) for item in value]
     if isinstance(value, ErrorRecord):
         return value.to_object()
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    if value is None or isinstance(
-        value, bool | float | str | bytes | UUID | PSObject | Dictionary
-    ):
-        return value
-    return clixml.ScriptBlock(value.text) if isinstance(value, ScriptBlock) else as_text(value)
+    here = type(value).__module__.startswith("psremoting.")
+    return as_text(value) if here else value

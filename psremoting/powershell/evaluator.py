@@ -52,6 +52,10 @@ class Scope:
         """The value of a script block. Raises Unsupported."""
         raise Unsupported("a script block in an argument")
 
+    def text(self, value: Any) -> str:
+        """The text of a value within a string."""
+        return to_text(value)
+
     def now(self) -> datetime:
         """The time for ``[datetime]::Now``, aware."""
         return datetime.now(UTC).astimezone()
@@ -224,7 +228,8 @@ class Evaluator:
 
     async def _expanded(self, parts: tuple[str | s.Expression, ...]) -> str:
         texts = [
-            part if isinstance(part, str) else to_text(await self.value(part)) for part in parts
+            part if isinstance(part, str) else self.scope.text(await self.value(part))
+            for part in parts
         ]
         if sum(map(len, texts)) > operators.MAX_ITEMS and len(texts) > 1:
             raise Unsupported("a text this long")

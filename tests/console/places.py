@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from psremoting.client.hosts import NULL_HOST, Host
-from psremoting.console.error_reports import ParseError
-from psremoting.console.running import run_text
+from psremoting.console.interpreter import run_text
 from psremoting.console.workspace import Workspace
 from psremoting.errors import PSRemotingTransportError, process_ended
+from psremoting.powershell.parse_errors import ParseError
 from psremoting.session import PSSession
 from tests.session.servers import fake_server
 

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from psremoting.console.nodes import Constant, Named, ScriptBlock
-from psremoting.console.parameter_types import plain_value
-from psremoting.console.parser import parse
 from psremoting.console.tables import COMMANDS, ENTER, GET, INVOKE, NEW, REMOVE, find_command
+from psremoting.powershell import syntax as s
 from psremoting.powershell.binder import Binding, Given, bind, bind_input
 from psremoting.powershell.binding_errors import BindingError, MissingMandatory
+from psremoting.powershell.evaluator import Scope, argument_value
+from psremoting.powershell.parser import parse
 from psremoting.session_table import SessionEntry
+from psrp.clixml import ScriptBlock
 
 
 class _Session:
@@ -34,26 +35,27 @@ TABLES = {table.name: table for table in COMMANDS}
 
 
 def line(text: str, *values: Any) -> Binding:
-    """Bind ``text``; each ``?`` in it stands for the next of ``values``."""
+    """Bind ``text``; each ``?`` in it is replaced by the next of ``values``."""
     rest = list(values)
-    (statement,) = parse(text).statements
-    (call,) = statement.elements  # type: ignore[union-attr]
+    ((call,),) = [each.elements for each in parse(text).statements if isinstance(each, s.Pipeline)]
+    assert isinstance(call, s.CommandCall)
+    assert isinstance(call.name, s.StringConstant)
     given = []
-    for each in call.arguments:  # type: ignore[union-attr]
-        if isinstance(each, Named):
+    for each in call.arguments:
+        if isinstance(each, s.CommandParameter):
             value = Given.NOTHING if each.value is None else _value(each.value, rest)
             given.append(Given(each.name, value))
         else:
             given.append(Given(None, _value(each, rest)))
-    return bind(TABLES[call.name], given)  # type: ignore[union-attr]
+    return bind(TABLES[call.name.value], given)
 
 
-def _value(node: Any, rest: list[Any]) -> Any:
-    if isinstance(node, Constant):
-        return rest.pop(0) if node.value == "?" else plain_value(node.value)
-    if hasattr(node, "items"):
+def _value(node: s.Expression, rest: list[Any]) -> Any:
+    if node == s.StringConstant("?"):
+        return rest.pop(0)
+    if isinstance(node, s.ArrayLiteral):
         return [_value(item, rest) for item in node.items]
-    return {"true": True, "false": False, "null": None}[node.name]
+    return argument_value(node, Scope())
 
 
 @pytest.mark.parametrize(

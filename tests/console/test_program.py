@@ -12,9 +12,9 @@ import pytest
 
 from psremoting.cli.local_prompt import given_of
 from psremoting.cli.main import main
-from psremoting.console.nodes import ScriptBlock
 from psremoting.console.tables import COMMANDS, ENTER, INVOKE, NEW, REMOVE
 from psremoting.powershell.binder import Given, bind
+from psrp.clixml import ScriptBlock
 
 _SSH = """#!{python}
 import os, sys
