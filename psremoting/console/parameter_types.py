@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from psremoting.options import SessionOption
@@ -11,7 +12,7 @@ from psremoting.powershell.conversion import ConversionError, convert, to_text
 from psremoting.powershell.members import property_of
 from psremoting.powershell.parameters import ABSENT, Parameter, roles_of
 from psremoting.session_table import SessionEntry
-from psrp.clixml import Dictionary, ScriptBlock
+from psrp.clixml import Dictionary, PSObject, ScriptBlock
 
 __all__ = [
     "AUTHENTICATION",
@@ -160,11 +161,18 @@ def _string(value: Any) -> str:
     return as_text(value)
 
 
+def _without_spelling(value: Any) -> Any:
+    """A number without the text that it was written as; any other value as it is."""
+    if isinstance(value, PSObject) and not value.type_names and not len(value):
+        return value.value if isinstance(value.value, int | float | Decimal) else value
+    return value
+
+
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "authentication": _authentication,
     "credential": _credential,
     "hashtable": _only("hashtable", Dictionary),
-    "object": lambda value: value,
+    "object": _without_spelling,
     "pssession": _only("pssession", SessionEntry),
     "scriptblock": _only("scriptblock", ScriptBlock),
     "sessionoption": _only("sessionoption", SessionOption, Dictionary),

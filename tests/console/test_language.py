@@ -24,7 +24,14 @@ from tests.console.places import prompt
         ("$NULL", ""),
         ("$a = 'x'; $A", "x"),
         ("$p = @{ InputObject = 'splatted' }; Write-Output @p", "splatted"),
-        ("$p = , 'x'", "Unexpected token ',' in expression or statement."),
+        ("$p = , 'x'; $p.Count", "1"),
+        ("1kb; 0x10; 1kb + 1", "1024\n16\n1025"),
+        ("Write-Output 1kb; Write-Output 0x10", "1024\n16"),
+        ("[int]'5' + 1; 'a' -in 'A', 'b'", "6\nTrue"),
+        ("1..3 | Write-Output", "1\n2\n3"),
+        ("'a' && 'b'; Get-PSSession -Id 9 -ea Ignore || 'c'", "a\nb\nc"),
+        ("$x = 1; $x += 2; $x ??= 5; $x", "3"),
+        ("& { 'in a block' }; & 'Write-Output' x", "in a block\nx"),
         ("{ Get-Date }", " Get-Date "),
         ("'abc'.Length", "3"),
         ("echo 1 -OutVariable kept; $kept", "1\n1"),
@@ -32,10 +39,29 @@ from tests.console.places import prompt
 )  # fmt: skip
 async def test_values_are_what_they_are_in_powershell(text: str, shown: str) -> None:
     async with prompt() as run:
-        if shown.startswith("Unexpected"):
-            assert shown in await run(text)
-        else:
-            assert (await run(text)).strip("\n") == shown
+        assert (await run(text)).strip("\n") == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "error_id"),
+    [
+        ("a )", "UnexpectedToken"),
+        ("'x'; if ($x) { y }", "KeywordNotSupported"),
+        ("'x'; Get-PSSession > file", "RedirectionNotSupported"),
+        ("param($a) 'x'", "KeywordNotSupported"),
+    ],
+)
+async def test_nothing_runs_of_a_text_that_is_not_of_the_language(text: str, error_id: str) -> None:
+    async with prompt() as run:
+        assert not (await run(text)).startswith("x")
+        assert run.error_ids() == [error_id]
+
+
+@pytest.mark.parametrize("text", ["'a'.ToUpper()", "Write-Output a &", "$x.y = 1", "[int]"])
+async def test_what_only_powershell_can_do_is_named(text: str) -> None:
+    async with prompt() as run:
+        assert "Only PowerShell itself can evaluate this: a" in await run(text)
+        assert run.error_ids() == ["NotSupported"]
 
 
 async def test_environment_and_automatic_variables(monkeypatch: pytest.MonkeyPatch) -> None:
