@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from psremoting.shell.simple import simple_statements
+from psremoting.powershell.evaluation_errors import Unsupported
+from psremoting.powershell.script_commands import script_commands
 from psrp import events as e
 from psrp.clixml import PSObject
 from psrp.commands import Command, PipelineResultTypes, PowerShell
@@ -86,7 +87,10 @@ def line_pipeline(id: UUID, line: str) -> e.CreatePipeline:
     """Return the pipeline that runs ``line`` and shows its output."""
     if is_exit(line):
         line = EXIT
-    statements = simple_statements(line) or ((Command(line, is_script=True),),)
+    try:
+        statements = script_commands(line)
+    except Unsupported:
+        statements = ((Command(line, is_script=True),),)
     if len(statements) == 1 and len(statements[0]) == 1:
         statements = ((_merging(statements[0][0]),),)
     shown = tuple((*statement, _OUT_DEFAULT) for statement in statements)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psremoting.shell.line_pipelines import error_pipeline, is_exit, line_pipeline
-from psremoting.shell.simple import simple_statements
 from psrp.commands import Command, Parameter
 
 ID = UUID(int=7)
@@ -27,39 +26,36 @@ SIMPLE = {
         [("Get-Thing", [("-Name", None), (None, "bob"), ("-Force", None)])]
     ],
     "Get-Thing -Name:bob": [[("Get-Thing", [("-Name:", "bob")])]],
-    "Get-Thing 5 -3 0": [[("Get-Thing", [(None, 5), (None, -3), (None, 0)])]],
+    "Get-Thing 5 -3 0": [[("Get-Thing", [(None, 5), (None, "-3"), (None, 0)])]],
     "Get-Thing $true $null": [[("Get-Thing", [(None, True), (None, None)])]],
     "Get-Thing *.txt ./a ..": [[("Get-Thing", [(None, "*.txt"), (None, "./a"), (None, "..")])]],
     "tool.exe -v": [[("tool.exe", [("-v", None)])]],
 }
 
 SCRIPTS = [
-    "", "   ", "$x", "$x = 5", "1", "'text'", "(Get-Date)", "Get-Date > file", "a | % { $_ }",
-    "a 2>&1", "Get-Thing $x", "Get-Thing (1)", "Get-Thing @{}", "Get-Thing @x", "a & b", "& a",
-    ". a", "a || b", "a && b", "if", "if (1) {}", "function f {}", "exit 3", "throw 'x'", "# no",
-    "a # no", "a `", "a 'b", 'a "$b"', 'a "`n"', "a 1kb", "a 0x10", "a 007", "a 1.5", "a 5.",
-    "a 99999999999", "a 'b'c", "a b'c'", "a -x.y", "a --% b", "a --x", "a -", "a,b", "a ,b", "a b,",
-    "a | ", "| a", "a [int]", "a “b”", "a 'b’s'", "return", "[int]5", "a{b}", "a -b:", "a é",
-    "using module x", "class A {}", "a 1..3", "a <b", "a ‘b’", "a – b",
+    "$x", "$x = 1", "a $x", "a (b)", "a { b }", "'a'", "1", "1 | a", "a > b", "a 2>$null", ". a",
+    "& { a }", "if (1) { a }", "a && b", "a 'b", 'a "$b"', "a b,", "a | ", "| a", "return",
+    "[int]5", "a -b:", "class A {}", "a <b", "a 'x'.ToUpper()", "# a", "", "function f {}",
 ]  # fmt: skip
 
 
-def shown(line: str) -> object:
-    found = simple_statements(line)
-    return found and [
-        [(each.text, [(p.name, p.value) for p in each.parameters]) for each in statement]
-        for statement in found
-    ]
+def sent(line: str) -> list[list[Command]]:
+    """The commands of a line, without the Out-Default that each statement ends with."""
+    return [list(each[:-1]) for each in line_pipeline(ID, line).powershell.statements]
 
 
 @pytest.mark.parametrize("line", SIMPLE)
 def test_a_simple_line_goes_as_commands(line: str) -> None:
-    assert shown(line) == SIMPLE[line]
+    assert SIMPLE[line] == [
+        [(each.text, [(p.name, p.value) for p in each.parameters]) for each in statement]
+        for statement in sent(line)
+    ]
 
 
 @pytest.mark.parametrize("line", SCRIPTS)
 def test_what_may_mean_more_goes_as_a_script(line: str) -> None:
-    assert simple_statements(line) is None
+    ((command,),) = sent(line)
+    assert (command.text, command.is_script) == (line, True)
 
 
 @given(st.text(max_size=60))
@@ -68,14 +64,6 @@ def test_any_line_can_be_sent(line: str) -> None:
     for statement in event.powershell.statements:
         assert statement[-1].text == "Out-Default"
         assert all(each.text for each in statement[:-1]) or not line
-
-
-@given(st.text(alphabet="ab-'\"$ ;|,\n{}()1.", max_size=30))
-def test_a_line_that_goes_as_commands_has_only_plain_ones(line: str) -> None:
-    for statement in simple_statements(line) or ():
-        for each in statement:
-            assert not each.is_script
-            assert not set(each.text) & set("'\"$;|,{}() \n")
 
 
 def test_one_command_merges_its_errors_and_several_do_not() -> None:
@@ -111,5 +99,5 @@ def test_an_error_is_piped_in_and_not_remembered() -> None:
 
 
 def test_parameters_keep_their_dash_as_the_real_client_sends_them() -> None:
-    ((command,),) = simple_statements("a -Verbose") or ()
+    ((command,),) = sent("a -Verbose")
     assert command.parameters == (Parameter("-Verbose", None),)
