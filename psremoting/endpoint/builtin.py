@@ -7,7 +7,8 @@ from typing import Any
 
 from psremoting.endpoint import interactive_commands
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
-from psremoting.endpoint.discovery import get_command, get_help
+from psremoting.endpoint.command_help import get_help
+from psremoting.endpoint.discovery import get_command
 from psremoting.endpoint.selection import measure_object, select_object
 
 __all__ = ["BUILT_IN"]

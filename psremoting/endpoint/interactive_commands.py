@@ -3,11 +3,14 @@ for `prompt` before each, and leaves with Exit-PSSession."""
 
 from __future__ import annotations
 
+import fnmatch
 from typing import Annotated, Any
 
 import trio
 
 from psremoting.endpoint.context import Context
+from psremoting.endpoint.error_records import CommandError
+from psremoting.endpoint.format_data import datetime_view
 from psremoting.endpoint.parameters import Input, Param
 from psremoting.endpoint.stages import Merged
 from psremoting.powershell.error_view import error_lines
@@ -74,18 +77,25 @@ async def prompt() -> str:
 
 async def clear_host(context: Context) -> None:
     """Empties the client's window."""
-    await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
-    await context.call_host(
-        HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
-    )
+    try:
+        await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
+        await context.call_host(
+            HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
+        )
+    except CommandError:
+        # PowerShell's hosts on Unix have no buffer to fill; their terminal knows the sequence.
+        await context.call_host(HostMethodId.Write1, "\x1b[H\x1b[2J\x1b[3J")
 
 
 async def get_format_data(
     type_name: Annotated[list[str], Param(help="Types, with wildcards.")] = ["*"],  # noqa: B006
     *,
     power_shell_version: Annotated[Any, Param(help="What the client can read.")] = None,
-) -> None:
-    """Gets the views of types; this endpoint has none of its own to give."""
+) -> Any:
+    """Gets the views of types. There is one: a client that asks for all takes none for a fault."""
+    if any(fnmatch.fnmatchcase("system.datetime", each.casefold()) for each in type_name):
+        return datetime_view()
+    return None
 
 
 async def tab_expansion(

@@ -38,11 +38,11 @@ from psrp.host import Credential
 from psrp.host_types import CREDENTIAL
 from psrp.properties import enum_object
 from psrp.records import ErrorRecord
-from psrp.sansio import LocalProtocolError
 
 __all__ = ["as_clixml", "unroll"]
 
 _MAX_DEPTH = 24
+_ORDERED = ("System.Collections.Specialized.OrderedDictionary", "System.Object")
 
 _AS_THEY_ARE = frozenset(
     {
@@ -86,68 +86,103 @@ def _is_table(value: Any) -> bool:
     return issubclass(kind, Mapping) or (hasattr(kind, "keys") and hasattr(kind, "__getitem__"))
 
 
-def as_clixml(value: Any, depth: int = 0) -> Any:
-    """``value`` in the types that CLIXML knows. Raises LocalProtocolError when it nests too deep.
+def as_clixml(value: Any) -> Any:
+    """Return ``value`` in the types that CLIXML knows.
 
     Data classes and named tuples become objects with their fields, other objects with their
-    public attributes; an enum keeps its name.
+    public attributes; an enum keeps its name, a table its order. What nests deeper than 24
+    levels, and a value inside itself, becomes a text, as in PowerShell.
     """
-    kind = type(value)
-    if kind in _AS_THEY_ARE:
+    if type(value) in _AS_THEY_ARE:
         return value
-    if depth > _MAX_DEPTH:
-        raise LocalProtocolError(f"a value nests more than {_MAX_DEPTH} deep")
-    if isinstance(value, enum.Enum):
-        return _enum(value, depth)
-    if kind is dict or _is_table(value):
-        return Dictionary(
-            [
-                (as_clixml(name, depth + 1), as_clixml(value[name], depth + 1))
+    return _Writer().write(value, 0)
+
+
+class _Writer:
+    """Converts one value. A value that occurs twice is converted once."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, Any] = {}
+        self._kept: list[Any] = []
+        self._inside: set[int] = set()
+
+    def write(self, value: Any, depth: int) -> Any:
+        if type(value) in _AS_THEY_ARE:
+            return value
+        key = id(value)
+        if key in self._made:
+            return self._made[key]
+        if depth > _MAX_DEPTH or key in self._inside:
+            return _shown(value)
+        self._inside.add(key)
+        try:
+            made = self._write(value, depth)
+        finally:
+            self._inside.remove(key)
+        # The value is kept, so that its id stays its own.
+        self._kept.append(value)
+        self._made[key] = made
+        return made
+
+    def _write(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if isinstance(value, enum.Enum):
+            return self._enum(value, depth)
+        if kind is dict or _is_table(value):
+            pairs = [
+                (self.write(name, depth + 1), self.write(value[name], depth + 1))
                 for name in value.keys()  # noqa: SIM118 - a row iterates over its values
             ]
+            return Dictionary(pairs, _ORDERED)
+        if isinstance(value, tuple) and (names := getattr(value, "_fields", None)) is not None:
+            return self._object(kind, dict(zip(names, value, strict=False)), depth)
+        if (items := _items(value)) is not None:
+            return List([self.write(item, depth + 1) for item in items])
+        for base, convert in _CONVERTERS:
+            if isinstance(value, base):
+                return convert(value)
+        if is_dataclass(value) and not isinstance(value, type):
+            members = {each.name: getattr(value, each.name) for each in fields(value)}
+            return self._object(kind, members, depth)
+        if callable(plain := getattr(value, "tolist", None)) and type(made := plain()) is not kind:
+            return self.write(made, depth + 1)
+        return self._any_object(value, depth)
+
+    def _enum(self, value: enum.Enum, depth: int) -> Any:
+        if isinstance(value.value, int) and -(2**31) <= value.value < 2**31:
+            return enum_object(type(value).__qualname__, int(value.value), value.name)
+        return self.write(value.value, depth + 1) if isinstance(value, str) else value.name
+
+    def _object(self, kind: type, members: Mapping[str, Any], depth: int) -> PSObject:
+        types = (
+            kind.__qualname__,
+            "System.Management.Automation.PSCustomObject",
+            "System.Object",
         )
-    if isinstance(value, tuple) and (names := getattr(value, "_fields", None)) is not None:
-        return _object(kind, dict(zip(names, value, strict=False)), depth)
-    if (items := _items(value)) is not None:
-        return List([as_clixml(item, depth + 1) for item in items])
-    for base, convert in _CONVERTERS:
-        if isinstance(value, base):
-            return convert(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        members = {each.name: getattr(value, each.name) for each in fields(value)}
-        return _object(kind, members, depth)
-    if callable(plain := getattr(value, "tolist", None)) and type(made := plain()) is not kind:
-        return as_clixml(made, depth + 1)
-    return _any_object(value, depth)
+        notes = {name: self.write(item, depth + 1) for name, item in members.items()}
+        return PSObject(types, extended=notes)
+
+    def _any_object(self, value: Any, depth: int) -> Any:
+        kind: Any = type(value)
+        members = {name: item for name, item in _attributes(value) if not name.startswith("_")}
+        has_text = kind.__str__ is not object.__str__
+        if not members or isinstance(value, type):
+            # The text that every object has tells where in memory it lies.
+            has_repr = kind.__repr__ is not object.__repr__
+            return str(value) if has_text or has_repr else kind.__qualname__
+        made = self._object(kind, members, depth)
+        if has_text:
+            made.to_string = str(value)
+        return made
 
 
-def _enum(value: enum.Enum, depth: int) -> Any:
-    if isinstance(value.value, int) and -(2**31) <= value.value < 2**31:
-        return enum_object(type(value).__qualname__, int(value.value), value.name)
-    return as_clixml(value.value, depth + 1) if isinstance(value, str) else value.name
-
-
-def _object(kind: type, members: Mapping[str, Any], depth: int) -> PSObject:
-    types = (
-        kind.__qualname__,
-        "System.Management.Automation.PSCustomObject",
-        "System.Object",
-    )
-    notes = {name: as_clixml(item, depth + 1) for name, item in members.items()}
-    return PSObject(types, extended=notes)
-
-
-def _any_object(value: Any, depth: int) -> Any:
-    kind: Any = type(value)
-    members = {name: item for name, item in _attributes(value) if not name.startswith("_")}
-    has_text = kind.__str__ is not object.__str__
-    if not members or isinstance(value, type):
-        # The text that every object has tells where in memory it lies.
-        return str(value) if has_text or kind.__repr__ is not object.__repr__ else kind.__qualname__
-    made = _object(kind, members, depth)
-    if has_text:
-        made.to_string = str(value)
-    return made
+def _shown(value: Any) -> str:
+    """Return the text in place of a value that is not written any deeper."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return "System.Object[]"
+    if isinstance(value, Mapping):
+        return _ORDERED[0]
+    return type(value).__qualname__
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:

@@ -35,6 +35,7 @@ from psremoting.endpoint.sync_context import SyncContext
 from psremoting.endpoint.threads import CommandStopped, ThreadSide
 from psrp.commands import Command, Parameter
 from psrp.records import ErrorRecord
+from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -405,12 +406,24 @@ class Stage(Streams):
         if self.out_of_sight:
             await trio.lowlevel.checkpoint()
         elif self.outbox is None:
-            await (self.pipeline.output if self.script is None else self.script.put)(value)
+            if self.script is None:
+                await self._send(value)
+            else:
+                await self.script.put(value)
         else:
             try:
                 await self.outbox.put(value)
             except NoMoreWanted:
                 raise _Enough from None
+
+    async def _send(self, value: Any) -> None:
+        """Send an object to the client; one that CLIXML cannot hold is an error of its own."""
+        try:
+            await self.pipeline.output(value)
+        except LocalProtocolError as error:
+            if self.pipeline.ended:
+                return
+            await self.error(self.record_of(error))
 
     async def settled(self) -> None:
         """Wait until the commands that follow have dealt with all output so far."""

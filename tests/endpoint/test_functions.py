@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -191,7 +192,8 @@ async def test_the_commands_of_a_restricted_session_and_their_aliases_are_there(
     result = await invoke(
         "Get-FormatData -TypeName * -PowerShellVersion 5.1; gcm GCM; 1,2 | measure"
     )
-    alias, counted = result.output
+    view, alias, counted = result.output
+    assert view["TypeName"] == "System.DateTime"
     assert (alias["ResolvedCommandName"], str(alias.to_string)) == ("Get-Command", "gcm")
     assert counted["Count"] == 2
     result = await invoke("Get-Command -CommandType Alias")
@@ -208,7 +210,7 @@ async def test_the_commands_of_a_restricted_session_and_their_aliases_are_there(
 async def test_a_command_of_ones_own_hides_an_alias() -> None:
     result = await invoke("select; Get-Command select", select=lambda: "mine")
     mine, info = result.output
-    assert (mine, info["CommandType"].to_string) == ("mine", "Function")
+    assert (mine, info["CommandType"]) == ("mine", "Function")
 
 
 async def test_a_real_clients_arguments_are_names_with_dashes_and_values_apart() -> None:
@@ -469,23 +471,58 @@ async def test_secrets_and_credentials_are_arguments_too() -> None:
             assert "hunter2" not in result.end.error.message
 
 
-async def test_a_value_that_clixml_cannot_hold_is_an_error_of_its_command() -> None:
+async def test_a_value_that_clixml_cannot_hold_is_an_error_and_the_rest_is_kept() -> None:
+    def several() -> Iterator[Any]:
+        yield from (1, Decimal("1e50"), 2)
+
+    result = await invoke(command("Get-Several"), **{"Get-Several": several})
+    assert (result.state, result.output) == ("COMPLETED", [1, 2])
+    (error,) = result.errors
+    assert error.fully_qualified_error_id == "LocalProtocolError,Get-Several"
+
+
+async def test_what_nests_too_deep_is_cut_to_a_text() -> None:
     def deep() -> Any:
         value: Any = []
-        for _ in range(100):
+        for _ in range(200):
             value = [value]
         return [value]
 
     result = await invoke(command("Get-Deep"), **{"Get-Deep": deep})
-    assert result.state == "FAILED"
-    assert "deep" in result.end.error.message
+    assert (result.state, result.errors) == ("COMPLETED", [])
+    value, depth = result.output[0], 0
+    while isinstance(value, list):
+        (value,), depth = value, depth + 1
+    assert (value, depth) == ("System.Object[]", 25)
+
+
+async def test_a_shared_value_is_written_once_and_in_linear_work() -> None:
+    def shared() -> Any:
+        value: Any = {"x": 1}
+        for _ in range(20):
+            value = [value] * 10
+        return [value]
+
+    result = await invoke(command("Get-Shared"), **{"Get-Shared": shared})
+    assert (result.state, result.errors) == ("COMPLETED", [])
+    assert len(result.output[0]) == 10
 
 
 async def test_help_and_commands_tell_what_the_signature_says(client_of_all: Client) -> None:
     result = await client_of_all.invoke("Get-Help Add-Number")
     (shown,) = result.output
     assert shown["Synopsis"] == "Adds two numbers."
-    assert "Add-Number [-A] <long> [[-B] <long>] [-Twice]" in shown["Syntax"]
+    assert "Add-Number [-A] <long> [[-B] <long>] [-Twice]" in shown.to_string
+    item = shown["syntax"]["syntaxItem"]
+    assert [each["name"] for each in item["parameter"]] == ["A", "B", "Twice"]
+    (about,) = (await client_of_all.invoke("Get-Command Add-Number -ShowCommandInfo")).output
+    (only,) = about["ParameterSets"]
+    first = only["Parameters"][0]
+    assert (first["Name"], first["IsMandatory"], first["ParameterType"]["FullName"]) == (
+        "A",
+        True,
+        "System.Int64",
+    )
     result = await client_of_all.invoke("Get-Command Add-Number,Get-C* | Select-Object Name")
     assert [each["Name"] for each in result.output] == [
         "Add-Number",
