@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import clixml, fragments, pools, prompt, sessions
+from bench import clixml, fragments, pools, powershell, prompt, sessions
 from bench.report import Clock, Table, as_json, lines
 
-SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt")
+SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell")
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
 
@@ -60,6 +60,9 @@ def main() -> None:
             show(pools.table(clock, quick=asked.quick), [])
         elif subject == "prompt":
             show(prompt.table(clock), [])
+        elif subject == "powershell":
+            for found in powershell.tables(clock, quick=asked.quick):
+                show(found, [])
         else:
             for found in sessions.tables(clock, quick=asked.quick):
                 show(found, [])
