@@ -65,6 +65,9 @@ class Session(Protocol):
     def receive(self, item: Outgoing) -> None:
         """Take a client's bytes for one target, or a step of the carrier."""
 
+    def connect(self, data: bytes, room: int) -> bytes:
+        """Take the connectXml of a new client; the connectResponseXml, empty where refused."""
+
     def data_to_send(self, room: int, target: UUID | None = None) -> Outgoing | None:
         """Give whole fragments of one target, ``room`` bytes at most, or a step that is done."""
 

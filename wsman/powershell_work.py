@@ -22,6 +22,8 @@ __all__ = ["PowerShellWork", "plugin_fault"]
 FRAGMENT = 32768
 """Bytes of one Stream at most: the plugin's packets."""
 _LEAST_ROOM = 512
+_ELEMENT = 192
+"""Bytes around the data of one Stream."""
 _MAX_COMMANDS = 10_000
 
 STREAM_SETS = 0x80540BB9
@@ -196,15 +198,16 @@ class PowerShellWork:
         command = self._find(command_id) if command_id else None
         target = command.id if command else None
         streams: list[v.StreamData] = []
-        while room >= _LEAST_ROOM:
-            out = self.session.data_to_send(min(room, FRAGMENT), target)
+        # With less room for another one a fragment would be cut, which some clients cannot read.
+        while room >= FRAGMENT or not streams:
+            out = self.session.data_to_send(max(min(room, FRAGMENT), _LEAST_ROOM), target)
             if out is None:
                 break
             if out.act is not None:
                 self._confirmed(out.act, command)
             if out.data:
                 data = compress(out.data) if self._compressed else out.data
-                room -= len(data) + _LEAST_ROOM // 8
+                room -= len(data) + _ELEMENT
                 streams.append(v.StreamData(name="stdout", data=data, command_id=command_id))
         if command is None:
             return v.ReceiveResponse(streams=tuple(streams)) if streams else None
@@ -241,14 +244,11 @@ class PowerShellWork:
         """A new client connects to the pool; the bytes of connectResponseXml. Raises Refusal."""
         if not data:
             raise plugin_fault(CONNECT_WITHOUT_DATA, "Expected connectXml with fragments.")
-        self.session.receive(Outgoing(act=TransportAct.CONNECT, data=data))
-        failure = self._taken_failure(TransportAct.CONNECT, None)
-        parts = []
-        while failure is None and (out := self.session.data_to_send(room, None)) is not None:
-            parts.append(out.data)
-        if not parts:
+        answer = self.session.connect(data, room)
+        if not answer:
+            failure = self._taken_failure(TransportAct.CONNECT, None)
             raise plugin_fault(CONNECT_FAILED, failure or "The pool did not answer.")
-        return b"".join(parts)
+        return answer
 
     def connect_command(self, command_id: str) -> None:
         """A new client connects to a command. Raises Refusal."""

@@ -80,10 +80,10 @@ def open_log(path: str) -> int:
     return fd
 
 
-def engine_of(functions: str | None, process: str | None) -> Engine:
+def engine_of(functions: str | None, process: str | None, *, reconnects: bool = False) -> Engine:
     """The engine that one of the two texts describes. Raises CannotServe."""
     try:
-        return _engine(functions, process)
+        return _engine(functions, process, reconnects=reconnects)
     except Exception as error:
         # A module that is loaded may raise anything.
         if not isinstance(error, (ImportError, AttributeError, TypeError, ValueError)):
@@ -94,14 +94,14 @@ def engine_of(functions: str | None, process: str | None) -> Engine:
         raise CannotServe(str(error)) from None
 
 
-def _engine(functions: str | None, process: str | None) -> Engine:
+def _engine(functions: str | None, process: str | None, *, reconnects: bool) -> Engine:
     if process is not None:
         command = shlex.split(process)
         if not command:
             raise ValueError("--process needs a command line")
         from psremoting.endpoint.process import ProcessEngine
 
-        return ProcessEngine(command)
+        return ProcessEngine(command, reconnects=reconnects)
     from psremoting.endpoint.functions import FunctionsEngine
 
     if functions is None:

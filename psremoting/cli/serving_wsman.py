@@ -39,10 +39,12 @@ def configurations_of(
                 f"expected NAME=functions:MODULE:NAME or NAME=process:COMMAND, got {each!r}"
             )
         found[name] = engine_of(
-            what if kind == "functions" else None, what if kind == "process" else None
+            what if kind == "functions" else None,
+            what if kind == "process" else None,
+            reconnects=True,
         )
     if functions is not None or process is not None or not found:
-        found.setdefault(DEFAULT_CONFIGURATION, engine_of(functions, process))
+        found.setdefault(DEFAULT_CONFIGURATION, engine_of(functions, process, reconnects=True))
     return found
 
 

@@ -7,11 +7,11 @@ client. Only the headers of fragments and messages are looked at, and the state'
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from struct import Struct
 from uuid import UUID
 
-__all__ = ["FragmentWatch", "Seen"]
+__all__ = ["FragmentWatch", "Seen", "cut_after"]
 
 _FRAGMENT = Struct(">QQBI")
 _START, _END = 1, 2
@@ -28,7 +28,7 @@ _NO_ANSWER = b"-100"
 
 
 class Seen:
-    """One message whose last fragment has passed."""
+    """One message whose last fragment has passed: its beginning, or all of it."""
 
     __slots__ = ("beginning", "kind", "pipeline")
 
@@ -56,13 +56,24 @@ class Seen:
 
 
 class FragmentWatch:
-    """Follows one stream of fragments, cut anywhere."""
+    """Follows one stream of fragments, cut anywhere.
 
-    def __init__(self) -> None:
+    Messages of the kinds in ``keep`` are kept whole, of others only the beginning.
+    """
+
+    def __init__(self, *, keep: Collection[int] = ()) -> None:
+        self._keep = keep
         self._head = bytearray()
         self._left = 0
         self._flags = 0
         self._message = bytearray()
+
+    def _is_kept(self) -> bool:
+        """Whether the message is kept whole; an unknown kind is, until it is known."""
+        if not self._keep:
+            return False
+        kind = self._message[4:8]
+        return len(kind) < 4 or int.from_bytes(kind, "little") in self._keep
 
     def take(self, data: bytes) -> Iterator[Seen]:
         """Take bytes; the messages that they complete."""
@@ -71,8 +82,8 @@ class FragmentWatch:
             if self._left:
                 part = data[at : at + self._left]
                 room = _KEPT - len(self._message)
-                if room > 0:
-                    self._message += part[:room]
+                if room > 0 or self._is_kept():
+                    self._message += part if self._is_kept() else part[:room]
                 self._left -= len(part)
                 at += len(part)
             else:
@@ -88,3 +99,21 @@ class FragmentWatch:
             if not self._left and self._flags & _END and len(self._message) >= _MESSAGE:
                 yield Seen(bytes(self._message))
                 self._message.clear()
+
+
+def cut_after(data: bytes, kind: int) -> tuple[bytes, bytes]:
+    """Cut whole fragments after the end of the first message of a kind.
+
+    All of them come first where there is none.
+    """
+    at = 0
+    current = -1
+    while at + _FRAGMENT.size <= len(data):
+        _, _, flags, size = _FRAGMENT.unpack_from(data, at)
+        at += _FRAGMENT.size
+        if flags & _START:
+            current = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += size
+        if flags & _END and current == kind:
+            return data[:at], data[at:]
+    return data, b""

@@ -50,6 +50,10 @@ _CONFIRMED = {
 }
 
 
+def _nothing(_: object) -> None:
+    return
+
+
 class FunctionsEngine:
     """Offers ``functions`` (PowerShell name -> callable) beside the commands that a constrained
     endpoint needs. ``built_in`` replaces those; without Out-Default and Exit-PSSession real
@@ -122,6 +126,8 @@ class FunctionsSession:
         self._owed: dict[UUID, list[type[e.StopPipeline] | type[e.ClosePipeline]]] = {}
         self._acts: list[Outgoing] = []
         self._nursery: trio.Nursery | None = None
+        self._early: list[e.PipelineEvent] = []
+        """What came for pipelines before ``run`` began."""
         self._max_runspaces = 1
         self._history_id = 0
         self._closing = False
@@ -163,6 +169,9 @@ class FunctionsSession:
                 task_status.started()
             if self._over:
                 nursery.cancel_scope.cancel()
+            for event in self._early:
+                self._reactions.get(type(event), _nothing)(event)
+            self._early.clear()
             await trio.sleep_forever()
         self._nursery = None
 
@@ -189,7 +198,9 @@ class FunctionsSession:
     def _react(self) -> None:
         while (event := self.pool.next_event()) is not None:
             reaction = self._reactions.get(type(event))
-            if reaction is not None:
+            if self._nursery is None and isinstance(event, e.PipelineEvent):
+                self._early.append(event)
+            elif reaction is not None:
                 reaction(event)
             elif isinstance(event, e.Ignored) and not event.message_type and event.pipeline_id:
                 # A stop of what never began: an act has no message type.
@@ -299,6 +310,8 @@ class FunctionsSession:
     def _connected(self, event: e.ConnectRunspacePool) -> None:
         data = application_private_data(self.pool.version or self.pool.own_version)
         self.say(e.ApplicationPrivateData(data=data))
+        # Windows says so, and there are clients that wait for it.
+        self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
 
     def _start(self, event: e.CreatePipeline | e.GetCommandMetadata) -> None:
         if self._nursery is None or self._closing:

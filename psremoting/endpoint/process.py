@@ -16,6 +16,7 @@ from uuid import UUID
 
 import trio
 
+from psremoting.endpoint.shadow_pool import ShadowPool
 from psrp.channels import ANY_TARGET, AnyTarget
 from psrp.sansio import LocalProtocolError, Outgoing, RemoteProtocolError, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, PeerError
@@ -31,6 +32,7 @@ __all__ = ["ProcessEngine", "ProcessSession"]
 
 _UNSENT = 256 << 10
 """Bytes for the child at which the client waits, and bytes for the client at which it does."""
+_OF_THE_CARRIER = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CONNECT)
 _COMPLAINT = "Remote transport error:"
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -45,6 +47,7 @@ class ProcessEngine:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         patience: float = 2.0,
+        reconnects: bool = False,
     ) -> None:
         if not argv:
             raise LocalProtocolError("an empty command line")
@@ -53,6 +56,8 @@ class ProcessEngine:
         self.env = env
         self.patience = patience
         """Seconds that a child has to end by itself."""
+        self.reconnects = reconnects
+        """The carrier lets clients leave a session, and others connect to it."""
 
     def open(self, link: Link) -> ProcessSession:
         return ProcessSession(self, link)
@@ -73,12 +78,16 @@ class ProcessSession:
         self._room = trio.Event()
         self._gone = trio.Event()
         self._failed = False
+        self._shadow: ShadowPool | None = None
 
     # -- the carrier's side
 
     def receive(self, item: Outgoing) -> None:
         if self._failed:
             self._answer_for_the_dead(item)
+            return
+        if item.act in _OF_THE_CARRIER:
+            self._change_client(item)
             return
         act = item.act
         if act is None or act is TransportAct.CREATE_PIPELINE:
@@ -93,7 +102,32 @@ class ProcessSession:
         except LocalProtocolError as error:
             self._link.report(f"{_COMPLAINT} {error}")
             self._answer_for_the_dead(item)
+        if item.target is None and item.data and self._engine.reconnects:
+            self._shown.from_client(item.data)
         self._filled.set()
+
+    @property
+    def _shown(self) -> ShadowPool:
+        if self._shadow is None:
+            self._shadow = ShadowPool()
+        return self._shadow
+
+    def _change_client(self, item: Outgoing) -> None:
+        """The child has one client for its life: what others want is answered here."""
+        assert item.act is not None
+        if item.act is not TransportAct.CONNECT:
+            self._shown.act(item.act)
+        elif item.target is None:
+            answers = self._shown.connect(item.data)
+            if not answers:
+                self._link.act_failed(item.act, None, "The pool cannot be connected to.")
+            for data in reversed(answers):
+                self._put_first(Outgoing(data=data))
+
+    def _put_first(self, out: Outgoing) -> None:
+        self._out.setdefault(out.target, deque()).appendleft(out)
+        self._turns.appendleft(out.target)
+        self._out_size += len(out.data)
 
     def data_to_send(
         self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
@@ -160,6 +194,9 @@ class ProcessSession:
 
     def _show(self, line: str) -> None:
         """A line of stderr: a server like ``pwsh -s`` puts its complaints there."""
+        if self._gone.is_set():
+            # What it says about the end of its input is its normal end.
+            return
         if line.startswith(_COMPLAINT):
             self._link.report(line)
         else:
@@ -200,6 +237,8 @@ class ProcessSession:
     def _take(self, event: Event) -> bool:
         """Whether the session is over."""
         if isinstance(event, DataReceived):
+            if event.target is None and self._engine.reconnects:
+                self._shown.from_process(event.data)
             self._put(Outgoing(target=event.target, stream=event.stream, data=event.data))
         elif isinstance(event, ActReceived):
             if event.target is not None and event.act is TransportAct.CLOSE_PIPELINE:

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import trio
 
-from psremoting.endpoint.fragment_watch import FragmentWatch
+from psremoting.endpoint.fragment_watch import FragmentWatch, cut_after
 from psremoting.endpoint.programs import ProgramShell
-from psrp.sansio import Outgoing, Stream
+from psrp.sansio import Outgoing, Stream, TransportAct
 from wsman import names
 from wsman.faults import make_fault
 from wsman.hosting import Refusal, ShellLink, ShellRequest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_CONFIGURATION", "WSManHost"]
 
 DEFAULT_CONFIGURATION = "Microsoft.PowerShell"
+_INIT_DATA = 0x0002100B
+"""RUNSPACEPOOL_INIT_DATA, the last message of a connectResponseXml."""
 
 
 class WSManHost:
@@ -116,6 +118,7 @@ class WatchedSession:
         self._answers: dict[UUID | None, FragmentWatch] = {}
         self._done: set[UUID] = set()
         self._asking: set[UUID] = set()
+        self._ahead = b""
         self.takes_more = session.takes_more
         self.pending = session.pending
         self.client_gone = session.client_gone
@@ -128,13 +131,28 @@ class WatchedSession:
                 self._asking.discard(item.target or seen.pipeline)
         self._session.receive(item)
 
+    def connect(self, data: bytes, room: int) -> bytes:
+        """A new client: the two messages that belong into the answer; the rest waits."""
+        self._session.receive(Outgoing(act=TransportAct.CONNECT, data=data))
+        parts: list[bytes] = []
+        while (out := self._session.data_to_send(room, None)) is not None:
+            first, rest = cut_after(out.data, _INIT_DATA)
+            parts.append(first)
+            if rest or _ends_with(first, _INIT_DATA):
+                self._ahead = rest
+                break
+        return b"".join(parts)
+
     def data_to_send(self, room: int, target: UUID | None = None) -> Outgoing | None:
+        if target is None and self._ahead:
+            ahead, self._ahead = self._ahead, b""
+            return Outgoing(data=ahead)
         out = self._session.data_to_send(room, target)
         if out is not None and target is not None:
             if out.data:
                 self._look(target, out.data)
-            if out.act is not None and not self._session.pending(target):
-                self._forget(target, out)
+            if out.act is TransportAct.CLOSE_PIPELINE:
+                self._forget(target)
         return out
 
     def _look(self, target: UUID, data: bytes) -> None:
@@ -148,14 +166,17 @@ class WatchedSession:
             elif seen.wants_answer:
                 self._asking.add(target)
 
-    def _forget(self, target: UUID, out: Outgoing) -> None:
-        if out.act is not None and out.act.value == "close pipeline":
-            for each in (self._watches, self._answers):
-                each.pop(target, None)
-            self._done.discard(target)
-            self._asking.discard(target)
+    def _forget(self, target: UUID) -> None:
+        for each in (self._watches, self._answers):
+            each.pop(target, None)
+        self._done.discard(target)
+        self._asking.discard(target)
 
     def state(self, target: UUID) -> str:
         if target in self._done and not self._session.pending(target):
             return "Done"
         return "Pending" if target in self._asking else "Running"
+
+
+def _ends_with(fragments: bytes, kind: int) -> bool:
+    return any(seen.kind == kind for seen in FragmentWatch().take(fragments))

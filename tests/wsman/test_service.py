@@ -435,6 +435,7 @@ def test_another_client_of_the_user_connects(table: Table) -> None:
     target = table.start()
     table.ask(v.Disconnect())
     assert table.ask(v.Connect(), session_id="uuid:new").wsman_code == 0x80540FA2
+    assert table.ask(v.Connect(connect_xml=b"other")).wsman_code == 0x80540FA3
     made = table.ask(v.Connect(connect_xml=b"hello"), session_id="uuid:new")
     assert made.connect_response_xml == b"connected"
     assert (made.input_streams, made.output_streams) == ("stdin pr", "stdout")
