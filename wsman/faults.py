@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wsman.envelopes import Body
 
 __all__ = [
+    "FAULT_NAMES",
     "GONE",
     "NO_SUCH_SHELL",
     "RETRIED",
@@ -147,6 +148,10 @@ _FAULTS: dict[str, tuple[str, str, int | None, str, str]] = {
     ),
 }  # fmt: skip
 """Name: code, subcode, WSManFault code, FaultDetail without its prefix, reason."""
+
+
+FAULT_NAMES = frozenset(_FAULTS)
+"""The names that `make_fault` knows."""
 
 
 def make_fault(name: str, message: str = "", **changes: object) -> Fault:

@@ -391,6 +391,7 @@ def test_members_may_stand_in_props_as_in_the_text() -> None:
 
 
 def test_swapped_counts_of_the_init_data_are_put_right() -> None:
+    """Statement H85."""
     event = read(
         T.RUNSPACEPOOL_INIT_DATA,
         '<Obj><MS><I32 N="MinRunspaces">5</I32><I32 N="MaxRunspaces">1</I32></MS></Obj>',
