@@ -1,11 +1,10 @@
-"""What a client waits for before it speaks.
+"""The obligations of a client: what it waits for before it sends.
 
-A real server hands every line to another thread, so order is only kept by waiting: no Data for
-a command before its CommandAck, one unacknowledged Data for each target, a Close only after all
-Data, the acknowledgement of the birth and the SignalAck, the session's Close after every
-command's. Every Command is closed, once, also when nobody asked for it: a forgotten one holds the
-session's Close up.
-Sources: spec-notes/out-of-process.md.
+A real server handles every line on another thread, so that order is only kept by waiting: no Data
+for a command before its CommandAck, one unacknowledged Data for each target, a Close only after
+all Data, the acknowledgement of CREATE_PIPELINE and the SignalAck, the session's Close after those
+of all commands. Every Command is closed exactly once, also if our user never closes it, because
+the session's Close waits for it. Sources: spec-notes/out-of-process.md.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ from sshsub.packets import Packet, PacketError, PacketKind, error_text, read_lin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sshsub.link import Link
     from sshsub.packets import Line
-    from sshsub.subsystem import Subsystem
 
 __all__ = ["ClientRole"]
 
@@ -54,15 +53,15 @@ _UNSUPPORTED = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CO
 
 
 _MAX_TEXT = 8192
-"""What is kept of a line for people: a packet may be long, a banner is not."""
+"""Bytes of a diagnostic line that are kept."""
 
 
-def _noise(data: bytes, line: Line) -> DiagnosticLine:
+def _diagnostic(data: bytes, line: Line) -> DiagnosticLine:
     return DiagnosticLine(text=data[:_MAX_TEXT].decode("utf-8", "replace"), number=line.number)
 
 
-class _Step(Enum):
-    """Where a Signal or a Close is."""
+class _Progress(Enum):
+    """The progress of a Signal or a Close."""
 
     NO = 0
     WANTED = 1
@@ -70,39 +69,40 @@ class _Step(Enum):
     DONE = 3
 
 
-class _Turn:
-    """One target: what waits for its turn, and which answers are outstanding."""
+class _Target:
+    """One target: data that was not sent, and the answers that are outstanding."""
 
     __slots__ = (
-        *("close", "data_out", "default", "heard", "joinable", "prompt", "queued", "starting"),
-        "stop",
+        *("answered", "close", "default", "prompt", "queued", "starting", "stop"),
+        *("unacknowledged", "unjoinable"),
     )
 
     def __init__(self, *, starting: bool) -> None:
         self.starting = starting
         """The CommandAck has not come."""
-        self.data_out = False
+        self.unacknowledged = False
         """A Data is not acknowledged."""
-        self.heard = False
-        """The server has said something of this command: it was born."""
+        self.answered = False
+        """The server has sent data for this command, so that it has received CREATE_PIPELINE."""
         self.prompt: deque[bytes] = deque()
         self.default: deque[bytes] = deque()
-        self.joinable = 0
-        """From which place on chunks may share a packet: a pipeline's birth stands alone."""
+        self.unjoinable = 0
+        """Number of first chunks that must not share a packet: CREATE_PIPELINE is sent alone."""
         self.queued = 0
-        self.stop = _Step.NO
-        self.close = _Step.NO
+        self.stop = _Progress.NO
+        self.close = _Progress.NO
 
     def add(self, data: bytes, stream: Stream, size: int, *, alone: bool) -> None:
+        """Queue data in chunks of ``size`` bytes; ``alone``: in packets of its own."""
         queue = self.prompt if stream is Stream.PROMPT_RESPONSE else self.default
         self.queued += len(data)
         for start in range(0, len(data), size):
             queue.append(data[start : start + size])
         if alone:
-            self.joinable = len(self.default)
+            self.unjoinable = len(self.default)
 
     def next_data(self, size: int) -> tuple[Stream, bytes] | None:
-        """Host responses first, one by one; then as much of the rest as a packet takes."""
+        """Return the next chunk: host responses one by one, then as much else as a packet takes."""
         if self.prompt:
             data = self.prompt.popleft()
             self.queued -= len(data)
@@ -111,8 +111,8 @@ class _Turn:
             return None
         queue = self.default
         data = queue.popleft()
-        if self.joinable:
-            self.joinable -= 1
+        if self.unjoinable:
+            self.unjoinable -= 1
         else:
             taken, length = [data], len(data)
             while queue and length < size:
@@ -126,25 +126,30 @@ class _Turn:
         self.queued -= len(data)
         return Stream.DEFAULT, data
 
-    def drop(self) -> None:
+    def discard(self) -> None:
+        """Drop the data that was not sent."""
         self.prompt.clear()
         self.default.clear()
-        self.joinable = self.queued = 0
+        self.unjoinable = self.queued = 0
 
 
 class ClientRole:
-    """Waits and speaks; lives inside a `Subsystem`."""
+    """Sends in the order that a real server needs, and waits for its acknowledgements."""
 
-    holds = False
+    paused = False
+    """A client reads at any time."""
 
-    def __init__(self, link: Subsystem, reply_timeouts: Mapping[TransportAct, float]) -> None:
+    def __init__(self, link: Link, reply_timeouts: Mapping[TransportAct, float]) -> None:
         self._link = link
         self._reply_timeouts = dict(reply_timeouts)
-        self._pool = _Turn(starting=False)
-        self._turns: dict[UUID, _Turn] = {}
+        self._pool = _Target(starting=False)
+        self._targets: dict[UUID, _Target] = {}
+        self._unclosed = 0
+        """Commands whose Close was not sent."""
         self._opened = False
-        self._heard = False
-        self._last_words = ""
+        self._answered = False
+        """The server has sent a packet."""
+        self._last_error = ""
         self._by_kind: dict[PacketKind, Callable[[UUID | None], None]] = {
             PacketKind.COMMAND_ACK: self._command_ack,
             PacketKind.DATA_ACK: self._data_ack,
@@ -154,233 +159,252 @@ class ClientRole:
 
     @property
     def queued(self) -> int:
-        return self._pool.queued + sum(turn.queued for turn in self._turns.values())
+        """Bytes of data that were not sent."""
+        return self._pool.queued + sum(state.queued for state in self._targets.values())
 
-    def drop(self) -> None:
-        self._pool.drop()
-        for turn in self._turns.values():
-            turn.drop()
+    def discard(self) -> None:
+        """Drop the data that was not sent."""
+        self._pool.discard()
+        for state in self._targets.values():
+            state.discard()
 
     # -- out
 
     def send(self, out: Outgoing) -> None:
+        """Send now, or as soon as the answers that it has to wait for have come."""
         self._check(out)
         target, act = out.target, out.act
         if act is TransportAct.CREATE_PIPELINE and target is not None:
-            self._turns[target] = _Turn(starting=True)
-            self._put(PacketKind.COMMAND, target)
-        turn = self._pool if target is None else self._turns.get(target)
+            self._targets[target] = _Target(starting=True)
+            self._unclosed += 1
+            self._link.write_packet(PacketKind.COMMAND, target)
+        state = self._pool if target is None else self._targets.get(target)
         if act is None or act in _CREATES:
             self._opened = True
-            if turn is not None and turn.stop is _Step.NO:
+            if state is not None and state.stop is _Progress.NO:
                 alone = act is TransportAct.CREATE_PIPELINE
-                turn.add(out.data, out.stream, self._link.packet_size, alone=alone)
+                state.add(out.data, out.stream, self._link.packet_size, alone=alone)
         elif act is TransportAct.CLOSE_POOL:
             self._close_pool()
-        elif turn is None:
-            # The command never left: there is nothing to stop, nobody to ask.
-            self._link.tell(ActReceived(act=act, target=target))
-        elif act is TransportAct.STOP_PIPELINE and turn.stop is _Step.NO and turn.close is _Step.NO:
-            turn.stop = _Step.WANTED
-        elif act is TransportAct.CLOSE_PIPELINE and turn.close is _Step.NO:
-            turn.close = _Step.WANTED
-        if turn is not None:
-            self._advance(target, turn)
+        elif state is None:
+            # The command was never sent, so that there is nothing to stop or to close.
+            self._link.emit(ActReceived(act=act, target=target))
+        elif (
+            act is TransportAct.STOP_PIPELINE
+            and state.stop is _Progress.NO
+            and state.close is _Progress.NO
+        ):
+            state.stop = _Progress.WANTED
+        elif act is TransportAct.CLOSE_PIPELINE and state.close is _Progress.NO:
+            state.close = _Progress.WANTED
+        if state is not None:
+            self._advance(target, state)
 
     def _check(self, out: Outgoing) -> None:
-        """Raises LocalProtocolError for what cannot be, before anything is changed."""
+        """Raise LocalProtocolError for what is not legal, before anything changes."""
         target, act = out.target, out.act
         if act in _UNSUPPORTED:
             raise UnsupportedAct(act)
-        if self._link.over or self._link.output_closed:
+        if self._link.input_ended or self._link.output_closed:
             raise LocalProtocolError("the stream is over")
         if act is not None and (act in _OF_PIPELINES) is (target is None):
-            raise LocalProtocolError(f"{act.value}: a target that does not fit")
+            raise LocalProtocolError(f"{act.value}: unexpected target {target}")
         if act is not None and act not in _CREATES:
             if out.data:
-                raise LocalProtocolError(f"{act.value} takes no data along")
+                raise LocalProtocolError(f"{act.value}: unexpected data")
             return
-        if self._pool.close is not _Step.NO:
+        if self._pool.close is not _Progress.NO:
             raise LocalProtocolError("the session is closing")
-        turn = self._pool if target is None else self._turns.get(target)
+        state = self._pool if target is None else self._targets.get(target)
         if act is TransportAct.CREATE_PIPELINE:
-            if turn is not None:
-                raise LocalProtocolError(f"there is a command {target} already")
-        elif turn is None:
-            raise LocalProtocolError(f"there is no command {target}")
-        elif turn.close is not _Step.NO:
+            if state is not None:
+                raise LocalProtocolError(f"command {target} exists already")
+        elif state is None:
+            raise LocalProtocolError(f"no command {target}")
+        elif state.close is not _Progress.NO:
             raise LocalProtocolError(f"command {target} is closing")
 
-    def _put(self, kind: PacketKind, target: UUID | None) -> None:
-        if not self._link.output_closed:
-            self._link.put_packet(Packet(kind=kind, target=target))
-
-    def _advance(self, target: UUID | None, turn: _Turn) -> None:
-        """Say what may be said for this target now."""
-        if turn.starting or self._link.output_closed:
+    def _advance(self, target: UUID | None, state: _Target) -> None:
+        """Send what this target may send now."""
+        if state.starting or self._link.output_closed:
             return
-        if turn.stop is _Step.WANTED:
-            turn.stop = _Step.SENT
-            turn.drop()
-            self._put(PacketKind.SIGNAL, target)
-        if turn.data_out and (turn.queued or not turn.heard):
-            # Nothing may overtake a birth; what is sent later may be acknowledged when it likes.
+        if state.stop is _Progress.WANTED:
+            state.stop = _Progress.SENT
+            state.discard()
+            self._link.write_packet(PacketKind.SIGNAL, target)
+        if state.unacknowledged and (state.queued or not state.answered):
+            # Send nothing before CREATE_PIPELINE is acknowledged.
             return
-        found = turn.next_data(self._link.packet_size)
+        found = state.next_data(self._link.packet_size)
         if found is not None:
-            turn.data_out = True
+            state.unacknowledged = True
             stream, data = found
-            self._link.put_packet(
-                Packet(kind=PacketKind.DATA, target=target, stream=stream, data=data)
-            )
-        elif turn is not self._pool and turn.close is _Step.WANTED and turn.stop is not _Step.SENT:
-            turn.close = _Step.SENT
-            self._put(PacketKind.CLOSE, target)
-            self._close_pool_when_free()
+            self._link.write_packet(PacketKind.DATA, target, data, stream)
+        elif (
+            target is not None
+            and state.close is _Progress.WANTED
+            and state.stop is not _Progress.SENT
+        ):
+            self._close(target, state)
+
+    def _close(self, target: UUID, state: _Target) -> None:
+        state.close = _Progress.SENT
+        self._unclosed -= 1
+        self._link.write_packet(PacketKind.CLOSE, target)
+        self._close_pool_when_free()
 
     def _close_pool(self) -> None:
-        if self._pool.close is not _Step.NO:
+        if self._pool.close is not _Progress.NO:
             return
-        self._pool.close = _Step.WANTED
-        self._pool.drop()
-        for target, turn in list(self._turns.items()):
-            turn.drop()
-            if turn.close is _Step.NO:
-                turn.close = _Step.WANTED
-            self._advance(target, turn)
+        self._pool.close = _Progress.WANTED
+        self._pool.discard()
+        for target, state in list(self._targets.items()):
+            state.discard()
+            if state.close is _Progress.NO:
+                state.close = _Progress.WANTED
+            self._advance(target, state)
         self._close_pool_when_free()
 
     def _close_pool_when_free(self) -> None:
-        if self._pool.close is not _Step.WANTED:
-            return
-        if all(turn.close is _Step.SENT for turn in self._turns.values()):
-            self._pool.close = _Step.SENT
-            self._put(PacketKind.CLOSE, None)
+        if self._pool.close is _Progress.WANTED and self._unclosed == 0:
+            self._pool.close = _Progress.SENT
+            self._link.write_packet(PacketKind.CLOSE, None)
 
     # -- in
 
-    def line(self, line: Line, *, whole: bool) -> Iterator[Packet]:
-        """The packets of a line, or an event for a line that is none."""
+    def packets_of(self, line: Line, *, whole: bool) -> Iterator[Packet]:
+        """Return the packets of a line; another line becomes an event."""
         data = line.data
         reported = error_text(data)
         if reported is not None:
-            self._reported(reported)
+            self._report(reported)
             return iter(())
         found = (_PACKET if whole else _BEGUN).search(data)
         if found is None:
             if data.strip():
-                self._link.tell(_noise(data, line))
+                self._link.emit(_diagnostic(data, line))
             return iter(())
         if not whole:
             return iter(self._last_line(line))
         if found.start():
-            return iter(self._behind_noise(line, found.start()))
+            return iter(self._after_text(line, found.start()))
         return read_line(data)
 
-    def _behind_noise(self, line: Line, start: int) -> list[Packet]:
-        """A packet that something without a line end stands before."""
+    def _after_text(self, line: Line, start: int) -> list[Packet]:
+        """Return the packets of a line in which other text precedes them."""
         try:
             return list(read_line(line.data))
         except PacketError:
             packets = list(read_line(line.data[start:]))
         head = line.data[:start]
         if head.strip():
-            self._link.tell(_noise(head, line))
+            self._link.emit(_diagnostic(head, line))
         return packets
 
     def _last_line(self, line: Line) -> list[Packet]:
-        """A packet without a line end is whole, or the server died in the middle of it."""
+        """Return the packets of a line without line end; a cut one is where the server died."""
         try:
             return list(read_line(line.data))
         except PacketError:
             where = f"in the middle of a packet, byte {len(line.data)} of line {line.number}"
-            self._tell_end(f"the stream broke off {where}")
+            self._end(f"the stream broke off {where}")
             return []
 
-    def _reported(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         text = text[:_MAX_TEXT]
-        if self._ends_well:
-            # Every orderly conversation ends with such a line.
-            self._last_words = text
+        if self._end_is_expected:
+            # Every orderly session ends with such a line.
+            self._last_error = text
         else:
             fatal = not text.startswith(TRANSPORT_ERROR)
-            self._link.tell(PeerError(text=text, fatal=fatal))
+            self._link.emit(PeerError(text=text, fatal=fatal))
 
-    def end(self) -> None:
-        self._tell_end(self._last_words or "the stream ended")
+    def end_of_input(self) -> None:
+        """Report the end of the input."""
+        self._end(self._last_error or "the stream ended")
 
     @property
-    def _ends_well(self) -> bool:
-        return self._pool.close in (_Step.SENT, _Step.DONE) or self._link.ended
+    def _end_is_expected(self) -> bool:
+        closed = self._pool.close in (_Progress.SENT, _Progress.DONE)
+        return closed or self._link.output_ended
 
-    def _tell_end(self, reason: str) -> None:
-        self._link.tell(Ended(clean=self._ends_well, reason=reason))
-        self._link.finish()
+    def _end(self, reason: str) -> None:
+        self._link.emit(Ended(clean=self._end_is_expected, reason=reason))
+        self._link.input_ended = True
 
-    def packet(self, packet: Packet) -> None:
-        self._heard = True
+    def receive_packet(self, packet: Packet) -> None:
+        """Handle one packet. Raises BrokenLine for a packet that only clients send."""
+        self._answered = True
         if packet.kind is PacketKind.DATA:
-            turn = self._turns.get(packet.target) if packet.target is not None else None
-            if turn is not None and not turn.heard:
-                turn.heard = True
-                self._advance(packet.target, turn)
+            state = self._targets.get(packet.target) if packet.target is not None else None
+            if state is not None and not state.answered:
+                state.answered = True
+                self._advance(packet.target, state)
             event = DataReceived(target=packet.target, stream=packet.stream, data=packet.data)
-            self._link.tell(event)
+            self._link.emit(event)
             return
-        taken = self._by_kind.get(packet.kind)
-        if taken is None:
+        handle = self._by_kind.get(packet.kind)
+        if handle is None:
             raise self._link.fault("direction", unknown_element(packet.kind.value))
-        taken(packet.target)
+        handle(packet.target)
 
     def _command_ack(self, target: UUID | None) -> None:
-        turn = self._turns.get(target) if target is not None else None
-        if turn is not None:
-            turn.starting = False
-            self._advance(target, turn)
+        state = self._targets.get(target) if target is not None else None
+        if state is not None:
+            state.starting = False
+            self._advance(target, state)
 
     def _data_ack(self, target: UUID | None) -> None:
-        turn = self._pool if target is None else self._turns.get(target)
-        if turn is not None and not turn.starting:
-            turn.data_out = False
-            self._advance(target, turn)
+        state = self._pool if target is None else self._targets.get(target)
+        if state is not None and not state.starting:
+            state.unacknowledged = False
+            self._advance(target, state)
 
     def _signal_ack(self, target: UUID | None) -> None:
         if target is None:
             raise self._link.fault("signal-session", signal_for_session("SignalAck"))
-        turn = self._turns.get(target)
-        if turn is not None and turn.stop is _Step.SENT:
-            turn.stop = _Step.DONE
-            self._link.tell(ActReceived(act=TransportAct.STOP_PIPELINE, target=target))
-            self._advance(target, turn)
+        state = self._targets.get(target)
+        if state is not None and state.stop is _Progress.SENT:
+            state.stop = _Progress.DONE
+            self._link.emit(ActReceived(act=TransportAct.STOP_PIPELINE, target=target))
+            self._advance(target, state)
 
     def _close_ack(self, target: UUID | None) -> None:
         if target is None:
-            if self._pool.close is _Step.SENT:
-                self._pool.close = _Step.DONE
-                self._turns.clear()
-                self._link.tell(ActReceived(act=TransportAct.CLOSE_POOL))
+            if self._pool.close is _Progress.SENT:
+                self._pool_closed()
             return
-        turn = self._turns.get(target)
-        if turn is not None and turn.close is _Step.SENT:
-            del self._turns[target]
-            self._link.tell(ActReceived(act=TransportAct.CLOSE_PIPELINE, target=target))
-            self._close_pool_when_free()
+        state = self._targets.get(target)
+        if state is not None and state.close is _Progress.SENT:
+            self._closed(target)
+
+    def _closed(self, target: UUID) -> None:
+        del self._targets[target]
+        self._link.emit(ActReceived(act=TransportAct.CLOSE_PIPELINE, target=target))
+        self._close_pool_when_free()
+
+    def _pool_closed(self) -> None:
+        self._pool.close = _Progress.DONE
+        self._targets.clear()
+        self._unclosed = 0
+        self._link.emit(ActReceived(act=TransportAct.CLOSE_POOL))
 
     # -- time
 
     @property
     def pending_replies(self) -> tuple[PendingReply, ...]:
+        """The answers that are outstanding and have a time limit."""
         acts: list[tuple[TransportAct, UUID | None]] = []
-        if self._opened and not self._heard:
+        if self._opened and not self._answered:
             acts.append((TransportAct.CREATE_POOL, None))
-        for target, turn in self._turns.items():
-            if turn.starting:
+        for target, state in self._targets.items():
+            if state.starting:
                 acts.append((TransportAct.CREATE_PIPELINE, target))
-            if turn.stop is _Step.SENT:
+            if state.stop is _Progress.SENT:
                 acts.append((TransportAct.STOP_PIPELINE, target))
-            if turn.close in (_Step.WANTED, _Step.SENT):
+            if state.close in (_Progress.WANTED, _Progress.SENT):
                 acts.append((TransportAct.CLOSE_PIPELINE, target))
-        if self._pool.close in (_Step.WANTED, _Step.SENT):
+        if self._pool.close in (_Progress.WANTED, _Progress.SENT):
             acts.append((TransportAct.CLOSE_POOL, None))
         return tuple(
             PendingReply(act=act, target=target, seconds=self._reply_timeouts[act])
@@ -388,29 +412,27 @@ class ClientRole:
             if act in self._reply_timeouts
         )
 
-    def reply_timed_out(self, wait: PendingReply) -> None:
-        self._link.tell(TimedOut(wait=wait))
-        if wait.act is TransportAct.CREATE_POOL:
+    def reply_timed_out(self, reply: PendingReply) -> None:
+        """Go on as if the answer had come."""
+        self._link.emit(TimedOut(reply=reply))
+        if reply.act is TransportAct.CREATE_POOL:
             self._reply_timeouts.pop(TransportAct.CREATE_POOL)
             return
-        if wait.act is TransportAct.CLOSE_POOL:
-            self._pool.close = _Step.DONE
-            self._turns.clear()
-            self._link.tell(ActReceived(act=TransportAct.CLOSE_POOL))
+        if reply.act is TransportAct.CLOSE_POOL:
+            self._pool_closed()
             return
-        assert wait.target is not None
-        turn = self._turns[wait.target]
-        if wait.act is TransportAct.CREATE_PIPELINE:
-            turn.starting = False
-            turn.drop()
-        elif wait.act is TransportAct.STOP_PIPELINE:
-            turn.stop = _Step.DONE
-            self._link.tell(ActReceived(act=TransportAct.STOP_PIPELINE, target=wait.target))
+        assert reply.target is not None
+        state = self._targets[reply.target]
+        if reply.act is TransportAct.CREATE_PIPELINE:
+            state.starting = False
+            state.discard()
+        elif reply.act is TransportAct.STOP_PIPELINE:
+            state.stop = _Progress.DONE
+            self._link.emit(ActReceived(act=TransportAct.STOP_PIPELINE, target=reply.target))
         else:
-            if turn.close is _Step.WANTED:
-                self._put(PacketKind.CLOSE, wait.target)
-            del self._turns[wait.target]
-            self._link.tell(ActReceived(act=TransportAct.CLOSE_PIPELINE, target=wait.target))
-            self._close_pool_when_free()
+            if state.close is _Progress.WANTED:
+                self._unclosed -= 1
+                self._link.write_packet(PacketKind.CLOSE, reply.target)
+            self._closed(reply.target)
             return
-        self._advance(wait.target, turn)
+        self._advance(reply.target, state)

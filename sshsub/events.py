@@ -1,4 +1,4 @@
-"""What a subsystem tells its user, the waits that it has running, and the errors of its own."""
+"""The events of a subsystem, the answers that it waits for, and its own errors."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 EXIT_CODE = 160
-"""With what a server process ends, always: PowerShell's 4000, of which Unix keeps a byte."""
+"""The exit code of a server process: PowerShell's 4000, of which Unix keeps one byte."""
 
 END_OF_INPUT_ERROR = unknown_element("")
-"""What a PowerShell server reports when its input ends, however orderly that was."""
+"""The error that a PowerShell server reports at the end of its input, orderly or not."""
 
 TRANSPORT_ERROR = "Remote transport error:"
-"""How the report of a server begins that could not use a message, and lives on."""
+"""The start of an error text after which the session continues: one message was discarded."""
 
 REPLY_TIMEOUTS: Mapping[TransportAct, float] = MappingProxyType(
     {
@@ -49,17 +49,16 @@ REPLY_TIMEOUTS: Mapping[TransportAct, float] = MappingProxyType(
         TransportAct.CLOSE_POOL: 60.0,
     }
 )
-"""Seconds that a client waits for an answer; an act that is not here is waited for for ever.
+"""Seconds that a client waits for an answer; an act without an entry has no limit.
 
-PowerShell has 60 s for STOP_PIPELINE and CLOSE_POOL and no limit for the other two.
-CREATE_POOL is the wait for the server's first packet (ConnectingTimeout); without limit unless
-it is asked for.
+PowerShell has 60 s for STOP_PIPELINE and CLOSE_POOL and no limit for the other two. CREATE_POOL
+limits the wait for the server's first packet (ConnectingTimeout).
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingReply:
-    """An answer that is outstanding, and how long it may be. Equal to itself while it runs."""
+    """An outstanding answer and its time limit; the same value as long as it is outstanding."""
 
     act: TransportAct
     """CREATE_PIPELINE waits for CommandAck, STOP_PIPELINE for SignalAck, CLOSE_* for CloseAck,
@@ -70,7 +69,7 @@ class PendingReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataReceived:
-    """The contents of one Data packet. A server acknowledges it once it is processed."""
+    """The contents of one Data packet. A server acknowledges it after processing."""
 
     target: UUID | None = None
     stream: Stream = Stream.DEFAULT
@@ -79,10 +78,10 @@ class DataReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActReceived:
-    """At a server what the client wants; at a client what the server has done.
+    """At a server a request of the client; at a client the confirmation of the server.
 
-    CREATE_POOL (a server's new session: the first packet follows) and CREATE_PIPELINE (a
-    server's Command, acknowledged already) are the carrier's own; a pool needs the others only.
+    CREATE_POOL (a new session at a server: its first packet follows) and CREATE_PIPELINE (a
+    Command at a server, already acknowledged) are not for the pool; all others are.
     """
 
     act: TransportAct
@@ -91,11 +90,11 @@ class ActReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticLine:
-    """A line that is no packet: a banner, a careless profile, the rest of a stack trace."""
+    """A line that is not a packet: a banner, output of a profile, part of a stack trace."""
 
     text: str
     number: int
-    """The how-manieth line of the stream, from 1."""
+    """1-based line number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,19 +111,19 @@ class PeerError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut:
-    """An answer did not come in time. For a stop or a close the act follows as if it had."""
+    """An answer did not come in time. The confirmation of a stop or close follows anyway."""
 
-    wait: PendingReply
+    reply: PendingReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Nothing more comes.
+    """The end of the input.
 
-    At a server: the client is gone, or sent an empty line. The pool is to be closed now, and
-    then ``reason`` goes to `Subsystem.report`, as a real server does it. At a client ``clean``
-    tells that the session was closed or that we had ended our side; ``reason`` says where the
-    stream broke off, or what the server said last.
+    At a server: the client is gone, or sent an empty line. Close the pool, then pass ``reason``
+    to `Subsystem.report`, as a real server does. At a client ``clean`` is true if the session was
+    closed or we had ended our side; ``reason`` is where the stream broke off, or the server's
+    last error text.
     """
 
     clean: bool
@@ -135,7 +134,7 @@ Event: TypeAlias = DataReceived | ActReceived | DiagnosticLine | PeerError | Tim
 
 
 def signal_for_session(name: str) -> str:
-    """What a real peer says of a Signal, or its acknowledgement, without a command."""
+    """Return PowerShell's error for a Signal, or its acknowledgement, without a command."""
     return (
         f"A {name} message to a session is not supported."
         f" A {name} message can be sent only to a command."
@@ -143,10 +142,10 @@ def signal_for_session(name: str) -> str:
 
 
 class BrokenLine(RemoteProtocolError):
-    """A line that is meant as a packet breaks a rule; ``rule`` is its short name.
+    """A packet breaks a rule; ``rule`` is the rule's short name.
 
-    ``number`` counts lines from 1, ``offset`` is the byte of the stream where the line begins.
-    ``words`` is the rule in a real peer's words.
+    ``number`` is the 1-based line, ``offset`` the byte of the stream where the line begins,
+    ``words`` PowerShell's own error text.
     """
 
     def __init__(self, rule: str, words: str, number: int, offset: int) -> None:
@@ -158,7 +157,7 @@ class BrokenLine(RemoteProtocolError):
 
 
 class UnsupportedAct(LocalProtocolError):
-    """This carrier cannot disconnect and connect; PowerShell's ids are in ``error_id``."""
+    """This transport cannot disconnect or connect; ``error_id`` is PowerShell's error id."""
 
     _IDS = MappingProxyType(
         {

@@ -286,10 +286,10 @@ class StreamCarrier:
             case PeerError(text=text):
                 self._reported.append(text)
                 self._report_loss(self._reason_of_loss(text))
-            case TimedOut(wait=PendingReply(act=TransportAct.CREATE_POOL)):
+            case TimedOut(reply=PendingReply(act=TransportAct.CREATE_POOL)):
                 self._report_loss(self.open_timed_out(self._connecting_timeout))
             case TimedOut(
-                wait=PendingReply(act=TransportAct.CREATE_PIPELINE, target=target, seconds=seconds)
+                reply=PendingReply(act=TransportAct.CREATE_PIPELINE, target=target, seconds=seconds)
             ):
                 late = errors.OperationTimeout(
                     f"The server did not acknowledge the command within {seconds:g} seconds.",

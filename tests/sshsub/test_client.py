@@ -411,7 +411,7 @@ def expire(talk: Talk, act: TransportAct, target: UUID | None = P) -> list[Event
     talk.client.reply_timed_out(wait)
     told = talk.reads(b"\n")
     assert wait not in talk.client.pending_replies
-    assert told[0] == TimedOut(wait=wait)
+    assert told[0] == TimedOut(reply=wait)
     talk.client.reply_timed_out(wait)
     assert talk.client.next_event() is None
     return told[1:]
