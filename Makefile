@@ -47,12 +47,13 @@ test-deep: $(STAMP)
 # The tests of psrp and sshsub under each other Python from 3.11 on that is found, the system's
 # included, because a user of a bare machine has that one.
 CORE_TESTS := tests/clixml tests/psrp tests/properties tests/strategies tests/sshsub
-test-pythons:
-	@for python in /usr/bin/python3 python3.11 python3.12 python3.13 python3.14; do \
+test-pythons: $(STAMP)
+	@own=$$($(BIN)/python -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'); \
+	for python in /usr/bin/python3 python3.11 python3.12 python3.13 python3.14; do \
 	    python=$$(command -v "$$python") || continue; \
 	    version=$$("$$python" -c 'import sys; v = sys.version_info; v < (3, 11) or print("%d.%d.%d" % v[:3])'); \
 	    venv=build/pythons/$$version; \
-	    if [ -z "$$version" ] || [ -e "$$venv/.tested" ]; then continue; fi; \
+	    if [ -z "$$version" ] || [ "$$version" = "$$own" ] || [ -e "$$venv/.tested" ]; then continue; fi; \
 	    echo "== $$python ($$version)"; \
 	    "$$python" -m venv "$$venv" || { echo "skipped: no venv module" >&2; rm -rf "$$venv"; continue; }; \
 	    "$$venv/bin/python" -m pip install --quiet --disable-pip-version-check '.[dev]' \
