@@ -10,10 +10,8 @@ Numbers count on over the life of a table and are not given twice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -22,6 +20,7 @@ import trio
 from psremoting.client.background_session import HeldSession
 from psremoting.errors import PSRemotingError
 from psremoting.exception_groups import unwrapped
+from psremoting.powershell.wildcards import has_wildcards, matches
 from psremoting.session import PSSession
 from psrp.records import ErrorCategory
 
@@ -35,8 +34,6 @@ __all__ = [
     "NotAvailable",
     "SessionEntry",
     "SessionTable",
-    "has_wildcards",
-    "wildcard",
 ]
 
 COMPUTER_TYPE = "RemoteMachine"
@@ -83,34 +80,6 @@ class MultipleMatches(_Lookup):
         "instance_id": ("RunspaceId", "Multiple matches found for session ID {}."),
         "name": ("Name", "Multiple matches found for name {}."),
     }
-
-
-def has_wildcards(text: str) -> bool:
-    """Whether ``text`` has an unescaped ``*``, ``?`` or ``[``."""
-    return re.search(r"[*?\[]", re.sub(r"`.", "", text)) is not None
-
-
-@lru_cache(maxsize=256)
-def wildcard(pattern: str) -> re.Pattern[str]:
-    """PowerShell's wildcards, without regard to case: ``*``, ``?``, ``[a-c]``; ````` escapes."""
-    parts = re.findall(r"`.|\[[^\]]+\]|.", pattern, re.DOTALL)
-    return re.compile("".join(_piece(part) for part in parts) + r"\Z", re.IGNORECASE | re.DOTALL)
-
-
-def _piece(part: str) -> str:
-    if part in _ANY:
-        return _ANY[part]
-    if len(part) > 2 and part.startswith("["):
-        inside = re.sub(r"[\\^\[\]&|~]", r"\\\g<0>", part[1:-1])
-        try:
-            re.compile(f"[{inside}]")
-        except re.error:
-            return re.escape(part)
-        return f"[{inside}]"
-    return re.escape(part.removeprefix("`") or part)
-
-
-_ANY = {"*": ".*", "?": "."}
 
 
 class SessionEntry:
@@ -286,7 +255,7 @@ def _is(entry: SessionEntry, kind: str, value: object) -> bool:
 
 def _fits(entry: SessionEntry, kind: str, value: object) -> bool:
     if isinstance(value, str):
-        return wildcard(value).match(str(getattr(entry, kind))) is not None
+        return matches(value, str(getattr(entry, kind)))
     return _is(entry, kind, value)
 
 

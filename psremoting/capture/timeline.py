@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from psremoting.capture.jsonlines import body
 from psremoting.capture.summaries import summary
 from psremoting.powershell.sanitizer import visible
+from psremoting.powershell.wildcards import matches
 from psrp.messages import MessageType
 from psrp.sansio import Side
 
@@ -88,7 +88,7 @@ class Filter:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name.upper(), pattern.upper()) for pattern in patterns)
+    return any(matches(pattern, name) for pattern in patterns)
 
 
 def _is_of(entry: Entry, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which function does what a command says. The modules are imported when they are asked for."""
+"""The function that runs each command. The modules are imported on first use."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["implementation"]
 _SESSIONS = "psremoting.console.session_commands"
 _REMOTE = "psremoting.console.remote_commands"
 _SHOWING = "psremoting.console.display_commands"
+_OBJECTS = "psremoting.console.object_steps"
 _WHERE = {
     "Enter-PSSession": (_SESSIONS, "enter_pssession"),
     "Exit-PSSession": (_SESSIONS, "exit_pssession"),
@@ -19,6 +20,11 @@ _WHERE = {
     "Get-PSSession": (_SESSIONS, "get_pssession"),
     "Remove-PSSession": (_SESSIONS, "remove_pssession"),
     "Invoke-Command": (_REMOTE, "invoke_command"),
+    "Select-Object": (_OBJECTS, "select_object"),
+    "Where-Object": (_OBJECTS, "where_object"),
+    "Sort-Object": (_OBJECTS, "sort_object"),
+    "Measure-Object": (_OBJECTS, "measure_object"),
+    "ForEach-Object": (_OBJECTS, "for_each_object"),
     "Get-Help": (_SHOWING, "get_help"),
     "Get-Command": (_SHOWING, "get_command"),
     "Format-Table": (_SHOWING, "format_table"),

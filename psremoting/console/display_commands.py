@@ -11,7 +11,7 @@ from psremoting.console.printing import Formatted, list_text, table_text
 from psremoting.console.properties import CommandInfo
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.powershell.parameters import CommandTable
-from psremoting.session_table import has_wildcards, wildcard
+from psremoting.powershell.wildcards import has_wildcards, matches
 from psrp.records import ErrorCategory
 
 __all__ = ["clear_host", "format_list", "format_table", "get_command", "get_help", "write_output"]
@@ -53,11 +53,11 @@ def _named(name: str) -> list[CommandTable]:
     exact = find_command(name)
     if exact is not None:
         return [exact]
-    return [table for table in COMMANDS if wildcard(name).match(table.name)]
+    return [table for table in COMMANDS if matches(name, table.name)]
 
 
 def _parameters(table: CommandTable, pattern: str, width: int) -> str:
-    found = [each for each in table.parameters if wildcard(pattern).match(each.name)]
+    found = [each for each in table.parameters if matches(pattern, each.name)]
     if not found:
         raise _NoHelp(f"No parameter matches criteria {pattern}.")
     return parameters_text(table, found, width)

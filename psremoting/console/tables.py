@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psremoting.console.object_tables import OBJECT_COMMANDS
 from psremoting.console.parameter_types import parameter, property_or_absent
 from psremoting.console.session_tables import (
     ENTER,
@@ -264,7 +265,7 @@ CLEAR_HOST = CommandTable(
 
 COMMANDS: tuple[CommandTable, ...] = (
     ENTER, EXIT, NEW, GET, REMOVE, INVOKE, GET_HELP, GET_COMMAND, FORMAT_TABLE, FORMAT_LIST,
-    WRITE_OUTPUT, CLEAR_HOST,
+    WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

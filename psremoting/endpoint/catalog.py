@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import COMMON, Signature, describe
 from psremoting.errors import not_recognized
 from psremoting.powershell.parameters import CommandTable, Parameter
+from psremoting.powershell.wildcards import matches
 from psrp.records import ErrorCategory
 
 __all__ = ["Catalog", "EndpointCommand", "command_not_found"]
@@ -169,9 +169,8 @@ class Catalog:
 
     def aliases_matching(self, pattern: str) -> dict[str, EndpointCommand]:
         """The aliases whose name fits a wildcard pattern, in the order of their names."""
-        folded = pattern.casefold()
         known = self.aliases
-        return {each: known[each] for each in sorted(known) if fnmatch.fnmatchcase(each, folded)}
+        return {each: known[each] for each in sorted(known) if matches(pattern, each)}
 
     def find(self, name: str) -> EndpointCommand | None:
         folded = name.casefold()
@@ -191,12 +190,8 @@ class Catalog:
 
     def matching(self, patterns: Iterable[str]) -> list[EndpointCommand]:
         """Commands whose name fits one of the wildcard patterns, each once."""
-        folded = [pattern.casefold() for pattern in patterns]
-        return [
-            each
-            for each in self
-            if any(fnmatch.fnmatchcase(each.name.casefold(), pattern) for pattern in folded)
-        ]
+        wanted = tuple(patterns)
+        return [each for each in self if any(matches(pattern, each.name) for pattern in wanted)]
 
 
 def command_not_found(name: str) -> CommandError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from psremoting.endpoint.command_info import ALIAS, alias_info, command_info, se
 from psremoting.endpoint.command_info import show_command_info as show_info
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.parameters import Param
+from psremoting.powershell.wildcards import matches
 from psrp import events as e
 from psrp.clixml import PSObject
 from psrp.enums import CommandTypes
@@ -42,8 +42,8 @@ def metadata_of(catalog: Catalog, event: e.GetCommandMetadata) -> Iterator[PSObj
 
 def _is_of(source: str, modules: Iterable[str] | None) -> bool:
     """Whether the commands of a module are asked for; without names those of all are."""
-    patterns = [folded for each in modules or () if (folded := str(each).casefold())]
-    return not patterns or any(fnmatch.fnmatchcase(source.casefold(), each) for each in patterns)
+    patterns = [str(each) for each in modules or () if str(each)]
+    return not patterns or any(matches(each, source) for each in patterns)
 
 
 async def get_command(

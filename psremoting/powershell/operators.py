@@ -36,7 +36,7 @@ from psrp.clixml import (
 )
 from psrp.properties import unwrap
 
-__all__ = ["MAX_ITEMS", "binary", "index", "items_of", "truth", "unary"]
+__all__ = ["MAX_ITEMS", "binary", "index", "items_of", "order", "truth", "unary"]
 
 MAX_ITEMS = 100_000
 """The longest array or string, in items or characters, that an operator makes."""
@@ -309,7 +309,7 @@ def _folded(text: str, cased: bool) -> str:
     return text if cased else text.casefold()
 
 
-def _order(left: Any, right: Any, cased: bool) -> int:
+def order(left: Any, right: Any, cased: bool) -> int:
     """Negative, 0 or positive. Raises EvaluationError for values without an order."""
     left, right = unwrap(left), unwrap(right)
     if left is None or right is None:
@@ -369,7 +369,7 @@ def _compare(name: str, left: Any, right: Any, cased: bool) -> Any:
 
 def _test(name: str, right: Any, cased: bool) -> Callable[[Any], bool]:
     if name in _ORDERS:
-        return lambda left: _ORDERS[name](_order(left, right, cased))
+        return lambda left: _ORDERS[name](order(left, right, cased))
     if name in ("like", "notlike"):
         matcher = wildcard(to_text(right), case_sensitive=cased)
         return lambda left: matcher(to_text(left)) == (name == "like")

@@ -167,3 +167,44 @@ async def test_commands_are_listed() -> None:
             "Enter-PSSession", "Exit-PSSession", "New-PSSession", "Get-PSSession",
             "Remove-PSSession",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1..5 | Select-Object -First 2", "1\n2"),
+        ("1..5 | Select-Object -Last 2 -Skip 1", "3\n4"),
+        ("1..5 | Select-Object -SkipLast 3", "1\n2"),
+        ("1..5 | select -Index 0, 4", "1\n5"),
+        ("1, 1, 2 | Select-Object -Unique", "1\n2"),
+        ("@{ a = 1 }, @{ a = 2 } | Select-Object -ExpandProperty a", "1\n2"),
+        ("'b', 'a', 'C' | Sort-Object", "a\nb\nC"),
+        ("3, 1, 2 | sort -Descending", "3\n2\n1"),
+        ("3, 1, 2 | sort -Top 1", "1"),
+        ("'a', 'A', 'b' | Sort-Object -Unique", "a\nb"),
+        ("@{ n = 2 }, @{ n = 1 } | Sort-Object n | ForEach-Object n", "1\n2"),
+        ("'a', 'bcd' | Where-Object Length -gt 1", "bcd"),
+        ("'a', '' | Where-Object Length", "a"),
+        ("'a', 'bc' | ? Length -in 2, 3", "bc"),
+        ("'abc', 'd' | % Length", "3\n1"),
+        ("'abc' | ForEach-Object L*", "3"),
+        ("(1..4 | Measure-Object -Sum -Average).Sum", "10"),
+        ("(1..4 | measure).Count", "4"),
+        ("('a b', 'c' | Measure-Object -Word).Words", "3"),
+    ],
+)
+async def test_objects_are_selected_sorted_and_measured(text: str, shown: str) -> None:
+    async with prompt() as run:
+        assert (await run(text)).strip("\n") == shown
+
+
+async def test_commands_for_objects_report_what_they_do_not_find() -> None:
+    async with prompt() as run:
+        await run("1 | Select-Object -ExpandProperty none")
+        await run("'x' | Measure-Object -Sum")
+        await run("1 | Measure-Object none")
+        assert [each.partition(",")[0] for each in run.error_ids()] == [
+            "ExpandPropertyNotFound",
+            "NonNumericInputObject",
+            "GenericMeasurePropertyNotFound",
+        ]

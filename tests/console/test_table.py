@@ -16,8 +16,6 @@ from psremoting.session_table import (
     MultipleMatches,
     NotAvailable,
     SessionTable,
-    has_wildcards,
-    wildcard,
 )
 from tests.session.servers import fake_server
 
@@ -167,30 +165,3 @@ async def test_an_error_of_the_block_comes_out_as_it_is() -> None:
 
     with pytest.raises(ValueError, match="mine"):
         await use()
-
-
-@pytest.mark.parametrize(
-    ("pattern", "fits", "does_not"),
-    [
-        ("a*", ["a", "Abc", "a\nb"], ["ba"]),
-        ("?", ["x"], ["", "xy"]),
-        ("[a-c]1", ["a1", "B1"], ["d1", "-1"]),
-        ("[a]", ["a"], ["[a]"]),
-        ("`*", ["*"], ["x"]),
-        ("a.b", ["a.b"], ["axb"]),
-        ("[z-a", ["[z-a"], ["z"]),
-        ("[z-a]", ["[z-a]"], ["z"]),
-    ],
-)
-def test_wildcards_are_those_of_powershell(
-    pattern: str, fits: list[str], does_not: list[str]
-) -> None:
-    assert all(wildcard(pattern).match(text) for text in fits)
-    assert not any(wildcard(pattern).match(text) for text in does_not)
-
-
-def test_an_escaped_wildcard_is_none() -> None:
-    assert has_wildcards("a*")
-    assert has_wildcards("[ab]")
-    assert not has_wildcards("a`*")
-    assert not has_wildcards("plain")

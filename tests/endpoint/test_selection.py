@@ -12,7 +12,10 @@ from psremoting.endpoint import Context, FunctionsEngine
 from psremoting.endpoint.demo import DEMO
 from psrp import events as e
 from psrp.clixml import PSObject
+from psrp.properties import enum_object
 from tests.endpoint.clients import Client, Result, connected
+
+_THURSDAY = enum_object("System.DayOfWeek", 4, "Thursday")
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ async def test_objects_chosen_by_number_end_those_who_make_more(client: Client) 
     ("line", "output"),
     [
         ("Get-Date 2020-01-02T03:04:05 | Select-Object -ExpandProperty Year", [2020]),
-        ("Get-Date 2020-01-02T03:04:05 | Select-Object -ExpandProperty DayOfWeek", ["Thursday"]),
+        ("Get-Date 2020-01-02T03:04:05 | Select-Object -ExpandProperty DayOfWeek", [_THURSDAY]),
         ("Get-Uptime | Select-Object -ExpandProperty Days", [0]),
     ],
 )
