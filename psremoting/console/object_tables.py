@@ -27,8 +27,8 @@ def _table(
     )
 
 
-def _switches(*names: str) -> tuple[Parameter, ...]:
-    return tuple(parameter(name, "switch") for name in names)
+def _switches(help: str, *names: str) -> tuple[Parameter, ...]:
+    return tuple(parameter(name, "switch", help=help.format(name.casefold())) for name in names)
 
 
 _SELECT = _table(
@@ -53,7 +53,7 @@ _WHERE = _table(
     ("Get-PSSession | Where-Object State -eq Opened", "The open sessions."),
     parameter("Property", "string", {_ALL: "0!"}, help="The property to compare."),
     parameter("Value", "object", {_ALL: "1"}, help="The value to compare it with."),
-    *_switches(*COMPARISONS),
+    *_switches("Compare with the operator -{}.", *COMPARISONS),
 )
 _SORT = _table(
     "Sort-Object",
@@ -73,8 +73,9 @@ _MEASURE = _table(
     "measure",
     ("Get-PSSession | Measure-Object", "The number of sessions."),
     parameter("Property", "string[]", {_ALL: "0"}, help="The properties to measure."),
-    *_switches("Sum", "Average", "Maximum", "Minimum", "StandardDeviation", "AllStats"),
-    *_switches("Line", "Word", "Character"),
+    *_switches("Measure the {}.", "Sum", "Average", "Maximum", "Minimum", "StandardDeviation"),
+    *_switches("Measure all of these.", "AllStats"),
+    *_switches("Count each {} of text.", "Line", "Word", "Character"),
 )
 _FOR_EACH = _table(
     "ForEach-Object",

@@ -6,7 +6,6 @@ shows. Import-PSSession asks for these objects when its user asks for help on a 
 
 from __future__ import annotations
 
-import fnmatch
 import textwrap
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import Param
 from psremoting.powershell.parameters import Parameter
 from psremoting.powershell.text import to_text
+from psremoting.powershell.wildcards import matches
 from psrp.clixml import List, PSObject
 from psrp.records import ErrorCategory
 
@@ -82,9 +82,7 @@ def _found(catalog: Catalog, name: str, category: list[str]) -> list[EndpointCom
 
 def _matching(command: EndpointCommand, pattern: str) -> list[Parameter]:
     folded = pattern.casefold()
-    return [
-        each for each in command.parameters if fnmatch.fnmatchcase(each.name.casefold(), folded)
-    ]
+    return [each for each in command.parameters if matches(folded, each.name)]
 
 
 def _category(command: EndpointCommand) -> str:

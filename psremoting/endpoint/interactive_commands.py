@@ -3,7 +3,6 @@ for `prompt` before each, and leaves with Exit-PSSession."""
 
 from __future__ import annotations
 
-import fnmatch
 from typing import Annotated, Any
 
 import trio
@@ -15,6 +14,7 @@ from psremoting.endpoint.parameters import Input, Param
 from psremoting.endpoint.stages import Merged
 from psremoting.powershell.error_view import error_lines
 from psremoting.powershell.formatting import HOLD_SECONDS, Formatter
+from psremoting.powershell.wildcards import matches
 from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
 
 __all__ = [
@@ -93,7 +93,7 @@ async def get_format_data(
     power_shell_version: Annotated[Any, Param(help="What the client can read.")] = None,
 ) -> Any:
     """Gets the views of types. There is one: a client that asks for all takes none for a fault."""
-    if any(fnmatch.fnmatchcase("system.datetime", each.casefold()) for each in type_name):
+    if any(matches(each, "System.DateTime") for each in type_name):
         return datetime_view()
     return None
 
