@@ -156,10 +156,10 @@ class Streams:
 
     async def warning(self, text: str) -> None:
         preference = self.actions.warning
-        if preference == "stop":
-            raise self._stop_preference("Warning", text)
         if preference not in ("silentlycontinue", "ignore"):
             await self._inform("Warning", text, 2)
+        if preference == "stop":
+            raise self._stop_preference("Warning", text)
 
     async def verbose(self, text: str) -> None:
         if self.actions.verbose:
@@ -194,9 +194,11 @@ class Streams:
         error = CommandError(
             "The running command stopped because the preference variable "
             f'"{kind}Preference" or common parameter is set to Stop: {text}',
-            error_id="ActionPreferenceStop",
+            error_id=f"ActionPreferenceStop,Microsoft.PowerShell.Commands.Write{kind}Command",
             category=ErrorCategory.OperationStopped,
             exception_type="System.Management.Automation.ActionPreferenceStopException",
+            full_id=True,
+            activity=f"Write-{kind}",
         )
         return RecordError(self.record_of(error), fatal=True)
 

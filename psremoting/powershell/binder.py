@@ -28,6 +28,7 @@ __all__ = ["Binding", "Given", "bind", "bind_input", "find_parameter", "missing"
 _NOTHING: Any = object()
 _SEQUENCES = (List, Enumerable, Stack, Queue, list, tuple)
 _END_OF_PARAMETERS = "--"
+_HASHTABLE = "System.Collections.Hashtable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,7 @@ class _Binder:
             for parameter in self.by_default(lambda role: role.by_name):
                 found = self.named_value(parameter, value)
                 if found is not ABSENT:
-                    self.offer(parameter, found, exact=exact)
+                    self.offer(parameter, found, exact=exact, strict=self.table.is_function)
         return len(self.binding.values) > before
 
     def named_value(self, parameter: Parameter, value: object) -> Any:
@@ -323,10 +324,10 @@ class _Binder:
                 return found
         return ABSENT
 
-    def offer(self, parameter: Parameter, value: Any, *, exact: bool) -> None:
+    def offer(self, parameter: Parameter, value: Any, *, exact: bool, strict: bool = False) -> None:
         """Bind a value if it can be converted, and if the parameter's set is still possible.
 
-        A value that fails validation is an error.
+        A value that fails validation is an error; with ``strict`` a failed conversion is too.
         """
         possible = parameter.in_all_sets or self.binding.sets & parameter.roles.keys()
         if not possible or parameter.name in self.binding.values:
@@ -336,7 +337,7 @@ class _Binder:
         try:
             self.take(parameter, value)
         except BindingError as error:
-            if error.error_id.startswith("ParameterArgumentValidation"):
+            if strict or error.error_id.startswith("ParameterArgumentValidation"):
                 raise
             return
 
@@ -427,7 +428,9 @@ def _converted(table: CommandTable, parameter: Parameter, value: Any) -> Any:
         raise BindingError("ParameterArgumentValidationError", parameter.name, shown) from None
     _validate(parameter, made)
     if table.is_function:
-        _check_presence(parameter, made)
+        # PowerShell leaves null as it is for a list or a table; ours are empty ones by now.
+        is_null = value is None and (parameter.many or parameter.type == _HASHTABLE)
+        _check_presence(parameter, None if is_null else made)
     return made
 
 

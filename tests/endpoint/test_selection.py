@@ -122,7 +122,9 @@ async def test_help_of_parameters_takes_wildcards_and_names_what_is_not_there(
 async def test_a_warning_that_is_to_stop_ends_the_whole_script(client: Client) -> None:
     result = await client.invoke("Show-Streams -WarningAction Stop; 'next'")
     assert (result.state, result.output) == ("FAILED", ["output"])
-    assert result.end.error.fully_qualified_error_id == "ActionPreferenceStop,Show-Streams"
+    assert result.end.error.fully_qualified_error_id == (
+        "ActionPreferenceStop,Microsoft.PowerShell.Commands.WriteWarningCommand"
+    )
 
 
 async def test_merged_information_is_an_object_of_its_type() -> None:
