@@ -150,7 +150,33 @@ def _serve_stdio(engine: Engine, log_fd: int | None = None) -> int:
         engine.prepare()
     gc.freeze()
     gc.enable()
-    return trio.run(serve_stdio, partial(serve_desk, desk=desk, over=over), descriptors)
+    serve = partial(serve_stdio, partial(serve_desk, desk=desk, over=over), descriptors)
+    try:
+        return trio.run(_until_signal, serve)
+    finally:
+        from psremoting.endpoint.children import end_children
+
+        end_children()
+
+
+async def _until_signal(serve: Callable[[], Awaitable[int]]) -> int:
+    """Run ``serve``; SIGTERM and SIGHUP end it in order, with the exit code of a shell."""
+    import trio
+
+    code = 0
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def end() -> None:
+                nonlocal code
+                async for number in signals:
+                    code = 128 + number
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end)
+            code = await serve()
+            nursery.cancel_scope.cancel()
+    return code
 
 
 def _serve_unix(engine: Engine, path: str) -> int:

@@ -48,7 +48,8 @@ class Desk:
     def __init__(self, engine: Engine, *, error_prefix: str | None = "__NamedPipeError__:") -> None:
         self._engine = engine
         self._packets = Subsystem(Side.SERVER, error_prefix=error_prefix)
-        self._held: list[DataReceived] = []
+        self._held: dict[UUID | None, list[DataReceived]] = {}
+        """What is not acknowledged yet, by target."""
         self.session: Session | None = None
         self.reason = ""
         """Why it ended, for the client's last error line."""
@@ -111,19 +112,18 @@ class Desk:
                 Outgoing(target=event.target, stream=event.stream, data=event.data)
             )
             self.pull(None)
-            self._held.append(event)
+            self._held.setdefault(event.target, []).append(event)
             self.acknowledge()
         return Step.ON
 
     def acknowledge(self) -> None:
-        """Acknowledge what the session has room behind."""
-        if self._held and self.session is not None:
-            session = self.session
-            free = [event for event in self._held if session.takes_more(event.target)]
-            if free:
-                self._held = [event for event in self._held if event not in free]
-                for event in free:
-                    self._packets.acknowledge(event)
+        """Acknowledge the data of each target whose session has room for more."""
+        if not self._held or self.session is None:
+            return
+        takes_more = self.session.takes_more
+        for target in [each for each in self._held if takes_more(each)]:
+            for event in self._held.pop(target):
+                self._packets.acknowledge(event)
 
     # -- out
 

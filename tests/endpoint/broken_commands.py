@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from typing import Any
 
-__all__ = ["SAME_NAME", "UNKNOWN", "WRITING"]
+__all__ = ["SAME_NAME", "STARTING", "UNKNOWN", "WRITING"]
 
 
 def unknown(connection: socket.socket) -> None:
@@ -21,6 +22,12 @@ def writing() -> int:
     raise KeyError("not there")
 
 
+def start_sleeper() -> int:
+    """Start a process that would outlive its client."""
+    return subprocess.Popen(["sleep", "100"]).pid
+
+
 UNKNOWN: dict[str, Any] = {"Get-Unknown": unknown}
 SAME_NAME: dict[str, Any] = {"Get-Thing": one, "get-thing": one}
 WRITING: dict[str, Any] = {"Get-Writing": writing}
+STARTING: dict[str, Any] = {"Start-Sleeper": start_sleeper}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +61,49 @@ def test_the_log_keeps_a_failure_to_start(tmp_path: Path) -> None:
     ):
         pass
     assert "parameter connection" in log.read_text()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _wait_until_gone(pid: int) -> bool:
+    for _ in range(500):
+        if not _alive(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_child_of_a_function_ends_with_the_client() -> None:
+    functions = "tests.endpoint.broken_commands:STARTING"
+    with sync.connect(target("--functions", functions)) as session:
+        (pid,) = session.run("Start-Sleeper").output
+        assert _alive(pid)
+    assert _wait_until_gone(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_child_behind(number: signal.Signals, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    child = f"sh -c 'echo $$ > {mark}; exec sleep 100'"
+    argv = target("--process", child).argv
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        # A session begins with its first packet; the child is started then.
+        process.stdin.write(
+            b"<Data Stream='Default' PSGuid='00000000-0000-0000-0000-000000000000'>AAAA</Data>\n"
+        )
+        process.stdin.flush()
+        for _ in range(500):
+            if mark.exists() and mark.read_text().strip():
+                break
+            time.sleep(0.02)
+        pid = int(mark.read_text())
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+    assert _wait_until_gone(pid)
