@@ -236,7 +236,7 @@ def _secret_warning(computer: str) -> str:
 
 
 def _mark_credential_request(arguments: tuple[Any, ...], computer: str) -> tuple[Any, ...]:
-    caption, message = (str(text or "") for text in (*arguments, "", "")[:2])
+    caption, message = (text if isinstance(text, str) else "" for text in (*arguments, "", "")[:2])
     if caption.strip().casefold() != _DEFAULT_CAPTION:
         caption = f"PowerShell Credential Request: {caption}"
     warning = (

@@ -1,11 +1,11 @@
-"""How the values of host calls (`psrp.host_values`) travel.
+"""The wire format of the values of host calls (`psrp.host_values`).
 
-The reference implementation writes structures under the names of their *private* fields and
-leaves null fields out; enums are plain I32 here, not objects. ``RemoteHostEncoder.cs``,
-[MS-PSRP] 2.2.3.1-2.2.3.3, 2.2.3.25-2.2.3.30, 2.2.6.
+PowerShell writes structures under the names of their *private* fields and omits null fields;
+enums are plain I32 here, not objects. ``RemoteHostEncoder.cs``, [MS-PSRP] 2.2.3.1-2.2.3.3,
+2.2.3.25-2.2.3.30, 2.2.6.
 
-Each kind of value is a pair of functions: ``write`` raises LocalProtocolError for a value that
-does not fit, ``read`` gives back what it got when it cannot make sense of it.
+Each type is a pair of functions: ``write`` raises LocalProtocolError for a value of another type,
+``read`` returns what it got if it cannot be read.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ __all__ = [
 
 
 class HostType(NamedTuple):
-    """How a type of .NET travels in a host call."""
+    """A .NET type as it travels in a host call."""
 
     name: str
-    """The full name in .NET, which stands beside a value of no declared type."""
+    """The full name in .NET, which accompanies a value of no declared type."""
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
 
@@ -72,7 +72,7 @@ class HostType(NamedTuple):
 def _checked(name: str, kind: type | tuple[type, ...]) -> HostType:
     def write(value: Any) -> Any:
         if value is not None and not isinstance(value, kind):
-            raise LocalProtocolError(f"{type(value).__name__} where a {name} belongs")
+            raise LocalProtocolError(f"expected {name}, got {type(value).__name__}")
         return value
 
     return HostType(name, write, unwrap)
@@ -88,7 +88,7 @@ def _write_int64(value: Any) -> int:
 
 def _integer(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise LocalProtocolError(f"{type(value).__name__} where an integer belongs")
+        raise LocalProtocolError(f"expected an integer, got {type(value).__name__}")
     return value
 
 
@@ -113,10 +113,12 @@ _Field: TypeAlias = tuple[str, str, HostType]
 
 
 def _char(value: Any) -> Char:
+    if not isinstance(value, str):
+        raise LocalProtocolError(f"expected a character, got {type(value).__name__}")
     try:
         return Char(value)
     except ValueError:
-        raise LocalProtocolError("a character is exactly one UTF-16 code unit") from None
+        raise LocalProtocolError("expected exactly one UTF-16 code unit") from None
 
 
 CHARACTER = HostType("System.Char", _char, unwrap)
@@ -126,11 +128,11 @@ _ABSENT = {INT32: 0, BOOLEAN: False, CHARACTER: "\0"}
 
 
 def _structure(name: str, kind: type, *fields: _Field) -> HostType:
-    """``fields``: wire name, attribute, kind of value; an attribute of "" is not ours."""
+    """Return the type of a structure. ``fields``: wire name, attribute ("" for none), type."""
 
     def write(value: Any) -> PSObject:
         if not isinstance(value, kind):
-            raise LocalProtocolError(f"{type(value).__name__} where a {name} belongs")
+            raise LocalProtocolError(f"expected {name}, got {type(value).__name__}")
         members: dict[str, Any] = {}
         for wire, attribute, form in fields:
             member = getattr(value, attribute) if attribute else ()
@@ -141,7 +143,7 @@ def _structure(name: str, kind: type, *fields: _Field) -> HostType:
     wires = {wire for wire, _, _ in fields}
 
     def read(value: Any) -> Any:
-        # The reference implementation fails on a member that it does not know.
+        # PowerShell fails on an unknown member.
         if type(value) is not PSObject or not wires.issuperset(value):
             return value
         known: dict[str, Any] = {}
@@ -216,7 +218,7 @@ FIELD = _structure(
 def _collection(name: str, form: HostType) -> HostType:
     def write(value: Any) -> List:
         if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-            raise LocalProtocolError(f"{type(value).__name__} where a list belongs")
+            raise LocalProtocolError(f"expected a list, got {type(value).__name__}")
         return List([form.write(item) for item in value], ARRAY_LIST)
 
     def read(value: Any) -> Any:
@@ -232,11 +234,11 @@ FIELDS = _collection("System.Collections.ObjectModel.Collection`1", FIELD)
 
 
 def _write_cells(value: Any) -> PSObject:
-    """Rows of equally many cells, as elements in row order (mae) and two lengths (mal)."""
+    """Write rows of equal length as elements in row order (mae) and two lengths (mal)."""
     rows = [tuple(row) for row in value]
     width = len(rows[0]) if rows else 0
     if any(len(row) != width for row in rows):
-        raise LocalProtocolError("all rows of cells have to be of one length")
+        raise LocalProtocolError("expected rows of cells of one length")
     cells = [CELL.write(cell) for row in rows for cell in row]
     lengths = ("System.Int32[]", "System.Array", "System.Object")
     return bag({"mae": List(cells, ARRAY_LIST), "mal": List([len(rows), width], lengths)})
@@ -251,7 +253,7 @@ def _read_cells(value: Any) -> Any:
     if not all(type(length) is int and length >= 0 for length in lengths):
         return value
     height, width = lengths
-    # The product decides how much is made of it, so it is held against what has come.
+    # Check the declared size against what was received, before anything is made of it.
     if height * width != len(cells) or (width == 0 and height > 0):
         return value
     made = [CELL.read(cell) for cell in cells]
@@ -270,7 +272,7 @@ def _write_credential(value: Any) -> Any:
     if value is None:
         return None
     if not isinstance(value, Credential):
-        raise LocalProtocolError(f"{type(value).__name__} where a Credential belongs")
+        raise LocalProtocolError(f"expected a Credential, got {type(value).__name__}")
     members = {"UserName": value.user_name, "Password": value.password}
     return PSObject((_CREDENTIAL, "System.Object"), members, to_string=_CREDENTIAL)
 
@@ -288,9 +290,9 @@ CREDENTIAL = HostType(_CREDENTIAL, _write_credential, _read_credential)
 
 
 def _write_prompted(value: Any) -> Any:
-    """The answers of Prompt: a Hashtable of field name to whatever was asked for."""
+    """Write the answers of Prompt: a Hashtable of field name to value."""
     if not isinstance(value, Mapping):
-        raise LocalProtocolError(f"{type(value).__name__} where answers by name belong")
+        raise LocalProtocolError(f"expected answers by name, got {type(value).__name__}")
     return Dictionary(
         {
             name: _write_credential(answer) if isinstance(answer, Credential) else answer
@@ -311,7 +313,7 @@ PROMPTED = HostType("System.Collections.Generic.Dictionary`2", _write_prompted, 
 
 def _write_progress(value: Any) -> Any:
     if not isinstance(value, ProgressRecord):
-        raise LocalProtocolError(f"{type(value).__name__} where a ProgressRecord belongs")
+        raise LocalProtocolError(f"expected a ProgressRecord, got {type(value).__name__}")
     return value.to_object()
 
 
@@ -325,7 +327,7 @@ def _read_progress(value: Any) -> Any:
 PROGRESS = HostType("System.Management.Automation.ProgressRecord", _write_progress, _read_progress)
 
 
-# -- values of no declared type: their type stands beside them
+# -- values of no declared type: they travel with their type's name
 
 _BY_NAME = {
     kind.name: kind
@@ -372,7 +374,7 @@ _BY_TYPE: dict[type, HostType] = {
 
 
 def write_typed(value: Any, name: str = "") -> PSObject | None:
-    """An item of an ``object[]`` or of a dictionary of objects: type name T and value V."""
+    """Write an item of an ``object[]`` or a dictionary of objects: type name T and value V."""
     if value is None:
         return None
     kind = _BY_NAME.get(name) or _BY_TYPE.get(type(value), ANY)
@@ -380,7 +382,7 @@ def write_typed(value: Any, name: str = "") -> PSObject | None:
 
 
 def read_typed(value: Any) -> Any:
-    """What such an item holds; the item itself when it is none."""
+    """Read such an item; return it unchanged if it is none."""
     if type(value) is not PSObject:
         return value
     name = unwrap(value.get("T"))

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 from psrp import events as e
 from psrp.channels import ANY_TARGET, AnyTarget, Channels
 from psrp.clixml import dumps, loads
-from psrp.context import OVER, ParkedMessage, PoolContext
 from psrp.fragments import DEFAULT_MAX_MESSAGE, MIN_FRAGMENT
 from psrp.keys import KeyMissing
 from psrp.messages import Header, decode_body, read_header, sender_of, type_of
+from psrp.pool_context import OVER, ParkedMessage, PoolContext
 from psrp.rules import (
     OPENER_TYPES,
     PUBLIC_KEY_TYPE,

@@ -1,16 +1,29 @@
-"""What stands beside a pipeline's output: error, warning, verbose, debug, progress and
-information records. [MS-PSRP] 2.2.3.15-2.2.3.16, 2.2.2.20-2.2.2.26; ``ErrorPackage.cs``.
+"""The records of a pipeline's other streams: error, warning, verbose, debug, progress, information.
+[MS-PSRP] 2.2.3.15-2.2.3.16, 2.2.2.20-2.2.2.26; ``ErrorPackage.cs``.
 
-Each record is the part that people ask for; the object it was read from is kept as ``raw``,
-and a record that nobody changed is written from it, so that nothing is lost on the way.
+Each record has the members that programs use; the object it was read from is kept as ``raw``, and
+an unchanged record is written from it, so that nothing is lost on the way.
 """
 
 from __future__ import annotations
 
 from dataclasses import field
+from decimal import Decimal
 from typing import Any, Self
+from uuid import UUID
 
-from psrp.clixml import DateTime, DateTimeKind, Dictionary, Int64, List, PSObject, UInt32
+from psrp.clixml import (
+    DateTime,
+    DateTimeKind,
+    Dictionary,
+    Int64,
+    List,
+    MemberSet,
+    PSObject,
+    TimeSpan,
+    UInt32,
+)
+from psrp.clixml.scalars import format_double
 from psrp.enums import ConsoleColor, ErrorCategory, ProgressType
 from psrp.frozen import dataclass
 from psrp.properties import (
@@ -56,7 +69,7 @@ NO_TIME = DateTime(0, DateTimeKind.UNSPECIFIED)
 
 
 def _extended_defaults() -> dict[str, Any]:
-    """The members that PowerShell's decoder asks for when the extended part is announced."""
+    """Return the members that PowerShell's decoder requires when the extended part is announced."""
     return {
         "InvocationInfo_BoundParameters": Dictionary(),
         "InvocationInfo_CommandOrigin": enum_object(_COMMAND_ORIGIN, 0, "Runspace"),
@@ -105,7 +118,7 @@ class ErrorRecord:
     """System.Management.Automation.ErrorRecord. [MS-PSRP] 2.2.3.15"""
 
     exception: Any = None
-    """The exception as an object; what it says is its Message."""
+    """The exception as an object; its text is the member Message."""
     target_object: Any = None
     fully_qualified_error_id: str = ""
     category: int = ErrorCategory.NotSpecified
@@ -115,16 +128,16 @@ class ErrorRecord:
     category_target_type: str | None = ""
     category_message: str | None = ""
     details_message: str | None = None
-    """What is shown instead of the exception's message, when given."""
+    """Shown instead of the exception's message, if given."""
     recommended_action: str | None = None
     script_stack_trace: str | None = None
     invocation: Any = None
     """The InvocationInfo member, an object of properties or None."""
     invocation_info: dict[str, Any] | None = None
-    """The extended part, by wire name (``InvocationInfo_Line``); None when there is none."""
+    """The extended part, by wire name (``InvocationInfo_Line``), or None."""
     pipeline_iteration_info: tuple[int, ...] | None = None
     to_string: str | None = field(default=None, compare=False)
-    """The text of the object; host responses travel without it."""
+    """The text of the object; host responses have none."""
     raw: PSObject | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -142,7 +155,7 @@ class ErrorRecord:
         target_type: str = "",
         script_stack_trace: str | None = None,
     ) -> Self:
-        """A record as PowerShell would make it of an exception with this message."""
+        """Return a record as PowerShell makes it of an exception with this message."""
         if reason is None:
             reason = exception_type.rpartition(".")[2]
         shown = ErrorCategory.text(category)
@@ -164,7 +177,7 @@ class ErrorRecord:
 
     @property
     def message(self) -> str:
-        """What PowerShell shows: the details, else the exception's message, else the category."""
+        """The text that PowerShell shows: the details, the exception's message, or the category."""
         if self.details_message:
             return self.details_message
         if type(self.exception) is PSObject:
@@ -206,7 +219,7 @@ class ErrorRecord:
         )
 
     def to_object(self, *, bare: bool = False) -> PSObject:
-        """As PowerShell writes it; ``bare`` leaves type and text out, as in host responses."""
+        """Return the object of the message; ``bare`` omits type and text, as in host responses."""
         if self.raw is not None and _unchanged(self):
             return self.raw
         members: dict[str, Any] = {
@@ -237,7 +250,7 @@ class ErrorRecord:
 
 
 def _unchanged(record: ErrorRecord | InformationalRecord) -> bool:
-    """Whether the record still says what the object says that it was read from."""
+    """Return whether the record equals the object that it was read from."""
     try:
         source = type(record).from_object(record.raw)
     except RemoteProtocolError:
@@ -276,7 +289,7 @@ class InformationalRecord:
 
     message: str
     invocation_info: dict[str, Any] | None = None
-    """The extended part, by wire name; None when there is none."""
+    """The extended part, by wire name, or None."""
     pipeline_iteration_info: tuple[int, ...] | None = None
     raw: PSObject | None = field(default=None, compare=False, repr=False)
 
@@ -300,7 +313,7 @@ class InformationalRecord:
         )
 
     def to_object(self, kind: str) -> PSObject:
-        """As PowerShell writes it; ``kind`` is Warning, Verbose or Debug."""
+        """Return the object of the message; ``kind`` is Warning, Verbose or Debug."""
         if self.raw is not None and _unchanged(self):
             return self.raw
         members: dict[str, Any] = {
@@ -321,7 +334,7 @@ class InformationalRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressRecord:
-    """A PROGRESS_RECORD, [MS-PSRP] 2.2.2.25; inside other data it is `psrp.clixml`'s."""
+    """A PROGRESS_RECORD, [MS-PSRP] 2.2.2.25; inside other data it is that of `psrp.clixml`."""
 
     activity: str
     activity_id: int = 0
@@ -354,8 +367,10 @@ class ProgressRecord:
         )
 
     def to_object(self) -> PSObject:
-        """The bag of the message, which is not the element PR. Empty texts become a space,
-        for the reader refuses empty ones."""
+        """Return the object of the message, which is not the element PR.
+
+        Empty texts become a space, because PowerShell refuses empty ones.
+        """
         return bag(
             {
                 "Activity": self.activity or " ",
@@ -372,7 +387,7 @@ class ProgressRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostInformationMessage:
-    """What Write-Host puts into an information record: text that was shown as well."""
+    """The data of Write-Host's information record; a host call shows the same text."""
 
     message: str
     no_new_line: bool = False
@@ -382,7 +397,7 @@ class HostInformationMessage:
 
     @classmethod
     def from_object(cls, value: Any) -> Self | None:
-        """The message in an information record's data, or None when it is something else."""
+        """Read the data of an information record; None if it is not of Write-Host."""
         if type(value) is not PSObject or "Message" not in value or "NoNewLine" not in value:
             return None
         return cls(
@@ -397,6 +412,53 @@ def _color(value: Any) -> int | None:
     # The depth of the record is exhausted here, so that colours come as the text of their enum.
     number = None if value is None else enum_number(value, ConsoleColor)
     return ConsoleColor(number) if number in ConsoleColor.labels() else None
+
+
+_MAX_TEXT_MEMBERS = 100
+
+
+def _text(value: Any, *, nested: bool = False) -> str:
+    """Return .NET's ToString() of a value: of a container its type, of a bag its members."""
+    if type(value) is PSObject:
+        if value.to_string is not None:
+            return value.to_string
+        if value.value is not None:
+            return _text(value.value, nested=nested)
+        names = value.type_names
+        if nested or (names and not names[0].endswith("PSCustomObject")):
+            return names[0].removeprefix("Deserialized.") if names else ""
+        members = [
+            f"{name}={_text(member, nested=True)}"
+            for name, member in value.items()[:_MAX_TEXT_MEMBERS]
+        ]
+        return "@{" + "; ".join(members) + "}"
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return {"INF": "∞", "-INF": "-∞"}.get(text := format_double(value), text)
+    if isinstance(value, DateTime):
+        return value.to_datetime().strftime("%m/%d/%Y %H:%M:%S")
+    if isinstance(value, (str, int, UUID, Decimal)):
+        return str(value)
+    if isinstance(value, TimeSpan):
+        return _clock(value.ticks)
+    if isinstance(value, (dict, MemberSet)):
+        return "System.Collections.Hashtable"
+    if isinstance(value, (bytes, bytearray)):
+        return "System.Byte[]"
+    names = getattr(value, "type_names", ("System.Object[]",))
+    return names[0].removeprefix("Deserialized.") if names else type(value).__name__
+
+
+def _clock(ticks: int) -> str:
+    """Return a TimeSpan as .NET shows it: ``[-][d.]hh:mm:ss[.fffffff]``."""
+    seconds, fraction = divmod(abs(ticks), 10_000_000)
+    days, seconds = divmod(seconds, 86400)
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    sign, whole = "-" if ticks < 0 else "", f"{days}." if days else ""
+    return f"{sign}{whole}{text}" + (f".{fraction:07d}" if fraction else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,18 +477,17 @@ class InformationRecord:
 
     @property
     def host_message(self) -> HostInformationMessage | None:
-        """What Write-Host said; the host call that shows it comes as well."""
+        """The data of Write-Host, or None; a host call shows the same text."""
         return HostInformationMessage.from_object(self.message_data)
 
     def __str__(self) -> str:
-        data = self.message_data
+        """Return what PowerShell's ToString() shows: the text of the data."""
         shown = self.host_message
         if shown is not None:
             return shown.message
-        if type(data) is PSObject and data.to_string is not None:
-            return data.to_string
-        plain = unwrap(data)
-        return str(plain) if isinstance(plain, (str, int, float)) else ""
+        if self.message_data is None:
+            return "System.Management.Automation.InformationRecord"
+        return _text(self.message_data)
 
     @classmethod
     def from_object(cls, value: Any, message: str = "INFORMATION_RECORD") -> Self:
@@ -448,7 +509,7 @@ class InformationRecord:
         )
 
     def to_object(self) -> PSObject:
-        """The bag of the message, without type names, as PowerShell writes it."""
+        """Return the object of the message, without type names, as PowerShell writes it."""
         return bag(
             {
                 "MessageData": self.message_data,

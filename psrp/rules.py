@@ -23,10 +23,10 @@ from uuid import UUID
 from psrp import events as e
 from psrp import versions
 from psrp.channels import Channel
-from psrp.context import PoolContext
 from psrp.host_methods import VOID_CALL_ID
 from psrp.messages import MessageType, type_of
 from psrp.negotiation import client_refusal, server_answer
+from psrp.pool_context import PoolContext
 from psrp.sansio import LocalProtocolError, MessageError, TransportAct, UnexpectedMessage
 from psrp.states import Incident, PipelinePhase, PoolState
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from psrp.clixml.display import show
+from psrp.clixml.bounded_repr import show
 from psrp.clixml.equality import equal, list_parts
 
 __all__ = ["Dictionary", "Enumerable", "List", "Queue", "Stack", "TypeNames"]

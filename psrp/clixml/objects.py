@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+from psrp.clixml.bounded_repr import show
 from psrp.clixml.containers import TypeNames
-from psrp.clixml.display import show
 from psrp.clixml.equality import equal, mapping_parts
 from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psrp import events as e
+from psrp import host_types
 from psrp.clixml import Char, Dictionary, Int64, List, PSObject, SecureString, Version, dumps, loads
+from psrp.clixml.strategies import values
 from psrp.host import (
     METHODS,
     VOID_CALL_ID,
@@ -397,3 +399,34 @@ def test_what_is_null_stays_null_in_a_field_description() -> None:
     assert FIELDS.read(again(FIELDS.write(fields))) == fields
     (bare,) = FIELDS.read([PSObject(extended={"name": "n"})])
     assert (bare.name, bare.label, bare.is_mandatory) == ("n", None, False)
+
+
+@pytest.mark.parametrize(
+    ("member", "kind"),
+    [
+        ('<Db N="character">1.5</Db>', PSObject),
+        ('<I32 N="character">65</I32>', PSObject),
+        ('<Nil N="character"/>', BufferCell),
+        ('<C N="character">65</C>', BufferCell),
+    ],
+)
+def test_a_cell_with_an_odd_character_stays_an_object(member: str, kind: type) -> None:
+    body = f'<Obj RefId="0"><MS>{member}<I32 N="foregroundColor">1</I32></MS></Obj>'
+    assert isinstance(host_types.CELL.read(loads(body)), kind)
+
+
+STRUCTURES = [
+    value for value in vars(host_types).values() if isinstance(value, host_types.HostType)
+]
+
+
+@given(value=values(), member=values(max_leaves=3))
+def test_a_type_reads_any_value_without_an_error(value: Any, member: Any) -> None:
+    """Also a structure of whose members one has a value of another type."""
+    names = {field for each in SAMPLES.values() for field in getattr(each, "__slots__", ())}
+    odd = PSObject(extended=dict.fromkeys(["character", "x", "label", *sorted(names)], member))
+    for kind in STRUCTURES:
+        kind.read(value)
+        kind.read(odd)
+        kind.read(PSObject(extended={"character": member, "foregroundColor": 1}))
+    assert STRUCTURES

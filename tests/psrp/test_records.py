@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from psrp import events as e
-from psrp.clixml import DateTime, Int64, List, PSObject, dumps, loads
+from psrp.clixml import DateTime, Dictionary, Int64, List, PSObject, TimeSpan, dumps, loads
 from psrp.messages import decode, encode_body
 from psrp.records import (
     ConsoleColor,
@@ -285,9 +286,9 @@ def test_colours_of_write_host_come_in_any_form(given: Any, color: ConsoleColor 
     [
         ("text", "text"),
         (5, "5"),
-        (None, ""),
+        (None, "System.Management.Automation.InformationRecord"),
         (PSObject(to_string="a thing"), "a thing"),
-        (List([1, 2]), ""),
+        (List([1, 2]), "System.Object[]"),
         (PSObject(value="inner"), "inner"),
     ],
 )
@@ -308,3 +309,26 @@ def test_information_of_a_wrong_shape_is_refused() -> None:
     assert InformationRecord.from_object(value).tags == ()
     with pytest.raises(LocalProtocolError):
         InformationRecord(message_data=1, process_id=-1).to_object()
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("hi", "hi"),
+        (None, "System.Management.Automation.InformationRecord"),
+        (1.5, "1.5"),
+        (1e22, "1E+22"),
+        (True, "True"),
+        (UUID(int=0), "00000000-0000-0000-0000-000000000000"),
+        (TimeSpan(10_000_000), "00:00:01"),
+        (DateTime(638396640000000000), "01/01/2024 00:00:00"),
+        (List([1, 2]), "System.Object[]"),
+        (Dictionary({"a": 1}), "System.Collections.Hashtable"),
+        (PSObject.custom(a=1), "@{a=1}"),
+        (PSObject.custom(a=1, b=None, c="x"), "@{a=1; b=; c=x}"),
+        (PSObject(("System.DayOfWeek",), to_string="Friday", value=5), "Friday"),
+    ],
+)
+def test_an_information_record_shows_the_text_of_its_data(data: Any, text: str) -> None:
+    """The texts are those of PowerShell 7.6 for ``InformationRecord.ToString()``."""
+    assert str(InformationRecord(message_data=data)) == text
