@@ -69,6 +69,15 @@ def _run(work: Callable[[], Awaitable[int]]) -> int:
         return trio.run(work)
 
 
+_WITHOUT_EFFECT = frozenset(
+    {"New-PSSession", "Get-PSSession", "Remove-PSSession", "Exit-PSSession"}
+)
+_INSTEAD = (
+    "A session ends with the command that opened it. Use it at the local prompt (psrp, or "
+    "psrp -c TEXT), or use psrp enter TARGET or psrp invoke TARGET SCRIPT."
+)
+
+
 class Cmdlet(click.Command):
     """One command of the local prompt on psrp's own command line. Its parameters are spelled as
     in PowerShell or in kebab-case: -HostName, -HostName:x, --host-name, --host-name=x."""
@@ -85,11 +94,14 @@ class Cmdlet(click.Command):
         if {"-h", "--help", "-?"} & set(ctx.args):
             click.echo(self.get_help(ctx))
             ctx.exit(0)
+        if self.table.name in _WITHOUT_EFFECT:
+            raise click.UsageError(f"{self.table.name} has no effect here. {_INSTEAD}")
+        given = given_of(self.table, ctx.args)
 
         async def work(workspace: Workspace) -> None:
             from psremoting.console.interpreter import run_command
 
-            await run_command(workspace, self.table, given_of(self.table, ctx.args))
+            await run_command(workspace, self.table, given)
 
         ctx.exit(_once(work))
 

@@ -156,8 +156,26 @@ def test_a_wrong_call_is_told_on_standard_error(program: Program) -> None:
         "+ FullyQualifiedErrorId : AmbiguousParameterSet,"
         "Microsoft.PowerShell.Commands.EnterPSSessionCommand\n"
     )
-    missing = program("New-PSSession", "-UserName", "a")
+    missing = program("Enter-PSSession", "-UserName", "a")
     assert "MissingMandatoryParameter," in missing.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["-HostName", "@{a="], ["-Options", "@{ a = $x }"], ["-Id", "{"]]
+)
+def test_a_value_that_cannot_be_read_is_an_error(program: Program, words: list[str]) -> None:
+    done = program("Enter-PSSession", *words)
+    assert done.returncode == 2
+    assert f"Error: Invalid value: {words[1]!r}: " in done.stderr
+
+
+@pytest.mark.parametrize("name", ["New-PSSession", "gsn", "remove-pssession", "Exit-PSSession"])
+def test_a_command_without_effect_names_what_to_use(program: Program, name: str) -> None:
+    done = program(name, "-Name", "x")
+    assert done.returncode == 2
+    assert "has no effect here" in done.stderr
+    assert "psrp enter TARGET" in done.stderr
+    assert "SYNTAX" in program(name, "--help").stdout
 
 
 def test_nobody_is_asked_where_nobody_types(program: Program) -> None:
