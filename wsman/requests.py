@@ -6,6 +6,7 @@ all later requests; SessionId, locale and encoding stay the same for the life of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psrp.frozen import dataclass
@@ -117,6 +118,14 @@ class Requests:
             timeout=self.config.operation_timeout + LATE,
             content_type=f"application/soap+xml;charset={charset}",
         )
+
+    def again(self, request: Request) -> Request:
+        """The same envelope once more.
+
+        A server that knows its MessageID gives the same answer again instead of acting again.
+        """
+        self._numbers += 1
+        return replace(request, number=self._numbers)
 
     def _headers(
         self,

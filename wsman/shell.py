@@ -354,6 +354,17 @@ class Shell:
                 yield attempt
 
     def _request(self, attempt: Attempt, now: float) -> Request:
+        if attempt.request is None:
+            request = self._new_request(attempt)
+        else:
+            request = self.requests.again(attempt.request)
+        attempt.request = request
+        attempt.tries += 1
+        attempt.sent_at = now
+        self._outstanding[request.number] = attempt, request
+        return request
+
+    def _new_request(self, attempt: Attempt) -> Request:
         options: tuple[soap.Option, ...] = ()
         if attempt.kind in ("Create", "Connect"):
             version = self.config.protocol_version
@@ -362,11 +373,7 @@ class Shell:
                 options += (soap.Option(name="WINRS_NOPROFILE", value="1", must_comply=True),)
         elif attempt.kind == "Receive" and attempt.target.id is None:
             options = (KEEP_ALIVE,)
-        request = self.requests.make(attempt.value, target=attempt.target.id, options=options)
-        attempt.tries += 1
-        attempt.sent_at = now
-        self._outstanding[request.number] = attempt, request
-        return request
+        return self.requests.make(attempt.value, target=attempt.target.id, options=options)
 
     def forget(self, target: Target) -> None:
         """A command is at its end."""

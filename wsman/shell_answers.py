@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from psrp.sansio import LimitExceeded, TransportAct
 from wsman import client_events as ev
@@ -13,9 +13,9 @@ from wsman.shell_targets import Attempt, Phase, Step, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from uuid import UUID
 
-    from wsman.requests import Request
-    from wsman.shell import Shell
+    from wsman.requests import Request, Requests, ShellConfig
 
 __all__ = ["Answers"]
 
@@ -35,10 +35,29 @@ def retry_delay(tries: int) -> float:
     return 0.0 if tries <= 1 else min(_FIRST_DELAY * 2.0 ** (tries - 2), _LAST_DELAY)
 
 
-class Answers:
-    """Lives inside a `Shell`."""
+class Machine(Protocol):
+    """`wsman.shell.Shell`, as far as answers change it."""
 
-    def __init__(self, shell: Shell) -> None:
+    config: ShellConfig
+    requests: Requests
+    pool: Target
+    commands: dict[UUID, Target]
+    disconnect: Step
+    reconnect: Step
+    over: bool
+
+    def touch(self, target: Target) -> None: ...
+    def tell(self, event: object) -> None: ...
+    def end(self, error: WSManError | None) -> None: ...
+    def wait(self, attempt: Attempt, until: float) -> None: ...
+    def forget(self, target: Target) -> None: ...
+    def close_command(self, target: Target) -> None: ...
+
+
+class Answers:
+    """Lives inside a `wsman.shell.Shell`."""
+
+    def __init__(self, shell: Machine) -> None:
         self._shell = shell
         self._done: dict[str, Callable[[Target, Any, float], None]] = {
             "Create": self._created,
@@ -108,6 +127,8 @@ class Answers:
             and error.code in faults.RETRIED
             and attempt.tries <= self._shell.config.retries
         ):
+            # A new envelope: the answer to the old one stands.
+            attempt.request = None
             self._again(attempt, error, now)
         else:
             self._give_up(attempt, error)

@@ -11,6 +11,8 @@ from psrp.sansio import Stream
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from wsman.requests import Request
+
 __all__ = ["Attempt", "Phase", "Step", "Target"]
 
 STREAM_NAMES = {Stream.DEFAULT: "stdin", Stream.PROMPT_RESPONSE: "pr"}
@@ -42,7 +44,7 @@ class Step(Enum):
 class Attempt:
     """One request that is outstanding or waits to be repeated."""
 
-    __slots__ = ("kind", "sent_at", "target", "tries", "value")
+    __slots__ = ("kind", "request", "sent_at", "target", "tries", "value")
 
     def __init__(self, kind: str, target: Target, value: object) -> None:
         self.kind = kind
@@ -50,6 +52,8 @@ class Attempt:
         self.value = value
         self.tries = 0
         self.sent_at = 0.0
+        self.request: Request | None = None
+        """The request that got no answer: its envelope is repeated."""
 
 
 class Target:

@@ -72,12 +72,13 @@ class Failed:
 
 
 class _Attempt:
-    __slots__ = ("kind", "tries", "value")
+    __slots__ = ("kind", "request", "tries", "value")
 
     def __init__(self, kind: str, value: object) -> None:
         self.kind = kind
         self.value = value
         self.tries = 0
+        self.request: Request | None = None
 
 
 class CmdShell:
@@ -244,7 +245,11 @@ class CmdShell:
         )
 
     def _request(self, attempt: _Attempt) -> Request:
-        request = self.requests.make(attempt.value, options=self._options(attempt.kind))
+        if attempt.request is None:
+            request = self.requests.make(attempt.value, options=self._options(attempt.kind))
+        else:
+            request = self.requests.again(attempt.request)
+        attempt.request = request
         attempt.tries += 1
         self._outstanding[request.number] = attempt, request
         return request

@@ -295,6 +295,18 @@ def test_a_lost_receive_is_made_again_after_growing_pauses() -> None:
     assert peer.told(ev.Lost) == []
 
 
+def test_a_repeated_request_is_the_same_envelope() -> None:
+    """A server that knows the MessageID gives its answer again, and acts once."""
+    peer = Peer().running()
+    first = peer.find("Receive", COMMAND)
+    peer.fail("Receive", COMMAND, sent=True)
+    peer.now += 10.0
+    peer.pump()
+    again = peer.find("Receive", COMMAND)
+    assert again.number != first.number
+    assert (again.body, again.message_id) == (first.body, first.message_id)
+
+
 def test_an_answer_that_was_cut_off_is_not_asked_for_again() -> None:
     """The server counts it as delivered: asking again would lose output without a word."""
     peer = Peer().running()
