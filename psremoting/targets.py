@@ -80,6 +80,8 @@ class SSHTarget:
     subsystem: str = DEFAULT_SUBSYSTEM
     options: Mapping[str, object] = field(default_factory=dict)
     """For ``ssh -o``, by name."""
+    config_file: str = ""
+    """For ``ssh -F``; empty uses ssh's own."""
     connecting_timeout: float = math.inf
     """The limit in seconds for the first packet of the server."""
     program: str = "ssh"
@@ -265,6 +267,7 @@ def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
             port=target.port,
             subsystem=target.subsystem,
             options=target.options,
+            config_file=target.config_file,
         )
     except InvalidHostName as error:
         raise errors.InvalidComputerName(error.name) from None

@@ -1,6 +1,6 @@
 """The command line of ``ssh`` for one target, and which host names may stand on it.
 
-    ssh [-i KEY] [-l USER] [-p PORT] [-o NAME=VALUE]... -s HOST SUBSYSTEM
+    ssh [-F FILE] [-i KEY] [-l USER] [-p PORT] [-o NAME=VALUE]... -s HOST SUBSYSTEM
 
 OpenSSH keeps the first value it meets, so the flags in front beat the options. Everything is
 one argument of argv: nothing is quoted, no shell reads it. What ssh could take for an option is
@@ -141,6 +141,7 @@ def ssh_arguments(
     port: int = 0,
     subsystem: str = DEFAULT_SUBSYSTEM,
     options: Mapping[str, object] | None = None,
+    config_file: str = "",
 ) -> list[str]:
     """What stands behind ``ssh``. User and port inside ``host_name`` beat the parameters.
 
@@ -157,6 +158,8 @@ def ssh_arguments(
         # ssh goes on looking for options behind the host.
         raise InvalidArgument("Subsystem", f"{subsystem!r} looks like an option")
     arguments: list[str] = []
+    if config_file:
+        arguments += ["-F", _checked("ConfigFile", config_file)]
     if key_file_path:
         arguments += ["-i", _checked("KeyFilePath", key_file_path)]
     if user_name:

@@ -1,7 +1,7 @@
-"""The options that say how to reach a target, for every command that opens sessions.
+"""The connection options of all commands that open sessions.
 
-The names are PowerShell's parameters in kebab-case. Times are seconds, but for
-``--connecting-timeout``, which is milliseconds as it is there.
+The names are PowerShell's parameters in kebab-case, and ssh's short options. Times are seconds,
+except ``--connecting-timeout``, which is milliseconds as in PowerShell.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from psremoting.cli.shell_completion import complete_file
 from psremoting.cli.spelling import hashtable
 from psremoting.cli.wsman_options import WSMAN_OPTIONS, WSManOptions, take_options
-from psremoting.errors import PSRemotingError
-from psremoting.options import SessionOption
-from psremoting.targets import SSHTarget, Target, WSManTarget, parse_target
+
+if TYPE_CHECKING:
+    from psremoting.options import SessionOption
+    from psremoting.targets import SSHTarget, Target
 
 __all__ = ["Connecting", "connection_options", "named_value", "named_values"]
 
@@ -27,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connecting:
-    """What the options of `connection_options` said."""
+    """The values of the options of `connection_options`."""
 
     ssh: SSHTarget
     session: SessionOption
@@ -35,7 +36,10 @@ class Connecting:
     configuration_name: str | None = None
 
     def target(self, text: str) -> Target:
-        """The target that a word on the command line names. Raises PSRemotingError."""
+        """Return the target that a word on the command line names. Raises PSRemotingError."""
+        from psremoting.errors import PSRemotingError
+        from psremoting.targets import WSManTarget, parse_target
+
         made = parse_target(text, self.ssh)
         if isinstance(made, WSManTarget):
             return self.wsman.complete(
@@ -54,7 +58,7 @@ class Connecting:
 
 
 def named_value(text: str, *, option: str) -> tuple[str, str]:
-    """``NAME=VALUE``. Raises click.BadParameter."""
+    """Split ``NAME=VALUE``. Raises click.BadParameter."""
     name, equals, value = text.partition("=")
     if not (equals and name):
         raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
@@ -62,7 +66,7 @@ def named_value(text: str, *, option: str) -> tuple[str, str]:
 
 
 def named_values(texts: tuple[str, ...], *, option: str) -> dict[str, str]:
-    """Several, also as ``@{NAME='VALUE'}``; the last one of a name counts."""
+    """Split several, also as ``@{NAME='VALUE'}``; the last value of a name is used."""
     pairs = [
         pair for text in texts for pair in (hashtable(text) if text.startswith("@{") else [text])
     ]
@@ -70,34 +74,56 @@ def named_values(texts: tuple[str, ...], *, option: str) -> dict[str, str]:
 
 
 _OPTIONS = (
-    click.option("--user-name", metavar="USER", help="The user to log in as."),
-    click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port of ssh."),
+    click.option("-l", "--user-name", metavar="USER", help="Log in as USER."),
     click.option(
-        "--key-file-path", metavar="FILE", shell_complete=complete_file,
-        help="The private key for ssh.",
+        "-p", "--port", type=click.IntRange(0, 65535), default=0,
+        help="Connect to this port.",
     ),
-    click.option("--subsystem", metavar="NAME", help="The ssh subsystem; else powershell."),
     click.option(
-        "--options", "ssh_options", metavar="NAME=VALUE", multiple=True,
+        "-i", "--key-file-path", metavar="FILE", shell_complete=complete_file,
+        help="Private key for ssh.",
+    ),
+    click.option("--subsystem", metavar="NAME", help="The ssh subsystem (default: powershell)."),
+    click.option(
+        "-o", "--options", "ssh_options", metavar="NAME=VALUE", multiple=True,
         help="An option for ssh -o, such as StrictHostKeyChecking=accept-new; may be repeated.",
     ),
     click.option(
+        "-J", "jump", metavar="HOST", help="Connect through HOST, as ssh -J does."
+    ),
+    click.option(
+        "-F", "config_file", metavar="FILE", shell_complete=complete_file,
+        help="Configuration file for ssh.",
+    ),
+    click.option(
         "--connecting-timeout", type=int, metavar="MS",
-        help="Milliseconds until the server says something; negative is no limit.",
+        help="Limit for the first packet of the server in milliseconds; negative: none.",
     ),
     click.option(
         "--configuration-name", metavar="NAME", help="The session configuration (WS-Man only)."
     ),
-    click.option("--open-timeout", type=float, metavar="S", help="For opening; else 180."),
-    click.option("--operation-timeout", type=float, metavar="S", help="For one answer; else 180."),
-    click.option("--cancel-timeout", type=float, metavar="S", help="For stopping; else 60."),
-    click.option("--close-timeout", type=float, metavar="S", help="For closing; else 60."),
+    click.option(
+        "--open-timeout", type=float, metavar="S",
+        help="Opening timeout in seconds (default: 180).",
+    ),
+    click.option(
+        "--operation-timeout", type=float, metavar="S",
+        help="Response timeout in seconds (default: 180).",
+    ),
+    click.option(
+        "--cancel-timeout", type=float, metavar="S",
+        help="Stopping timeout in seconds (default: 60).",
+    ),
+    click.option(
+        "--close-timeout", type=float, metavar="S",
+        help="Closing timeout in seconds (default: 60).",
+    ),
 )  # fmt: skip
 _TIMES = ("open_timeout", "operation_timeout", "cancel_timeout", "close_timeout")
 
 
 def connection_options(command: F) -> F:
-    """Give a command these options; it gets them as ``connecting``, a `Connecting`."""
+    """Add these options to a command, which receives them as ``connecting``."""
 
     def gather(**given: Any) -> Any:
         return command(connecting=_connecting(given), **given)
@@ -111,7 +137,17 @@ def connection_options(command: F) -> F:
     return made  # type: ignore[no-any-return]
 
 
+def _ssh_options(given: dict[str, Any]) -> dict[str, str]:
+    options = named_values(given.pop("ssh_options"), option="--options")
+    jump = given.pop("jump")
+    return options if jump is None else {"ProxyJump": jump, **options}
+
+
 def _connecting(given: dict[str, Any]) -> Connecting:
+    # Help and completion do without what opens sessions.
+    from psremoting.options import SessionOption
+    from psremoting.targets import SSHTarget
+
     milliseconds = given.pop("connecting_timeout")
     limit = math.inf if milliseconds is None or milliseconds < 0 else milliseconds / 1000
     ssh = SSHTarget(
@@ -120,7 +156,8 @@ def _connecting(given: dict[str, Any]) -> Connecting:
         port=given.pop("port"),
         key_file_path=given.pop("key_file_path") or "",
         subsystem=given.pop("subsystem") or "powershell",
-        options=named_values(given.pop("ssh_options"), option="--options"),
+        options=_ssh_options(given),
+        config_file=given.pop("config_file") or "",
         connecting_timeout=limit,
     )
     times = {name: given.pop(name) for name in _TIMES}

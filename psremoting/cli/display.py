@@ -24,6 +24,7 @@ from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
+    from psremoting.shell.screen import Screen
     from psrp.records import ErrorRecord
 
 __all__ = ["FORMS", "Display", "Origin"]
@@ -45,7 +46,8 @@ class Display:
     """Shows what several targets send.
 
     form: one of `FORMS`. many: there are several targets, so lines are labelled. width: cells of
-    a line of formatted output; None for those of the terminal.
+    a line of formatted output; None for those of the terminal. screen: the screen on which
+    questions are asked, which everything for the terminal goes through.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Display:
         error_view: str = "normal",
         progress: bool | None = None,
         width: int | None = None,
+        screen: Screen | None = None,
     ) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
             # A text may hold half a surrogate pair, which no file can.
@@ -67,6 +70,7 @@ class Display:
         self._width = width if width is not None else _line_width()
         self._formatters: dict[str, Formatter] = {}
         self._fed: set[str] = set()
+        self._screen = screen
         self._document = DocumentWriter() if form == "clixml" else None
         self._bars = ProgressArea()
         self._shows_bars = sys.stderr.isatty() if progress is None else progress
@@ -146,6 +150,11 @@ class Display:
         stream = sys.stdout if self._form == "text" else sys.stderr
         self._put(stream, text, foreground, background)
 
+    def host_error(self, text: str) -> None:
+        """Text that the remote host writes as an error line."""
+        self._hold_back()
+        self._put(sys.stderr, text + "\n", ConsoleColor.Red)
+
     def _hold_back(self) -> None:
         for label, formatter in self._formatters.items():
             if formatter.holds_rows:
@@ -216,6 +225,9 @@ class Display:
         *,
         plain: bool = False,
     ) -> None:
+        if self._screen is not None and stream.isatty():
+            self._screen.write(text, foreground, background)
+            return
         self._erase_bars()
         if not plain:
             text = displayable(text, colours=_has_colours(stream))
@@ -231,6 +243,9 @@ class Display:
 
     def _progress(self, origin: Origin, record: Any) -> None:
         if not self._shows_bars:
+            return
+        if self._screen is not None:
+            self._screen.progress(0, record)
             return
         self._erase_bars()
         self._bars.update(one_line(origin.label), record)

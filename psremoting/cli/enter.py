@@ -47,8 +47,9 @@ _INTERRUPTED = 130
 
 @click.command(epilog=_EPILOG)
 @click.argument("target", required=False, default="local", shell_complete=complete_target)
+@click.option("--host-name", metavar="TARGET", help="TARGET, as PowerShell spells it.")
 @connection_options
-def enter(target: str, connecting: Connecting) -> None:
+def enter(target: str, host_name: str | None, connecting: Connecting) -> None:
     """Start an interactive remote session.
 
     TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER,
@@ -60,7 +61,7 @@ def enter(target: str, connecting: Connecting) -> None:
     the prompt is >>. Input that is no terminal is read line by line and shown as if it had been
     typed; NO_COLOR turns colours off.
     """
-    sys.exit(_enter(target, connecting))
+    sys.exit(_enter(host_name or target, connecting))
 
 
 def _enter(target: str, connecting: Connecting) -> int:

@@ -1,11 +1,13 @@
-"""`psrp invoke`: run a command on one target or many, as Invoke-Command does."""
+"""`psrp invoke`: run a command on one or more targets, as Invoke-Command does."""
 
 from __future__ import annotations
 
+import io
 import math
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import trio
@@ -13,12 +15,14 @@ import trio
 from psremoting.cli.connecting import Connecting, connection_options
 from psremoting.cli.display import Display
 from psremoting.cli.piping import INPUT_FORMATS, argument, input_objects, typed
-from psremoting.cli.prompting import console_host, quiet_host
+from psremoting.cli.prompting import asking_host, showing_host
 from psremoting.cli.running import EXIT_CODES, INTERRUPTED, Job, run_job
 from psremoting.cli.shell_completion import complete_target
 from psremoting.cli.spelling import PowerShellSpelled
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.error_view import ERROR_VIEWS, error_text
+from psremoting.powershell.script_file import read_script
+from psremoting.shell.entering import Console, open_console
 from psremoting.targets import Target
 from psrp.commands import Command
 
@@ -57,7 +61,7 @@ Exit codes:
 
 
 class _WithArguments(PowerShellSpelled):
-    """What stands behind ``--`` is for the remote command."""
+    """A command whose words after ``--`` are arguments of the remote command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         at = args.index("--") if "--" in args else len(args)
@@ -79,21 +83,19 @@ class _WithArguments(PowerShellSpelled):
     "named",
     metavar="NAME[=TEXT|:=JSON]",
     multiple=True,
-    help="A named argument; NAME alone is a switch. May be repeated.",
+    help="Pass a named argument; NAME alone is a switch. May be repeated.",
 )
-@click.option(
-    "--using", metavar="NAME=TEXT|NAME:=JSON", multiple=True, help="The value of $using:NAME."
-)
+@click.option("--using", metavar="NAME=TEXT|NAME:=JSON", multiple=True, help="Set $using:NAME.")
 @click.option("--command", "as_command", is_flag=True, help="SCRIPT is the name of a command.")
 @click.option(
     "--file-path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A script file of this machine to run there; then all words are targets.",
+    help="Run this local script file on the targets; all words are targets then.",
 )
 @click.option(
     "--input-format",
     type=click.Choice(INPUT_FORMATS),
-    help="Pipe standard input in: JSON or text by the line, or CLIXML. Else it is not read.",
+    help="Pipe standard input to the command: lines of JSON or text, or CLIXML.",
 )
 @click.option(
     "--throttle",
@@ -101,38 +103,60 @@ class _WithArguments(PowerShellSpelled):
     type=click.IntRange(1),
     default=32,
     show_default=True,
-    help="How many targets at a time.",
+    help="Number of targets at a time.",
 )
-@click.option("--timeout", type=float, metavar="S", help="Stop each command after so long.")
-@click.option("--json", "form", flag_value="json", help="One JSON value a line; types are lost.")
-@click.option("--clixml", "form", flag_value="clixml", help="One CLIXML document, types and all.")
+@click.option(
+    "--timeout",
+    type=float,
+    metavar="S",
+    help="Stop each command, its opening included, after S seconds.",
+)
+@click.option("--json", "form", flag_value="json", help="Print one JSON object a line.")
+@click.option(
+    "--clixml", "form", flag_value="clixml", help="Print one CLIXML document, with all types."
+)
 @click.option(
     "--error-view",
     type=click.Choice(ERROR_VIEWS),
     default="normal",
     show_default=True,
-    help="How errors are shown.",
+    help="The view in which errors are shown.",
 )
-@click.option("--hide-computer-name", is_flag=True, help="Do not say where output came from.")
-@click.option("--progress/--no-progress", default=None, help="Bars; else on a terminal.")
-@click.option("--interactive", is_flag=True, help="Let the script ask at this terminal.")
+@click.option("--hide-computer-name", is_flag=True, help="Do not label lines with their target.")
+@click.option(
+    "--progress/--no-progress", default=None, help="Show progress bars (default: on a terminal)."
+)
+@click.option("--interactive", is_flag=True, help="Let the script ask questions at this terminal.")
 @click.option("--like-powershell", is_flag=True, hidden=True)
 @connection_options
 def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None:
     """Run SCRIPT on every TARGET, side by side.
 
-    The last word is the script, the words before it are targets; what stands behind -- becomes
-    $args of the script. A value NAME=TEXT is a text, NAME:=JSON is what the JSON says.
+    The last word is the script, the words before it are targets; the words after -- are passed
+    as $args to the script. NAME=TEXT passes a string, NAME:=JSON a value written as JSON.
 
-    Output goes to standard output, everything else to standard error. Texts stand as they are,
-    objects as lists of their properties; --json and --clixml are for programs. With several
-    targets every object says where it came from, and one that fails does not disturb the others.
+    Output goes to standard output, everything else to standard error. Objects are formatted as
+    PowerShell formats them; --json and --clixml are for programs. With several targets every
+    line is labelled, one that fails does not affect the others, and a closing line names those
+    that failed.
+
+    --json prints one JSON object a line: {"target": ..., "output": ...} for each object, and
+    "error" or "failure" in place of "output" for an error of the command or of the target.
 
     Ctrl+C stops the remote commands. Standard input is read with --input-format only, so that
     a loop in a shell keeps its own.
     """
     ctx = click.get_current_context()
     targets, what = _split(words, given["as_command"], given["file_path"])
+    console = _console(given["input_format"]) if given["interactive"] else None
+    display = Display(
+        given["form"] or "text",
+        many=len(targets) > 1,
+        hide_computer_name=given["hide_computer_name"],
+        error_view=given["error_view"],
+        progress=given["progress"],
+        screen=None if console is None else console.screen,
+    )
     job = Job(
         targets=_targets(connecting, targets),
         what=what,
@@ -140,17 +164,10 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
         parameters=dict(typed(text, "--argument") for text in given["named"]),
         using=dict(typed(text, "--using") for text in given["using"]),
         options=connecting.session,
-        host=console_host() if given["interactive"] else quiet_host(),
+        host=showing_host(display) if console is None else asking_host(console),
         throttle=given["throttle"],
         timeout=_time(given["timeout"]),
         like_powershell=given["like_powershell"],
-    )
-    display = Display(
-        given["form"] or "text",
-        many=len(job.targets) > 1,
-        hide_computer_name=given["hide_computer_name"],
-        error_view=given["error_view"],
-        progress=given["progress"],
     )
     try:
         code = trio.run(partial(_run, job, display, given["input_format"]))
@@ -164,16 +181,27 @@ async def _run(job: Job, display: Display, input_format: str | None) -> int:
     return await run_job(job, display)
 
 
+def _console(input_format: str | None) -> Console:
+    """The terminal that questions are asked at; standard input may carry objects instead."""
+    source: TextIO = sys.stdin
+    if input_format is not None:
+        try:
+            source = open("/dev/tty", encoding="utf-8", errors="replace")  # noqa: SIM115
+        except OSError:
+            source = io.StringIO()
+    return open_console(source, sys.stdout if sys.stdout.isatty() else sys.stderr)
+
+
 def _split(
     words: tuple[str, ...], as_command: bool, file_path: Path | None
 ) -> tuple[tuple[str, ...], str | Command]:
     if file_path is not None:
         if as_command:
-            raise click.UsageError("--command and --file-path: one of them")
-        return words, file_path.read_text(encoding="utf-8-sig")
+            raise click.UsageError("--command and --file-path are mutually exclusive")
+        return words, read_script(file_path)
     *targets, text = words
     if not targets:
-        raise click.UsageError("a target and a script: one of them is missing")
+        raise click.UsageError("missing TARGET or SCRIPT")
     return tuple(targets), Command(text) if as_command else text
 
 

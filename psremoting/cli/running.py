@@ -36,9 +36,10 @@ from psremoting.options import SessionOption
 from psremoting.powershell.error_view import is_native_error
 from psremoting.powershell.formatting import HOLD_SECONDS
 from psremoting.session import PSSession
-from psremoting.targets import SSHTarget, Target
+from psremoting.targets import SSHTarget, Target, WSManTarget
 from psrp.commands import Command
 from psrp.sansio import LocalProtocolError
+from sshsub.command_line import parse_host_name
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "Job", "run_job"]
 
@@ -223,6 +224,12 @@ def _late(seconds: float, computer: str) -> OperationTimeout:
     )
 
 
+def _port(target: Target) -> int:
+    if isinstance(target, SSHTarget):
+        return parse_host_name(target.host_name).port or target.port
+    return target.location.port if isinstance(target, WSManTarget) else 0
+
+
 def target_labels(targets: Sequence[Target]) -> dict[int, list[str]]:
     """The labels of targets, by id: the computer, with the port or a number where two share it.
 
@@ -230,7 +237,7 @@ def target_labels(targets: Sequence[Target]) -> dict[int, list[str]]:
     """
     names = [target.computer for target in targets]
     ports = [
-        f"{name}:{target.port}" if isinstance(target, SSHTarget) and target.port else name
+        f"{name}:{_port(target)}" if _port(target) else name
         for name, target in zip(names, targets, strict=True)
     ]
     labels: dict[int, list[str]] = {}

@@ -27,6 +27,7 @@ _PARAMETER = re.compile(r"-([A-Za-z]{2,})(?::(.*))?", re.DOTALL)
 #: Parameters that are positional here: the targets and the script.
 _TARGETS = ("HostName", "ComputerName")
 _SCRIPT = "ScriptBlock"
+_KEBAB = {"--host-name": "-HostName"}
 
 
 class PowerShellSpelled(click.Command):
@@ -48,6 +49,7 @@ def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
     script: list[str] = []
     rest: list[str] = []
     for word in words:
+        word = _KEBAB.get(word, word)
         found = _PARAMETER.fullmatch(word)
         parameter = _find(found[1], names) if found else None
         if found is None or parameter is None:

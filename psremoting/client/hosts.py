@@ -10,7 +10,7 @@ computer that asks, and reading the screen is refused.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from psremoting.errors import PipelineStopped
@@ -57,12 +57,20 @@ class TableHost:
     def info(self) -> HostInfo:
         return self._info
 
+    def ignore(self, methods: Iterable[int]) -> None:
+        """Answer ``methods`` without doing anything."""
+        self._table |= dict.fromkeys(methods, _nothing)
+
     async def call(self, method: int, arguments: tuple[Any, ...]) -> Any:
         answer = self._table.get(method)
         if answer is None:
             name = HostMethodId.text(method)
             raise HostRefusal(f"Remote host method {name} is not implemented.")
         return await answer(*arguments)
+
+
+async def _nothing(*_: Any) -> None:
+    """Answer a call that has no effect here."""
 
 
 NULL_HOST = TableHost()

@@ -23,6 +23,7 @@ from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
 from psremoting.powershell.record_text import record_text
+from psremoting.powershell.script_file import read_script
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
@@ -153,8 +154,8 @@ def _script(binding: Binding) -> str:
         return str(binding["ScriptBlock"])
     path = binding["FilePath"]
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        return read_script(Path(path).expanduser())
+    except OSError:
         raise _NoFile(f"Cannot find path '{path}' because it does not exist.") from None
 
 

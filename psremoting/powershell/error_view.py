@@ -108,13 +108,13 @@ def _reason(record: ErrorRecord) -> str:
 
 
 def _reason_of_object(value: PSObject) -> str:
-    """The same for an object that was an error: it has no category, only its invocation."""
+    """The same for an object that was an error: PowerShell looks at its invocation alone."""
     invocation = value.get("InvocationInfo")
     if isinstance(invocation, PSObject):
         for name in ("MyCommand", "InvocationName"):
             if text := text_of(invocation.get(name)):
                 return text
-    return "Error"
+    return text_of(value.get("ErrorCategory_Activity")) or "Error"
 
 
 def _concise(record: ErrorRecord, reason: str, width: int) -> list[str]:

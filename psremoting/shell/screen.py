@@ -29,6 +29,8 @@ class Screen:
         self.terminal = terminal
         self.colours = colours
         self.on_gone: Callable[[], None] = lambda: None
+        self.still = False
+        """Drop cursor movements, erasing and titles; while a secret is typed."""
         self.muted = False
         """Drop everything that is written."""
         self._above: Callable[[str], None] | None = None
@@ -52,7 +54,8 @@ class Screen:
 
     def write(self, text: str, foreground: int = -1, background: int = -1) -> None:
         """Text from over there, or ours; made fit for the terminal."""
-        text = displayable(text, colours=self.colours, moves=self.terminal)
+        moves = self.terminal and not self.still and self._above is None
+        text = displayable(text, colours=self.colours, moves=moves)
         if not text:
             return
         shown = text
@@ -108,17 +111,17 @@ class Screen:
             self._put(self._progress.draw(self.size.width))
 
     def set_title(self, title: str) -> None:
-        if self.terminal:
+        if self.terminal and not self.still:
             self._put(title_sequence(title))
 
     def move_to(self, column: int, line: int) -> None:
         """0, 0 is the top left."""
-        if self.terminal and column >= 0 and line >= 0:
+        if self.terminal and not self.still and column >= 0 and line >= 0:
             self._put(self._progress.erase() + f"\x1b[{line + 1};{column + 1}H")
             self.at_line_start = column == 0
 
     def clear(self) -> None:
-        if self.terminal:
+        if self.terminal and not self.still:
             self._put(self._progress.erase() + "\x1b[H\x1b[2J\x1b[3J")
             self.at_line_start = True
 

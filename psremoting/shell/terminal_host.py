@@ -12,7 +12,7 @@ import trio
 
 from psremoting.client.hosts import Answer, HostRefusal, TableHost
 from psremoting.errors import PipelineStopped, stopped_record
-from psremoting.shell.questions import Questions
+from psremoting.powershell.host_questions import Questions
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
 from psrp.clixml import SecureString, Version
@@ -131,7 +131,7 @@ class TerminalHost(TableHost):
         return await self.reader.read_line("")
 
     async def _read_secret(self) -> SecureString:
-        return SecureString(await self.reader.read_secret(""))
+        return await self._questions.secret()
 
     async def _credential(
         self, caption: str, message: str, user_name: str, target_name: str = "", *_: Any

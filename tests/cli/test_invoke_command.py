@@ -8,15 +8,28 @@ import shlex
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from psremoting.cli.display import Display, Origin
 from psremoting.cli.main import main
 from psremoting.cli.piping import argument, typed
-from psrp.clixml import PSObject, dump_all, load_all
+from psremoting.cli.running import target_labels
+from psremoting.powershell.script_file import decode_script
+from psremoting.targets import parse_target
+from psrp.clixml import (
+    DateTime,
+    DateTimeKind,
+    PSObject,
+    SecureString,
+    Single,
+    dump_all,
+    load_all,
+)
 from tests.recordings import ROOT
 
 PROGRAM = ROOT / "tests" / "session" / "psrpcore_program.py"
@@ -150,6 +163,69 @@ def test_a_time_out_stops_the_command() -> None:
     ran = psrp(SERVER, "sleep", "--timeout", "0.2")
     assert ran.exit_code == 124
     assert "FullyQualifiedErrorId : OperationTimeout" in ran.stderr
+
+
+def test_the_time_out_covers_the_opening() -> None:
+    ran = psrp("process:sleep 100", "count 1", "--timeout", "0.5", "--close-timeout", "1")
+    assert ran.exit_code == 124
+    assert "The command did not end within 0.5 seconds." in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"\xef\xbb\xbfcount 2", "count 2"),
+        ("count 2".encode("utf-16"), "count 2"),
+        (b"\xfe\xff" + "count 2".encode("utf-16-be"), "count 2"),
+        (b"echo \xff", "echo \ufffd"),
+    ],
+)
+def test_a_script_file_is_read_by_its_byte_order_mark(data: bytes, text: str) -> None:
+    assert decode_script(data) == text
+
+
+def test_one_value_that_cannot_be_written_is_an_error_of_its_own(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    display = Display("clixml")
+    origin = Origin(label="lab", computer="lab")
+    kept = [display.output(origin, value) for value in (1, SecureString("hidden"), "two")]
+    display.finish()
+    written, errors = capfdbinary.readouterr()
+    assert kept == [True, False, True]
+    assert load_all(written) == [1, "two"]
+    assert b"ConvertToClixml" in errors
+    assert b"hidden" not in written + errors
+
+
+def test_json_masks_a_secret_and_keeps_all_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display("json")
+    origin = Origin(label="lab", computer="lab")
+    note = PSObject(("System.String", "System.Object"), extended={"n": 1}, value="x")
+    big = PSObject(("System.Numerics.BigInteger",), {"Sign": 1}, to_string="1" + "0" * 30)
+    pattern = PSObject(("System.Text.RegularExpressions.Regex",), {"Options": 0}, to_string="a.b")
+    for value in (
+        PSObject.custom(p=SecureString("hidden")), Single(0.1), Decimal("1.10"), note, big, pattern,
+        DateTime(638397614450000001, DateTimeKind.UTC), float("nan"), 1e22,
+    ):  # fmt: skip
+        assert display.output(origin, value)
+    lines = capsys.readouterr().out.splitlines()
+    prefix = '{"target": "lab", "output": '
+    assert [line.removeprefix(prefix)[:-1] for line in lines] == [
+        '{"p": "********"}', "0.1", "1.10", '{"value": "x", "n": 1}', "1" + "0" * 30, '"a.b"',
+        '"2024-01-02T03:04:05.0000001Z"', '"NaN"', "1e+22",
+    ]  # fmt: skip
+
+
+def test_labels_tell_targets_of_one_computer_apart() -> None:
+    targets = [
+        parse_target(text)
+        for text in ("a", "host:22", "me@host:2222", "local", "unix:/a", "unix:/b", "local")
+    ]
+    labels = target_labels(targets)
+    listed = [labels[id(target)].pop(0) for target in targets]
+    assert listed[:3] == ["a", "host:22", "host:2222"]
+    assert len(set(listed)) == len(listed)
 
 
 def test_a_script_file_is_sent(tmp_path: Path) -> None:

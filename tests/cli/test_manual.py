@@ -60,7 +60,7 @@ def test_a_page_names_every_option_and_says_what_it_is_for(page: str) -> None:
     for option in options:
         assert option.hidden or option.help, option.name
         assert option.hidden or all(name in text for name in option.opts), option.name
-    assert "-h, --help" in text
+    assert "-h, -?, --help" in text
 
 
 @EVERY

@@ -1,71 +1,130 @@
-"""The host at the terminal: questions in words, what comes twice shown once."""
+"""The hosts of `psrp invoke`: text is shown once, questions have PowerShell's layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Sequence
 
-import click
 import pytest
 
-from psremoting.cli.prompting import console_host, quiet_host
+from psremoting.cli.display import Display
+from psremoting.cli.prompting import asking_host, showing_host
 from psremoting.client.hosts import HostRefusal
-from psrp.host import ChoiceDescription, FieldDescription, HostMethodId
+from psremoting.shell.entering import Console
+from psremoting.shell.plain import PlainReader
+from psremoting.shell.screen import Screen
+from psrp.host import ChoiceDescription, FieldDescription, HostMethodId, KeyInfo
 
 M = HostMethodId
-YES_NO = (ChoiceDescription("&Yes", ""), ChoiceDescription("&No", ""))
+YES_NO = (ChoiceDescription("&Yes", "agree"), ChoiceDescription("&No", "refuse"))
 
 
-@pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the user will type, and then nothing more."""
-    lines: list[str] = []
-    left: Iterator[str] = iter(lines)
+def asking(*lines: str) -> tuple[Screen, io.StringIO, PlainReader]:
+    out = io.StringIO()
+    screen = Screen(out, terminal=False, colours=False)
+    return screen, out, PlainReader(io.StringIO("".join(f"{line}\n" for line in lines)), screen)
 
-    def prompt(_text: str, **_: object) -> str:
-        try:
-            return next(left)
-        except StopIteration:
-            raise click.Abort from None
 
-    monkeypatch.setattr(click, "prompt", prompt)
-    return lines
+async def answer(
+    lines: Sequence[str], method: HostMethodId, *arguments: object
+) -> tuple[object, str]:
+    screen, out, reader = asking(*lines)
+    host = asking_host(Console(screen, reader))
+    return await host.call(method, arguments), out.getvalue()
 
 
 async def test_what_comes_twice_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Statement J107."""
-    host = console_host()
+    host = showing_host(Display())
     for method in (M.WriteWarningLine, M.WriteVerboseLine, M.WriteDebugLine):
         await host.call(method, ("shown as a record",))
     await host.call(M.WriteLine2, ("line",))
     await host.call(M.WriteLine1, ())
     await host.call(M.Write2, (1, 2, "part"))
-    assert capsys.readouterr().out == "line\n\npart"
+    await host.call(M.WriteLine2, (None,))
+    await host.call(M.WriteErrorLine, ("wrong",))
+    assert capsys.readouterr() == ("line\n\npart\n", "wrong\n")
 
 
-async def test_questions_are_asked_in_words(typed: list[str]) -> None:
-    typed += ["a line", "secret", "me", "pw", "n", "", "huh", "yes"]
-    host = console_host()
-    assert await host.call(M.ReadLine, ()) == "a line"
+async def test_text_of_the_host_stays_out_of_data(capsys: pytest.CaptureFixture[str]) -> None:
+    await showing_host(Display("json")).call(M.WriteLine2, ("line",))
+    assert capsys.readouterr() == ("", "line\n")
+
+
+async def test_the_size_of_the_window_is_known_without_questions() -> None:
+    host = showing_host(Display())
+    assert host.info.default_data is not None
+    assert (await host.call(M.GetWindowSize, ())).width > 0
+
+
+async def test_without_a_person_questions_are_refused() -> None:
+    with pytest.raises(HostRefusal, match="NonInteractive"):
+        await showing_host(Display()).call(M.ReadLine, ())
+
+
+async def test_fields_are_asked_one_by_one() -> None:
     fields = (
-        FieldDescription(name="Pin", parameter_type_full_name="System.Security.SecureString"),
+        FieldDescription(name="Name", label="&Name"),
+        FieldDescription(name="Pin", parameter_assembly_full_name="System.Security.SecureString"),
+        FieldDescription(name="List", parameter_assembly_full_name="System.String[]"),
+        FieldDescription(name="Count", parameter_assembly_full_name="System.Int32"),
     )
-    answers = await host.call(M.Prompt, ("c", "m", fields))
-    assert answers["Pin"].reveal() == "secret"
-    credential = await host.call(M.PromptForCredential1, ("c", "m", "", ""))
-    assert (credential.user_name, credential.password.reveal()) == ("me", "pw")
-    assert await host.call(M.PromptForChoice, ("c", "m", YES_NO, 0)) == 1
-    assert await host.call(M.PromptForChoice, ("c", "m", YES_NO, 0)) == 0
-    assert await host.call(M.PromptForChoice, ("c", "m", YES_NO, 1)) == 0
+    lines = ["me", "1234", "a", "b", "", "x", "5"]
+    answers, shown = await answer(lines, M.Prompt, "Caption", "Message", fields)
+    assert isinstance(answers, dict)
+    assert answers["Pin"].reveal() == "1234"
+    assert (answers["Name"], answers["List"], answers["Count"]) == ("me", ["a", "b"], 5)
+    assert shown.splitlines() == [
+        "", "Caption", "Message", "Name: me", "Pin: ****", "List[0]: a", "List[1]: b", "List[2]: ",
+        "Count: x",
+        'Cannot recognize "x" as a System.Int32 due to a format error.',
+        "Count: 5",
+    ]  # fmt: skip
 
 
-async def test_a_question_without_an_answer_is_refused(typed: list[str]) -> None:
-    with pytest.raises(HostRefusal):
-        await console_host().call(M.ReadLine, ())
+async def test_a_choice_shows_its_help_and_its_default() -> None:
+    chosen, shown = await answer(["?", ""], M.PromptForChoice, "c", "m", YES_NO, 1)
+    assert chosen == 1
+    assert shown.splitlines() == [
+        "", "c", "m",
+        '[Y] Yes  [N] No  [?] Help (default is "N"): ?',
+        "Y - agree", "N - refuse",
+        '[Y] Yes  [N] No  [?] Help (default is "N"): ',
+    ]  # fmt: skip
 
 
-async def test_the_quiet_host_has_no_screen() -> None:
-    host = quiet_host()
-    assert host.info.is_host_ui_null
-    assert not host.info.is_host_null
-    with pytest.raises(HostRefusal, match="not implemented"):
-        await host.call(M.ReadLine, ())
+async def test_a_key_is_read() -> None:
+    key, _ = await answer(["x"], M.ReadKey, 0)
+    assert isinstance(key, KeyInfo)
+    assert key.character == "x"
+
+
+async def test_texts_of_a_question_cannot_move_the_cursor() -> None:
+    """The line that names the computer stays where it is."""
+    out = io.StringIO()
+    screen = Screen(out, terminal=True, colours=True)
+    reader = PlainReader(io.StringIO("secret\n"), screen)
+    host = asking_host(Console(screen, reader))
+    moves = "\x1b[1A\x1b[2K\rfrom here\x1b]0;t\x07"
+    fields = (
+        FieldDescription(
+            name="x", label=moves, parameter_assembly_full_name="System.Security.SecureString"
+        ),
+    )
+    await host.call(M.Prompt, (moves, moves, fields))
+    shown = out.getvalue()
+    assert "\x1b[1A" not in shown
+    assert "\x1b[2K" not in shown
+    assert "\r" not in shown
+    assert "\x1b]" not in shown
+
+
+async def test_nothing_moves_while_a_secret_is_typed() -> None:
+    out = io.StringIO()
+    screen = Screen(out, terminal=True, colours=True)
+    screen.still = True
+    screen.write("\x1b[Aup\x1b[2J")
+    screen.move_to(0, 0)
+    screen.clear()
+    screen.set_title("t")
+    assert out.getvalue() == "up"

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from psremoting.client.hosts import HostRefusal, answer_call
-from psremoting.shell.questions import hot_key, plain_label
+from psremoting.powershell.host_questions import hot_key, plain_label
 from psremoting.shell.reading import EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost

@@ -1,19 +1,21 @@
-"""The questions of a host, asked the way PowerShell's console asks them.
-``ConsoleHostUserInterfacePrompt.cs``, ``ConsoleHostUserInterfacePromptForChoice.cs``
+"""The questions of a host, with the layout of PowerShell's console.
+
+Captions, messages and labels come from a peer: they cannot move the cursor, and nothing can while
+a secret is typed, so that the line that names the computer stays visible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
-from psremoting.shell.reading import Reader
-from psremoting.shell.screen import Screen
+from psremoting.powershell.sanitizer import displayable, one_line
 from psrp.clixml import Int64, SecureString
 from psrp.enums import ConsoleColor
 from psrp.host_values import ChoiceDescription, Credential, FieldDescription
 
-__all__ = ["Questions", "hot_key", "plain_label"]
+__all__ = ["Questions", "Reader", "Screen", "hot_key", "plain_label"]
 
 _HELP = "?"
 _FIELD_HELP = "!?"
@@ -24,20 +26,49 @@ _NUMBERS: dict[str, tuple[Callable[[str], Any], int, int]] = {
 _TRUTHS = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
 
 
+class Screen(Protocol):
+    """The screen that questions are written to."""
+
+    still: bool
+    """Drop cursor movements, erasing and titles."""
+
+    def start_line(self) -> None:
+        """Go to the start of a line, if the cursor is not there."""
+
+    def write(self, text: str, foreground: int = -1, background: int = -1) -> None:
+        """Write ``text`` in colours of ConsoleColor; -1 leaves one as it is."""
+
+    def write_line(self, text: str = "", foreground: int = -1, background: int = -1) -> None:
+        """The same with a line end."""
+
+    def error(self, text: str) -> None:
+        """Write a line in the colour of errors."""
+
+
+class Reader(Protocol):
+    """The keyboard."""
+
+    async def read_line(self, prompt: str) -> str:
+        """An answer, shown as it is typed."""
+
+    async def read_secret(self, prompt: str) -> str:
+        """An answer that is shown as stars."""
+
+
 def hot_key(label: str) -> str:
-    """The character behind the ``&`` of a label, in upper case; empty without one."""
-    _, mark, rest = label.partition("&")
+    """Return the character after the ``&`` of a label, in upper case; empty without one."""
+    _, mark, rest = one_line(label).partition("&")
     return rest[:1].upper() if mark else ""
 
 
 def plain_label(label: str) -> str:
-    """A label without its ``&``."""
-    before, _, after = label.partition("&")
+    """Return a label without its ``&``."""
+    before, _, after = one_line(label).partition("&")
     return (before + after).strip()
 
 
 class Questions:
-    """Asks on ``screen``, reads with ``reader``."""
+    """Asks on ``screen`` and reads with ``reader``, one question at a time."""
 
     def __init__(self, screen: Screen, reader: Reader) -> None:
         self._screen = screen
@@ -47,23 +78,36 @@ class Questions:
         self._screen.start_line()
         if caption:
             self._screen.write_line()
-            self._screen.write_line(caption, ConsoleColor.White)
+            self._screen.write_line(displayable(caption), ConsoleColor.White)
         if message:
-            self._screen.write_line(message)
+            self._screen.write_line(displayable(message))
+
+    @contextmanager
+    def _still(self) -> Iterator[None]:
+        self._screen.still = True
+        try:
+            yield
+        finally:
+            self._screen.still = False
+
+    async def secret(self, prompt: str = "") -> SecureString:
+        """Ask for a secret."""
+        with self._still():
+            return SecureString(await self._reader.read_secret(prompt))
 
     # -- fields
 
     async def prompt(
         self, caption: str | None, message: str | None, fields: Sequence[FieldDescription]
     ) -> dict[str, Any]:
-        """The answer to each field, by its name."""
+        """Return the answer to each field, by its name."""
         self._introduce(caption, message)
         if any(field.help_message for field in fields):
             self._screen.write_line(f"(Type {_FIELD_HELP} for Help.)")
         return {field.name: await self._field(field) for field in fields}
 
     async def _field(self, field: FieldDescription) -> Any:
-        label = plain_label(field.label or "") or field.name
+        label = plain_label(field.label or "") or one_line(field.name)
         kind = (field.parameter_assembly_full_name or "").split(",")[0].strip()
         kind = kind or field.parameter_type_full_name or ""
         if kind == "System.Management.Automation.PSCredential":
@@ -73,7 +117,7 @@ class Questions:
         return await self._value(field, label, kind)
 
     async def _list(self, field: FieldDescription, label: str, kind: str) -> list[Any]:
-        """Items until an empty one."""
+        """Read items until an empty one."""
         items: list[Any] = []
         while True:
             item = await self._value(field, f"{label}[{len(items)}]", kind, ends=True)
@@ -87,12 +131,12 @@ class Questions:
         prompt = f"{label}: "
         while True:
             if kind == "System.Security.SecureString":
-                secret = await self._reader.read_secret(prompt)
-                return None if ends and not secret else SecureString(secret)
+                secret = await self.secret(prompt)
+                return None if ends and not secret.reveal() else secret
             text = await self._reader.read_line(prompt)
             if text == _FIELD_HELP and field.help_message is not None:
-                told = field.help_message or f"No help is available for {field.name}."
-                self._screen.write_line(told)
+                help_text = field.help_message or f"No help is available for {field.name}."
+                self._screen.write_line(displayable(help_text))
                 continue
             if ends and not text:
                 return None
@@ -104,12 +148,13 @@ class Questions:
     async def credential(
         self, caption: str | None, message: str | None, user_name: str | None
     ) -> Credential:
-        """A name, unless there is one, and a password."""
+        """Ask for a name, unless there is one, and a password."""
         self._introduce(caption, message)
-        while not user_name:
-            user_name = await self._reader.read_line("User: ")
-        password = await self._reader.read_secret(f"Password for user {user_name}: ")
-        return Credential(user_name, SecureString(password))
+        with self._still():
+            while not user_name:
+                user_name = await self._reader.read_line("User: ")
+            password = await self.secret(f"Password for user {one_line(user_name)}: ")
+        return Credential(user_name, password)
 
     # -- choices
 
@@ -120,13 +165,13 @@ class Questions:
         choices: Sequence[ChoiceDescription],
         default: int,
     ) -> int:
-        """The index of the one that was chosen; -1 for ``default`` is no default."""
+        """Return the index of the choice; -1 for ``default`` is no default."""
         self._introduce(caption, message)
         defaults = [default] if 0 <= default < len(choices) else []
         self._list_choices(choices, defaults)
-        told = f'(default is "{_name(choices[default])}"): ' if defaults else ": "
+        hint = f'(default is "{_name(choices[default])}"): ' if defaults else ": "
         while True:
-            text = (await self._reader.read_line(f"[?] Help {told}")).strip()
+            text = (await self._reader.read_line(f"[?] Help {hint}")).strip()
             if text == _HELP:
                 self._help(choices)
             elif not text and defaults:
@@ -142,15 +187,15 @@ class Questions:
         choices: Sequence[ChoiceDescription],
         defaults: Sequence[int] | None,
     ) -> list[int]:
-        """The indexes of those that were chosen, until an empty answer."""
+        """Return the indexes of the choices that are made until an empty answer."""
         self._introduce(caption, message)
         known = [index for index in defaults or () if 0 <= index < len(choices)]
         self._list_choices(choices, known)
         names = ",".join(_name(choices[index]) for index in known)
-        told = {0: "", 1: f'(default is "{names}")'}.get(
+        hint = {0: "", 1: f'(default is "{names}")'}.get(
             len(known), f"(default choices are {names})"
         )
-        self._screen.write_line(f"[?] Help {told}".rstrip())
+        self._screen.write_line(f"[?] Help {hint}".rstrip())
         chosen: list[int] = []
         while True:
             text = (await self._reader.read_line(f"Choice[{len(chosen)}]: ")).strip()
@@ -168,7 +213,7 @@ class Questions:
 
     def _help(self, choices: Sequence[ChoiceDescription]) -> None:
         for each in choices:
-            self._screen.write_line(f"{_name(each)} - {each.help_message or ''}")
+            self._screen.write_line(f"{_name(each)} - {displayable(each.help_message or '')}")
 
 
 def _name(choice: ChoiceDescription) -> str:
@@ -187,7 +232,7 @@ def _chosen(text: str, choices: Sequence[ChoiceDescription]) -> int | None:
 
 
 def _converted(text: str, kind: str) -> Any:
-    """``text`` as what a field wants. Raises ValueError, in words for the user."""
+    """Convert ``text`` to the type of a field. Raises ValueError with a text for the user."""
     if kind == "System.Boolean":
         if text.strip().casefold() not in _TRUTHS:
             raise ValueError(f'Cannot recognize "{text}" as a System.Boolean.')
