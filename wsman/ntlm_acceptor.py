@@ -111,9 +111,10 @@ class NtlmAcceptor:
     def _answer_negotiate(self, token: bytes) -> bytes:
         negotiate = Negotiate.unpack(token)
         flags = negotiate.flags | _FIXED_FLAGS
-        if not flags & NegotiateFlags.unicode:
-            raise AuthenticationRefused("NTLM: expected a client that takes Unicode")
-        flags &= ~NegotiateFlags.oem
+        if flags & NegotiateFlags.unicode:
+            flags &= ~NegotiateFlags.oem
+        elif not flags & NegotiateFlags.oem:
+            raise AuthenticationRefused("NTLM: expected a client that takes Unicode or OEM text")
         if not flags & NegotiateFlags.extended_session_security:
             raise AuthenticationRefused("NTLM: expected a client with extended session security")
         flags &= ~NegotiateFlags.lm_key
