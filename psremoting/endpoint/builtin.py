@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from psremoting.endpoint import interactive_commands
+import psremoting.endpoint.interactive_commands as interactive_commands
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
 from psremoting.endpoint.command_help import get_help
 from psremoting.endpoint.discovery import get_command

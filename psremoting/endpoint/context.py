@@ -27,7 +27,7 @@ from psrp.host import (
 from psrp.records import ErrorCategory, ErrorRecord, ProgressRecord, ProgressType
 
 if TYPE_CHECKING:
-    from psremoting.endpoint.stages import Stage
+    from psremoting.endpoint.interfaces import RunningCommand
 
 __all__ = ["Context"]
 
@@ -39,7 +39,7 @@ _SECRET = ("SecureString", "System.Security.SecureString")
 class Context:
     """One running command and its client."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: RunningCommand) -> None:
         self._stage = stage
         self.command = stage.name
         """The name under which the command was called."""
@@ -65,7 +65,7 @@ class Context:
         return self._stage.pipeline.session.pool.application_arguments
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> RunningCommand:
         """The command's place in its pipeline, for commands that are part of the endpoint."""
         return self._stage
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import trio
 
     from psremoting.endpoint.engine import Link
+    from psremoting.endpoint.interfaces import RunningPipeline
     from psremoting.endpoint.pipeline import Pipeline
     from psremoting.endpoint.runspaces import Runspaces
 
@@ -101,9 +102,8 @@ class FunctionsEngine:
 
     def prepare(self) -> None:
         """Load now what the first pipeline would load."""
-        from psremoting.endpoint import pipeline
 
-        _ = self.catalog, pipeline
+        _ = self.catalog
 
     def open(self, link: Link) -> FunctionsSession:
         return FunctionsSession(self, link)
@@ -260,7 +260,7 @@ class FunctionsSession:
         self._history_id += counts
         return self._history_id + (not counts)
 
-    def pipeline_ended(self, pipeline: Pipeline) -> None:
+    def pipeline_ended(self, pipeline: RunningPipeline) -> None:
         """Confirm the stops and the close that waited for it."""
         for kind in self._owed.pop(pipeline.id, ()):
             self._confirm(kind, pipeline.id)

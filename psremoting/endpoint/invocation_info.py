@@ -17,7 +17,7 @@ from psrp.properties import enum_object, write_enum
 from psrp.records import ErrorRecord, InformationalRecord
 
 if TYPE_CHECKING:
-    from psremoting.endpoint.record_streams import Streams
+    from psremoting.endpoint.interfaces import PlacedCommand
     from psremoting.powershell.syntax import Place
 
 __all__ = ["located", "position_message", "running"]
@@ -37,7 +37,7 @@ _WIDTH, _BEFORE, _AFTER = 69, 12, 8
 """Of a longer line, a position message shows this much, and at least so much around the place."""
 
 
-def located(stage: Streams, record: ErrorRecord, argument: int | None) -> ErrorRecord:
+def located(stage: PlacedCommand, record: ErrorRecord, argument: int | None) -> ErrorRecord:
     """The record of an error of ``stage`` with the place of it, or of one of its arguments."""
     place = _told(stage)
     if place is not None and argument is not None and argument < len(place.arguments):
@@ -53,7 +53,7 @@ def located(stage: Streams, record: ErrorRecord, argument: int | None) -> ErrorR
     return replace(record, invocation_info=members, pipeline_iteration_info=_steps(stage))
 
 
-def running(stage: Streams, record: InformationalRecord) -> InformationalRecord:
+def running(stage: PlacedCommand, record: InformationalRecord) -> InformationalRecord:
     """A warning, verbose or debug record with what is known about the command that runs."""
     members = _members(
         stage,
@@ -66,22 +66,21 @@ def running(stage: Streams, record: InformationalRecord) -> InformationalRecord:
     return replace(record, invocation_info=members, pipeline_iteration_info=_steps(stage))
 
 
-def _told(stage: Streams) -> Place | None:
+def _told(stage: PlacedCommand) -> Place | None:
     """The place of a command, unless it would make a record of the text's size each time."""
     place = stage.place
     return place if place is not None and place.is_short(_TOLD) else None
 
 
-def _steps(stage: Streams) -> tuple[int, ...]:
+def _steps(stage: PlacedCommand) -> tuple[int, ...]:
     """How many objects each command of the statement is at, from 1 on; of those behind this one
     nothing is known."""
     return (0, *(1,) * stage.at, max(stage.objects, 1), *(0,) * (stage.length - stage.at - 1))
 
 
-def _called(stage: Streams) -> str:
+def _called(stage: PlacedCommand) -> str:
     """The name under which it was called."""
-    command = getattr(stage, "command", None)
-    return stage.name if command is None else str(command.text)
+    return stage.name if stage.command is None else stage.command.text
 
 
 def _texts(place: Place | None) -> dict[str, Any]:
@@ -94,7 +93,7 @@ def _texts(place: Place | None) -> dict[str, Any]:
     }
 
 
-def _invocation(stage: Streams, place: Place | None) -> PSObject:
+def _invocation(stage: PlacedCommand, place: Place | None) -> PSObject:
     texts = _texts(place)
     return PSObject(
         (_SMA + "InvocationInfo", "System.Object"),
@@ -123,7 +122,7 @@ def _invocation(stage: Streams, place: Place | None) -> PSObject:
 
 
 def _members(
-    stage: Streams,
+    stage: PlacedCommand,
     place: Place | None,
     *,
     origin: int,

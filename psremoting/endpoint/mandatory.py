@@ -15,7 +15,7 @@ from psrp.host import FieldDescription, HostMethodId
 from psrp.properties import unwrap
 
 if TYPE_CHECKING:
-    from psremoting.endpoint.stages import Stage
+    from psremoting.endpoint.interfaces import RunningCommand
 
 __all__ = ["ask_for"]
 
@@ -23,7 +23,7 @@ _CORE = "System.Private.CoreLib, Version=10.0.0.0, Culture=neutral, PublicKeyTok
 _SECRET = "System.Security.SecureString"
 
 
-async def ask_for(stage: Stage, names: tuple[str, ...]) -> list[Given]:
+async def ask_for(stage: RunningCommand, names: tuple[str, ...]) -> list[Given]:
     """Return what the user answers for the parameters ``names``; nothing without a host."""
     assert stage.found is not None
     if not stage.pipeline.has_host:

@@ -29,7 +29,7 @@ from psrp.states import PipelinePhase
 
 if TYPE_CHECKING:
     from psremoting.endpoint.catalog import EndpointCommand
-    from psremoting.endpoint.functions import FunctionsSession
+    from psremoting.endpoint.interfaces import OpenSession
 
 __all__ = ["Pipeline"]
 
@@ -53,7 +53,7 @@ class Pipeline:
     """A CREATE_PIPELINE or GET_COMMAND_METADATA that was taken."""
 
     def __init__(
-        self, session: FunctionsSession, event: e.CreatePipeline | e.GetCommandMetadata
+        self, session: OpenSession, event: e.CreatePipeline | e.GetCommandMetadata
     ) -> None:
         self.session = session
         self.id: UUID = event.pipeline_id

@@ -31,7 +31,7 @@ from psrp.records import (
 
 if TYPE_CHECKING:
     from psremoting.endpoint.catalog import EndpointCommand
-    from psremoting.endpoint.pipeline import Pipeline
+    from psremoting.endpoint.interfaces import RunningPipeline
     from psremoting.powershell.syntax import Place
 
 __all__ = ["Actions", "Streams"]
@@ -70,11 +70,13 @@ class Actions:
 class Streams:
     """The streams of one command; `psremoting.endpoint.stages.Stage` adds the output."""
 
-    def __init__(self, pipeline: Pipeline, name: str, around: Streams | None = None) -> None:
+    def __init__(self, pipeline: RunningPipeline, name: str, around: Streams | None = None) -> None:
         self.pipeline = pipeline
         self._around = around
         """The script that this command stands in: what is not output goes its ways."""
         self.name = name
+        self.command: Command | None = None
+        """The command as it was sent; None for a literal."""
         self.found: EndpointCommand | None = None
         self.place: Place | None = None
         """Where it stands in the script, when it stands in one."""

@@ -40,7 +40,7 @@ from psrp.sansio import LocalProtocolError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from psremoting.endpoint.pipeline import Pipeline
+    from psremoting.endpoint.interfaces import RunningPipeline
     from psremoting.powershell.syntax import Place
 
 __all__ = ["Merged", "Script", "Stage", "run_statement"]
@@ -76,7 +76,7 @@ _NOT_OURS = (trio.Cancelled, KeyboardInterrupt)
 
 
 async def run_statement(
-    pipeline: Pipeline,
+    pipeline: RunningPipeline,
     parts: Sequence[Command | Literal],
     *,
     script: Script | None = None,
@@ -113,7 +113,7 @@ async def run_statement(
 
 
 def _stage(
-    pipeline: Pipeline,
+    pipeline: RunningPipeline,
     part: Command | Literal,
     at: int,
     script: Script | None,
@@ -141,7 +141,7 @@ class Stage(Streams):
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: RunningPipeline,
         part: Command | Literal,
         at: int,
         script: Script | None = None,
@@ -149,15 +149,15 @@ class Stage(Streams):
     ) -> None:
         self.takes_input = takes_input
         self.script = script
-        self.command = part if isinstance(part, Command) else None
+        command = part if isinstance(part, Command) else None
         self.literal = part if isinstance(part, Literal) else None
         self.inbox: Conduit | None = None
         self.outbox: Conduit | None = None
         self.next: Stage | None = None
         """The command that reads the output."""
         self.bound = Bound()
-        name = "" if self.command is None else self.command.text
-        super().__init__(pipeline, name, script)
+        super().__init__(pipeline, "" if command is None else command.text, script)
+        self.command = command
         self.at = at
 
     async def prepare(self) -> None:

@@ -17,7 +17,7 @@ import trio
 from psremoting.endpoint.outputs import as_clixml, unroll
 
 if TYPE_CHECKING:
-    from psremoting.endpoint.stages import Stage
+    from psremoting.endpoint.interfaces import RunningCommand
 
 __all__ = ["CommandStopped", "ThreadSide"]
 
@@ -37,7 +37,7 @@ class ThreadSide:
     the loop at each object, and a slow one's objects do not wait for the next.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: RunningCommand) -> None:
         self._stage = stage
         self._queue: deque[Any] = deque()
         self._token = trio.lowlevel.current_trio_token()
