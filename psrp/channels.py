@@ -243,17 +243,18 @@ class Channels:
         self, channel: Channel, stream: Stream, data: bytes | bytearray | memoryview
     ) -> None:
         """Add received bytes. Raises LimitExceeded for too much that is incomplete."""
-        if self._buffered + len(data) > self._max_buffered:
-            raise LimitExceeded(
-                "bytes of incomplete messages", self._buffered + len(data), self._max_buffered
-            )
+        size = len(data)
+        buffered = self._buffered + size
+        if buffered > self._max_buffered:
+            raise LimitExceeded("bytes of incomplete messages", buffered, self._max_buffered)
         channel.incoming[stream].receive_data(data)
-        self._buffered += len(data)
-        channel.buffered += len(data)
+        self._buffered = buffered
+        channel.buffered += size
 
     def recount(self, channel: Channel) -> None:
         """Bring the count of buffered bytes up to date, after messages were taken out."""
-        buffered = sum(source.buffered for source in channel.incoming.values())
+        first, second = channel.incoming.values()
+        buffered = first.buffered + second.buffered
         self._buffered += buffered - channel.buffered
         channel.buffered = buffered
 
