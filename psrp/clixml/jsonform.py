@@ -1,8 +1,8 @@
 """CLIXML values as JSON that keeps every type: `to_json` and `from_json` undo each other.
 
-What JSON has is itself; everything else is an object with ``"$type"``. The form is described
-in spec-notes/clixml-json.md. Both functions work on what `json.loads` gives and `json.dumps`
-takes, not on text.
+JSON's own types stay as they are; everything else is an object with ``"$type"``. The form is
+described in spec-notes/clixml-json.md. Both functions work on the objects of `json.loads` and
+`json.dumps`, not on text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from psrp.clixml.containers import Dictionary
-from psrp.clixml.jsonread import I32, MAX_DEPTH, SEQUENCES, SIZED, TEXTS, from_json
+from psrp.clixml.jsonread import I32, MAX_DEPTH, SEQUENCES, SIZED, from_json
 from psrp.clixml.numbers import Char, Single
 from psrp.clixml.objects import (
     CUSTOM_OBJECT,
@@ -26,6 +26,7 @@ from psrp.clixml.objects import (
     PSObject,
     SecureString,
 )
+from psrp.clixml.scalars import TEXT_TYPES
 from psrp.clixml.times import DateTime, TimeSpan
 from psrp.sansio import LocalProtocolError
 
@@ -219,7 +220,7 @@ _WRITERS: dict[type, _Write] = {
     datetime: _tagged("DateTime", lambda value: str(DateTime.from_datetime(value))),
     TimeSpan: _tagged("TimeSpan", str),
     timedelta: _tagged("TimeSpan", lambda value: str(TimeSpan.from_timedelta(value))),
-    **{kind: _tagged(name, _exact) for name, kind in TEXTS.items()},
+    **{kind: _tagged(name, _exact) for name, kind in TEXT_TYPES.items()},
     **{
         kind: _tagged(name, str if name in _NUMBERS_AS_TEXT else int)
         for name, kind in SIZED.items()

@@ -16,38 +16,34 @@ from psrp.clixml.objects import (
     MemberSet,
     ProgressRecord,
     PSObject,
-    ScriptBlock,
     SecureString,
-    Uri,
-    Version,
-    XmlDocument,
 )
+from psrp.clixml.scalars import TEXT_TYPES
 from psrp.clixml.times import parse_datetime, parse_timespan
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["I32", "MAX_DEPTH", "SEQUENCES", "SIZED", "TEXTS", "from_json"]
+__all__ = ["I32", "MAX_DEPTH", "SEQUENCES", "SIZED", "from_json"]
 
 MAX_DEPTH = 100
-"""How deep values may lie in one another; PowerShell itself stops at 50."""
+"""The deepest nesting of values; PowerShell stops at 50."""
 
 I32 = range(-(2**31), 2**31)
 SIZED = {kind.__name__: kind for kind in SizedInt.__subclasses__()}
-TEXTS = {kind.__name__: kind for kind in (Version, Uri, ScriptBlock, XmlDocument)}
 SEQUENCES = {kind.__name__: kind for kind in (List, Enumerable, Stack, Queue)}
 
 
 def from_json(data: Any) -> Any:
-    """The value that `to_json` wrote as ``data``.
+    """Return the value that `to_json` wrote as ``data``.
 
     Raises LocalProtocolError that names the place for anything that is not the form: an unknown
-    ``$type``, a field that does not belong or is missing, a text that is no such value, a
+    ``$type``, an unexpected or missing field, a text that is not such a value, a
     ``$ref`` before its ``$id``.
     """
     return _Reader().read(data, "$", 0)
 
 
 class _Form:
-    """One object with ``$type`` whose fields are asked for one by one."""
+    """A reader of one object with ``$type``."""
 
     def __init__(self, data: dict[str, Any], path: str) -> None:
         self.kind = data["$type"]
@@ -265,7 +261,7 @@ _READERS: dict[str, _Read] = {
     "Guid": _value(UUID, str),
     "DateTime": _value(parse_datetime, str),
     "TimeSpan": _value(parse_timespan, str),
-    **{name: _value(kind, str) for name, kind in TEXTS.items()},
+    **{name: _value(kind, str) for name, kind in TEXT_TYPES.items()},
     "SecureString": _Reader.secret,
     "ProgressRecord": _Reader.progress,
     **dict.fromkeys(SEQUENCES, _Reader.sequence),

@@ -1,7 +1,7 @@
-"""One table: tag <-> Python type <-> text, for every value that is a single element.
+"""One table of tag, Python type and text, for every value that is a single element.
 
-[MS-PSRP] 2.2.5.1. What is accepted is what .NET's XmlConvert accepts; what is written is what
-PowerShell writes.
+[MS-PSRP] 2.2.5.1. Reading accepts what .NET's XmlConvert accepts; writing writes what PowerShell
+writes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, SafeUUID
 
 from psrp.clixml import base64_text
@@ -23,6 +23,7 @@ from psrp.clixml.numbers import (
     Int64,
     SByte,
     Single,
+    SizedInt,
     UInt16,
     UInt32,
     UInt64,
@@ -31,7 +32,16 @@ from psrp.clixml.objects import ScriptBlock, Uri, Version, XmlDocument
 from psrp.clixml.text import escape, resolve_entities, unescape
 from psrp.clixml.times import DateTime, TimeSpan, parse_datetime, parse_timespan
 
-__all__ = ["FORMAT", "PARSE", "TEXTS", "format_double", "parse_text"]
+__all__ = [
+    "FORMAT",
+    "PARSE",
+    "SCALARS",
+    "TEXTS",
+    "TEXT_TYPES",
+    "Scalar",
+    "format_double",
+    "parse_text",
+]
 
 _INTEGER = re.compile(r"[ \t\r\n]*([+-]?[0-9]+)[ \t\r\n]*")
 # One way to match each text: the fraction needs its point, so that digits are never divided anew.
@@ -51,16 +61,16 @@ _DECIMAL_MAX = 2**96 - 1
 
 
 def parse_text(text: str) -> str:
-    """The string an element holds: references, then escapes. ValueError for markup in it."""
+    """Return the string of an element: references, then escapes. ValueError for markup in it."""
     if "_" in text or "&" in text or ">" in text:
         if ">" in text and "]]>" in text:
-            raise ValueError("']]>' stands raw")
+            raise ValueError("unescaped ']]>'")
         return unescape(resolve_entities(text))
     return text
 
 
 def _integers(kind: type[int], low: int, high: int) -> Callable[[str], Any]:
-    """The reader of one width: digits that cannot be out of range the short way."""
+    """Return the reader of one width, with a short path for digits that are always in range."""
     new = int.__new__
     safe = len(str(high)) - 1
 
@@ -128,7 +138,7 @@ def _parse_single(text: str) -> Single:
     wide = _parse_double(text)
     (bits,) = _BITS.unpack(struct.pack("<d", wide))
     if not bits & 0xFFFFFFF and wide and math.isfinite(wide):
-        # Perhaps rounded to half way between two Singles: then the text decides which.
+        # Perhaps rounded to halfway between two Singles: then the text decides.
         exact, rounded = Decimal(text.strip(_SPACE)), Decimal(wide)
         if exact != rounded:
             wide = math.nextafter(wide, math.inf if exact > rounded else -math.inf)
@@ -140,7 +150,7 @@ def _parse_decimal(text: str) -> Decimal:
     if not _DECIMAL.fullmatch(text):
         raise ValueError("not a decimal number")
     whole, _, fraction = text.partition(".")
-    # No decimal has more than 29 digits: 100 decide how the last of them is rounded, save a tie.
+    # A decimal has at most 29 digits: the first 100 decide the rounding, except for a tie.
     sticky = "1" if fraction[100:].strip("0") else ""
     number = Decimal(whole.lstrip("+") + "." + fraction[:100] + sticky)
     if number.is_zero():
@@ -159,13 +169,13 @@ def _coefficient(number: Decimal) -> int:
 
 
 def format_decimal(number: Decimal) -> str:
-    """Plain digits with the scale kept. ValueError when 96 bits or 28 places do not hold it."""
+    """Return plain digits with the scale kept. ValueError beyond 96 bits or 28 places."""
     _, _, exponent = number.as_tuple()
     if not isinstance(exponent, int) or exponent < -28 or number.adjusted() > 29:
-        raise ValueError(f"{number} has no place in a 96-bit decimal")
+        raise ValueError(f"{number} is out of range for Decimal")
     text = f"{number:f}"
     if int(text.replace(".", "").lstrip("-")) > _DECIMAL_MAX:
-        raise ValueError(f"{number} has no place in a 96-bit decimal")
+        raise ValueError(f"{number} is out of range for Decimal")
     return text.lstrip("-") if number.is_zero() else text
 
 
@@ -186,7 +196,7 @@ def _parse_guid(text: str) -> UUID:
 
 _UNKNOWN = SafeUUID.unknown
 _set_guid = object.__setattr__
-"""The way around UUID's own constructor, which costs more than the rest of an element."""
+"""Replaces UUID's constructor, which costs more than the rest of an element."""
 
 
 def _format_guid(guid: UUID) -> str:
@@ -226,7 +236,7 @@ def _parse_version(text: str) -> Version:
 
 
 def format_double(number: float) -> str:
-    """The shortest text that reads back as the same number, in .NET's spelling."""
+    """Return the shortest text that reads back as the same number, in .NET's spelling."""
     return _shape(repr(number), 17)
 
 
@@ -241,7 +251,7 @@ def _format_single(number: float) -> str:
 
 
 def _shape(text: str, plain_below: int) -> str:
-    """Turn what Python printed into .NET's form: ``5``, ``0.0001``, ``1E-05``, ``1.5E+17``."""
+    """Turn Python's text into .NET's form: ``5``, ``0.0001``, ``1E-05``, ``1.5E+17``."""
     if "e" not in text:
         if text.endswith(".0"):
             return text[:-2]
@@ -270,62 +280,75 @@ def _format_bytes(data: bytes | bytearray | memoryview) -> str:
     return base64_text.encode(data).decode("ascii")
 
 
-PARSE: dict[str, Callable[[str], Any]] = {
-    "S": parse_text,
-    "I32": _parse_int32,
-    "B": _parse_bool,
-    "I64": _integers(Int64, Int64.MIN, Int64.MAX),
-    "Db": _parse_double,
-    "DT": parse_datetime,
-    "G": _parse_guid,
-    "TS": parse_timespan,
-    "BA": _parse_bytes,
-    "D": _parse_decimal,
-    "C": _parse_char,
-    "By": _integers(Byte, Byte.MIN, Byte.MAX),
-    "SB": _integers(SByte, SByte.MIN, SByte.MAX),
-    "I16": _integers(Int16, Int16.MIN, Int16.MAX),
-    "U16": _integers(UInt16, UInt16.MIN, UInt16.MAX),
-    "U32": _integers(UInt32, UInt32.MIN, UInt32.MAX),
-    "U64": _integers(UInt64, UInt64.MIN, UInt64.MAX),
-    "Sg": _parse_single,
-    "URI": lambda text: Uri(parse_text(text)),
-    "Version": _parse_version,
-    "SBK": lambda text: ScriptBlock(parse_text(text)),
-    "XD": _parse_xml,
-}
-"""Tag to the function that reads the element's raw text (references not resolved). Each raises
-ValueError for text that is none of its own. `None` (Nil), SS and PR are the reader's."""
+class Scalar(NamedTuple):
+    """One element without children: its tag, its Python type, and its text in both directions."""
 
-TEXTS = frozenset({"S", "URI", "SBK", "XD", "SS", "T", "ToString", "AV", "SD"})
+    tag: str
+    kind: type
+    parse: Callable[[str], Any]
+    """Reads the element's raw text, references not resolved. Raises ValueError."""
+    format: Callable[[Any], str]
+    """Returns the escaped text. Raises ValueError for a value that has none."""
+    is_text: bool = False
+    """.NET reads the element as a string, by name *and* namespace."""
+
+
+def _text(kind: type[str]) -> Callable[[str], str]:
+    return lambda text: kind(parse_text(text))
+
+
+def _integer(tag: str, kind: type[SizedInt]) -> Scalar:
+    return Scalar(tag, kind, _integers(kind, kind.MIN, kind.MAX), int.__repr__)
+
+
+SCALARS: tuple[Scalar, ...] = (
+    Scalar("S", str, parse_text, escape, is_text=True),
+    Scalar("B", bool, _parse_bool, lambda value: "true" if value else "false"),
+    _integer("I64", Int64),
+    Scalar("Db", float, _parse_double, format_double),
+    Scalar("DT", DateTime, parse_datetime, str),
+    Scalar("G", UUID, _parse_guid, _format_guid),
+    Scalar("TS", TimeSpan, parse_timespan, str),
+    Scalar("BA", bytes, _parse_bytes, _format_bytes),
+    Scalar("D", Decimal, _parse_decimal, format_decimal),
+    Scalar("C", Char, _parse_char, lambda value: str(ord(value))),
+    _integer("By", Byte),
+    _integer("SB", SByte),
+    _integer("I16", Int16),
+    _integer("U16", UInt16),
+    _integer("U32", UInt32),
+    _integer("U64", UInt64),
+    Scalar("Sg", Single, _parse_single, _format_single),
+    Scalar("URI", Uri, _text(Uri), escape, is_text=True),
+    Scalar("Version", Version, _parse_version, escape),
+    Scalar("SBK", ScriptBlock, _text(ScriptBlock), escape, is_text=True),
+    Scalar("XD", XmlDocument, _parse_xml, escape, is_text=True),
+)
+"""Every element without children but Nil, I32 and SS, which the reader and the writer handle."""
+
+PARSE: dict[str, Callable[[str], Any]] = {"I32": _parse_int32} | {
+    scalar.tag: scalar.parse for scalar in SCALARS
+}
+"""Tag to the function that reads the element's raw text."""
+
+TEXTS = frozenset({scalar.tag for scalar in SCALARS if scalar.is_text}) | {
+    *("SS", "T", "ToString", "AV", "SD"),
+}
 """Elements that .NET reads as strings, by name *and* namespace."""
 
+TEXT_TYPES = {
+    scalar.kind.__name__: scalar.kind
+    for scalar in SCALARS
+    if issubclass(scalar.kind, str) and scalar.kind not in (str, Char)
+}
+"""The types that are a text with another meaning, by name."""
+
 FORMAT: dict[type, tuple[str, Callable[[Any], str]]] = {
-    str: ("S", escape),
-    bool: ("B", lambda value: "true" if value else "false"),
-    float: ("Db", format_double),
-    bytes: ("BA", _format_bytes),
+    **{scalar.kind: (scalar.tag, scalar.format) for scalar in SCALARS},
     bytearray: ("BA", _format_bytes),
     memoryview: ("BA", _format_bytes),
-    UUID: ("G", _format_guid),
-    Decimal: ("D", format_decimal),
     datetime: ("DT", _format_datetime),
     timedelta: ("TS", lambda value: str(TimeSpan.from_timedelta(value))),
-    DateTime: ("DT", str),
-    TimeSpan: ("TS", str),
-    Int64: ("I64", int.__repr__),
-    Byte: ("By", int.__repr__),
-    SByte: ("SB", int.__repr__),
-    Int16: ("I16", int.__repr__),
-    UInt16: ("U16", int.__repr__),
-    UInt32: ("U32", int.__repr__),
-    UInt64: ("U64", int.__repr__),
-    Single: ("Sg", _format_single),
-    Char: ("C", lambda value: str(ord(value))),
-    Uri: ("URI", escape),
-    Version: ("Version", escape),
-    ScriptBlock: ("SBK", escape),
-    XmlDocument: ("XD", escape),
 }
-"""Exact type to its tag and the function that writes its text, escaped. ValueError when the
-value has none. `None`, `int` and the containers are the writer's."""
+"""Exact type to its tag and the function that writes its text. `None`, `int` and the containers
+are the writer's."""
