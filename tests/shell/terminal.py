@@ -121,6 +121,15 @@ class Terminal:
         """Take in what comes within a moment."""
         assert self._take(), f"the program has ended:\n{self.text}"
 
+    def settle(self, seconds: float = 0.4) -> None:
+        """Take in what comes, until nothing has come for ``seconds`` or the program has ended."""
+        quiet = 0.0
+        while quiet < seconds:
+            before = len(self.written)
+            if not self._take():
+                return
+            quiet = 0.0 if len(self.written) > before else quiet + 0.05
+
     def end(self) -> int | None:
         """Wait for the end of the program; its exit code, or None when a signal ended it."""
         while self._take():

@@ -1,0 +1,92 @@
+"""The keys of recorded sessions, typed into our client at a terminal whose server is the recorded
+one: the screen is that of the real client.
+
+Recorded: PowerShell on both sides over ssh, a window of 120x40 (`captures/outofproc/interactive`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.recordings import WHOLE
+from tests.shell.terminal import Terminal, entered, program
+
+FOLDER = WHOLE / "outofproc" / "interactive"
+NAMES = ("ctrlc", "debugger", "exit3", "nested", "prompt", "setshouldexit", "tab")
+"""All but choices: its server sends a host call that PowerShell's own client cannot read, and that
+our writer refuses. `tests/live/test_screens.py` has choices with a live server."""
+ACCEPTED = {
+    "[127.0.0.1]: P> ": "[127.0.0.1]: PS>",
+    "WH> [127.0.0.1]:> ": "WH> [127.0.0.1]:  ",
+    "[127.0.0.1]:> function prompt { Get-Item": "[127.0.0.1]: 1function prompt { Get-Item",
+}
+"""Recorded beginnings of lines that our terminal shows otherwise: PSReadLine draws the last two
+characters of a prompt once more, in the wrong place when the prompt does not end in a blank."""
+OPEN: dict[str, str] = {
+    "ctrlc": "a question given up leaves no line of its own; the words of a credential request",
+    "debugger": "heads of errors, and the length of the underline in position messages",
+    "tab": "the width of a column of completions",
+}
+"""Recordings whose screens differ still, and why."""
+KEYS = {"C-c": "\x03", "Enter": "\r", "Left": "\x1b[D", "Tab": "\t"}
+FIRST = "[127.0.0.1]: "
+
+pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the collection is not here")
+
+
+def recorded_screen(name: str) -> list[str]:
+    """The lines from the first remote prompt on, without the local prompt at the end."""
+    text = (FOLDER / f"{name}.screen.txt").read_text("utf-8").rstrip()
+    lines = [line.rstrip() for line in text.splitlines()]
+    start = next(at for at, line in enumerate(lines) if line.startswith(FIRST))
+    return [_as_ours(line) for line in lines[start:-1]]
+
+
+def _as_ours(line: str) -> str:
+    for theirs, ours in ACCEPTED.items():
+        if line.startswith(theirs):
+            return ours + line.removeprefix(theirs)
+    return line
+
+
+def type_recorded(terminal: Terminal, name: str) -> None:
+    """Type what was typed, and wait after each line until nothing more comes."""
+    for line in (FOLDER / f"{name}.keys.txt").read_text("utf-8").splitlines():
+        word, _, rest = line.partition(" ")
+        if word in ("run", "send"):
+            terminal.enter(rest)
+        elif word == "type":
+            terminal.type(rest)
+        elif word == "key":
+            for key in rest.split():
+                terminal.type(KEYS[key])
+        terminal.settle()
+
+
+def _marked(name: str) -> object:
+    reason = OPEN.get(name)
+    return pytest.param(name, marks=pytest.mark.xfail(reason=reason)) if reason else name
+
+
+@pytest.mark.parametrize("name", [_marked(name) for name in NAMES])
+def test_the_recorded_keys_give_the_recorded_screen(name: str, tmp_path: Path) -> None:
+    server = shlex.join(
+        [sys.executable, "-m", "tests.shell.recorded_program", str(FOLDER / f"{name}.jsonl")]
+    )
+    command = program(f"process:{server}")
+    with entered(tmp_path, columns=120, lines=200, command=command) as terminal:
+        terminal.see(r"\[localhost\]: PS .*>")
+        terminal.settle()
+        type_recorded(terminal, name)
+        lines = [line.replace("localhost", "127.0.0.1") for line in terminal.lines]
+    while lines and not lines[-1]:
+        lines.pop()
+    start = next(at for at, line in enumerate(lines) if line.startswith(FIRST))
+    recorded = recorded_screen(name)
+    different = list(difflib.unified_diff(recorded, lines[start:], lineterm="", n=1))
+    assert not different, "\n".join(different)
