@@ -128,6 +128,11 @@ class SessionEntry:
     def availability(self) -> str:
         return self.session.availability
 
+    @property
+    def application_private_data(self) -> Any:
+        """The data that the endpoint sent when the session opened."""
+        return self.session.application_private_data
+
 
 class SessionTable:
     """Made by `SessionTable.open`, which closes what is still open at the end of its block."""
@@ -269,5 +274,6 @@ PROPERTIES = {
     "State": "state",
     "ConfigurationName": "configuration_name",
     "Availability": "availability",
+    "ApplicationPrivateData": "application_private_data",
 }
 """The properties of a session as PowerShell names them, and the attributes that have them."""

@@ -13,7 +13,12 @@ _SESSIONS = "psremoting.console.session_commands"
 _REMOTE = "psremoting.console.remote_commands"
 _SHOWING = "psremoting.console.display_commands"
 _OBJECTS = "psremoting.console.object_steps"
+_JOBS = "psremoting.console.job_commands"
 _WHERE = {
+    **{
+        f"{verb}-Job": (_JOBS, f"{verb.casefold()}_job")
+        for verb in ("Get", "Receive", "Wait", "Stop", "Remove")
+    },
     "Enter-PSSession": (_SESSIONS, "enter_pssession"),
     "Exit-PSSession": (_SESSIONS, "exit_pssession"),
     "New-PSSession": (_SESSIONS, "new_pssession"),

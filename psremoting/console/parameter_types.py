@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import psremoting.console.properties  # noqa: F401 (registers the properties of sessions)
+from psremoting.console.jobs import Job
 from psremoting.options import SessionOption
 from psremoting.powershell.binding_errors import BindingError
 from psremoting.powershell.conversion import ConversionError, convert, to_text
@@ -31,6 +32,7 @@ _TYPES = {
     "guid": "System.Guid",
     "uri": "System.Uri",
     "hashtable": "System.Collections.Hashtable",
+    "job": "System.Management.Automation.Job",
     "pssession": "System.Management.Automation.Runspaces.PSSession",
     "credential": "System.Management.Automation.PSCredential",
     "sessionoption": "System.Management.Automation.Remoting.PSSessionOption",
@@ -120,7 +122,12 @@ def _refuse(value: object, element: str) -> ConversionError:
     name = _TYPES[element]
     if value is None:
         return ConversionError(f'Cannot convert null to type "{name}".')
-    kind = {SessionEntry: "pssession", SessionOption: "sessionoption", ScriptBlock: "scriptblock"}
+    kind = {
+        SessionEntry: "pssession",
+        Job: "job",
+        SessionOption: "sessionoption",
+        ScriptBlock: "scriptblock",
+    }
     known = kind.get(type(value))
     if known is not None:
         return ConversionError(
@@ -174,6 +181,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "credential": _credential,
     "hashtable": _only("hashtable", Dictionary),
     "object": _without_spelling,
+    "job": _only("job", Job),
     "pssession": _only("pssession", SessionEntry),
     "scriptblock": _only("scriptblock", ScriptBlock),
     "sessionoption": _only("sessionoption", SessionOption, Dictionary),
@@ -182,6 +190,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "authentication": lambda value: False,
     "credential": lambda value: False,
     "object": lambda value: True,
+    "job": lambda value: _all(value, Job),
     "pssession": lambda value: _all(value, SessionEntry),
     "scriptblock": lambda value: isinstance(value, ScriptBlock),
     "sessionoption": lambda value: isinstance(value, SessionOption),

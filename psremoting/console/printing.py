@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from psremoting.console.jobs import Job
 from psremoting.console.properties import CommandInfo
 from psremoting.console.surface import Surface
 from psremoting.options import SessionOption
@@ -41,6 +42,7 @@ _SESSION_TYPE = "System.Management.Automation.Runspaces.PSSession"
 _TYPES: dict[type, str] = {
     SessionEntry: _SESSION_TYPE,
     CommandInfo: "psremoting.CommandInfo",
+    Job: "System.Management.Automation.Job",
     SessionOption: "System.Management.Automation.Remoting.PSSessionOption",
 }
 _ENUMERATIONS = {"ComputerType", "State", "Availability"}

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from psremoting.client.invocation import Invocation
 from psremoting.client.streams import StreamKind
 from psremoting.console.calls import Call
 from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
-from psremoting.console.error_reports import CommandFailure, NotBuilt
+from psremoting.console.error_reports import CommandFailure
+from psremoting.console.jobs import Job
 from psremoting.console.parameter_types import as_text
+from psremoting.console.results import CallResults
 from psremoting.errors import (
-    STATE_BROKEN,
-    PipelineFailed,
     PSRemotingError,
-    PSRemotingTransportError,
 )
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
-from psremoting.powershell.record_text import record_text
 from psremoting.powershell.script_file import read_script
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
@@ -34,7 +33,6 @@ from psrp.sansio import LocalProtocolError
 __all__ = ["invoke_command"]
 
 _USING = re.compile(r"\$using:(\w+)", re.IGNORECASE)
-_UNBUILT = {"AsJob": "-AsJob", "JobName": "-JobName"}
 
 
 class _NoFile(CommandFailure):
@@ -59,9 +57,6 @@ async def invoke_command(call: Call) -> None:
         value = binding["InputObject"]
         inputs = value if isinstance(value, list) else [value]
     refuse(binding)
-    for name, shown in _UNBUILT.items():
-        if binding[name]:
-            raise NotBuilt(f"A background job ({shown})", instead="")
     if binding.set_name == "InProcess":
         await call.run_block(binding["ScriptBlock"], call.emit)
         return
@@ -72,14 +67,39 @@ async def invoke_command(call: Call) -> None:
         else targets_of(binding)
     )
     throttle = throttle_limit(binding["ThrottleLimit"], THROTTLE)
+    if binding["AsJob"] or binding["JobName"]:
+        call.emit(_start_job(call, work, targets or [], throttle))
+        return
+    results = CallResults(call)
     try:
-        outcomes = await fan_out(targets or [], work.one, throttle=throttle)
+        outcomes = await fan_out(targets or [], work.run(results.show), throttle=throttle)
     except BaseExceptionGroup as group:
         # -ErrorAction Stop, while others are still at work.
         raise lone_exception(group) from None
     for outcome in outcomes:
         if outcome.error is not None:
-            work.failed(outcome.error)
+            results.failed(outcome.error)
+
+
+def _start_job(
+    call: Call, work: _Work, targets: Sequence[SessionEntry | Target], throttle: int
+) -> Job:
+    async def run(job: Job) -> None:
+        def keep(computer: str, kind: StreamKind, item: Any) -> None:
+            job.results.append((computer, kind, item))
+
+        for outcome in await fan_out(targets, work.run(keep), throttle=throttle):
+            if outcome.error is not None:
+                job.errors.append(outcome.error)
+
+    computers = [
+        each.computer_name if isinstance(each, SessionEntry) else each.computer for each in targets
+    ]
+    name = call.binding["JobName"] or ""
+    return call.workspace.jobs.start(run, name=name, command=work.script, computers=computers)
+
+
+Show = Callable[[str, StreamKind, Any], None]
 
 
 class _Work:
@@ -94,23 +114,37 @@ class _Work:
         names = dict.fromkeys(name.casefold() for name in _USING.findall(self.script))
         self.using = {name: _sendable(call.workspace.variable(name)) for name in names}
 
-    async def one(self, target: SessionEntry | Target) -> None:
-        async with self.session(target) as session:
-            try:
-                invocation = await session.invoke(
-                    self.script,
-                    arguments=self.arguments,
-                    using=self.using,
-                    input=self.inputs,
-                    tag=True,
-                )
-                async with invocation:
-                    async for kind, item in invocation.merged():
-                        self.show(session.computer, kind, item)
-            except LocalProtocolError as error:
-                raise PSRemotingError(
-                    f"It cannot be sent: {error}", error_id="CannotSerialize"
-                ) from None
+    def run(self, show: Show) -> Callable[[SessionEntry | Target], Awaitable[None]]:
+        """A function that runs the script in one session and calls ``show`` with the results."""
+
+        async def one(target: SessionEntry | Target) -> None:
+            async with self.session(target) as session:
+                try:
+                    async with await self._invoke(session) as invocation:
+                        async for kind, item in invocation.merged():
+                            show(session.computer, kind, self._tagged(kind, item))
+                except LocalProtocolError as error:
+                    raise PSRemotingError(
+                        f"cannot send the values: {error}", error_id="CannotSerialize"
+                    ) from None
+
+        return one
+
+    async def _invoke(self, session: PSSession) -> Invocation:
+        return await session.invoke(
+            self.script,
+            arguments=self.arguments,
+            using=self.using,
+            input=self.inputs,
+            tag=True,
+        )
+
+    def _tagged(self, kind: StreamKind, item: Any) -> Any:
+        """An object without its computer's name, if that was asked for."""
+        hide = self.hide and kind is StreamKind.OUTPUT
+        if hide and isinstance(item, PSObject) and "PSShowComputerName" in item:
+            item.extended["PSShowComputerName"] = False
+        return item
 
     @asynccontextmanager
     async def session(self, target: SessionEntry | Target) -> AsyncIterator[PSSession]:
@@ -123,30 +157,6 @@ class _Work:
             target, host=surface.host, like_powershell=True, on_notice=surface.notice
         ) as session:
             yield session
-
-    def show(self, computer: str, kind: StreamKind, item: Any) -> None:
-        surface = self.call.workspace.surface
-        if kind is StreamKind.OUTPUT:
-            if self.hide and isinstance(item, PSObject) and "PSShowComputerName" in item:
-                item.extended["PSShowComputerName"] = False
-            self.call.emit(item)
-        elif kind is StreamKind.ERROR:
-            self.call.write_error(item, computer)
-        elif kind is StreamKind.WARNING:
-            surface.warning(str(item))
-        else:
-            text = record_text(kind.value, item)
-            if text is not None:
-                self.call.workspace.printer.end()
-                surface.output(text)
-
-    def failed(self, error: PSRemotingError) -> None:
-        if isinstance(error, PipelineFailed):
-            self.call.write_error(error.record, error.computer)
-        elif isinstance(error, PSRemotingTransportError) and "Open" in error.error_id:
-            self.call.fail(error.with_id(STATE_BROKEN))
-        else:
-            self.call.fail(error)
 
 
 def _script(binding: Binding) -> str:

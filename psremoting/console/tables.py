@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psremoting.console.job_tables import JOB_COMMANDS
 from psremoting.console.object_tables import OBJECT_COMMANDS
 from psremoting.console.parameter_types import parameter, property_or_absent
 from psremoting.console.session_tables import (
@@ -115,8 +116,8 @@ INVOKE = CommandTable(
             "ThrottleLimit", "int", _THROTTLED, help="How many work at a time; else 32.",
         ),
         parameter("NoNewScope", "switch", ("InProcess",), help="Keep variables that it sets."),
-        parameter("AsJob", "switch", _REMOTE, help="Run in the background; not built."),
-        parameter("JobName", "string", _REMOTE, help="A name for the job; not built."),
+        parameter("AsJob", "switch", _REMOTE, help="Run in the background: see Receive-Job."),
+        parameter("JobName", "string", _REMOTE, help="The name of a job to run it as."),
         parameter(
             "InDisconnectedSession", "switch", _WSMAN, alias="Disconnected",
             help="Leave it running over there; WS-Man only.",
@@ -265,7 +266,7 @@ CLEAR_HOST = CommandTable(
 
 COMMANDS: tuple[CommandTable, ...] = (
     ENTER, EXIT, NEW, GET, REMOVE, INVOKE, GET_HELP, GET_COMMAND, FORMAT_TABLE, FORMAT_LIST,
-    WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS,
+    WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS, *JOB_COMMANDS,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from psremoting.console.jobs import JobTable
 from psremoting.console.printing import Printer
 from psremoting.console.surface import Surface
 from psremoting.errors import PipelineFailed, PSRemotingError, PSRemotingTransportError
@@ -30,6 +31,9 @@ _MOST_ERRORS = 256
 
 class Workspace:
     """Made by `Workspace.open`, which closes its sessions at the end of the block."""
+
+    jobs: JobTable
+    """The background jobs; set by `open`."""
 
     def __init__(self, surface: Surface, table: SessionTable, connect: Opener) -> None:
         self.surface = surface
@@ -54,6 +58,7 @@ class Workspace:
             workspace = cls(surface, table, connect)
             with unwrapped():
                 async with trio.open_nursery() as nursery:
+                    workspace.jobs = JobTable(nursery)
                     nursery.start_soon(workspace.printer.keep_pace)
                     yield workspace
                     nursery.cancel_scope.cancel()

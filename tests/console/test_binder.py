@@ -23,6 +23,7 @@ class _Session:
     transport = "SSH"
     state = "Opened"
     availability = "Available"
+    application_private_data = None
 
 
 SESSION = SessionEntry(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from psremoting.console.remote_commands import _sendable
 from psrp.clixml import Dictionary, List
 from tests.console.places import Prompt, prompt
@@ -98,15 +96,68 @@ async def test_a_script_for_nobody_else_runs_here() -> None:
         assert await run("Invoke-Command { 1 + 1 }") == "2"
 
 
-@pytest.mark.parametrize("more", ["-AsJob", "-JobName x"])
-async def test_background_jobs_are_refused(more: str) -> None:
+async def test_a_job_keeps_its_results_until_they_are_received() -> None:
     async with prompt() as run:
         await with_session(run)
-        shown = await run(f"Invoke-Command $s {{count 1}} {more}")
-        assert shown.endswith(
-            f"A background job ({more.split()[0]}) is not available in this program."
+        await run("$job = Invoke-Command $s, $s {count 2} -AsJob")
+        assert await run("$job | Wait-Job | ForEach-Object State") == "Completed"
+        assert await run("Receive-Job $job -Keep | Measure-Object | % Count") == "4"
+        assert await run("$job.HasMoreData; Receive-Job -Id $job.Id | measure | % Count") == (
+            "True\n4"
         )
-        assert run.error_ids() == [f"CarrierNotAvailable,{INVOKE}"]
+        assert await run("$job.HasMoreData; Receive-Job $job") == "False"
+        assert await run("(Invoke-Command $s {count 1} -JobName mine).Id - $job.Id") == "3"
+        assert await run("(Get-Job -Name m*).Name; Receive-Job -Name mine -Wait -AutoRemoveJob") == (
+            "mine\n0"
+        )
+        assert await run("(Get-Job).Count") == "1"
+
+
+async def test_a_job_is_shown_as_a_table() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        shown = await run("Invoke-Command $s {count 1} -JobName mine")
+        assert [line.split() for line in shown.splitlines() if line] == [
+            ["Id", "Name", "PSJobTypeName", "State", "HasMoreData", "Location", "Command"],
+            ["--", "----", "-------------", "-----", "-----------", "--------", "-------"],
+            ["1", "mine", "RemoteJob", "Running", "True", "lab", "count", "1"],
+        ]
+
+
+async def test_a_job_fails_or_is_stopped() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        await run("$bad = Invoke-Command $s {fail oops} -AsJob; $bad | Wait-Job")
+        assert await run("$bad.State") == "Failed"
+        assert "oops" in await run("Receive-Job $bad")
+        assert run.error_ids()[-1] == "Oops,Test"
+        await run("$slow = Invoke-Command $s {sleep} -AsJob")
+        assert await run("Wait-Job $slow -Timeout 0") == ""
+        await run("Remove-Job $slow")
+        assert run.error_ids()[-1].startswith("JobObjectNotFinishedCannotBeRemoved")
+        assert await run("Stop-Job $slow; $slow.State") == "Stopped"
+        await run("Get-Job | Remove-Job; Get-Job -Id 9; Get-Job -Name none")
+        assert [each.partition(",")[0] for each in run.error_ids()[-2:]] == [
+            "JobWithSpecifiedSessionNotFound",
+            "JobWithSpecifiedNameNotFound",
+        ]
+
+
+async def test_a_session_has_the_private_data_of_its_endpoint() -> None:
+    async with prompt() as run:
+        await with_session(run)
+        assert await run("$s.ApplicationPrivateData.none; 'after'") == "after"
+        assert run.error_ids() == []
+
+
+async def test_a_file_may_be_utf16_or_not_valid(tmp_path: Path) -> None:
+    wide, wrong = tmp_path / "wide.ps1", tmp_path / "wrong.ps1"
+    wide.write_bytes("count 1".encode("utf-16"))
+    wrong.write_bytes(b"count 2 #\xff")
+    async with prompt() as run:
+        await with_session(run)
+        assert await run(f"Invoke-Command $s -FilePath '{wide}'") == "0"
+        assert run.error_ids() == []
 
 
 async def test_what_only_lives_here_is_sent_as_its_text() -> None:

@@ -1,0 +1,61 @@
+"""The tables of the local prompt's commands for background jobs."""
+
+from __future__ import annotations
+
+from psremoting.console.parameter_types import parameter, property_or_absent
+from psremoting.console.session_tables import common_parameters
+from psremoting.powershell.parameters import CommandTable, Parameter
+
+__all__ = ["JOB_COMMANDS"]
+
+
+def _table(
+    name: str, synopsis: str, alias: str, example: tuple[str, str], *parameters: Parameter
+) -> CommandTable:
+    own = "Id" if name == "Get-Job" else "Job"
+    job = parameter("Job", "job[]", {"Job": "0!vn"}, help="The jobs.")
+    return CommandTable(
+        name=name,
+        property_of=property_or_absent,
+        class_name=f"Microsoft.PowerShell.Commands.{name.replace('-', '')}Command",
+        synopsis=synopsis,
+        default_set=own,
+        aliases=(alias,),
+        parameters=(
+            *(() if name == "Get-Job" else (job,)),
+            parameter("Id", "int[]", {"Id": "0n" if own == "Id" else "0!n"}, help="Their ids."),
+            parameter("Name", "string[]", {"Name": "!n"}, help="Their names, with wildcards."),
+            *parameters,
+            *common_parameters(),
+        ),
+        examples=(example,),
+    )
+
+
+JOB_COMMANDS = (
+    _table("Get-Job", "Gets background jobs.", "gjb", ("Get-Job", "All jobs.")),
+    _table(
+        "Receive-Job",
+        "Gets the results of background jobs.",
+        "rcjb",
+        ("Receive-Job $job -Wait", "All results of a job, when it has ended."),
+        parameter("Keep", "switch", help="Keep the results for the next time."),
+        parameter("Wait", "switch", help="Wait for the end of the job first."),
+        parameter("AutoRemoveJob", "switch", help="Remove the job when it has ended."),
+    ),
+    _table(
+        "Wait-Job",
+        "Waits for background jobs to end.",
+        "wjb",
+        ("Get-Job | Wait-Job -Timeout 10", "Wait for all jobs, for 10 seconds at most."),
+        parameter("Timeout", "int", alias="TimeoutSec", help="The time limit in seconds."),
+    ),
+    _table("Stop-Job", "Stops background jobs.", "spjb", ("Get-Job | Stop-Job", "Stop all jobs.")),
+    _table(
+        "Remove-Job",
+        "Removes background jobs.",
+        "rjb",
+        ("Get-Job | Remove-Job -Force", "Stop and remove all jobs."),
+        parameter("Force", "switch", alias="F", help="Also a job that still runs."),
+    ),
+)

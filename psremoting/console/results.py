@@ -1,0 +1,48 @@
+"""The results of a remote command, passed on by a command of the local prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psremoting.client.streams import StreamKind
+from psremoting.console.calls import Call
+from psremoting.errors import (
+    STATE_BROKEN,
+    PipelineFailed,
+    PSRemotingError,
+    PSRemotingTransportError,
+)
+from psremoting.powershell.record_text import record_text
+
+__all__ = ["CallResults"]
+
+
+class CallResults:
+    """Writes objects and records as the output and errors of ``call``."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def show(self, computer: str, kind: StreamKind, item: Any) -> None:
+        """Write an object or a record that came from ``computer``."""
+        workspace = self._call.workspace
+        if kind is StreamKind.OUTPUT:
+            self._call.emit(item)
+        elif kind is StreamKind.ERROR:
+            self._call.write_error(item, computer)
+        elif kind is StreamKind.WARNING:
+            workspace.surface.warning(str(item))
+        else:
+            text = record_text(kind.value, item)
+            if text is not None:
+                workspace.printer.end()
+                workspace.surface.output(text)
+
+    def failed(self, error: PSRemotingError) -> None:
+        """Write the failure of a whole computer."""
+        if isinstance(error, PipelineFailed):
+            self._call.write_error(error.record, error.computer)
+        elif isinstance(error, PSRemotingTransportError) and "Open" in error.error_id:
+            self._call.fail(error.with_id(STATE_BROKEN))
+        else:
+            self._call.fail(error)
