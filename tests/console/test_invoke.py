@@ -107,9 +107,8 @@ async def test_a_job_keeps_its_results_until_they_are_received() -> None:
         )
         assert await run("$job.HasMoreData; Receive-Job $job") == "False"
         assert await run("(Invoke-Command $s {count 1} -JobName mine).Id - $job.Id") == "3"
-        assert await run("(Get-Job -Name m*).Name; Receive-Job -Name mine -Wait -AutoRemoveJob") == (
-            "mine\n0"
-        )
+        both = "(Get-Job -Name m*).Name; Receive-Job -Name mine -Wait -AutoRemoveJob"
+        assert await run(both) == "mine\n0"
         assert await run("(Get-Job).Count") == "1"
 
 
