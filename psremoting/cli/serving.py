@@ -131,26 +131,26 @@ def _load(where: str) -> Mapping[str, Callable[..., Any]]:
 
 def _serve_stdio(engine: Engine, log_fd: int | None = None) -> int:
     from psremoting.endpoint.functions import FunctionsEngine
-    from psremoting.endpoint.outofproc_server import Desk
+    from psremoting.endpoint.outofproc_server import OutOfProcServer
     from sshsub.descriptors import isolate_stdio
 
     descriptors = isolate_stdio(output=log_fd)
-    desk = Desk(engine)
+    server = OutOfProcServer(engine)
     over = False
     if isinstance(engine, FunctionsEngine):
-        from psremoting.endpoint.opening import greet
+        from psremoting.endpoint.opening import answer_opening
 
-        over = greet(desk, *descriptors)
+        over = answer_opening(server, *descriptors)
     import trio
 
-    from psremoting.endpoint.driver import serve_desk
+    from psremoting.endpoint.driver import serve_outofproc
     from sshsub.trio_server import serve_stdio
 
     if isinstance(engine, FunctionsEngine):
         engine.prepare()
     gc.freeze()
     gc.enable()
-    serve = partial(serve_stdio, partial(serve_desk, desk=desk, over=over), descriptors)
+    serve = partial(serve_stdio, partial(serve_outofproc, server=server, over=over), descriptors)
     try:
         return trio.run(_until_signal, serve)
     finally:

@@ -1,6 +1,6 @@
-"""The server side: engines that answer clients, and the drivers that bring clients to them.
+"""The endpoint: engines that answer clients, and the drivers between clients and engines.
 
-A name is loaded when it is asked for: what only describes commands needs no event loop.
+A name is loaded when it is first used: describing commands needs no event loop.
 """
 
 from __future__ import annotations

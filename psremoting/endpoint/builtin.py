@@ -1,4 +1,4 @@
-"""The commands that every endpoint of this kind has, beside its own."""
+"""The built-in commands of an endpoint with functions."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ BUILT_IN = Catalog(
 )
 """Real clients refuse to enter an endpoint without Out-Default and Exit-PSSession.
 
-Names and aliases are those that PowerShell's restricted remote session shows
-(``InitialSessionState.cs``), and what clients call without being asked to."""
+Names and aliases are those of PowerShell's restricted remote session
+(``InitialSessionState.cs``), and those that clients call on their own."""

@@ -1,4 +1,4 @@
-"""The commands of an endpoint, by name, with what a client may ask about them."""
+"""The commands of an endpoint by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EndpointCommand:
     description: str = ""
     built_in: bool = False
     hidden: bool = False
-    """Not shown by Get-Command, but there."""
+    """Get-Command does not list it."""
 
     @classmethod
     def of(
@@ -42,7 +42,7 @@ class EndpointCommand:
         built_in: bool = False,
         hidden: bool = False,
     ) -> EndpointCommand:
-        """Raises TypeError for what cannot be called by name."""
+        """Describe a function as a command. Raises TypeError if it cannot be one."""
         if not callable(function):
             raise TypeError(f"{name}: not callable")
         if not name or name != name.strip() or any(mark in name for mark in " \t\n|;'\"`$(){},&<>"):
@@ -77,7 +77,7 @@ class EndpointCommand:
 
     @cached_property
     def takes_objects(self) -> bool:
-        """Whether a parameter takes objects of the pipeline one by one."""
+        """True if a parameter takes objects of the pipeline one by one."""
         roles = [each.only_role for each in self.parameters]
         return any(role.by_value or role.by_name for role in roles)
 
@@ -92,7 +92,7 @@ class EndpointCommand:
 
     @property
     def syntax(self) -> str:
-        """One line, as Get-Command -Syntax shows it."""
+        """The syntax in one line, as Get-Command -Syntax shows it."""
         words = [self.name]
         for each in self.parameters:
             kind = _short(each)
@@ -143,7 +143,7 @@ class Catalog:
         )
 
     def __iter__(self) -> Iterator[EndpointCommand]:
-        """In the order of their names; hidden ones are left out."""
+        """Yield the commands in the order of their names, without hidden ones."""
         shown = (each for each in self._commands.values() if not each.hidden)
         return iter(sorted(shown, key=lambda each: each.name.casefold()))
 
@@ -151,13 +151,13 @@ class Catalog:
         return len(self._commands)
 
     def __or__(self, other: Catalog) -> Catalog:
-        """Both together; ``other`` wins where names meet."""
+        """Return the commands of both; ``other`` wins for equal names."""
         commands = [*self._commands.values(), *other._commands.values()]
         return Catalog(commands, self._aliases | other._aliases)
 
     @property
     def aliases(self) -> dict[str, EndpointCommand]:
-        """Names in lower case, with the commands that they stand for."""
+        """Aliases in lower case, and their commands."""
         found = (
             (alias, self._commands.get(name.casefold())) for alias, name in self._aliases.items()
         )
@@ -168,7 +168,7 @@ class Catalog:
         }
 
     def aliases_matching(self, pattern: str) -> dict[str, EndpointCommand]:
-        """The aliases whose name fits a wildcard pattern, in the order of their names."""
+        """Return the aliases that match a wildcard pattern, in the order of their names."""
         known = self.aliases
         return {each: known[each] for each in sorted(known) if matches(pattern, each)}
 
@@ -182,14 +182,14 @@ class Catalog:
         return found
 
     def get(self, name: str) -> EndpointCommand:
-        """Raises CommandError with PowerShell's words for a command that is not there."""
+        """Return a command. Raises CommandError if there is none of this name."""
         found = self.find(name)
         if found is None:
             raise command_not_found(name)
         return found
 
     def matching(self, patterns: Iterable[str]) -> list[EndpointCommand]:
-        """Commands whose name fits one of the wildcard patterns, each once."""
+        """Return the commands that match one of the wildcard patterns, each once."""
         wanted = tuple(patterns)
         return [each for each in self if any(matches(pattern, each.name) for pattern in wanted)]
 

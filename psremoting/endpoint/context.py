@@ -1,4 +1,4 @@
-"""What a command can do beside its output: all streams, and the client's host.
+"""The streams and the host of a running command.
 
 A function that has a parameter annotated `Context` (``async def``) or `SyncContext` (``def``, it
 runs in a thread) gets one. Both have the same methods; those of `Context` are awaited.
@@ -37,42 +37,42 @@ _SECRET = ("SecureString", "System.Security.SecureString")
 
 
 class Context:
-    """One running command and its client."""
+    """A running command and its client."""
 
     def __init__(self, stage: RunningCommand) -> None:
         self._stage = stage
         self.command = stage.name
-        """The name under which the command was called."""
+        """The name by which the command was called."""
 
     @property
     def host(self) -> HostInfo:
-        """What the client said about its host; the sizes of its window are in there."""
+        """The client's description of its host, with the sizes of its window."""
         return self._stage.pipeline.host
 
     @property
     def has_host(self) -> bool:
-        """Whether somebody can see what is shown, and answer."""
+        """True if the client has a host that shows texts and answers questions."""
         return self._stage.pipeline.has_host
 
     @property
     def verbose(self) -> bool:
-        """Whether -Verbose was given; `write_verbose` does nothing otherwise."""
+        """True if -Verbose was given; `write_verbose` does nothing otherwise."""
         return self._stage.actions.verbose
 
     @property
     def application_arguments(self) -> Any:
-        """What the client sent along when it opened the session, or None."""
+        """The application arguments that the client sent when it opened the session, or None."""
         return self._stage.pipeline.session.pool.application_arguments
 
     @property
     def stage(self) -> RunningCommand:
-        """The command's place in its pipeline, for commands that are part of the endpoint."""
+        """The command in its pipeline, for commands that are part of the endpoint."""
         return self._stage
 
     # -- streams
 
     async def write(self, value: Any) -> None:
-        """Put one object into the pipeline; a list stays one object."""
+        """Write one object to the pipeline; a list stays one object."""
         await self._stage.put(as_clixml(value))
 
     async def write_error(
@@ -83,7 +83,7 @@ class Context:
         category: ErrorCategory = ErrorCategory.NotSpecified,
         target: Any = None,
     ) -> None:
-        """An error that does not end the command, unless the client said -ErrorAction Stop."""
+        """Write an error and go on, unless the client asked for -ErrorAction Stop."""
         if isinstance(error, str):
             error = CommandError(
                 error,
@@ -100,15 +100,15 @@ class Context:
         await self._stage.warning(text)
 
     async def write_verbose(self, text: str) -> None:
-        """Seen only where -Verbose was given."""
+        """Write a verbose message; it is sent only if -Verbose was given."""
         await self._stage.verbose(text)
 
     async def write_debug(self, text: str) -> None:
-        """Seen only where -Debug was given."""
+        """Write a debug message; it is sent only if -Debug was given."""
         await self._stage.debug(text)
 
     async def write_information(self, data: Any, *tags: str) -> None:
-        """A record for who asks for it; shown only with -InformationAction Continue."""
+        """Write an information record; it is shown only with -InformationAction Continue."""
         await self._stage.information(as_clixml(data), tags, "Write-Information")
 
     async def write_host(
@@ -119,7 +119,7 @@ class Context:
         background: ConsoleColor | None = None,
         no_newline: bool = False,
     ) -> None:
-        """Show a text, and keep it as an information record."""
+        """Show a text on the host, and write it as an information record."""
         await self._stage.write_host(text, foreground, background, no_newline)
 
     async def write_progress(
@@ -134,7 +134,7 @@ class Context:
         parent_id: int = -1,
         completed: bool = False,
     ) -> None:
-        """How far a long work is; ``percent`` and ``seconds_remaining`` are -1 when unknown."""
+        """Report progress; ``percent`` and ``seconds_remaining`` are -1 when unknown."""
         record = ProgressRecord(
             activity=activity,
             activity_id=id,
@@ -150,20 +150,20 @@ class Context:
     # -- the host
 
     async def call_host(self, method: HostMethodId, *arguments: Any) -> Any:
-        """Any method of the client's host, for what has no name of its own here.
+        """Call any method of the client's host.
 
-        Raises CommandError when there is no host or it answers with an error.
+        Raises CommandError if there is no host or if it answers with an error.
         """
         await self._stage.settled()
         return await self._stage.pipeline.call_host(method, arguments)
 
     async def ask(self, prompt: str) -> str:
-        """A line from the user, as ``Read-Host PROMPT`` asks for it."""
+        """Ask for a line, as ``Read-Host PROMPT`` does."""
         answer = await self._prompt("", "", prompt, _STRING)
         return _text(answer)
 
     async def ask_secret(self, prompt: str) -> SecureString:
-        """A line that is not shown, as ``Read-Host PROMPT -AsSecureString`` asks for it."""
+        """Ask for a line without echo, as ``Read-Host PROMPT -AsSecureString`` does."""
         return _secret(await self._prompt("", "", prompt, _SECRET))
 
     async def _prompt(self, caption: str, message: str, name: str, kind: tuple[str, str]) -> Any:
@@ -179,11 +179,11 @@ class Context:
         return answers.get(name)
 
     async def read_line(self) -> str:
-        """A line from the user without a prompt."""
+        """Read a line without a prompt."""
         return _text(await self.call_host(HostMethodId.ReadLine))
 
     async def read_secure(self) -> SecureString:
-        """A line that is not shown, without a prompt."""
+        """Read a line without echo and without a prompt."""
         return _secret(await self.call_host(HostMethodId.ReadLineAsSecureString))
 
     async def choose(
@@ -193,7 +193,7 @@ class Context:
         choices: Sequence[str | ChoiceDescription],
         default: int = 0,
     ) -> int:
-        """Which of the choices the user takes; ``&`` in a label marks its key."""
+        """Return the index of the choice that the user takes; ``&`` in a label marks its key."""
         labels = tuple(
             each if isinstance(each, ChoiceDescription) else ChoiceDescription(each)
             for each in choices
@@ -213,7 +213,7 @@ class Context:
         target: str = "",
         caption: str = _CREDENTIAL_CAPTION,
     ) -> Credential:
-        """A name and a password, as Get-Credential asks for them."""
+        """Ask for a name and a password, as Get-Credential does."""
         answer = await self.call_host(
             HostMethodId.PromptForCredential2, caption, message, user_name, target, 3, 1
         )
@@ -222,14 +222,15 @@ class Context:
         return answer
 
     async def read_key(self, options: int = 6) -> KeyInfo:
-        """One key; the bits are ReadKeyOptions (NoEcho 2, IncludeKeyDown 4, IncludeKeyUp 8)."""
+        """Read one key; ``options`` has the bits of ReadKeyOptions (NoEcho 2, IncludeKeyDown 4,
+        IncludeKeyUp 8)."""
         answer = await self.call_host(HostMethodId.ReadKey, options)
         if not isinstance(answer, KeyInfo):
             raise _no_answer()
         return answer
 
     async def confirm(self, action: str, target: str) -> bool:
-        """Ask whether to go on, as a command with -Confirm does."""
+        """Ask for confirmation, as a command with -Confirm does."""
         choices = (
             ChoiceDescription("&Yes", "Continue with only the next step of the operation."),
             ChoiceDescription("&No", "Skip this operation and proceed with the next operation."),

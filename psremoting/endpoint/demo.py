@@ -1,4 +1,4 @@
-"""A small set of commands that lets anybody try a session; none of them changes anything."""
+"""A few commands to try a session with; none of them changes anything."""
 
 from __future__ import annotations
 

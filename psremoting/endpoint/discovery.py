@@ -26,7 +26,7 @@ _COUNT = (
 
 
 def metadata_of(catalog: Catalog, event: e.GetCommandMetadata) -> Iterator[PSObject]:
-    """The answer to GET_COMMAND_METADATA: how many commands, then each. [MS-PSRP] 2.2.2.14"""
+    """Yield the answer to GET_COMMAND_METADATA: the count, then each command. [MS-PSRP] 2.2.2.14"""
     names = event.names if event.names else ("*",)
     found = [
         selected_info(each, each.name, each.command_type, None)
@@ -41,7 +41,7 @@ def metadata_of(catalog: Catalog, event: e.GetCommandMetadata) -> Iterator[PSObj
 
 
 def _is_of(source: str, modules: Iterable[str] | None) -> bool:
-    """Whether the commands of a module are asked for; without names those of all are."""
+    """Return True if a module is one of ``modules``, or if none are named."""
     patterns = [str(each) for each in modules or () if str(each)]
     return not patterns or any(matches(each, source) for each in patterns)
 

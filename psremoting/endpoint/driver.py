@@ -1,8 +1,8 @@
 """Serve an engine over out-of-process packet lines: stdio, a socket, or a test's stream.
 
-Three tasks run a `psremoting.endpoint.outofproc_server.Desk`: the reader feeds it, a second one
-processes what was read, and only the writer writes, so that a cancellation never cuts a packet.
-While the writer cannot write, the reader does not read.
+Three tasks run a `psremoting.endpoint.outofproc_server.OutOfProcServer`: the reader feeds it, a
+second one processes what was read, and only the writer writes, so that a cancellation never cuts a
+packet. While the writer cannot write, the reader does not read.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import sys
 import trio
 
 from psremoting.endpoint.engine import Engine, Session
-from psremoting.endpoint.outofproc_server import Desk, Step
+from psremoting.endpoint.outofproc_server import OutOfProcServer, Step
 from sshsub.events import EXIT_CODE
 from sshsub.subsystem import PACKET_SIZE
 from sshsub.trio_stream import StreamWire, Wire
 
-__all__ = ["serve_desk", "serve_stream", "serve_wire"]
+__all__ = ["serve_outofproc", "serve_stream", "serve_wire"]
 
 _PULL = 4 * PACKET_SIZE
-"""Bytes in packets at which no more is taken from the engine."""
+"""Bytes in packets at which no more output is taken from the engine."""
 _HOLD = 1 << 20
-"""Bytes in packets at which the client is not read."""
+"""Bytes in packets at which nothing is read from the client."""
 _LAST_WORDS = 5.0
-"""Seconds for what is left to say when the client is gone."""
+"""Seconds to write what is left after the client is gone."""
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -51,22 +51,22 @@ async def serve_wire(
     error lines among the packets; with None they go to stderr. ``first_answer_delay`` is the
     least time in seconds between the client's first bytes and our first ones.
     """
-    desk = Desk(engine, error_prefix=error_prefix)
-    return await _Server(wire, desk, first_answer_delay).serve(over=False)
+    server = OutOfProcServer(engine, error_prefix=error_prefix)
+    return await _Server(wire, server, first_answer_delay).serve(over=False)
 
 
-async def serve_desk(wire: Wire, desk: Desk, *, over: bool = False) -> int:
-    """`serve_wire` for a desk that may have begun to serve already; ``over`` when it has ended."""
-    return await _Server(wire, desk, 0.0).serve(over)
+async def serve_outofproc(wire: Wire, server: OutOfProcServer, *, over: bool = False) -> int:
+    """Serve a client whose opening may have been answered already; ``over`` if it has ended."""
+    return await _Server(wire, server, 0.0).serve(over)
 
 
 class _Server:
-    """The tasks, and how they wake each other."""
+    """The tasks of one client."""
 
-    def __init__(self, wire: Wire, desk: Desk, first_answer_delay: float) -> None:
+    def __init__(self, wire: Wire, server: OutOfProcServer, first_answer_delay: float) -> None:
         self._wire = wire
         self._first_answer_delay = first_answer_delay
-        self._desk = desk
+        self._server = server
         self._serving = trio.CancelScope()
         self._session_scope = trio.CancelScope()
         self._session_done = trio.Event()
@@ -74,9 +74,9 @@ class _Server:
         self._something = trio.Event()
         self._written = trio.Event()
         self._nursery: trio.Nursery
-        desk.wake_driver = self._has_something
-        desk.go_on = self._has_arrived
-        desk.end = self._serving.cancel
+        server.wake_driver = self._has_something
+        server.go_on = self._has_arrived
+        server.end = self._serving.cancel
 
     def _has_something(self) -> None:
         self._something.set()
@@ -91,8 +91,8 @@ class _Server:
             self._nursery = nursery
             nursery.start_soon(self._write)
             with self._serving:
-                if self._desk.session is not None:
-                    await self._start(self._desk.session)
+                if self._server.session is not None:
+                    await self._start(self._server.session)
                 if not over:
                     nursery.start_soon(self._read)
                     await self._react()
@@ -102,17 +102,17 @@ class _Server:
         return EXIT_CODE
 
     async def _react(self) -> None:
-        """Deal with what the client sent, until nothing more can come."""
-        while (step := self._desk.advance()) is not Step.OVER:
-            if step is Step.SESSION and self._desk.session is not None:
-                await self._start(self._desk.session)
+        """Process what the client sent until the stream has ended."""
+        while (step := self._server.advance()) is not Step.OVER:
+            if step is Step.SESSION and self._server.session is not None:
+                await self._start(self._server.session)
             elif step is Step.MORE:
                 self._something.set()
                 await self._arrived.wait()
                 self._arrived = trio.Event()
 
     async def _start(self, session: Session) -> None:
-        """Let a new session work; the one before it was closed."""
+        """Start a new session; the previous one was closed."""
         self._session_scope.cancel()
         await self._nursery.start(self._run, session)
 
@@ -126,13 +126,13 @@ class _Server:
         self._something.set()
 
     async def _end(self) -> None:
-        """The session ends, and its last words go out if somebody takes them."""
-        if self._desk.session is not None:
-            self._desk.session.client_gone()
+        """End the session, and write what is left."""
+        if self._server.session is not None:
+            self._server.session.client_gone()
             await self._session_done.wait()
             await self._until_written()
-        if self._desk.reason:
-            self._desk.report(self._desk.reason)
+        if self._server.reason:
+            self._server.report(self._server.reason)
         await self._until_written()
 
     # -- in and out
@@ -140,13 +140,13 @@ class _Server:
     async def _read(self) -> None:
         data = b" "
         while data:
-            while self._desk.pending > _HOLD:
+            while self._server.pending > _HOLD:
                 await self._until_written()
             try:
                 data = await self._wire.receive_some()
             except _BROKEN:
                 data = b""
-            self._desk.receive_data(data)
+            self._server.receive_data(data)
             self._arrived.set()
 
     async def _write(self) -> None:
@@ -154,11 +154,11 @@ class _Server:
             await self._something.wait()
             self._something = trio.Event()
             while True:
-                self._desk.pull(_PULL)
-                self._desk.acknowledge()
-                if errors := self._desk.errors_to_send():
+                self._server.pull(_PULL)
+                self._server.acknowledge()
+                if errors := self._server.errors_to_send():
                     sys.stderr.write(errors.decode("utf-8", "replace"))
-                data = self._desk.data_to_send()
+                data = self._server.data_to_send()
                 if not data:
                     break
                 if self._first_answer_delay:
@@ -167,11 +167,11 @@ class _Server:
                 try:
                     await self._wire.send_all(data)
                 except _BROKEN:
-                    self._desk.send_failed()
+                    self._server.send_failed()
             self._written.set()
 
     async def _until_written(self) -> None:
-        """Wait until all that there is to say is out."""
+        """Wait until everything is written."""
         if self._written.is_set():
             self._written = trio.Event()
         self._something.set()

@@ -1,10 +1,10 @@
-"""What stands between a carrier and an engine: three small interfaces.
+"""The interfaces between a carrier and an engine.
 
 An engine answers clients. A carrier (`psremoting.endpoint.driver` for packet lines) opens one
 session for each client and moves `psrp.sansio.Outgoing` values both ways: bytes of the fragment
-stream of a target, or a step of the carrier. Neither looks into the bytes. So an engine may run
-PSRP itself (`psremoting.endpoint.functions`) or hand everything on to another server
-(`psremoting.endpoint.process`), and every carrier serves both.
+stream of a target, or a step of the carrier. Neither looks into the bytes: an engine may run
+PSRP itself (`psremoting.endpoint.functions`) or forward everything to another server
+(`psremoting.endpoint.process`), over any carrier.
 
 All calls but `Session.run` return at once; a carrier may call them from any of its tasks.
 """
@@ -25,53 +25,55 @@ __all__ = ["Engine", "Link", "Session"]
 
 
 class Link(Protocol):
-    """What a session may ask of its carrier."""
+    """The carrier, as its session sees it."""
 
     def wake(self) -> None:
-        """There is something to send, or room for more input."""
+        """Tell the carrier that there is something to send, or room for more input."""
 
     def report(self, text: str) -> None:
-        """Tell the client, beside the protocol, that something it sent could not be used."""
+        """Send the client a diagnostic text outside PSRP: something it sent could not be used."""
 
     def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
-        """A step that the client asked for cannot be done, and no message tells it."""
+        """Refuse a step that the client asked for and that no PSRP message answers."""
 
     def fail(self, text: str) -> None:
-        """The session cannot go on: tell the client why, and let it go."""
+        """End the session and send the client the reason."""
 
 
 class Session(Protocol):
     """One client at an engine."""
 
     def receive(self, item: Outgoing) -> None:
-        """What the client sent. A carrier acknowledges it once its answers are taken and
+        """Take what the client sent. The carrier acknowledges it when its answers are sent and
         `takes_more` is true for its target."""
 
     def data_to_send(
         self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
     ) -> Outgoing | None:
-        """What the client is to get next, ``room`` bytes of data at most; None for nothing now.
+        """Return what to send next, with at most ``room`` bytes of data, or None.
 
         A carrier that asks for one target's output names it, None for the pool's; without it
         targets take turns.
         """
 
     def pending(self, target: UUID | None) -> int:
-        """Bytes that wait for one target."""
+        """Return the number of bytes that wait for one target."""
 
     def takes_more(self, target: UUID | None) -> bool:
-        """False while what came for ``target`` is enough for now: hold the acknowledgement."""
+        """Return False while the acknowledgement of input for ``target`` has to wait."""
 
     def client_gone(self) -> None:
-        """Nothing more comes from the client; what is left to say may be lost."""
+        """End the session: nothing more comes from the client, and output may be lost."""
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Do the work until the session is closed or the client is gone; then nothing is left
-        running. Started before anything but the opening of the pool is received."""
+        """Work until the session is closed or the client is gone; nothing is left running then.
+
+        It starts before anything but the opening of the pool is received.
+        """
 
 
 class Engine(Protocol):
     """Answers clients; one engine may have many sessions at once."""
 
     def open(self, link: Link) -> Session:
-        """A session for a new client."""
+        """Return a session for a new client."""

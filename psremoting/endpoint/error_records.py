@@ -1,4 +1,4 @@
-"""From what goes wrong in a command to the record that PowerShell would make of it."""
+"""Errors of commands, and the error records that PowerShell would make of them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CommandError(Exception):
         self.full_id = full_id
         self.activity = activity
         self.argument: int | None = None
-        """The number of the argument that is to blame, where it is one."""
+        """Index of the argument at fault, if it is one."""
 
     def to_record(self, command: str) -> ErrorRecord:
         shown = "" if self.target is None else str(self.target)
@@ -83,14 +83,14 @@ def _shortened(record: ErrorRecord) -> ErrorRecord:
 
 
 def unextended(record: ErrorRecord) -> ErrorRecord:
-    """The record as it goes elsewhere than into the error stream."""
+    """Return the record without the members that only the error stream has."""
     if record.invocation_info is None:
         return record
     return replace(record, invocation_info=None, pipeline_iteration_info=None)
 
 
 class RecordError(Exception):
-    """A record that ends a statement as it stands; ``fatal``: the whole pipeline."""
+    """An error record that ends its statement; with ``fatal`` it ends the whole pipeline."""
 
     def __init__(self, record: ErrorRecord, *, fatal: bool = False) -> None:
         super().__init__(record.message)
@@ -105,7 +105,7 @@ def _type_word(value: Any) -> str:
     return _WORDS.get(type(value), type(value).__name__)
 
 
-#: Python's exceptions: the category and the .NET type that say the same. First match counts.
+#: The category and the .NET type of Python's exceptions; the first match counts.
 _KNOWN: tuple[tuple[type[BaseException], ErrorCategory, str], ...] = (
     (FileNotFoundError, ErrorCategory.ObjectNotFound, "System.IO.FileNotFoundException"),
     (FileExistsError, ErrorCategory.ResourceExists, "System.IO.IOException"),
@@ -125,9 +125,9 @@ _KNOWN: tuple[tuple[type[BaseException], ErrorCategory, str], ...] = (
 
 
 def record_of(error: BaseException, command: str) -> ErrorRecord:
-    """The record of an exception that came out of ``command``.
+    """Return the record of an exception that ``command`` raised.
 
-    Its text is the exception's own; where it happened in the server's code stays here.
+    Its message is the exception's text; the traceback is not sent.
     """
     if isinstance(error, RecordError):
         return error.record
@@ -152,7 +152,7 @@ def record_of(error: BaseException, command: str) -> ErrorRecord:
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group and of the groups in it; otherwise the exception itself."""
+    """Yield the exceptions of a group and of the groups in it, or the exception itself."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from leaves_of(each)
@@ -161,7 +161,7 @@ def leaves_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def _record_of_group(error: BaseExceptionGroup[BaseException], command: str) -> ErrorRecord:
-    """One alone is what it is: a nursery makes a group of every exception."""
+    """Return the record of a group; of a single exception the record of that one."""
     leaves = list(leaves_of(error))
     if len(leaves) == 1:
         return record_of(leaves[0], command)
@@ -179,14 +179,14 @@ def _text_of(error: BaseException) -> str:
     try:
         return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     except Exception:
-        # Whoever wrote the exception made a mistake in its text too.
+        # The exception's own __str__ raises.
         return ""
 
 
 def parse_error(
     message: str, error_id: str, *, incomplete: bool = False, target: str = ""
 ) -> CommandError:
-    """What is wrong with a command line; ``incomplete`` makes a client ask for more lines."""
+    """Return the error of a command line; ``incomplete`` makes a client ask for more lines."""
     kind = "IncompleteParseException" if incomplete else "ParseException"
     return CommandError(
         message,
@@ -201,7 +201,7 @@ def parse_error(
 
 
 def local_scope_refused() -> CommandError:
-    """Without a language, no command runs in the scope of whoever called it. ``Command.cs``"""
+    """Return the error of UseLocalScope without a language. ``Command.cs``"""
     return CommandError(
         "UseLocalScope cannot be false when language mode is RestrictedLanguage or NoLanguage.",
         full_id=True,

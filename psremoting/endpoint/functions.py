@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["OPENING", "FunctionsEngine", "FunctionsSession"]
 
 _GRACE = 10.0
-"""Seconds that a stopped command has for its cleaning up before it is reported as stopped."""
+"""Seconds that a stopped command has to clean up before it is reported as stopped."""
 OPENING = (PoolState.BEFORE_OPEN, PoolState.NEGOTIATION_SUCCEEDED, PoolState.OPENING)
 _SILENT = (*OPENING, PoolState.CLOSED, PoolState.BROKEN)
 _CONFIRMED = {
@@ -87,7 +87,7 @@ class FunctionsEngine:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """All commands; one of the functions hides a built-in command of its name."""
+        """All commands; a function replaces a built-in command of the same name."""
         if self._built_in is None:
             from psremoting.endpoint.builtin import BUILT_IN
 
@@ -101,7 +101,7 @@ class FunctionsEngine:
         return CapacityLimiter(self.max_threads)
 
     def prepare(self) -> None:
-        """Load now what the first pipeline would load."""
+        """Load what the first pipeline needs."""
 
         _ = self.catalog
 
@@ -127,7 +127,7 @@ class FunctionsSession:
         self._acts: list[Outgoing] = []
         self._nursery: trio.Nursery | None = None
         self._early: list[e.PipelineEvent] = []
-        """What came for pipelines before ``run`` began."""
+        """Input for pipelines that arrived before ``run`` began."""
         self._max_runspaces = 1
         self._history_id = 0
         self._closing = False
@@ -190,7 +190,7 @@ class FunctionsSession:
 
     def _receive_act(self, act: TransportAct, target: UUID | None) -> None:
         if target is not None and act in _CONFIRMED and self.pool.phase(target) is None:
-            # Nothing that the machine knows: whoever asks has to have an answer all the same.
+            # The machine does not know the target, and the client waits for an answer.
             self._acts.append(Outgoing(target=target, act=act))
             return
         self.pool.receive_act(act, target)
@@ -203,7 +203,7 @@ class FunctionsSession:
             elif reaction is not None:
                 reaction(event)
             elif isinstance(event, e.Ignored) and not event.message_type and event.pipeline_id:
-                # A stop of what never began: an act has no message type.
+                # A stop of a pipeline that never began: an act has no message type.
                 self._acts.append(
                     Outgoing(target=event.pipeline_id, act=TransportAct.STOP_PIPELINE)
                 )
@@ -256,12 +256,12 @@ class FunctionsSession:
         self._link.wake()
 
     def history_id(self, *, counts: bool) -> int:
-        """The number of a line that runs now; only one that ``counts`` uses it up."""
+        """Return the number of a line that runs now; only a line that ``counts`` increases it."""
         self._history_id += counts
         return self._history_id + (not counts)
 
     def pipeline_ended(self, pipeline: RunningPipeline) -> None:
-        """Confirm the stops and the close that waited for it."""
+        """Confirm the stops and the close that waited for the pipeline's end."""
         for kind in self._owed.pop(pipeline.id, ()):
             self._confirm(kind, pipeline.id)
         self._link.wake()
@@ -420,6 +420,6 @@ class FunctionsSession:
         self._link.wake()
 
     def _say_state(self, state: e.RunspaceState) -> None:
-        # A pool that was never opened, is broken, or was shut has nothing to say about its end.
+        # A pool that was never opened, is broken or is closed reports no state.
         if self.pool.state not in _SILENT:
             self.say(e.RunspacePoolStateMessage(state=state))

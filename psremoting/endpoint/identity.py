@@ -1,7 +1,7 @@
-"""What the endpoint says about itself: APPLICATION_PRIVATE_DATA. [MS-PSRP] 2.2.2.13
+"""The endpoint's description of itself: APPLICATION_PRIVATE_DATA. [MS-PSRP] 2.2.2.13
 
-PSVersion is what clients decide by. 5.1 is the lowest that makes them use all present forms
-(``$using:`` values as a table), and promises none of the commands of a debugger that come with 7.
+Clients decide by PSVersion. 5.1 is the lowest version that makes them use all current forms
+(``$using:`` values as a table), and it promises none of the debugger commands of version 7.
 See spec-notes/endpoint.md.
 """
 
@@ -21,7 +21,7 @@ _COMPATIBLE = ("1.0", "2.0", "3.0", "4.0", "5.0", "5.1")
 
 
 def application_private_data(protocol_version: str) -> dict[str, Any]:
-    """The private data of a pool that speaks ``protocol_version``."""
+    """Return the private data of a pool with the negotiated ``protocol_version``."""
     table: dict[str, Any] = {
         "PSVersion": Version(PS_VERSION),
         "PSEdition": "Core",

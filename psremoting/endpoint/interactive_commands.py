@@ -1,5 +1,8 @@
-"""The commands that an interactive client needs: it sends every line through Out-Default, asks
-for `prompt` before each, and leaves with Exit-PSSession."""
+"""The commands that an interactive client needs.
+
+It sends every line through Out-Default, asks for `prompt` before each, and leaves with
+Exit-PSSession.
+"""
 
 from __future__ import annotations
 
@@ -71,12 +74,12 @@ async def exit_pssession(context: Context) -> None:
 
 
 async def prompt() -> str:
-    """What stands before a line that is typed."""
+    """Gets the prompt."""
     return "PS> "
 
 
 async def clear_host(context: Context) -> None:
-    """Empties the client's window."""
+    """Clears the client's window."""
     try:
         await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
         await context.call_host(
@@ -100,11 +103,11 @@ async def get_format_data(
 
 async def tab_expansion(
     context: Context,
-    input_script: Annotated[str, Param(help="The line that is typed.", allow_empty=True)],
-    cursor_column: Annotated[int, Param(help="How many UTF-16 units stand before it.")] = -1,
+    input_script: Annotated[str, Param(help="The line so far.", allow_empty=True)],
+    cursor_column: Annotated[int, Param(help="UTF-16 code units before the cursor.")] = -1,
     options: Annotated[Any, Param(help="Taken for compatibility.")] = None,
 ) -> Any:
-    """Tells how a line may go on at the cursor; without a cursor, at its end."""
+    """Gets the completions at the cursor; without a cursor, at the end of the line."""
     from psremoting.endpoint.tab_expansion import complete
 
     catalog = context.stage.pipeline.session.engine.catalog
@@ -113,8 +116,8 @@ async def tab_expansion(
 
 
 async def set_debug_mode(mode: Any = None) -> None:
-    """Taken from every client after it opened a session; there is no debugger here."""
+    """Does nothing: clients call it after they opened a session, and there is no debugger."""
 
 
 async def set_unhandled_breakpoint_mode(unhandled_breakpoint_mode: Any = None) -> None:
-    """Taken from every client before it runs a command; there are no breakpoints here."""
+    """Does nothing: clients call it before a command, and there are no breakpoints."""

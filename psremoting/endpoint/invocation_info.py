@@ -1,9 +1,9 @@
-"""Where in a pipeline and in a script a record came from: InvocationInfo.
+"""InvocationInfo: the place in a pipeline and in a script that a record came from.
 
-An error always carries the member ``InvocationInfo``; where the client asked for it
-(RemoteStreamOptions), errors, warnings, verbose and debug records have the same facts once more
-as members of their own. A command that the client sent as such has no place in a text; one of a
-script has. [MS-PSRP] 2.2.3.15, ``InvocationInfo.cs``, ``Position.cs``
+An error always carries the member ``InvocationInfo``. If the client asked for it
+(RemoteStreamOptions), errors, warnings, verbose and debug records repeat the facts as members of
+their own. A command of a script has a place in its text; one that was sent as such has none.
+[MS-PSRP] 2.2.3.15, ``InvocationInfo.cs``, ``Position.cs``
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _INTS = ("System.Int32[]", "System.Array", "System.Object")
 _ERRORS_TOO = 1
 """The bit of RemoteStreamOptions."""
 _TOLD = 4096
-"""Characters on either side of a place up to which a record tells it."""
+"""Characters to either side of a place; a record of a longer line has no place."""
 _WIDTH, _BEFORE, _AFTER = 69, 12, 8
-"""Of a longer line, a position message shows this much, and at least so much around the place."""
+"""Characters that a position message shows of a longer line, and at least around the place."""
 
 
 def located(stage: PlacedCommand, record: ErrorRecord, argument: int | None) -> ErrorRecord:
-    """The record of an error of ``stage`` with the place of it, or of one of its arguments."""
+    """Return an error record with the place of ``stage``, or of one of its arguments."""
     place = _told(stage)
     if place is not None and argument is not None and argument < len(place.arguments):
         place = place.argument(argument)
@@ -48,13 +48,13 @@ def located(stage: PlacedCommand, record: ErrorRecord, argument: int | None) -> 
         record = replace(record, script_stack_trace=trace)
     if not stage.pipeline.adds_invocation(_ERRORS_TOO):
         return record
-    # An error has a copy of the facts, which knows less than the command that still runs.
+    # An error has a copy of the facts, with less than those of the running command.
     members = _members(stage, place, origin=1, length=0, position=0, steps=())
     return replace(record, invocation_info=members, pipeline_iteration_info=_steps(stage))
 
 
 def running(stage: PlacedCommand, record: InformationalRecord) -> InformationalRecord:
-    """A warning, verbose or debug record with what is known about the command that runs."""
+    """Return a warning, verbose or debug record with the facts about the running command."""
     members = _members(
         stage,
         _told(stage),
@@ -67,19 +67,19 @@ def running(stage: PlacedCommand, record: InformationalRecord) -> InformationalR
 
 
 def _told(stage: PlacedCommand) -> Place | None:
-    """The place of a command, unless it would make a record of the text's size each time."""
+    """Return the place of a command, None in a line that is too long to be repeated."""
     place = stage.place
     return place if place is not None and place.is_short(_TOLD) else None
 
 
 def _steps(stage: PlacedCommand) -> tuple[int, ...]:
-    """How many objects each command of the statement is at, from 1 on; of those behind this one
-    nothing is known."""
+    """Return the 1-based number of the object that each command of the statement processes; 0 for
+    the commands that follow."""
     return (0, *(1,) * stage.at, max(stage.objects, 1), *(0,) * (stage.length - stage.at - 1))
 
 
 def _called(stage: PlacedCommand) -> str:
-    """The name under which it was called."""
+    """Return the name by which it was called."""
     return stage.name if stage.command is None else stage.command.text
 
 
@@ -160,7 +160,7 @@ def _members(
 
 
 def position_message(place: Place) -> str:
-    """``At line:1 char:3``, the line, and what is meant underlined."""
+    """Return ``At line:1 char:3``, the line, and the place underlined."""
     head = f"At line:{place.line_number} char:{place.column}\n+ "
     line = place.line.rstrip()
     before = place.before
@@ -176,7 +176,7 @@ def position_message(place: Place) -> str:
 
 
 def _cut(line: str, before: int, length: int) -> tuple[str, int, int]:
-    """What is shown of a line that may be too long."""
+    """Return the part of a line that is shown, and the place in it."""
     if len(line) <= _WIDTH:
         return line, before, length
     after = len(line) - length - before

@@ -1,8 +1,7 @@
 """The opening of a session, answered before the event loop is there.
 
-A client that opens a session waits for this and for nothing else, and sshd starts a process for
-each of them. Loading trio takes more time than all the rest of the opening, so it comes
-afterwards: while the client makes up its mind what to run.
+sshd starts a process for each client, and the client waits for the answer to its opening. Loading
+trio takes longer than the rest of the opening, so it is done afterwards, before the first command.
 """
 
 from __future__ import annotations
@@ -15,27 +14,30 @@ from psremoting.endpoint.functions import OPENING, FunctionsSession
 from psremoting.endpoint.outofproc_server import Step
 
 if TYPE_CHECKING:
-    from psremoting.endpoint.outofproc_server import Desk
+    from psremoting.endpoint.outofproc_server import OutOfProcServer
 
-__all__ = ["greet"]
+__all__ = ["answer_opening"]
 
 _SIZE = 64 << 10
 
 
-def greet(desk: Desk, read_fd: int, write_fd: int) -> bool:
-    """Serve the desk's client with blocking calls until its pool is open.
+def answer_opening(server: OutOfProcServer, read_fd: int, write_fd: int) -> bool:
+    """Serve the server's client with blocking calls until its pool is open.
 
     Returns False when a driver is to go on, True when the client is gone already; a driver ends
     it then. Does nothing for descriptors that do not block.
     """
     if not (os.get_blocking(read_fd) and os.get_blocking(write_fd)):
         return False
-    while (step := desk.advance()) is not Step.OVER:
-        _write(desk, write_fd)
-        if isinstance(desk.session, FunctionsSession) and desk.session.pool.state not in OPENING:
+    while (step := server.advance()) is not Step.OVER:
+        _write(server, write_fd)
+        if (
+            isinstance(server.session, FunctionsSession)
+            and server.session.pool.state not in OPENING
+        ):
             return False
         if step is Step.MORE:
-            desk.receive_data(_read(read_fd))
+            server.receive_data(_read(read_fd))
     return True
 
 
@@ -46,12 +48,12 @@ def _read(fd: int) -> bytes:
         return b""
 
 
-def _write(desk: Desk, fd: int) -> None:
-    if errors := desk.errors_to_send():
+def _write(server: OutOfProcServer, fd: int) -> None:
+    if errors := server.errors_to_send():
         sys.stderr.write(errors.decode("utf-8", "replace"))
-    data = desk.data_to_send()
+    data = server.data_to_send()
     try:
         while data:
             data = data[os.write(fd, data) :]
     except OSError:
-        desk.send_failed()
+        server.send_failed()

@@ -1,8 +1,8 @@
-"""What lies between packet lines and an engine, without I/O: bytes in, bytes out.
+"""The server of one out-of-process client, without I/O: bytes in, bytes out.
 
-The packets' machine (`sshsub.subsystem`) tells what a client sent; that goes to the engine's
-session, whose answers are moved into packets before the acknowledgement is. A driver moves the
-bytes, starts the session's work, and is told when there is something new to send.
+The packet machine (`sshsub.subsystem`) gives events; they go to the engine's session, whose answers
+are put into packets before the acknowledgement. A driver moves the bytes, starts the session's
+work, and is called when there is something new to send.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine, Session
     from sshsub.events import Event
 
-__all__ = ["Desk", "Step"]
+__all__ = ["OutOfProcServer", "Step"]
 
 
 class Step(enum.Enum):
-    """What `Desk.advance` did."""
+    """The outcome of `OutOfProcServer.advance`."""
 
     ON = enum.auto()
-    """It dealt with something."""
+    """One event was processed."""
     MORE = enum.auto()
-    """Nothing: more bytes have to come."""
+    """Nothing was processed: more bytes are needed."""
     SESSION = enum.auto()
-    """A session was opened, in place of the one before it; its ``run`` is to be started."""
+    """A session was opened in place of the previous one; its ``run`` has to be started."""
     OVER = enum.auto()
-    """Nothing more can come."""
+    """The stream has ended."""
 
 
 def _nothing() -> None:
     return
 
 
-class Desk:
+class OutOfProcServer:
     """One client's stream at an engine. It is the `psremoting.endpoint.engine.Link` of its
     sessions."""
 
@@ -49,16 +49,16 @@ class Desk:
         self._engine = engine
         self._packets = Subsystem(Side.SERVER, error_prefix=error_prefix)
         self._held: dict[UUID | None, list[DataReceived]] = {}
-        """What is not acknowledged yet, by target."""
+        """Data that is not acknowledged yet, by target."""
         self.session: Session | None = None
         self.reason = ""
-        """Why it ended, for the client's last error line."""
+        """The reason of the end, for the client's last error line."""
         self.wake_driver: Callable[[], None] = _nothing
-        """There is something to send, or room for more."""
+        """Called when there is something to send, or room for more input."""
         self.go_on: Callable[[], None] = _nothing
-        """`advance` may get further without new bytes."""
+        """Called when `advance` may get further without new bytes."""
         self.end: Callable[[], None] = _nothing
-        """The session cannot go on."""
+        """Called when the session has failed."""
 
     # -- psremoting.endpoint.engine.Link
 
@@ -66,7 +66,7 @@ class Desk:
         self.wake_driver()
 
     def report(self, text: str) -> None:
-        # What was said before stands before it.
+        # The output so far comes first.
         self.pull(None)
         self._packets.report(text)
         self.wake_driver()
@@ -81,15 +81,15 @@ class Desk:
     # -- in
 
     def receive_data(self, data: bytes) -> None:
-        """Bytes of the stream; none at its end. `advance` deals with them."""
+        """Take bytes of the stream, none at its end; `advance` processes them."""
         self._packets.receive_data(data)
 
     def advance(self) -> Step:
-        """Deal with the next thing that came. Not to be called any more after OVER."""
+        """Process the next event. Do not call it again after OVER."""
         try:
             event = self._packets.next_event()
         except RemoteProtocolError:
-            # The machine has put its error line out.
+            # The machine has queued its error line.
             return Step.OVER
         if event is None:
             return Step.MORE
@@ -129,11 +129,11 @@ class Desk:
 
     @property
     def pending(self) -> int:
-        """Bytes in packets that wait to be written."""
+        """Number of bytes in packets that wait to be written."""
         return self._packets.pending
 
     def pull(self, limit: int | None) -> None:
-        """Move what the session has to say into packets, until ``limit`` bytes lie there."""
+        """Move the session's output into packets until ``limit`` bytes wait."""
         session = self.session
         if session is None:
             return
@@ -147,13 +147,13 @@ class Desk:
                 self.go_on()
 
     def data_to_send(self) -> bytes:
-        """The bytes for the client; none when there is nothing."""
+        """Return the bytes for the client, none if there is nothing."""
         return self._packets.data_to_send()
 
     def errors_to_send(self) -> bytes:
-        """The bytes for stderr, where error lines go there."""
+        """Return the bytes for stderr, if error lines go there."""
         return self._packets.errors_to_send()
 
     def send_failed(self) -> None:
-        """The client takes no more bytes."""
+        """Report that the client takes no more bytes."""
         self._packets.send_failed()

@@ -1,7 +1,7 @@
-"""From what a Python function gives to the objects that a client gets.
+"""Results of Python functions as the objects that a client gets.
 
-PowerShell's pipeline takes collections apart: whatever Python iterates becomes one object per
-item. Text, bytes, tables, data classes and named tuples stay whole.
+PowerShell's pipeline takes collections apart: everything that Python iterates becomes one object
+per item. Text, bytes, tables, data classes and named tuples stay whole.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _AS_THEY_ARE = frozenset(
 )
 _SINGLE = _AS_THEY_ARE - {Enumerable, List, Queue, Stack} | {dict}
 _WHOLE = (str, bytes, bytearray, memoryview, Mapping, PSObject, enum.Enum, type)
-"""What a pipeline leaves as it is, though it can be iterated."""
+"""Types that can be iterated and stay one object."""
 
 
 def unroll(value: Any) -> Iterable[Any]:
-    """The objects that a result puts into the pipeline; none for None."""
+    """Return the objects that a result gives to the pipeline; none for None."""
     if value is None:
         return ()
     if type(value) in _SINGLE:
@@ -68,20 +68,20 @@ def unroll(value: Any) -> Iterable[Any]:
 
 
 def _items(value: Any) -> Iterable[Any] | None:
-    """What a collection holds; None for what is one object."""
+    """Return the items of a collection, None for a single object."""
     if isinstance(value, (list, Iterator)):
         return value
     if isinstance(value, _WHOLE) or hasattr(value, "_fields") or is_dataclass(value):
         return None
     if callable(plain := getattr(value, "tolist", None)):
-        # Arrays of numbers, and the numbers in them, have no other way in common.
+        # Arrays of numbers, and the numbers in them, have this method in common.
         made = plain()
         return made if isinstance(made, list) else None
     return value if isinstance(value, Iterable) and not _is_table(value) else None
 
 
 def _is_table(value: Any) -> bool:
-    """A row of a database has names for what is in it, and is no Mapping."""
+    """Return True for a Mapping, and for a database row, which has keys and is none."""
     kind = type(value)
     return issubclass(kind, Mapping) or (hasattr(kind, "keys") and hasattr(kind, "__getitem__"))
 

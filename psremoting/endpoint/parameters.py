@@ -1,9 +1,9 @@
-"""What a Python signature says to a PowerShell user: parameters with names, types and help.
+"""A Python signature as the parameters of a command: names, types and help.
 
     def find(name: str, *, limit: int = 10, exact: bool = False) -> ...
 
-has -Name (mandatory, position 0), -Limit and the switch -Exact. `Param` inside `Annotated` says
-what a signature cannot: help, aliases, pipeline input, another name.
+has -Name (mandatory, position 0), -Limit and the switch -Exact. `Param` in `Annotated` adds help,
+aliases, pipeline input, another name.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["COMMON", "FROM_PIPELINE", "Input", "Param", "Signature", "describe",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Param:
-    """Goes into ``Annotated[type, Param(...)]``."""
+    """Details of a parameter, for ``Annotated[type, Param(...)]``."""
 
     help: str = ""
     name: str = ""
-    """The name on the wire, where the Python name in PascalCase will not do."""
+    """The name in PowerShell, if it is not the Python name in PascalCase."""
     aliases: tuple[str, ...] = ()
     from_pipeline: bool = False
     """The function is called once for each object of the pipeline, with the object here."""
@@ -43,13 +43,14 @@ class Param:
 
 
 FROM_PIPELINE = Param(from_pipeline=True)
-"""Short for a parameter that takes each object of the pipeline."""
+"""For a parameter that takes each object of the pipeline."""
 
 
 class Input(ABC):
-    """Annotates the parameter that gets all pipeline input at once, as a parameter with the
-    name ``input`` does: an ``async def`` iterates with ``async for``, another function with
-    ``for``."""
+    """Annotation of a parameter that gets all pipeline input, as one named ``input`` does.
+
+    An ``async def`` iterates with ``async for``, another function with ``for``.
+    """
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[Any]: ...
@@ -60,24 +61,28 @@ class Input(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a function takes: ``context`` and ``input`` are the arguments that get the context
-    and the whole pipeline input, if it has them."""
+    """The parameters of a function.
+
+    ``context`` and ``input`` name its arguments for the context and for all pipeline input.
+    """
 
     parameters: tuple[Parameter, ...]
     context: str | None = None
     input: str | None = None
     by_position: tuple[tuple[str, Any], ...] = ()
-    """What Python takes by position alone, with defaults: all before ``*args``, or ``/``."""
+    """Arguments that Python takes by position only, with defaults: those before ``*args`` or
+    ``/``."""
 
 
 def wire_name(argument: str) -> str:
-    """``computer_name`` as ``ComputerName``."""
+    """Return ``computer_name`` as ``ComputerName``."""
     words = argument.strip("_").split("_")
     return "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def describe(function: Callable[..., Any]) -> Signature:
-    """Read a signature. Raises TypeError for ``**kwargs``, which no PowerShell user can name."""
+    """Read a signature. Raises TypeError for ``**kwargs`` and for an annotation that no argument
+    can satisfy."""
     hints = _hints(function)
     found: list[Parameter] = []
     context = whole_input = None
@@ -138,7 +143,7 @@ def _where_hints_are(function: Any) -> Any:
 
 
 def _each_hint(target: Any) -> Iterator[tuple[str, Any]]:
-    """One by one: a name that exists for type checkers only leaves one parameter unknown."""
+    """Yield hints one by one: a name that only type checkers know makes one of them unknown."""
     target = inspect.unwrap(target)
     for name, hint in getattr(target, "__annotations__", {}).items():
         alone = SimpleNamespace(

@@ -1,7 +1,7 @@
-"""One pipeline of a client: from its messages to commands at work, and back.
+"""One pipeline of a client.
 
 It waits for a free runspace, runs its statements, and reports exactly one terminal state. Output
-that nobody fetches holds its commands up; input that no command takes holds its client up.
+that is not fetched makes its commands wait; input that no command reads makes its client wait.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 _UNSENT = 256 << 10
-"""Bytes of output that may lie here before the commands wait."""
+"""Bytes of output that may wait before the commands do."""
 _UNREAD = 1 << 20
-"""Bytes of input that may lie here before the client waits."""
+"""Bytes of input that may wait before the client does."""
 _UNREAD_MOST = 64 << 20
-"""Bytes of input at which a client that does not wait loses its pipeline."""
+"""Bytes of input at which the pipeline of a client that does not wait fails."""
 _CHECKPOINT_EVERY = 64
 _HOST_MISSING = (
     "A command that prompts the user failed because the host program or the command type does "
@@ -50,7 +50,7 @@ _OVER = (e.InvocationState.COMPLETED, e.InvocationState.FAILED, e.InvocationStat
 
 
 class Pipeline:
-    """A CREATE_PIPELINE or GET_COMMAND_METADATA that was taken."""
+    """A pipeline of a CREATE_PIPELINE or GET_COMMAND_METADATA message."""
 
     def __init__(
         self, session: OpenSession, event: e.CreatePipeline | e.GetCommandMetadata
@@ -84,19 +84,19 @@ class Pipeline:
         return not (self.host.is_host_null or self.host.is_host_ui_null)
 
     def adds_invocation(self, option: int) -> bool:
-        """Whether records carry their InvocationInfo. [MS-PSRP] 2.2.3.8"""
+        """Return True if records carry their InvocationInfo. [MS-PSRP] 2.2.3.8"""
         return isinstance(self.event, e.CreatePipeline) and bool(
             self.event.remote_stream_options & option
         )
 
     def find(self, name: str) -> EndpointCommand:
-        """Raises CommandError."""
+        """Return a command. Raises CommandError."""
         return self.session.engine.catalog.get(name)
 
     # -- life
 
     async def run(self) -> None:
-        """Work to the end; never raises."""
+        """Run to the end. Never raises."""
         state, record = e.InvocationState.COMPLETED, None
         with self._scope:
             try:
@@ -130,13 +130,13 @@ class Pipeline:
             try:
                 await run_statement(self, statement, takes_input=at == 0)
             except RecordError as error:
-                # In a batch the others go on, and the last one's failure is the pipeline's.
+                # In a batch the other statements run; the failure of the last is the pipeline's.
                 if error.fatal or at == len(statements) - 1:
                     raise
                 await self.say(e.ErrorRecordMessage(pipeline_id=self.id, record=error.record))
 
     def stop(self, *, pool_closes: bool = False) -> None:
-        """Have it end soon; it reports Stopped."""
+        """Stop the commands; the pipeline reports Stopped."""
         self._pool_closes = self._pool_closes or pool_closes
         self._stopping = True
         self._scope.cancel()
@@ -153,7 +153,7 @@ class Pipeline:
         try:
             self.session.say(event)
         except LocalProtocolError:
-            # What it said of its end cannot be written, or nobody listens any more.
+            # The error record cannot be written, or the client is gone.
             if self.session.pool.phase(self.id) not in (
                 None,
                 PipelinePhase.CLOSED,
@@ -176,7 +176,7 @@ class Pipeline:
         await self.say(e.PipelineOutput(pipeline_id=self.id, data=value))
 
     async def say(self, event: e.Event) -> None:
-        """Send one message, and wait while the client is behind with what was said before."""
+        """Send one message, and wait while too much output waits for the client."""
         if self.ended:
             await trio.lowlevel.checkpoint()
             return
@@ -195,14 +195,14 @@ class Pipeline:
         return self.session.pool.pending(self.id)
 
     def moved(self) -> None:
-        """Something went out."""
+        """Note that output was sent."""
         if self._pending <= _UNSENT // 2:
             self._room.set()
 
     # -- the host
 
     async def tell_host(self, method: HostMethodId, arguments: tuple[Any, ...]) -> None:
-        """Call a method without result; nothing happens where nobody sees it."""
+        """Call a host method without a result; do nothing without a host."""
         if self.has_host:
             await self.say(
                 e.PipelineHostCall(
@@ -211,7 +211,7 @@ class Pipeline:
             )
 
     async def call_host(self, method: HostMethodId, arguments: tuple[Any, ...]) -> Any:
-        """Call any method and wait for its result. Raises CommandError."""
+        """Call a host method and wait for its result. Raises CommandError."""
         if is_void(method):
             await self.tell_host(method, arguments)
             return None
@@ -250,7 +250,7 @@ class Pipeline:
         self._more_input.set()
 
     def count_input(self, size: int) -> None:
-        """Bytes for this pipeline came."""
+        """Count the bytes of input for this pipeline."""
         self._input_bytes = self._input_bytes + size if self._input else size
         if self._input_bytes > _UNREAD_MOST and self._input:
             self._scope.cancel()
@@ -261,7 +261,7 @@ class Pipeline:
         return self.ended or not self._input or self._input_bytes < _UNREAD
 
     async def next_input(self) -> list[Any]:
-        """What the client has sent, at least one object; empty at the end."""
+        """Return the input so far, at least one object; empty at the end."""
         while not self._input and not self._input_ended:
             self._more_input = trio.Event()
             await self._more_input.wait()

@@ -1,4 +1,4 @@
-"""The process engine: clients are handed on to another out-of-process server.
+"""The process engine: clients are forwarded to another out-of-process server.
 
     ProcessEngine(["pwsh", "-s", "-NoLogo"])
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ProcessEngine", "ProcessSession"]
 
 _UNSENT = 256 << 10
-"""Bytes for the child at which the client waits, and bytes for the client at which it does."""
+"""Bytes for the child at which the client waits, and for the client at which the child waits."""
 _OF_THE_CARRIER = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CONNECT)
 _COMPLAINT = "Remote transport error:"
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -55,7 +55,7 @@ class ProcessEngine:
         self.cwd = cwd
         self.env = env
         self.patience = patience
-        """Seconds that a child has to end by itself."""
+        """Seconds that a child has to end on its own."""
         self.reconnects = reconnects
         """The carrier lets clients leave a session, and others connect to it."""
 
@@ -193,7 +193,7 @@ class ProcessSession:
         scope.cancel()
 
     def _show(self, line: str) -> None:
-        """A line of stderr: a server like ``pwsh -s`` puts its complaints there."""
+        """Report or print a line of stderr; ``pwsh -s`` writes its diagnostics there."""
         if self._gone.is_set():
             # What it says about the end of its input is its normal end.
             return
@@ -215,7 +215,7 @@ class ProcessSession:
             self._filled = trio.Event()
 
     async def _read(self, wire: ProcessWire) -> None:
-        """Move on what the child says, until its stream ends or it has closed the session."""
+        """Forward the child's output until its stream ends or it has closed the session."""
         try:
             while True:
                 while self._out_size >= _UNSENT:
@@ -235,7 +235,7 @@ class ProcessSession:
         self._fail("The server process has ended")
 
     def _take(self, event: Event) -> bool:
-        """Whether the session is over."""
+        """Process one event; return True if the session is over."""
         if isinstance(event, DataReceived):
             if event.target is None and self._engine.reconnects:
                 self._shown.from_process(event.data)
@@ -257,7 +257,7 @@ class ProcessSession:
         self._link.wake()
 
     def _fail(self, why: str) -> None:
-        """The child is no more, and its client cannot go on."""
+        """End the session after the child has failed."""
         self._failed = True
         if not self._gone.is_set():
             self._link.fail(why)

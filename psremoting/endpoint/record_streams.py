@@ -1,4 +1,4 @@
-"""Where a command's records go: to the client, into the output, to its host, or nowhere.
+"""The streams of a command: records go to the client, its host, the output, or nowhere.
 
 Preferences come from the common parameters (-Verbose, -ErrorAction ...), merges from the command
 itself. A record goes out before the call of the host that shows it.
@@ -46,7 +46,7 @@ _PREFERENCES = ("silentlycontinue", "stop", "continue", "inquire", "ignore", "su
 
 @dataclass(slots=True)
 class Actions:
-    """What the client wants of the streams of one command, in lower case."""
+    """The preferences of one command for its streams, in lower case."""
 
     verbose: bool = False
     debug: bool = False
@@ -73,31 +73,32 @@ class Streams:
     def __init__(self, pipeline: RunningPipeline, name: str, around: Streams | None = None) -> None:
         self.pipeline = pipeline
         self._around = around
-        """The script that this command stands in: what is not output goes its ways."""
+        """The script that contains this command: records go through its streams."""
         self.name = name
         self.command: Command | None = None
         """The command as it was sent; None for a literal."""
         self.found: EndpointCommand | None = None
         self.place: Place | None = None
-        """Where it stands in the script, when it stands in one."""
+        """Its place in the script, if it is part of one."""
         self.at = 0
-        """Which it is in its statement, from 0 on."""
+        """0-based position in its statement."""
         self.length = 1
-        """How many commands the statement has."""
+        """Number of commands of the statement."""
         self.objects = 0
-        """How many objects of the pipeline its function was called for."""
+        """Number of pipeline objects that its function was called for."""
         self.actions = Actions()
         self.over = False
-        """The command has ended or was stopped; nothing it still says counts."""
+        """The command has ended or was stopped; what it still writes is dropped."""
         self.errors_into: Streams | None = None
-        """The command whose output takes this one's errors."""
+        """The command whose output gets this one's errors."""
         self.out_of_sight = False
-        """The output is thrown away."""
+        """The output is discarded."""
         self._merge_error = int(_NONE)
         self._merges: dict[str, int] = {}
 
     def take_merges(self, command: Command) -> None:
-        """[MS-PSRP] 2.2.3.12: MergeMyResult is the older way to say what MergeError says."""
+        """Read the merge instructions; MergeMyResult is the older form of MergeError.
+        [MS-PSRP] 2.2.3.12"""
         self._merge_error = command.merge_error
         if command.merge_my_result == PipelineResultTypes.ERROR and not self._merge_error:
             self._merge_error = command.merge_to_result
@@ -109,12 +110,12 @@ class Streams:
         }
 
     def record_of(self, error: BaseException) -> ErrorRecord:
-        """The record of an error that came out of this command, with where that was."""
+        """Return the record of an error of this command, with its place."""
         record = record_of(error, self.name)
         return self._located(record, getattr(error, "argument", None))
 
     def _located(self, record: ErrorRecord, argument: int | None = None) -> ErrorRecord:
-        """``argument`` is the number of the argument that was to blame."""
+        """Return the record with its place; ``argument`` is the index of the argument at fault."""
         if record.invocation is not None or (self.found is None and self.place is None):
             return record
         from psremoting.endpoint.invocation_info import located
@@ -134,7 +135,7 @@ class Streams:
     # -- errors
 
     async def error(self, record: ErrorRecord) -> None:
-        """An error that the command survives, unless it was called with -ErrorAction Stop."""
+        """Write an error; it ends the command only with -ErrorAction Stop."""
         record = self._located(record)
         preference = self.actions.error
         if preference == "stop":
@@ -285,7 +286,7 @@ def _whoami() -> tuple[str, str]:
 
 
 def _as_output(record: InformationRecord) -> PSObject:
-    """Among the output it is an object of its type; as a message of its own it has none."""
+    """Return an information record as an object of the output, which has a type name."""
     members = dict(record.to_object().items())
     types = ("System.Management.Automation.InformationRecord", "System.Object")
     return PSObject(types, members, to_string=str(record))

@@ -1,7 +1,7 @@
-"""The runspaces of a pool: who asks first gets one first.
+"""The runspaces of a pool, given out in the order of the requests.
 
-A turn is asked for when a message comes, not when the task of its pipeline first runs: trio
-starts tasks in no certain order.
+A pipeline requests its turn when its message arrives, not when its task first runs: trio starts
+tasks in no defined order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Runspaces", "Turn"]
 
 
 class Turn:
-    """A place in the queue, or a runspace."""
+    """A place in the queue; it becomes a runspace."""
 
     __slots__ = ("_granted", "has_runspace")
 
@@ -23,7 +23,7 @@ class Turn:
         self._granted: trio.Event | None = None
 
     async def wait(self) -> None:
-        """Until there is a runspace."""
+        """Wait for a runspace."""
         if not self.has_runspace:
             self._granted = trio.Event()
             await self._granted.wait()
@@ -35,7 +35,7 @@ class Turn:
 
 
 class Runspaces:
-    """``total`` pipelines may run at once."""
+    """Runspaces for ``total`` pipelines at once."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -43,14 +43,14 @@ class Runspaces:
         self._waiting: deque[Turn] = deque()
 
     def ask(self) -> Turn:
-        """A turn; every one is to be given back."""
+        """Return a turn; each must be given back."""
         turn = Turn()
         self._waiting.append(turn)
         self._grant()
         return turn
 
     def give_back(self, turn: Turn) -> None:
-        """It is not needed any more, whether its runspace ever came or not."""
+        """Give back a turn, with or without its runspace."""
         if turn.has_runspace:
             self._taken -= 1
             self._grant()
@@ -58,7 +58,7 @@ class Runspaces:
             self._waiting.remove(turn)
 
     def resize(self, total: int) -> None:
-        """Who has a runspace keeps it, also where there are fewer now."""
+        """Change the number of runspaces; a pipeline keeps the one that it has."""
         self._total = total
         self._grant()
 

@@ -1,8 +1,8 @@
-"""One statement at work: commands side by side, each feeding the next.
+"""The commands of one statement, running side by side and feeding each other.
 
-Every command runs in a task of its own; between two lies a short queue, so that a fast one waits
-for a slow one. When a command needs no more input (Select-Object -First), those before it are
-told so at their next object, and end without an error.
+Every command runs in a task of its own, with a short queue to the next, so that a fast command
+waits for a slow one. When a command needs no more input (Select-Object -First), those before it
+end at their next object, without an error.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _HELP = "?"
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A record that came into the output by a merge; Out-Default shows it as what it is."""
+    """An error record that was merged into the output; Out-Default shows it as an error."""
 
     record: ErrorRecord
 
@@ -68,11 +68,11 @@ _LOG.addHandler(logging.NullHandler())
 
 
 class _Enough(BaseException):
-    """The next command takes no more. Not to be caught by a function."""
+    """The next command takes no more input. A function must not catch it."""
 
 
 _NOT_OURS = (trio.Cancelled, KeyboardInterrupt)
-"""What ends more than a command; a thread gets neither from outside."""
+"""Exceptions that end more than one command."""
 
 
 async def run_statement(
@@ -186,7 +186,7 @@ class Stage(Streams):
             raise RecordError(self.record_of(error)) from None
 
     def _help_asked_for(self) -> tuple[Parameter, ...]:
-        """With -?, a command's place is taken by Get-Help, which shows its help."""
+        """Replace the command by Get-Help if -? is among its arguments."""
         assert self.command is not None
         assert self.found is not None
         names = (each.name for each in self.command.parameters if each.name)
@@ -223,7 +223,7 @@ class Stage(Streams):
                 self.outbox.close_writer()
 
     def _ended_by(self, error: BaseException) -> None:
-        """Raise what the end of the function means; a nursery of its own puts it into groups."""
+        """Raise the error that ended the function; a nursery in it wraps errors into groups."""
         leaves = list(leaves_of(error))
         for leaf in leaves:
             if isinstance(leaf, (CommandStopped, RecordError)):
@@ -241,7 +241,7 @@ class Stage(Streams):
                 await self.put(item)
         else:
             value = self.literal.value
-            # $null is an object of the pipeline, other than the None of a function.
+            # $null is an object of the pipeline, unlike the None of a function.
             await self.put_all([None] if value is None else list(unroll(value)))
 
     async def _run_command(self) -> None:
@@ -320,7 +320,7 @@ class Stage(Streams):
             self._ended_by(error)
         finally:
             if os.getpid() != process:
-                # The function has forked and come back twice; there is no event loop here.
+                # The function has forked; the child has no event loop.
                 os._exit(0)
 
     def _call_in_thread(self, side: ThreadSide) -> None:
@@ -339,7 +339,7 @@ class Stage(Streams):
                 self._put_result(side, self._call(fixed | arguments))
 
     def _put_result(self, side: ThreadSide, result: Any) -> None:
-        """A plain function may wrap an asynchronous one: that works in the event loop."""
+        """Put out a result; an awaitable one is run in the event loop."""
         if hasattr(result, "__await__") or hasattr(result, "__aiter__"):
             side.ask(self._emit, result)
         else:
@@ -362,7 +362,7 @@ class Stage(Streams):
 
     @property
     def _by_object(self) -> bool:
-        """Whether the function is called for each object of the pipeline."""
+        """True if the function is called for each object of the pipeline."""
         assert self.found is not None
         return self._has_input and self.found.takes_objects
 
@@ -374,7 +374,7 @@ class Stage(Streams):
                 await self._for_object(item)
 
     async def _for_object(self, item: Any) -> dict[str, Any] | None:
-        """The arguments that an object of the pipeline gives; None after an error."""
+        """Return the arguments that an object of the pipeline gives; None after an error."""
         assert self.found is not None
         self.objects += 1
         try:
@@ -384,11 +384,11 @@ class Stage(Streams):
             return None
 
     def items(self) -> AsyncIterator[Any]:
-        """All input, object by object; what was merged into it comes as record objects."""
+        """Return all input, object by object; merged errors come as record objects."""
         return _Items(self)
 
     async def next_batch(self, *, plain: bool = True) -> list[Any]:
-        """The objects that are there, at least one; empty at the end of the input."""
+        """Return the waiting objects, at least one; empty at the end of the input."""
         if self.inbox is None:
             if self.at or not self.takes_input:
                 return []
@@ -402,7 +402,7 @@ class Stage(Streams):
     # -- output
 
     async def put(self, value: Any) -> None:
-        """One object for whoever comes next."""
+        """Give one object to the next command, the script or the client."""
         if self.out_of_sight:
             await trio.lowlevel.checkpoint()
         elif self.outbox is None:
@@ -439,7 +439,7 @@ class Stage(Streams):
             await self.put(value)
 
     async def put_merged(self, record: ErrorRecord) -> None:
-        """An error among the output of this command."""
+        """Put an error into the output of this command."""
         if self.outbox is not None:
             await self.put(Merged(record))
         elif self.script is not None:
@@ -449,7 +449,7 @@ class Stage(Streams):
 
 
 class _Items:
-    """A command's input. Not a generator: a command may leave it where it is."""
+    """The input of a command. No generator: a command may stop reading at any point."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -467,10 +467,10 @@ class _Items:
 
 
 class Script(Stage):
-    """A command that is a text: its statements run one after the other, as one command.
+    """A command that is a script: its statements run one after the other, as one command.
 
-    A statement that fails says so in the error stream, and the next one runs, as in PowerShell;
-    only what was told to stop (-ErrorAction Stop) and a text that cannot be read end it.
+    A statement that fails writes its error, and the next one runs, as in PowerShell; only
+    -ErrorAction Stop and a script that cannot be parsed end it.
     """
 
     async def prepare(self) -> None:

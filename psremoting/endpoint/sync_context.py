@@ -1,4 +1,4 @@
-"""What a command that is a plain function does beside returning values."""
+"""The context of a command that is a plain function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a line may go on at the cursor: names of commands, of parameters, and values.
+"""Completion of a line at the cursor: names of commands, of parameters, and values.
 
 The answer is the CommandCompletion object that PowerShell's TabExpansion2 gives.
 ``CommandCompletion.cs``, ``CompletionCompleters.cs``, ``CompletionHelpers.cs``
@@ -32,11 +32,14 @@ _COMMAND, _PARAMETER, _VALUE = "Command", "ParameterName", "ParameterValue"
 _ACTIONS = ("Break", "Continue", "Ignore", "Inquire", "SilentlyContinue", "Stop", "Suspend")
 _TAKE_COMMANDS = {"Get-Command": "Name", "Get-Help": "Name"}
 _PLAIN = frozenset("-_./\\:+=%~^?*!")
-"""Marks that a word may hold without quotes, where it does not begin with them."""
+"""Marks that a word may have without quotes, except as its first character."""
 
 
 def complete(catalog: Catalog, text: str, cursor: int | None = None) -> PSObject:
-    """``cursor`` is in UTF-16 units. Raises CommandError for one that is not in the text."""
+    """Return the completions; ``cursor`` counts UTF-16 code units.
+
+    Raises CommandError for a cursor outside of the text.
+    """
     at = len(text) if cursor is None else _characters(text, cursor)
     if not text:
         return _completion(-1, -1, ())
@@ -53,7 +56,7 @@ def _units(text: str) -> int:
 
 
 def _characters(text: str, cursor: int) -> int:
-    """How many characters stand before a cursor that counts UTF-16 units."""
+    """Return the number of characters before a cursor that counts UTF-16 code units."""
     at = 0
     left = cursor
     while left > 0 and at < len(text):
@@ -152,7 +155,7 @@ def _values(parameter: Parameter, word: Word) -> Iterator[PSObject]:
         return
     is_action = parameter.type.endswith(".ActionPreference")
     known = sorted(_ACTIONS if is_action else parameter.values, key=str.casefold)
-    # What is there already comes first.
+    # The value that is already typed comes first.
     for exact in (True, False):
         for value in known:
             same = value.casefold() == word.value.casefold()
@@ -165,7 +168,7 @@ def _fits(name: str, word: Word) -> bool:
 
 
 def _quoted(text: str, quote: str) -> str:
-    """In the quotes that were begun, else in single ones where the text needs them."""
+    """Return a text in the quotes that were begun, else in single ones if it needs them."""
     if not quote:
         first, rest = text[:1], text[1:]
         plain = (first.isalnum() or first in "_\\/.") and all(
@@ -194,8 +197,8 @@ def _find(found: EndpointCommand, name: str) -> Parameter | None:
 def _bound(
     found: EndpointCommand, command: TypedCommand, word: Word
 ) -> tuple[set[str], Parameter | None]:
-    """The names of the parameters that have their value from other words than the one at the
-    cursor, and the parameter that the word at the cursor gives a value to."""
+    """Return the names of the parameters that other words give a value to, and the parameter that
+    the word at the cursor belongs to."""
     named: set[str] = set()
     positional: list[list[Word]] = []
     target: Parameter | None = None
@@ -203,7 +206,7 @@ def _bound(
     for argument in command.arguments:
         first = argument[0]
         if first is word and word.parameter:
-            # The value behind a name that is begun is going to be its value.
+            # The word after an unfinished name will be its value.
             awaiting = word
         elif first.parameter:
             parameter = _find(found, first.value)

@@ -1,9 +1,9 @@
-"""Commands that are plain functions: they run in a thread.
+"""Commands that are plain functions run in a thread.
 
-A stop does not kill a thread. The command counts as stopped at once, and the next time that its
-function writes, reads input or asks the host, `CommandStopped` ends it there; one that never
-does runs on unseen until it returns. So a plain function that may take long should write now and
-then, or be an ``async def``.
+A stop does not kill a thread. The command is reported as stopped at once, and `CommandStopped` ends
+the function the next time that it writes, reads input or asks the host; a function that does none
+of these runs until it returns. A plain function that takes long should write now and then, or be
+an ``async def``.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["CommandStopped", "ThreadSide"]
 
 T = TypeVar("T")
 _FULL = 1024
-"""Objects that may wait for the event loop before the function waits too."""
+"""Objects that may wait for the event loop before the function does."""
 
 
 class CommandStopped(BaseException):
-    """Ends a function in a thread whose command was stopped. Not to be caught."""
+    """Ends a function in a thread after its command was stopped. Do not catch it."""
 
 
 class ThreadSide:
-    """What a function in a thread reaches the event loop by.
+    """The way of a function in a thread to the event loop.
 
-    Its output lies in a queue that `pump` empties, so that a fast function does not wait for
-    the loop at each object, and a slow one's objects do not wait for the next.
+    Its output goes through a queue that `pump` empties: a fast function does not wait for the
+    loop at each object, and objects of a slow one are sent at once.
     """
 
     def __init__(self, stage: RunningCommand) -> None:
@@ -49,7 +49,7 @@ class ThreadSide:
     # -- in the event loop
 
     async def pump(self) -> None:
-        """Move output on, for ever."""
+        """Forward output, forever."""
         while True:
             await self._filled.wait()
             self._filled = trio.Event()
@@ -57,19 +57,19 @@ class ThreadSide:
             await self.drain()
 
     async def drain(self) -> None:
-        """Move on all output that is there."""
+        """Forward all output so far."""
         async with self._turn:
             while self._queue:
                 count = len(self._queue)
                 await self._stage.put_all([self._queue.popleft() for _ in range(count)])
 
     def end(self) -> None:
-        """The command is over: what the thread waits for it will not get."""
+        """End the calls that the thread waits for: the command is over."""
         for scope in self._asking:
             scope.cancel()
 
     async def _guarded(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        # A system task: the stop of the command's own does not reach it.
+        # This is a system task; cancelling the command does not reach it.
         if self._stage.over:
             raise CommandStopped
         with trio.CancelScope() as scope:
@@ -84,7 +84,7 @@ class ThreadSide:
     # -- in the thread
 
     def ask(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        """Run ``function`` in the event loop, behind everything that was put so far."""
+        """Run ``function`` in the event loop, after the output so far."""
         if self._stage.over:
             raise CommandStopped
         try:
@@ -109,12 +109,12 @@ class ThreadSide:
         self._filled.set()
 
     def put_result(self, result: Any) -> None:
-        """What a function returned, taken apart as a pipeline does it."""
+        """Put out a result, one object for each item of a collection."""
         for item in unroll(result):
             self.put(item)
 
     def input(self) -> Iterator[Any]:
-        """The pipeline's objects, fetched as many at a time as are there."""
+        """Yield the pipeline's objects; those that are waiting are fetched together."""
         while batch := self.ask(self._stage.next_batch):
             yield from batch
 

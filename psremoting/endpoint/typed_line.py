@@ -1,5 +1,7 @@
-"""A line that is being typed: which commands and words it has so far, and which one the cursor
-is at. It may be unfinished or wrong anywhere; what cannot be understood is passed over."""
+"""An unfinished line: its commands and words, and the word at the cursor.
+
+The line may be incomplete or wrong anywhere; what cannot be understood is skipped.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,13 @@ _STOPS = frozenset("|;&(){},<>")
 
 @dataclass(slots=True)
 class Word:
-    """One word; ``value`` is what it says without quotes, or a parameter's name."""
+    """One word; ``value`` is its text without quotes, or a parameter's name."""
 
     start: int
     text: str = ""
     value: str = ""
     quote: str = ""
-    """The quote that it begins with."""
+    """Its opening quote, if it has one."""
     parameter: bool = False
     colon: bool = False
 
@@ -40,7 +42,7 @@ class Word:
 class TypedCommand:
     name: Word | None = None
     called: bool = False
-    """With ``&``, so that a text in quotes is a command too."""
+    """It begins with ``&``, so a quoted text is a command name too."""
     arguments: list[list[Word]] = field(default_factory=list)
     """A parameter's name alone, or the words of a value, which may be several with commas."""
     comma: bool = False
@@ -98,9 +100,9 @@ class _Line:
             self.current.add(word)
 
     def _mark(self) -> bool:
-        """Pass over anything that is no word."""
+        """Skip anything that is no word."""
         if space := _SPACE.match(self.text, self.at):
-            # Not beyond the cursor: it may stand in the middle of the space.
+            # Stop at the cursor, which may be in the middle of the space.
             stop = space.end()
             self.at = self.cursor if self.at < self.cursor < stop else stop
             return True
@@ -164,7 +166,7 @@ class _Line:
         return self.text[at] in _STOPS or self.text[at].isspace()
 
     def _end_of_piece(self, at: int) -> int:
-        """Behind one character, an escaped one, or a text in quotes."""
+        """Return the end of one character, an escaped one, or a quoted text."""
         here = self.text[at]
         if here == "`":
             return min(at + 2, len(self.text))

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from psremoting.endpoint import FunctionsEngine
 from psremoting.endpoint.demo import DEMO
-from psremoting.endpoint.driver import serve_desk
+from psremoting.endpoint.driver import serve_outofproc
 from psremoting.endpoint.functions import FunctionsSession
-from psremoting.endpoint.opening import greet
-from psremoting.endpoint.outofproc_server import Desk
+from psremoting.endpoint.opening import answer_opening
+from psremoting.endpoint.outofproc_server import OutOfProcServer
 from psrp.states import PoolState
 from sshsub.events import EXIT_CODE
 from sshsub.trio_server import serve_stdio
@@ -35,8 +35,8 @@ ROOM = 1 << 20
 PACKET = re.compile(rb"<(\w+)[^>]*>")
 
 
-def new_desk() -> Desk:
-    return Desk(FunctionsEngine(DEMO, protocol_version="2.4"))
+def new_desk() -> OutOfProcServer:
+    return OutOfProcServer(FunctionsEngine(DEMO, protocol_version="2.4"))
 
 
 @contextmanager
@@ -60,9 +60,9 @@ def descriptors(data: bytes) -> Iterator[tuple[int, int, int]]:
 def served(data: bytes) -> bytes:
     """Everything that the greeting and then a driver say to these bytes."""
     with descriptors(data) as (server_in, server_out, client_in):
-        desk = new_desk()
-        over = greet(desk, server_in, server_out)
-        rest = partial(serve_desk, desk=desk, over=over)
+        server = new_desk()
+        over = answer_opening(server, server_in, server_out)
+        rest = partial(serve_outofproc, server=server, over=over)
         assert trio.run(serve_stdio, rest, (server_in, server_out)) == EXIT_CODE
         answer = b""
         while more := os.read(client_in, 1 << 16):
@@ -81,10 +81,10 @@ def packets(answer: bytes) -> list[bytes]:
 
 def test_the_greeting_ends_when_the_pool_is_open() -> None:
     with descriptors(OPENING) as (server_in, server_out, client_in):
-        desk = new_desk()
-        assert greet(desk, server_in, server_out) is False
-        assert isinstance(desk.session, FunctionsSession)
-        assert desk.session.pool.state is PoolState.OPENED
+        server = new_desk()
+        assert answer_opening(server, server_in, server_out) is False
+        assert isinstance(server.session, FunctionsSession)
+        assert server.session.pool.state is PoolState.OPENED
         answer = os.read(client_in, 1 << 16)
     assert packets(answer) == [b"Data", b"DataAck"]
 
@@ -123,9 +123,9 @@ def test_any_bytes_are_acknowledged_as_a_driver_alone_does_it(pieces: list[bytes
 def test_descriptors_that_do_not_block_are_left_to_the_driver() -> None:
     with descriptors(OPENING) as (server_in, server_out, client_in):
         os.set_blocking(server_in, False)
-        desk = new_desk()
-        assert greet(desk, server_in, server_out) is False
-        assert desk.session is None
+        server = new_desk()
+        assert answer_opening(server, server_in, server_out) is False
+        assert server.session is None
         os.set_blocking(client_in, False)
         with pytest.raises(BlockingIOError):
             os.read(client_in, 1)
@@ -134,9 +134,9 @@ def test_descriptors_that_do_not_block_are_left_to_the_driver() -> None:
 def test_a_client_that_no_longer_reads_ends_the_session_in_order() -> None:
     with descriptors(OPENING) as (server_in, server_out, client_in):
         os.close(client_in)
-        desk = new_desk()
-        over = greet(desk, server_in, server_out)
-        rest = partial(serve_desk, desk=desk, over=over)
+        server = new_desk()
+        over = answer_opening(server, server_in, server_out)
+        rest = partial(serve_outofproc, server=server, over=over)
         assert trio.run(serve_stdio, rest, (server_in, server_out)) == EXIT_CODE
 
 
@@ -144,10 +144,10 @@ def test_the_opening_needs_no_event_loop() -> None:
     program = """
 import os, sys
 from psremoting.endpoint.demo import DEMO
-from psremoting.endpoint.outofproc_server import Desk
+from psremoting.endpoint.outofproc_server import OutOfProcServer
 from psremoting.endpoint.functions import FunctionsEngine
-from psremoting.endpoint.opening import greet
-greet(Desk(FunctionsEngine(DEMO)), 0, 1)
+from psremoting.endpoint.opening import answer_opening
+answer_opening(OutOfProcServer(FunctionsEngine(DEMO)), 0, 1)
 sys.stderr.write(" ".join(name for name in ("trio", "asyncio", "click") if name in sys.modules))
 """
     done = subprocess.run(
