@@ -201,17 +201,18 @@ class InvalidComputerName(PSRemotingError):
         self.name = name
 
 
-class InvalidContainerId(PSRemotingError):
+class InvalidContainerId(PSRemotingTransportError):
     """The container does not exist or is not running."""
 
     error_id = "InvalidContainerId"
     category = ErrorCategory.InvalidArgument
     exception_type = "System.Management.Automation.PSArgumentException"
 
-    def __init__(self, container_id: str) -> None:
+    def __init__(self, container_id: str, reported: str = "") -> None:
         super().__init__(
             f"The input ContainerId {container_id} does not exist, or the corresponding container "
-            "is not running."
+            "is not running." + (f" ({reported})" if reported else ""),
+            computer=container_id,
         )
         self.container_id = container_id
 

@@ -383,8 +383,12 @@ class PSSession:
         nested: bool = False,
         tag: bool = False,
         stream_options: int = 0,
+        as_script: bool = False,
     ) -> Invocation:
         """Start a command: the text of a script, or `psrp.commands`.
+
+        A text of commands with constant arguments travels as commands, as from PowerShell's
+        client; with ``as_script`` it travels as a script.
 
         ``arguments`` and ``parameters`` are added to the last command, ``using`` has the values of
         ``$using:`` expressions, ``input`` the pipeline input, which may be asynchronous. ``host``
@@ -396,7 +400,7 @@ class PSSession:
         LocalProtocolError for values that cannot be sent.
         """
         self._check_opened()
-        powershell = as_powershell(what, arguments, parameters, using)
+        powershell = as_powershell(what, arguments, parameters, using, as_script=as_script)
         if self._like_powershell:
             await self._run_unasked(powershell_identity.breakpoint_mode(), nested=True)
         return await self._start(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,11 +34,13 @@ class Connecting:
     session: SessionOption
     wsman: WSManOptions
     configuration_name: str | None = None
+    container_program: str = ""
+    run_as_administrator: bool = False
 
     def target(self, text: str) -> Target:
         """Return the target that a word on the command line names. Raises PSRemotingError."""
         from psremoting.errors import PSRemotingError
-        from psremoting.targets import WSManTarget, parse_target
+        from psremoting.targets import ContainerTarget, WSManTarget, parse_target
 
         made = parse_target(text, self.ssh)
         if isinstance(made, WSManTarget):
@@ -47,6 +49,13 @@ class Connecting:
                 user_name=self.ssh.user_name,
                 port=self.ssh.port,
                 configuration_name=self.configuration_name,
+            )
+        if isinstance(made, ContainerTarget):
+            return replace(
+                made,
+                program=self.container_program,
+                run_as_administrator=self.run_as_administrator,
+                configuration_name=self.configuration_name or "",
             )
         if self.configuration_name is not None:
             raise PSRemotingError(
@@ -98,6 +107,13 @@ _OPTIONS = (
     click.option(
         "--connecting-timeout", type=int, metavar="MS",
         help="Limit for the first packet of the server in milliseconds; negative: none.",
+    ),
+    click.option(
+        "--container-program", metavar="PROGRAM",
+        help="The program for container:ID (default: docker, podman or nerdctl).",
+    ),
+    click.option(
+        "--run-as-administrator", is_flag=True, help="Run as user 0 in the container."
     ),
     click.option(
         "--configuration-name", metavar="NAME", help="The session configuration (WS-Man only)."
@@ -171,4 +187,6 @@ def _connecting(given: dict[str, Any]) -> Connecting:
         session=session,
         wsman=wsman,
         configuration_name=given.pop("configuration_name"),
+        container_program=given.pop("container_program") or "",
+        run_as_administrator=given.pop("run_as_administrator"),
     )

@@ -1,4 +1,4 @@
-"""From what a caller gives to what the protocol carries: commands, input, a key."""
+"""The commands, the input and the key of a caller, as the protocol carries them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Input", "as_powershell", "feed", "new_private_key", "system_name"]
 Input: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
 _BATCH = 64
-"""How many input objects are written before others get their turn."""
+"""After this many input objects other tasks get a turn."""
 
 
 def as_powershell(
@@ -37,9 +37,19 @@ def as_powershell(
     arguments: Sequence[Any] = (),
     parameters: Mapping[str, Any] | None = None,
     using: Mapping[str, Any] | None = None,
+    *,
+    as_script: bool = False,
 ) -> PowerShell:
-    """A pipeline of ``what``; a text is one script. The rest is added to its last command."""
+    """Return the pipeline of ``what``.
+
+    A text travels as commands if it consists of commands with constant arguments, as PowerShell's
+    client sends it (endpoints without language take nothing else), and as a script otherwise and
+    with ``as_script``. ``arguments``, ``parameters`` and ``using`` are added to the last command.
+    """
     if isinstance(what, str):
+        found = None if as_script or parameters else _as_commands(what, arguments, using)
+        if found is not None:
+            return found
         what = Command(what, is_script=True)
     shell = PowerShell.of(what) if isinstance(what, Command) else what
     more = [Parameter(None, value) for value in arguments]
@@ -54,13 +64,28 @@ def as_powershell(
     return replace(shell, statements=(*others, (*commands, last)))
 
 
+def _as_commands(
+    text: str, arguments: Sequence[Any], using: Mapping[str, Any] | None
+) -> PowerShell | None:
+    # Loaded when it is needed: programs that build their commands do without it.
+    from psremoting.powershell.evaluation_errors import Unsupported
+    from psremoting.powershell.script_commands import script_commands
+
+    try:
+        statements = script_commands(text, arguments=arguments, using=using)
+    except Unsupported:
+        return None
+    return PowerShell(statements=statements)
+
+
 async def feed(
     source: Input,
     pipeline_id: UUID,
     send: Callable[[e.Event], bool],
     room: Callable[[], Awaitable[None]],
 ) -> None:
-    """Pipe ``source`` in and end the input. ``send`` is false once nobody reads any more.
+    """Send the objects of ``source`` and the end of the input. ``send`` returns False once the
+    pipeline does not read any more.
 
     Raises what the source raises, and LocalProtocolError for an object that cannot be sent.
     """
@@ -70,7 +95,7 @@ async def feed(
             if not send(e.PipelineInput(pipeline_id=pipeline_id, data=item)):
                 return
             count += 1
-            # What comes slowly goes out at once; what comes at once goes out together.
+            # Objects that arrive slowly are sent at once, others together.
             if count % _BATCH == 0 or not isinstance(source, Iterable):
                 await room()
     send(e.EndOfPipelineInput(pipeline_id=pipeline_id))
@@ -87,14 +112,14 @@ async def _each(source: Input) -> AsyncGenerator[Any, None]:
 
 
 def new_private_key() -> RSAPrivateKey:
-    """The client's half of the session key; made only when a secret has to be moved."""
+    """Make the client's key pair; called only when a secret has to be sent."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def system_name() -> str:
-    """What ``$PSVersionTable.OS`` says: the distribution on Linux, else the kernel."""
+    """Return the ``$PSVersionTable.OS`` of this machine: the distribution, or the kernel."""
     try:
         lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
     except OSError:

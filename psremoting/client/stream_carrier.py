@@ -9,6 +9,7 @@ the first one to fail stores the error, and all end.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ __all__ = ["Connect", "StreamCarrier"]
 _MAX_PENDING = 4 * PACKET_SIZE
 """Unsent bytes in the machine at which the carrier has no room."""
 _LINES_KEPT = 20
+_NO_CONTAINER = re.compile(r"no such container|no container with|is not running", re.IGNORECASE)
+_LOCAL_SERVERS = ("Process", "Container")
+"""Transports whose stderr is that of the server."""
 _FIRST_PACKET = "<Data "
 _REPORTED_ACTS = (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE, TransportAct.CLOSE_POOL)
 _BROKEN_STREAM = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -214,7 +218,7 @@ class StreamCarrier:
             self._stderr = [*self._stderr, line][-_LINES_KEPT:]
         if self._receiver is None:
             self._early_stderr.append(line)
-        elif self.transport != "Process":
+        elif self.transport not in _LOCAL_SERVERS:
             self._receiver.noticed(line)
         elif line.startswith(TRANSPORT_ERROR):
             self._refused(line)
@@ -304,6 +308,10 @@ class StreamCarrier:
             return errors.process_reported(self.computer, self._reported[-1])
         if self._other_lines and not self._heard:
             return errors.text_instead_of_packets(self.computer, self._other_lines[-1].strip())
+        if self.transport == "Container" and not self._heard:
+            for line in self._stderr:
+                if _NO_CONTAINER.search(line):
+                    return errors.InvalidContainerId(self.computer, line.strip())
         ended = self._wire.ended if self._wire is not None else None
         return errors.process_ended(
             self.computer,

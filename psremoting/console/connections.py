@@ -12,7 +12,7 @@ from psremoting.console.parameter_types import as_text, converted, parameter
 from psremoting.console.session_tables import TARGET_SET
 from psremoting.powershell.binder import Binding
 from psremoting.powershell.parameters import Parameter
-from psremoting.targets import SSHTarget, Target, local_target, parse_target
+from psremoting.targets import ContainerTarget, SSHTarget, Target, local_target, parse_target
 from sshsub.command_line import DEFAULT_SUBSYSTEM
 
 __all__ = ["host_from_options", "is_local", "refuse", "targets_of", "throttle_limit"]
@@ -27,7 +27,6 @@ _REFUSED: dict[str, Callable[[], Exception]] = {
     "ConnectionUriInstanceId": WSManMissing,
     "VMId": lambda: NotBuilt("A session to a virtual machine (PowerShell Direct)"),
     "VMName": lambda: NotBuilt("A session to a virtual machine (PowerShell Direct)"),
-    "ContainerId": lambda: NotBuilt("A session to a Windows container"),
     "UseWindowsPowerShellParameterSet": lambda: NotBuilt("Windows PowerShell"),
 }
 """Parameter sets whose carrier is not built, and what they answer."""
@@ -70,6 +69,15 @@ def targets_of(binding: Binding) -> list[Target]:
     refuse(binding)
     if TARGET_SET in binding.set_name:
         return [_target(text) for text in _several(binding["Target"])]
+    if "ContainerId" in binding:
+        return [
+            ContainerTarget(
+                container_id=each,
+                run_as_administrator=bool(binding["RunAsAdministrator"]),
+                configuration_name=binding.values.get("ConfigurationName") or "",
+            )
+            for each in _several(binding["ContainerId"])
+        ]
     if "SSHConnection" in binding:
         return [_from_hashtable(each) for each in binding["SSHConnection"]]
     return [_ssh(name, binding.values) for name in _several(binding["HostName"])]

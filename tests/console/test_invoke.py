@@ -37,10 +37,11 @@ async def test_a_machine_gets_a_session_for_the_time_of_the_command() -> None:
 async def test_arguments_and_using_values_arrive() -> None:
     async with prompt() as run:
         await with_session(run)
-        shown = await run("Invoke-Command $s {arguments} -ArgumentList a, 5, $true")
-        assert shown.splitlines() == ["a", "5", "True"]
+        shown = await run("Invoke-Command $s {arguments $args[0] $args[1]} -ArgumentList a, 5")
+        assert shown.splitlines() == ["a", "5"]
         await run("$Word = 'x'")
-        assert "--%" in await run("Invoke-Command $s {arguments $using:word}")
+        assert await run("Invoke-Command $s {arguments $using:word}") == "x"
+        assert "--%" in await run("Invoke-Command $s {arguments $using:word $y}")
 
 
 async def test_what_is_piped_in_is_the_input() -> None:

@@ -26,6 +26,11 @@ STREAMS = {
 }
 
 
+def spelled(command: Any) -> str:
+    """Return the text of a script, or a command with its arguments."""
+    return " ".join([command.command_text, *(str(value) for _, value in command.parameters)])
+
+
 class Server:
     def __init__(self) -> None:
         self.pool = psrpcore.ServerRunspacePool()
@@ -74,7 +79,7 @@ class Server:
         if isinstance(event, psrpcore.CreatePipelineEvent):
             pipeline = self.pipelines[guid]
             pipeline.start()
-            self.run(guid, pipeline, event.pipeline.commands[0].command_text)
+            self.run(guid, pipeline, spelled(event.pipeline.commands[0]))
         elif isinstance(event, psrpcore.PipelineInputEvent):
             self.inputs[guid].append(event.data)
         elif isinstance(event, psrpcore.EndOfPipelineInputEvent):

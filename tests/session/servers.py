@@ -170,7 +170,15 @@ class FakeServer:
 
 
 def text_of(event: e.CreatePipeline) -> str:
-    return event.powershell.statements[0][0].text
+    """Return the text of a script, or a command with its arguments."""
+    command = event.powershell.statements[0][0]
+    if command.is_script:
+        return command.text
+    words = [command.text]
+    for each in command.parameters:
+        if each.name is None or not event.is_nested:
+            words.append(str(each.value) if each.value is not None else str(each.name))
+    return " ".join(words)
 
 
 async def small_engine(server: FakeServer, event: e.CreatePipeline) -> None:
