@@ -276,10 +276,8 @@ def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
             str(error), error_id="ParameterBindingFailed", computer=computer
         ) from None
 
-    config = ["-F", os.path.expanduser(target.config_file)] if target.config_file else []
-
     def connect(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Wire]:
-        return _child([target.program, *config, *arguments], on_stderr, None, computer)
+        return _child([target.program, *arguments], on_stderr, None, computer)
 
     return StreamCarrier(
         connect,

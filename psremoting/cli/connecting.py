@@ -116,7 +116,8 @@ _OPTIONS = (
         "--run-as-administrator", is_flag=True, help="Run as user 0 in the container."
     ),
     click.option(
-        "--configuration-name", metavar="NAME", help="The session configuration (WS-Man only)."
+        "--configuration-name", metavar="NAME",
+        help="The session configuration (over WS-Man and in containers).",
     ),
     click.option(
         "--open-timeout", type=float, metavar="S",

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from psremoting import RemoteErrors, sync
-from psremoting.errors import OperationTimeout, SessionNotOpen
+from psremoting.errors import OperationTimeout, PipelineFailed, SessionNotOpen
 from tests.shell.terminal import serving
 
 
@@ -22,14 +22,17 @@ def test_one_command_is_called_by_name_with_its_arguments() -> None:
 
 def test_errors_are_raised_on_demand() -> None:
     with sync.connect(serving()) as session:
-        result = session.run("Get-NoSuchThing")
+        result = session.run("Get-NoSuchThing", as_script=True)
         assert result.had_errors
         assert result.error is None
         (record,) = result.errors
         assert record.fully_qualified_error_id == "CommandNotFoundException"
         with pytest.raises(RemoteErrors, match="Get-NoSuchThing") as caught:
-            session.run("Get-NoSuchThing", check=True)
+            session.run("Get-NoSuchThing", as_script=True, check=True)
         assert caught.value.to_record().message == record.message
+        with pytest.raises(PipelineFailed, match="Get-NoSuchThing"):
+            session.run("Get-NoSuchThing", check=True)
+        assert session.run("Get-NoSuchThing").errors[0].message == record.message
 
 
 def test_a_command_can_be_given_a_time() -> None:
