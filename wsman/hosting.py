@@ -81,6 +81,9 @@ class Session(Protocol):
     def takes_more(self, target: UUID | None) -> bool:
         """Whether the answer to a Send may go out; False holds the client up."""
 
+    def drop(self, target: UUID, keep: int) -> None:
+        """Discard the oldest whole messages of a command until ``keep`` bytes wait."""
+
     def client_gone(self) -> None:
         """End now; nobody takes what is left."""
 

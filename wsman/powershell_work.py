@@ -21,6 +21,8 @@ __all__ = ["PowerShellWork", "plugin_fault"]
 
 FRAGMENT = 32768
 """Bytes of one Stream at most: the plugin's packets."""
+KEPT = 128 << 10
+"""Bytes of a command's output that are kept for a client that left with BufferMode Drop."""
 _LEAST_ROOM = 512
 _ELEMENT = 192
 """Bytes around the data of one Stream."""
@@ -233,6 +235,12 @@ class PowerShellWork:
         return v.ReceiveResponse(states=(soap.CommandState(state="Done", command_id=command_id),))
 
     # -- disconnecting
+
+    def drop_output(self) -> None:
+        """The client has left and wants no more than the newest output."""
+        for command in self._commands.values():
+            if self.session.pending(command.id) > KEPT:
+                self.session.drop(command.id, KEPT // 2)
 
     def disconnect(self) -> None:
         self.session.receive(Outgoing(act=TransportAct.DISCONNECT))

@@ -123,6 +123,9 @@ class ProgramWork:
     def closed_answer(self, command_id: str) -> v.ReceiveResponse:
         return v.ReceiveResponse(states=(soap.CommandState(state="Done", command_id=command_id),))
 
+    def drop_output(self) -> None:
+        return
+
     def disconnect(self) -> None:
         return
 

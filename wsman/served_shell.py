@@ -139,6 +139,8 @@ class ServedShell:
     def advance(self, now: float) -> None:
         """Answer what can be answered, and what has waited long enough."""
         self.work.settle()
+        if self.state == "Disconnected" and self.buffer_mode.lower() == "drop":
+            self.work.drop_output()
         for command_id, text in self.work.take_failed_commands():
             self._end_command(command_id, make_fault("InternalError", text))
         for ticket, each in list(self._waiting.items()):

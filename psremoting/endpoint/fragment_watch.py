@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from struct import Struct
 from uuid import UUID
 
-__all__ = ["FragmentWatch", "Seen", "cut_after"]
+__all__ = ["FragmentWatch", "Seen", "cut_after", "ends_message"]
 
 _FRAGMENT = Struct(">QQBI")
 _START, _END = 1, 2
@@ -117,3 +117,12 @@ def cut_after(data: bytes, kind: int) -> tuple[bytes, bytes]:
         if flags & _END and current == kind:
             return data[:at], data[at:]
     return data, b""
+
+
+def ends_message(data: bytes) -> bool:
+    """Whether whole fragments end with the last one of a message."""
+    at = flags = 0
+    while at + _FRAGMENT.size <= len(data):
+        _, _, flags, size = _FRAGMENT.unpack_from(data, at)
+        at += _FRAGMENT.size + size
+    return at == len(data) and bool(flags & _END)

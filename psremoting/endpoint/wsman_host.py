@@ -13,7 +13,7 @@ from uuid import UUID
 
 import trio
 
-from psremoting.endpoint.fragment_watch import FragmentWatch, cut_after
+from psremoting.endpoint.fragment_watch import FragmentWatch, cut_after, ends_message
 from psremoting.endpoint.programs import ProgramShell
 from psrp.sansio import Outgoing, Stream, TransportAct
 from wsman import names
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_CONFIGURATION", "WSManHost"]
 
 DEFAULT_CONFIGURATION = "Microsoft.PowerShell"
+_OUTPUT = frozenset((0x41004, 0x41005, *range(0x41007, 0x41012)))
+"""PIPELINE_OUTPUT, ERROR_RECORD, and the records of the other streams."""
+_WHOLE = 1 << 20
 _INIT_DATA = 0x0002100B
 """RUNSPACEPOOL_INIT_DATA, the last message of a connectResponseXml."""
 
@@ -118,7 +121,8 @@ class WatchedSession:
         self._answers: dict[UUID | None, FragmentWatch] = {}
         self._done: set[UUID] = set()
         self._asking: set[UUID] = set()
-        self._ahead = b""
+        self._ahead: dict[UUID | None, bytes] = {}
+        """Fragments that were taken from the session and not given yet."""
         self.takes_more = session.takes_more
         self.pending = session.pending
         self.client_gone = session.client_gone
@@ -139,15 +143,15 @@ class WatchedSession:
             first, rest = cut_after(out.data, _INIT_DATA)
             parts.append(first)
             if rest or _ends_with(first, _INIT_DATA):
-                self._ahead = rest
+                self._ahead[None] = rest
                 break
         return b"".join(parts)
 
     def data_to_send(self, room: int, target: UUID | None = None) -> Outgoing | None:
-        if target is None and self._ahead:
-            ahead, self._ahead = self._ahead, b""
-            return Outgoing(data=ahead)
-        out = self._session.data_to_send(room, target)
+        if ahead := self._ahead.pop(target, b""):
+            out: Outgoing | None = Outgoing(target=target, data=ahead)
+        else:
+            out = self._session.data_to_send(room, target)
         if out is not None and target is not None:
             if out.data:
                 self._look(target, out.data)
@@ -166,6 +170,26 @@ class WatchedSession:
             elif seen.wants_answer:
                 self._asking.add(target)
 
+    def drop(self, target: UUID, keep: int) -> None:
+        """Discard the oldest messages; states and questions of a command are kept."""
+        kept = [self._ahead.pop(target, b"")]
+        while self._session.pending(target) > keep:
+            whole = self._take_message(target)
+            if not whole:
+                break
+            if not _is_output(whole):
+                kept.append(whole)
+        self._ahead[target] = b"".join(kept)
+
+    def _take_message(self, target: UUID) -> bytes:
+        """Whole fragments of one target until a message ends with them."""
+        taken = b""
+        while (out := self._session.data_to_send(_WHOLE, target)) is not None:
+            taken += out.data
+            if out.act is not None or ends_message(out.data):
+                break
+        return taken
+
     def _forget(self, target: UUID) -> None:
         for each in (self._watches, self._answers):
             each.pop(target, None)
@@ -176,6 +200,12 @@ class WatchedSession:
         if target in self._done and not self._session.pending(target):
             return "Done"
         return "Pending" if target in self._asking else "Running"
+
+
+def _is_output(fragments: bytes) -> bool:
+    """Nothing but output and records is in these fragments."""
+    seen = list(FragmentWatch().take(fragments))
+    return bool(seen) and all(each.kind in _OUTPUT for each in seen)
 
 
 def _ends_with(fragments: bytes, kind: int) -> bool:

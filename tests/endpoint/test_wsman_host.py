@@ -289,3 +289,47 @@ def test_fragments_are_cut_after_a_message() -> None:
     assert cut_after(first + second, 0x2100B) == (first, second)
     assert cut_after(first, 0x2100B) == (first, b"")
     assert cut_after(second, 0x2100B) == (second, b"")
+
+
+class Said:
+    """A session that has said a few messages."""
+
+    def __init__(self, messages: list[bytes], size: int) -> None:
+        self.fragments = [
+            fragment
+            for number, each in enumerate(messages, 1)
+            for fragment in split(number, each, size)
+        ]
+
+    def data_to_send(self, room: int, target: object = None) -> Outgoing | None:
+        return Outgoing(target=PIPELINE, data=self.fragments.pop(0)) if self.fragments else None
+
+    def pending(self, target: object) -> int:
+        return sum(map(len, self.fragments))
+
+    def takes_more(self, target: object) -> bool:
+        return True
+
+    def client_gone(self) -> None:
+        return
+
+
+@given(st.integers(61, 500), st.integers(0, 4000))
+def test_what_is_dropped_is_whole_output_and_the_oldest(size: int, keep: int) -> None:
+    messages = [message(0x41004, bytes([number]) * 90) for number in range(20)]
+    messages.insert(3, message(CALL, b'<Obj><MS><I64 N="ci">5</I64></MS></Obj>'))
+    messages.append(message(STATE, b'<Obj><MS><I32 N="PipelineState">4</I32></MS></Obj>'))
+    session = WatchedSession(Said(messages, size))  # type: ignore[arg-type]
+    session.drop(PIPELINE, keep)
+    left = b""
+    while (out := session.data_to_send(32768, PIPELINE)) is not None:
+        left += out.data
+    watch = FragmentWatch(keep={0x41004, CALL, STATE})
+    seen = [each.beginning for each in watch.take(left)]
+    assert seen[-1:] == messages[-1:]
+    assert [each for each in messages if each in seen] == seen
+    assert messages[3] in seen
+    outputs = [each for each in seen if each not in (messages[3], messages[-1])]
+    told = [each for each in messages if each not in (messages[3], messages[-1])]
+    assert outputs == told[len(told) - len(outputs) :]
+    assert session.state(PIPELINE) == "Done"

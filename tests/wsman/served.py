@@ -75,6 +75,11 @@ class Work:
     def takes_more(self, target: UUID | None) -> bool:
         return target not in self.full
 
+    def drop(self, target: UUID, keep: int) -> None:
+        queue = self.queues[target]
+        while self.pending(target) > keep:
+            queue.popleft()
+
     def client_gone(self) -> None:
         self.gone = True
 

@@ -444,6 +444,23 @@ def test_another_client_of_the_user_connects(table: Table) -> None:
     assert table.ask(v.Connect(command_id=OTHER)).wsman_code == NO_SUCH_SHELL
 
 
+@pytest.mark.parametrize(("mode", "first"), [("Drop", 35), ("Block", 0), ("", 0)])
+def test_output_is_kept_or_dropped_as_the_client_says(table: Table, mode: str, first: int) -> None:
+    work = table.open(session_id="uuid:1")
+    target = table.start()
+    table.ask(v.Disconnect(buffer_mode=mode))
+    for number in range(40):
+        work.put(bytes([number]) * 16_384, target)
+        table.advance()
+    table.ask(v.Reconnect(), session_id="uuid:1")
+    answer = table.ask(v.Receive(command_id=COMMAND))
+    assert answer.streams[0].data[0] == first
+    kept = sum(len(each.data) for each in work.queues[target]) + sum(
+        len(each.data) for each in answer.streams
+    )
+    assert kept <= (128 << 10 if mode == "Drop" else 40 * 16_384)
+
+
 def test_an_idle_time_of_disconnect_out_of_range_is_refused(table: Table) -> None:
     table.open()
     assert table.ask(v.Disconnect(idle_timeout=59.0)).wsman_code == 87
