@@ -13,18 +13,20 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from psremoting.endpoint import FunctionsEngine
 from psremoting.endpoint.demo import DEMO
-from psremoting.endpoint.driver import serve_outofproc
+from psremoting.endpoint.driver import serve_outofproc, serve_wire
 from psremoting.endpoint.functions import FunctionsSession
 from psremoting.endpoint.opening import answer_opening
 from psremoting.endpoint.outofproc_server import OutOfProcServer
 from psrp.states import PoolState
 from sshsub.events import EXIT_CODE
 from sshsub.trio_server import serve_stdio
+from sshsub.trio_stream import StreamWire
 from tests.endpoint.test_broken_streams import SAID, serve
 from tests.recordings import ROOT
 
@@ -155,3 +157,21 @@ sys.stderr.write(" ".join(name for name in ("trio", "asyncio", "click") if name 
     )
     assert packets(done.stdout) == [b"Data", b"DataAck"]
     assert done.stderr == b""
+
+
+async def test_the_first_answer_on_a_socket_is_held_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    serve_slowly = partial(
+        serve_wire, StreamWire(theirs), FunctionsEngine(DEMO), first_answer_delay=0.01
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_slowly)
+        began = trio.current_time()
+        await ours.send_all(SAID["hello"])
+        assert await ours.receive_some()
+        assert trio.current_time() - began >= 0.01
+        await ours.send_eof()
+        while await ours.receive_some():
+            pass
