@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
 
+from psremoting.powershell.value_members import members_of
 from psrp.clixml import (
     DateTime,
     Dictionary,
@@ -22,13 +23,11 @@ from psrp.clixml import (
     Version,
 )
 from psrp.properties import enum_object
-from psrp.sansio import LocalProtocolError
 
 __all__ = ["find_property", "properties", "property_of"]
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
-_DAY_OF_WEEK = "System.DayOfWeek"
 
 _KEYS = ("System.Collections.Hashtable+KeyCollection", "System.Object")
 _VALUES = ("System.Collections.Hashtable+ValueCollection", "System.Object")
@@ -78,12 +77,6 @@ def _(value: bytes) -> dict[str, Any]:
 
 
 @properties.register
-def _(value: Version) -> dict[str, Any]:
-    parts = [*value.parts, -1, -1, -1][:4]
-    return dict(zip(("Major", "Minor", "Build", "Revision"), parts, strict=True))
-
-
-@properties.register
 def _(value: Uri) -> dict[str, Any]:
     from urllib.parse import urlsplit
 
@@ -98,56 +91,19 @@ def _(value: Uri) -> dict[str, Any]:
     }
 
 
-@properties.register
-def _(value: timedelta) -> dict[str, Any]:
-    return properties(TimeSpan.from_timedelta(value))
-
-
-@properties.register
-def _(value: TimeSpan) -> dict[str, Any]:
-    sign = -1 if value.ticks < 0 else 1
-    ticks = abs(value.ticks)
-    sizes = {
-        "Days": 864 * 10**9, "Hours": 36 * 10**9, "Minutes": 6 * 10**8, "Seconds": 10**7,
-        "Milliseconds": 10**4,
-    }  # fmt: skip
-    found: dict[str, Any] = {"Ticks": Int64(value.ticks)}
-    rest = ticks
-    for name, size in sizes.items():
-        whole, rest = divmod(rest, size)
-        found[name] = sign * whole
-    return found | {f"Total{name}": value.ticks / size for name, size in sizes.items()}
-
-
-@properties.register
-def _(value: datetime) -> dict[str, Any]:
-    return properties(DateTime.from_datetime(value))
-
-
-@properties.register
-def _(value: DateTime) -> dict[str, Any]:
-    ticks = value.ticks
-    time_of_day = ticks % (864 * 10**9)
-    try:
-        day = datetime.fromordinal(ticks // (864 * 10**9) + 1)
-    except (LocalProtocolError, ValueError, OverflowError):
-        return {}
-    clock = properties(TimeSpan(time_of_day))
-    return {
-        "Date": DateTime(ticks - time_of_day, value.kind),
-        "Day": day.day,
-        "DayOfWeek": enum_object(_DAY_OF_WEEK, day.isoweekday() % 7, _DAYS[day.isoweekday() % 7]),
-        "DayOfYear": day.timetuple().tm_yday,
-        "Hour": clock["Hours"],
-        "Kind": value.kind.value,
-        "Millisecond": clock["Milliseconds"],
-        "Minute": clock["Minutes"],
-        "Month": day.month,
-        "Second": clock["Seconds"],
-        "Ticks": Int64(ticks),
-        "TimeOfDay": TimeSpan(time_of_day),
-        "Year": day.year,
-    }
+@properties.register(DateTime)
+@properties.register(datetime)
+@properties.register(TimeSpan)
+@properties.register(timedelta)
+@properties.register(Version)
+def _(value: Any) -> dict[str, Any]:
+    found = dict(members_of(value) or {})
+    if "Ticks" in found:
+        found["Ticks"] = Int64(found["Ticks"])
+    day = found.get("DayOfWeek")
+    if day is not None:
+        found["DayOfWeek"] = enum_object("System.DayOfWeek", _DAYS.index(day), day)
+    return found
 
 
 def find_property(value: Any, name: str) -> tuple[bool, Any]:
