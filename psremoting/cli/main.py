@@ -115,7 +115,7 @@ Environment:
   TERM            dumb, or none: lines only, no editing and no colours
   XDG_STATE_HOME  where psremoting/history is kept; else ~/.local/state
 
-"psrp COMMAND --help" says more of each command.
+"psrp COMMAND --help" shows the help of a command.
 """
 
 
@@ -129,7 +129,7 @@ Environment:
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
     help="Show the version and exit.",
 )  # fmt: skip
-@click.option("-c", "text", metavar="TEXT", help="Run a text of the local prompt and exit.")
+@click.option("-c", "text", metavar="TEXT", help="Run TEXT at the local prompt and exit.")
 @click.pass_context
 def main(ctx: click.Context, text: str | None) -> None:
     """PowerShell remoting: work at other computers, run commands on many, offer commands of
@@ -143,7 +143,7 @@ def main(ctx: click.Context, text: str | None) -> None:
     """
     if ctx.invoked_subcommand is not None:
         if text is not None:
-            raise click.UsageError("-c runs a text of the local prompt; it takes no command.")
+            raise click.UsageError("-c and a command are mutually exclusive.")
         return
     from psremoting.cli.local_prompt import open_console, run_text
 

@@ -1,1 +1,1 @@
-"""The local prompt: PowerShell's commands for sessions, and the little language around them."""
+"""The local prompt: PowerShell's commands for sessions, and the language to call them."""

@@ -1,4 +1,4 @@
-"""One command of the local prompt at work: what it was given, and what it may do."""
+"""One running command of the local prompt: its arguments, input and output."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Emit = Callable[[Any], None]
 
 
 class StopScript(Exception):
-    """-ErrorAction Stop: nothing of what was typed goes on."""
+    """-ErrorAction Stop: the rest of the text does not run."""
 
 
 class Call:
-    """Made for each command of a pipeline. ``inputs`` is None where nothing is piped in."""
+    """One command of a pipeline. ``inputs`` is None without pipeline input."""
 
     def __init__(
         self,
@@ -42,16 +42,16 @@ class Call:
         self.arguments = list(arguments)
         self.binding = Binding(table)
         self.run_block = run_block
-        """Runs a text at this prompt."""
+        """Runs the text of a script block at this prompt."""
         self._emit = emit
         self._position = position
         self._kept: list[ErrorRecord] = []
         self._passed: list[Any] = []
 
-    # -- what it was given
+    # -- arguments
 
     async def bind(self, complete: Complete | None = None) -> None:
-        """Raises BindingError. What is missing is asked for where somebody can be asked."""
+        """Bind the arguments. At a terminal, ask for missing values. Raises BindingError."""
         while True:
             try:
                 self.binding = bind(
@@ -80,7 +80,7 @@ class Call:
         return True
 
     def each(self) -> Iterator[Binding]:
-        """The binding for each object that is piped in, or the only one."""
+        """Yield the binding for each pipeline object, or the only one without input."""
         if self.inputs is None:
             yield self.binding
             return
@@ -92,14 +92,14 @@ class Call:
                 continue
             yield bound
 
-    # -- what it says
+    # -- output and errors
 
     def emit(self, value: Any) -> None:
         self._passed.append(value)
         self._emit(value)
 
     def fail(self, error: PSRemotingError) -> None:
-        """Write an error and go on. Raises StopScript where it is to stop."""
+        """Write an error. Raises StopScript with -ErrorAction Stop."""
         self.write_error(self.workspace.record_of(error, self.table.name, self.table.class_name))
 
     def write_error(self, record: ErrorRecord, computer: str = "") -> None:

@@ -1,4 +1,4 @@
-"""From the parameters of a command to the targets that they name."""
+"""The targets that the parameters of a command name."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _REFUSED: dict[str, Callable[[], Exception]] = {
     "VMName": lambda: NotBuilt("A session to a virtual machine (PowerShell Direct)"),
     "UseWindowsPowerShellParameterSet": lambda: NotBuilt("Windows PowerShell"),
 }
-"""Parameter sets whose carrier is not built, and what they answer."""
+"""Parameter sets without a carrier, and the error of each."""
 
 
 def refuse(binding: Binding) -> None:
-    """Raises PSRemotingError for a parameter set whose carrier there is not."""
+    """Raise PSRemotingError for a parameter set without a carrier."""
     name = binding.set_name.removeprefix("FilePath").removesuffix("InstanceId")
     refusal = _REFUSED.get(binding.set_name) or _REFUSED.get(name)
     if refusal is not None:
@@ -41,13 +41,13 @@ def refuse(binding: Binding) -> None:
 
 
 def is_local(binding: Binding, *, ignoring: tuple[str, ...] = ()) -> bool:
-    """Whether nothing says where to go: then it is the endpoint of this program."""
+    """Return True if no parameter names a target; the target is then this program's endpoint."""
     common = {each.name for each in binding.table.parameters if each.common and each.in_all_sets}
     return binding.values.keys() <= {*common, *ignoring}
 
 
 def host_from_options(binding: Binding) -> None:
-    """A Host among the -Options stands for a -HostName that is missing."""
+    """Take Host from -Options as the -HostName, if that is missing."""
     options = binding["Options"]
     if options is None or "HostName" in binding or not binding.sets & set(_SETS_OVER_SSH):
         return
@@ -62,7 +62,7 @@ def host_from_options(binding: Binding) -> None:
 
 
 def targets_of(binding: Binding) -> list[Target]:
-    """Where the parameters lead, for all sets but those of open sessions.
+    """Return the targets, for all parameter sets but those of open sessions.
 
     Raises PSRemotingError.
     """
@@ -105,7 +105,7 @@ def _ssh(host_name: str, values: Mapping[str, Any]) -> SSHTarget:
 
 
 def _seconds(milliseconds: int | None) -> float:
-    """Negative is no limit, as it is there."""
+    """Convert milliseconds to seconds; a negative value means no limit."""
     return math.inf if milliseconds is None or milliseconds < 0 else milliseconds / 1000
 
 
@@ -158,5 +158,5 @@ def _names(known: Parameter) -> tuple[str, ...]:
 
 
 def throttle_limit(throttle: int | None, default: int) -> int:
-    """A throttle limit; 0 and less are the default."""
+    """Return the throttle limit; 0 and less mean the default."""
     return throttle if throttle is not None and throttle > 0 else default

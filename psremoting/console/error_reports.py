@@ -1,4 +1,4 @@
-"""What can be wrong with a line of the local prompt, in PowerShell's words and with its ids."""
+"""Errors of the local prompt's commands, with PowerShell's messages and error ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = [
 
 
 class CommandNotFound(PSRemotingError):
-    """There is no such command here."""
+    """A command name that the prompt does not know."""
 
     error_id = "CommandNotFoundException"
     category = ErrorCategory.ObjectNotFound
@@ -27,11 +27,11 @@ class CommandNotFound(PSRemotingError):
 
 
 class CommandFailure(PSRemotingError):
-    """A command says what is wrong; the name of its class is added to the id when it is told."""
+    """An error of a command; its class name is appended to the error id in the record."""
 
 
 class NotBuilt(CommandFailure):
-    """The parameters ask for something that this program does not have."""
+    """A request for something that this program does not have."""
 
     category = ErrorCategory.NotImplemented
     exception_type = "System.NotImplementedException"
@@ -44,7 +44,7 @@ class NotBuilt(CommandFailure):
 
 
 class WSManMissing(PSRemotingTransportError):
-    """What PowerShell says where it has no WS-Man client, as on Linux and macOS."""
+    """PowerShell's error where it has no WS-Man client, as on Linux and macOS."""
 
     error_id = "CreateRemoteRunspaceFailed"
     category = ErrorCategory.InvalidArgument
@@ -59,7 +59,7 @@ class WSManMissing(PSRemotingTransportError):
 
 
 class SSHConnectionError(CommandFailure):
-    """A hashtable of -SSHConnection that is none."""
+    """A hashtable of -SSHConnection that is not valid."""
 
     error_id = "Argument"
     category = ErrorCategory.InvalidArgument

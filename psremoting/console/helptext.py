@@ -13,14 +13,14 @@ _INDENT = "    "
 
 
 def overview_text(tables: Sequence[CommandTable]) -> str:
-    """A line for each command."""
+    """Return one line for each command."""
     wide = max(len(table.name) for table in tables)
     lines = [f"{table.name:{wide}}  {table.synopsis}" for table in tables]
     return "\n".join(["", *lines, ""])
 
 
 def help_text(table: CommandTable, width: int, *, full: bool) -> str:
-    """What Get-Help shows; ``full`` with all parameters."""
+    """Return the text of Get-Help; ``full`` adds all parameters."""
     parts = [
         _section("NAME", [table.name]),
         _section("SYNOPSIS", _wrapped(table.synopsis, width)),
@@ -48,7 +48,7 @@ def examples_text(table: CommandTable) -> str:
 
 
 def parameters_text(table: CommandTable, parameters: Sequence[Parameter], width: int) -> str:
-    """Each with its type, its help and how it is used."""
+    """Return the parameters with their types, help and attributes."""
     return "\n".join("\n".join(_described(table, each, width)) for each in parameters)
 
 
@@ -87,7 +87,7 @@ def _pipeline(parameter: Parameter) -> str:
 
 
 def syntax_lines(table: CommandTable) -> list[str]:
-    """One line for each parameter set, as Get-Command -Syntax shows it."""
+    """Return one line for each parameter set, as Get-Command -Syntax shows it."""
     return [_syntax(table, name) for name in table.sets]
 
 
@@ -97,7 +97,7 @@ def _syntax(table: CommandTable, set_name: str) -> str:
         role = each.role(set_name)
         if role is not None and not (each.common and each.in_all_sets):
             with_roles.append((each, role))
-    # Those with a position first, then those that are mandatory, the others as they come.
+    # Positional parameters first, then mandatory ones, then the others in order.
     with_roles.sort(
         key=lambda pair: (
             pair[1].position is None,

@@ -1,4 +1,4 @@
-"""The local prompt: reads lines, runs them, until ``exit`` or Ctrl+D."""
+"""The local prompt: reads and runs lines until ``exit`` or Ctrl+D."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Work = Callable[[Workspace], Awaitable[None]]
 
 
 async def open_prompt(*, connect: Opener | None = None) -> int:
-    """A prompt on standard input and output; the exit code."""
+    """Run a prompt on standard input and output; return the exit code."""
     console = open_console(sys.stdin, sys.stdout)
     surface = TerminalSurface(console, asks=sys.stdin.isatty())
     return await _live(console, surface, lambda w: converse(w, console, surface), connect)
 
 
 async def run_once(work: Work, *, connect: Opener | None = None) -> int:
-    """Do ``work`` for a command line: errors go to standard error, and nobody is asked for
-    parameters. The exit code is 1 after any error."""
+    """Do ``work`` for a command line: errors go to standard error, and missing parameters are
+    not asked for. The exit code is 1 after any error."""
     console = open_console(sys.stdin, sys.stdout)
     surface = TerminalSurface(console, errors=sys.stderr)
 
@@ -74,7 +74,7 @@ async def _on_signals(
     everything: trio.CancelScope,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """SIGINT is Ctrl+C; a closed window or a polite kill ends everything."""
+    """Handle SIGINT as Ctrl+C; SIGHUP and SIGTERM end the program."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGHUP, signal.SIGTERM) as signals:
         task_status.started()
         async for each in signals:
@@ -85,7 +85,7 @@ async def _on_signals(
 
 
 async def converse(workspace: Workspace, console: Console, surface: TerminalSurface) -> int:
-    """Line after line; the exit code."""
+    """Read and run texts until the end; return the exit code."""
     reader = console.reader
 
     def take_keyboard() -> None:
@@ -111,7 +111,7 @@ async def converse(workspace: Workspace, console: Console, surface: TerminalSurf
 
 
 async def _read(reader: Reader) -> str:
-    """A whole text: lines are added while it is incomplete, an empty one ends it."""
+    """Read a whole text: lines are added while it is incomplete; an empty line ends it."""
     text = await reader.read_command(PROMPT)
     while _incomplete(text):
         try:

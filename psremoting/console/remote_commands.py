@@ -1,4 +1,4 @@
-"""Invoke-Command: a script on other machines, or in sessions that are open."""
+"""Invoke-Command: a script on other computers or in open sessions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def invoke_command(call: Call) -> None:
             binding = each
             inputs.append(each["InputObject"])
         if not inputs:
-            # An empty pipe has no say in the parameter set; there is only one left by now.
+            # Without an object, input does not choose a parameter set: take the first.
             binding.sets = frozenset(sorted(binding.sets)[:1])
     elif "InputObject" in binding:
         value = binding["InputObject"]
@@ -74,7 +74,7 @@ async def invoke_command(call: Call) -> None:
     try:
         outcomes = await fan_out(targets or [], work.run(results.show), throttle=throttle)
     except BaseExceptionGroup as group:
-        # -ErrorAction Stop, while others are still at work.
+        # -ErrorAction Stop, while other sessions still run.
         raise lone_exception(group) from None
     for outcome in outcomes:
         if outcome.error is not None:
@@ -103,7 +103,7 @@ Show = Callable[[str, StreamKind, Any], None]
 
 
 class _Work:
-    """One script for many sessions."""
+    """One script to run in many sessions."""
 
     def __init__(self, call: Call, binding: Binding, inputs: list[Any] | None) -> None:
         self.call = call
@@ -148,7 +148,7 @@ class _Work:
 
     @asynccontextmanager
     async def session(self, target: SessionEntry | Target) -> AsyncIterator[PSSession]:
-        """An open session as it is, or one that lives as long as the command."""
+        """Yield an open session, or a new one that closes at the end of the block."""
         if isinstance(target, SessionEntry):
             yield target.session
             return
@@ -170,7 +170,7 @@ def _script(binding: Binding) -> str:
 
 
 def _sendable(value: Any) -> Any:
-    """A value of the language as one of the protocol; what only lives here goes as its text."""
+    """A value that can be sent; an object that only this prompt has becomes its text."""
     if isinstance(value, Dictionary):
         pairs = ((_sendable(key), _sendable(item)) for key, item in value.items())
         return Dictionary(pairs, value.type_names)

@@ -54,8 +54,7 @@ async def enter_pssession(call: Call) -> None:
 
 
 def _complete(call: Call, binding: Binding, here: Any, *ignoring: str) -> None:
-    """A host among the options is one; nothing that says where to go means the endpoint of
-    this program."""
+    """Take a host from the options; without any target, take this program's endpoint."""
     host_from_options(binding)
     if call.inputs is None and is_local(binding, ignoring=ignoring):
         binding.values["Target"] = here
@@ -82,7 +81,7 @@ async def _enter(call: Call, binding: Binding) -> None:
             raise _NotOpen("Session must be open.")
     else:
         (target,) = targets_of(binding)
-        # A session of its own is not in the table, but it takes a number as they do.
+        # A session of its own is not in the table, but it takes an id like the others.
         table.new_id()
         with trio.CancelScope() as everything:
             async with call.workspace.connect(
@@ -96,7 +95,7 @@ async def _enter(call: Call, binding: Binding) -> None:
 
 
 def _enter_failed(call: Call, error: PSRemotingError) -> None:
-    """A failure on the way has an id of its own here; the words are those of its cause."""
+    """Give a transport failure the error id of this command; the message is its cause's."""
     if error.error_id == "CreateRemoteRunspaceFailed":
         call.fail(error)
         return
@@ -106,7 +105,7 @@ def _enter_failed(call: Call, error: PSRemotingError) -> None:
 
 
 async def exit_pssession(call: Call) -> None:
-    """There is nothing to leave here."""
+    """Do nothing: at the local prompt there is no session to leave."""
     await call.bind()
 
 

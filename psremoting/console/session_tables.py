@@ -13,7 +13,7 @@ from psremoting.powershell.parameters import CommandTable, Parameter
 __all__ = ["ENTER", "EXIT", "GET", "NEW", "REMOVE", "TARGET_SET", "common_parameters"]
 
 TARGET_SET = "Target"
-"""A set of this program's own: whatever `psremoting.targets` can name."""
+"""A parameter set of this program: any target of `psremoting.targets`."""
 _PORTS = (1, 65535)
 _CN, _URI, _SSH, _HASH = "ComputerName", "Uri", "SSHHost", "SSHHostHashParam"
 _VMS = ("VMId", "VMName")
@@ -21,12 +21,12 @@ _WSMAN = (_CN, _URI)
 
 
 def common_parameters() -> tuple[Parameter, ...]:
-    """What every command takes."""
+    """The parameters of every command."""
     actions = "SilentlyContinue Stop Continue Ignore"
     return (
         parameter(
             "ErrorAction", "string", alias="ea", values=actions, common=True,
-            help="What an error does: Continue (the default), Stop, SilentlyContinue or Ignore.",
+            help="The reaction to an error: Continue (default), Stop, SilentlyContinue or Ignore.",
         ),
         parameter(
             "ErrorVariable", "string", alias="ev", common=True,
@@ -34,7 +34,7 @@ def common_parameters() -> tuple[Parameter, ...]:
         ),
         parameter(
             "OutVariable", "string", alias="ov", common=True,
-            help="A variable that gets the output of this command, too.",
+            help="A variable that also gets the output of this command.",
         ),
     )  # fmt: skip
 
@@ -43,11 +43,11 @@ def _ssh(hosts: str, host_role: str, sets: tuple[str, ...] = (_SSH,)) -> tuple[P
     return (
         parameter(
             "HostName", hosts, dict.fromkeys(sets, host_role),
-            help="The machine to reach over SSH: [user@]host[:port].",
+            help="The computer to connect to over SSH: [user@]host[:port].",
         ),
         parameter(
             "UserName", "string", sets,
-            help="The user to log in as, where the host name has none.",
+            help="The user to log in as, if the host name has none.",
         ),
         parameter(
             "KeyFilePath", "string", sets, alias="IdentityFilePath",
@@ -55,19 +55,19 @@ def _ssh(hosts: str, host_role: str, sets: tuple[str, ...] = (_SSH,)) -> tuple[P
         ),
         parameter(
             "Subsystem", "string", dict.fromkeys(sets, "n"), may_be_empty=True,
-            help="The subsystem of sshd to ask for; powershell unless given.",
+            help="The subsystem of sshd (default: powershell).",
         ),
         parameter(
             "ConnectingTimeout", "int", sets,
-            help="Milliseconds until the server says something; no limit unless given.",
+            help="Time limit for the connection in milliseconds (default: none).",
         ),
         parameter(
             "SSHTransport", "switch", sets, values="true",
-            help="Says that SSH is meant, which a host name says already.",
+            help="Use SSH, which a host name implies.",
         ),
         parameter(
             "Options", "hashtable", sets,
-            help="Options for ssh -o, by name. A Host among them stands for the host name.",
+            help="Options for ssh -o, by name. Host is the host name, if that is missing.",
         ),
     )  # fmt: skip
 
@@ -76,24 +76,24 @@ def _wsman(computers: str, role: str) -> tuple[Parameter, ...]:
     return (
         parameter(
             "ComputerName", computers, {_CN: role}, alias="Cn",
-            help="The machine to reach over WS-Man.",
+            help="The computer to connect to over WS-Man.",
         ),
         parameter(
-            "UseSSL", "switch", (_CN,), help="Reach it over HTTPS.",
+            "UseSSL", "switch", (_CN,), help="Connect over HTTPS.",
         ),
         parameter(
             "ApplicationName", "string", {_CN: "n"}, may_be_empty=True,
-            help="The path in the URI of its listener; wsman unless given.",
+            help="The path in the URI of the listener (default: wsman).",
         ),
         parameter(
-            "AllowRedirection", "switch", (_URI,), help="Follow it to another URI.",
+            "AllowRedirection", "switch", (_URI,), help="Follow redirections.",
         ),
         parameter(
             "SessionOption", "sessionoption", _WSMAN,
-            help="Times and limits: a hashtable of session options.",
+            help="Time-outs and limits: a hashtable of session options.",
         ),
         parameter(
-            "Authentication", "authentication", _WSMAN, help="How to log in.",
+            "Authentication", "authentication", _WSMAN, help="The authentication mechanism.",
         ),
         parameter(
             "CertificateThumbprint", "string", _WSMAN, may_be_empty=True,
@@ -103,7 +103,9 @@ def _wsman(computers: str, role: str) -> tuple[Parameter, ...]:
 
 
 def _port(*sets: str) -> Parameter:
-    return parameter("Port", "int", sets, limits=_PORTS, help="The port, if it is not the usual.")
+    return parameter(
+        "Port", "int", sets, limits=_PORTS, help="The port (default: that of the transport)."
+    )
 
 
 def _target(kind: str) -> Parameter:
@@ -122,8 +124,8 @@ ENTER = CommandTable(
     name="Enter-PSSession",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.EnterPSSessionCommand",
-    synopsis="Starts an interactive session with another machine.",
-    description="What is typed then runs over there, until exit, Exit-PSSession or Ctrl+D. A "
+    synopsis="Starts an interactive session with another computer.",
+    description="Commands then run in the session, until exit, Exit-PSSession or Ctrl+D. A "
     "session that was made before with New-PSSession stays open after that; one made by this "
     "command closes. Without any parameter it enters the endpoint of this program on this "
     "machine.",
@@ -143,17 +145,17 @@ ENTER = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", _WSMAN,
-            help="Let a session to this very machine reach further ones.",
+            help="Let a session to this computer connect to others.",
         ),
         parameter(
-            "ConnectionUri", "uri", {_URI: "1n"}, alias="URI CU", help="The URI of its listener.",
+            "ConnectionUri", "uri", {_URI: "1n"}, alias="URI CU", help="The URI of the listener.",
         ),
         *_ssh("string", "0!v"),
         parameter(
             "Session", "pssession", {"Session": "0vn"},
-            help="A session that is open; it stays open afterwards.",
+            help="An open session, which stays open.",
         ),
-        parameter("Id", "int", {"Id": "0n"}, help="The number of an open session."),
+        parameter("Id", "int", {"Id": "0n"}, help="The id of an open session."),
         parameter(
             "InstanceId", "guid", {"InstanceId": "n"}, help="The instance id of an open session.",
         ),
@@ -192,7 +194,7 @@ EXIT = CommandTable(
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.ExitPSSessionCommand",
     synopsis="Leaves an interactive session.",
-    description="It is typed in the session. At the local prompt there is nothing to leave, and "
+    description="Type it in the session. At the local prompt there is nothing to leave, and "
     "it does nothing.",
     aliases=("exsn",),
     parameters=common_parameters(),
@@ -206,7 +208,7 @@ NEW = CommandTable(
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.NewPSSessionCommand",
     synopsis="Opens a session that stays open.",
-    description="Several host names open several sessions, side by side. Enter-PSSession enters "
+    description="Several host names open several sessions at once. Enter-PSSession enters "
     "one, Invoke-Command runs a command in it, Remove-PSSession closes it. Without any parameter "
     "it opens the endpoint of this program on this machine.",
     default_set=_CN,
@@ -225,26 +227,26 @@ NEW = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", (_CN, "Session", _URI),
-            help="Let a session to this very machine reach further ones.",
+            help="Let a session to this computer connect to others.",
         ),
         parameter(
             "ConnectionUri", "uri[]", {_URI: "0!n"}, alias="URI CU",
-            help="The URI of its listener.",
+            help="The URI of the listener.",
         ),
         *_ssh("string[]", "0!"),
         parameter(
             "SSHConnection", "hashtable[]", {_HASH: "!"},
-            help="One hashtable for each machine: HostName, Port, UserName, KeyFilePath, "
+            help="One hashtable for each computer: HostName, Port, UserName, KeyFilePath, "
             "Subsystem, ConnectingTimeout, Options.",
         ),
         parameter(
             "Session", "pssession[]", {"Session": "0vn"},
-            help="Sessions to open once more, each to the same machine.",
+            help="Sessions to open again, each to the same computer.",
         ),
         parameter("Name", "string[]", help="Names for the sessions, in their order."),
         parameter(
             "ThrottleLimit", "int", (_CN, "Session", _URI, "ContainerId", *_VMS),
-            help="How many are opened at a time.",
+            help="The number of sessions to open at a time.",
         ),
         parameter(
             "UseWindowsPowerShell", "switch", {"UseWindowsPowerShellParameterSet": "!"},
@@ -278,8 +280,8 @@ GET = CommandTable(
     name="Get-PSSession",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.GetPSSessionCommand",
-    synopsis="Lists the sessions that are open here.",
-    description="Without a parameter all of them.",
+    synopsis="Lists the sessions of this prompt.",
+    description="Without a parameter, all sessions.",
     default_set="Name",
     aliases=("gsn",),
     parameters=(
@@ -295,10 +297,10 @@ GET = CommandTable(
             | dict.fromkeys(("ComputerInstanceId", "ConnectionUriInstanceId", *_GET_BY_ID), "!"),
             help="Their instance ids.",
         ),
-        parameter("Id", "int[]", {"Id": "0!n"}, help="Their numbers."),
+        parameter("Id", "int[]", {"Id": "0!n"}, help="Their ids."),
         parameter(
             "ComputerName", "string[]", dict.fromkeys(_GET_CN, "0!n"), alias="Cn",
-            help="Machines that keep disconnected sessions.",
+            help="Computers with disconnected sessions.",
         ),
         parameter(
             "ConnectionUri", "uri[]", dict.fromkeys(_GET_URI, "0!n"), alias="URI CU",
@@ -312,13 +314,13 @@ GET = CommandTable(
             "ConfigurationName", "string", dict.fromkeys(_GET_REMOTE, "n"), may_be_empty=True,
             help=_CONFIGURATION,
         ),
-        parameter("AllowRedirection", "switch", _GET_URI, help="Follow it to another URI."),
+        parameter("AllowRedirection", "switch", _GET_URI, help="Follow redirections."),
         parameter("Credential", "credential", _GET_WSMAN, help=_CREDENTIAL),
-        parameter("Authentication", "authentication", _GET_WSMAN, help="How to log in."),
-        parameter("CertificateThumbprint", "string", _GET_WSMAN, help="How to log in."),
+        parameter("Authentication", "authentication", _GET_WSMAN, help="The mechanism."),
+        parameter("CertificateThumbprint", "string", _GET_WSMAN, help="The certificate."),
         _port(*_GET_CN),
-        parameter("UseSSL", "switch", _GET_CN, help="Reach it over HTTPS."),
-        parameter("ThrottleLimit", "int", _GET_WSMAN, help="How many are asked at a time."),
+        parameter("UseSSL", "switch", _GET_CN, help="Connect over HTTPS."),
+        parameter("ThrottleLimit", "int", _GET_WSMAN, help="Computers to ask at a time."),
         parameter(
             "State", "string", _GET_REMOTE, values="All Opened Disconnected Closed Broken",
             help="Only those in this state.",
@@ -352,18 +354,18 @@ REMOVE = CommandTable(
     default_set="Id",
     aliases=("rsn",),
     parameters=(
-        parameter("Id", "int[]", {"Id": "0!n"}, help="Their numbers."),
+        parameter("Id", "int[]", {"Id": "0!n"}, help="Their ids."),
         parameter("Session", "pssession[]", {"Session": "0!vn"}, help=_SESSION_LIST),
         parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Their instance ids."),
         parameter("Name", "string[]", {"Name": "!n"}, help="Their names, with wildcards."),
         parameter(
             "ComputerName", "string[]", {"ComputerName": "0!n"}, alias="Cn",
-            help="Their machines, with wildcards.",
+            help="Their computers, with wildcards.",
         ),
         parameter("ContainerId", "string[]", {"ContainerId": "!n"}, help="Their containers."),
         parameter("VMId", "guid[]", {"VMId": "!n"}, alias="VMGuid", help="Their machines."),
         parameter("VMName", "string[]", {"VMName": "!n"}, help="Their machines, by name."),
-        parameter("WhatIf", "switch", alias="wi", common=True, help="Say what would be closed."),
+        parameter("WhatIf", "switch", alias="wi", common=True, help="Show what would be closed."),
         *common_parameters(),
     ),
     examples=(

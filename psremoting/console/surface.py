@@ -1,4 +1,4 @@
-"""What the local prompt needs of the place where it stands: a terminal, a pipe, or a test."""
+"""The interface between the local prompt and its terminal, pipe or test."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ __all__ = ["Surface"]
 class Surface(Protocol):
     @property
     def width(self) -> int:
-        """Columns for a table."""
+        """The width in columns."""
 
     @property
     def host(self) -> Host:
-        """Who answers the host calls of the sessions that are opened here."""
+        """The host that answers the host calls of the prompt's sessions."""
 
     def output(self, text: str) -> None:
-        """One or more lines of output, without the last line end."""
+        """Show output: one or more lines, without the last line end."""
 
     def error(self, text: str) -> None:
-        """An error, in the same form."""
+        """Show an error, in the same form."""
 
     def warning(self, text: str) -> None:
-        """A warning, without the word in front."""
+        """Show a warning; the text has no prefix."""
 
     def notice(self, text: str) -> None:
-        """A line that stood beside the protocol, such as ssh's own."""
+        """Show diagnostic text of a transport, such as a line of ssh."""
 
     def clear(self) -> None:
-        """Empty the screen, if there is one."""
+        """Clear the screen, if there is one."""
 
     async def enter(self, session: PSSession) -> bool:
         """Let the user work in ``session`` until it is left, without closing it. False if it
@@ -43,4 +43,4 @@ class Surface(Protocol):
         """
 
     async def ask(self, question: str) -> str | None:
-        """An answer of the user; None where nobody can be asked."""
+        """Ask the user; None if that is not possible."""

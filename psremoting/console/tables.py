@@ -1,4 +1,4 @@
-"""All commands of the local prompt, and how a name finds its own."""
+"""All commands of the local prompt, by name and alias."""
 
 from __future__ import annotations
 
@@ -62,28 +62,28 @@ INVOKE = CommandTable(
     name="Invoke-Command",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.InvokeCommandCommand",
-    synopsis="Runs a script on other machines, or in open sessions.",
-    description="The script block runs over there, with the language of that side. $using:name "
-    "in it is a variable of this prompt. What is piped in is $input over there. Several machines "
-    "work side by side; each object of the output says where it came from.",
+    synopsis="Runs a script on other computers, or in open sessions.",
+    description="The script block runs in the session. $using:name in it is a variable of this "
+    "prompt, and $input the pipeline input. Several computers run it at the same time; each "
+    "object of the output names its computer.",
     default_set="InProcess",
     aliases=("icm",),
     parameters=(
         parameter(
             "ScriptBlock", "scriptblock",
             {"InProcess": "0!"} | dict.fromkeys(_BLOCKS, "1!"), alias="Command",
-            help="What to run, in braces.",
+            help="The script, in braces.",
         ),
         parameter(
             "FilePath", "string", dict.fromkeys(_FILES, "1!"), alias="PSPath",
-            help="A file of this machine with the script.",
+            help="A local file with the script.",
         ),
         parameter(
             "Session", "pssession[]", dict.fromkeys(_SESSIONS, "0"), help="Open sessions.",
         ),
         parameter(
             "HostName", "string[]", dict.fromkeys(_HOSTS, "!"),
-            help="Machines to reach over SSH: [user@]host[:port].",
+            help="Computers to connect to over SSH: [user@]host[:port].",
         ),
         parameter("UserName", "string", _HOSTS, help="The user to log in as."),
         parameter(
@@ -94,37 +94,37 @@ INVOKE = CommandTable(
         ),
         parameter(
             "ConnectingTimeout", "int", _HOSTS,
-            help="Milliseconds until the server says something.",
+            help="Time limit for the connection in milliseconds.",
         ),
-        parameter("SSHTransport", "switch", _HOSTS, values="true", help="Says that SSH is meant."),
+        parameter("SSHTransport", "switch", _HOSTS, values="true", help="Use SSH."),
         parameter("Options", "hashtable", _HOSTS, help="Options for ssh -o, by name."),
         parameter(
             "SSHConnection", "hashtable[]", dict.fromkeys(_HASHES, "!"),
-            help="One hashtable for each machine.",
+            help="One hashtable for each computer.",
         ),
         parameter(
             "ArgumentList", "object[]", alias="Args", help="Arguments of the script.",
         ),
         parameter(
-            "InputObject", "object", {"__AllParameterSets": "v"}, help="What is piped in.",
+            "InputObject", "object", {"__AllParameterSets": "v"}, help="The pipeline input.",
         ),
         parameter(
             "HideComputerName", "switch", _REMOTE, alias="HCN",
-            help="Do not show where objects came from.",
+            help="Do not show the computers of the objects.",
         ),
         parameter(
-            "ThrottleLimit", "int", _THROTTLED, help="How many work at a time; else 32.",
+            "ThrottleLimit", "int", _THROTTLED, help="Computers at a time (default: 32).",
         ),
         parameter("NoNewScope", "switch", ("InProcess",), help="Keep variables that it sets."),
         parameter("AsJob", "switch", _REMOTE, help="Run in the background: see Receive-Job."),
         parameter("JobName", "string", _REMOTE, help="The name of a job to run it as."),
         parameter(
             "InDisconnectedSession", "switch", _WSMAN, alias="Disconnected",
-            help="Leave it running over there; WS-Man only.",
+            help="Disconnect while it runs; WS-Man only.",
         ),
         parameter(
             "ComputerName", "string[]", dict.fromkeys(_COMPUTERS, "0"), alias="Cn",
-            help="Machines to reach over WS-Man.",
+            help="Computers to connect to over WS-Man.",
         ),
         parameter(
             "ConnectionUri", "uri[]", dict.fromkeys(_URIS, "0"), alias="URI CU",
@@ -135,7 +135,7 @@ INVOKE = CommandTable(
             help="The user.",
         ),
         parameter("Port", "int", (*_COMPUTERS, "SSHHost"), limits=(1, 65535), help="The port."),
-        parameter("UseSSL", "switch", _COMPUTERS, help="Reach it over HTTPS."),
+        parameter("UseSSL", "switch", _COMPUTERS, help="Connect over HTTPS."),
         parameter(
             "ConfigurationName", "string",
             dict.fromkeys((*_WSMAN, *_CONTAINERS, *_VMS), "n"), may_be_empty=True,
@@ -143,13 +143,13 @@ INVOKE = CommandTable(
         ),
         parameter(
             "ApplicationName", "string", dict.fromkeys(_COMPUTERS, "n"), may_be_empty=True,
-            help="The path in the URI of its listener.",
+            help="The path in the URI of the listener.",
         ),
-        parameter("AllowRedirection", "switch", _URIS, help="Follow it to another URI."),
-        parameter("SessionOption", "sessionoption", _WSMAN, help="Times and limits."),
-        parameter("Authentication", "authentication", _WSMAN, help="How to log in."),
-        parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="The same."),
-        parameter("EnableNetworkAccess", "switch", _WSMAN, help="Reach further machines."),
+        parameter("AllowRedirection", "switch", _URIS, help="Follow redirections."),
+        parameter("SessionOption", "sessionoption", _WSMAN, help="Time-outs and limits."),
+        parameter("Authentication", "authentication", _WSMAN, help="The mechanism."),
+        parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="Its thumbprint."),
+        parameter("EnableNetworkAccess", "switch", _WSMAN, help="Connect to other computers."),
         parameter(
             "VMId", "guid[]", dict.fromkeys(_VM_IDS, "0!n"), alias="VMGuid",
             help="Virtual machines.",
@@ -184,18 +184,25 @@ GET_HELP = CommandTable(
     name="Get-Help",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.GetHelpCommand",
-    synopsis="Shows what a command does and takes.",
+    synopsis="Shows the help of a command.",
     default_set="AllUsersView",
     aliases=("help", "man"),
     parameters=(
         parameter("Name", "string", {"__AllParameterSets": "0n"}, help="The command."),
-        parameter("Full", "switch", ("AllUsersView",), help="Everything, parameters too."),
-        parameter("Examples", "switch", {"Examples": "!"}, help="The examples alone."),
-        parameter("Parameter", "string", {"Parameters": "!"}, help="One parameter, or some."),
+        parameter(
+            "Full", "switch", ("AllUsersView",), help="All of the help, with the parameters."
+        ),
+        parameter("Examples", "switch", {"Examples": "!"}, help="Only the examples."),
+        parameter(
+            "Parameter",
+            "string",
+            {"Parameters": "!"},
+            help="The parameters with this name, with wildcards.",
+        ),
         *common_parameters(),
     ),
     examples=(
-        ("Get-Help Enter-PSSession", "What Enter-PSSession does."),
+        ("Get-Help Enter-PSSession", "The help of Enter-PSSession."),
         ("Get-Help Enter-PSSession -Parameter Host*", "Some of its parameters."),
     ),
 )
@@ -221,7 +228,7 @@ FORMAT_TABLE = CommandTable(
     aliases=("ft",),
     parameters=(
         parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The columns."),
-        parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="What to show."),
+        parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="The objects."),
         *common_parameters(),
     ),
     examples=(("Get-PSSession | Format-Table Id, Name, State", "Three columns."),),
@@ -235,7 +242,7 @@ FORMAT_LIST = CommandTable(
     aliases=("fl",),
     parameters=(
         parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The properties."),
-        parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="What to show."),
+        parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="The objects."),
         *common_parameters(),
     ),
     examples=(("Get-PSSession | Format-List *", "All there is."),),
@@ -273,5 +280,5 @@ _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name
 
 
 def find_command(name: str) -> CommandTable | None:
-    """The command with this name or alias, without regard to case."""
+    """Return the command with this name or alias, ignoring case."""
     return _BY_NAME.get(name.casefold())

@@ -1,4 +1,4 @@
-"""The local prompt on a terminal or a pipe: where its text goes, and how a session is entered.
+"""The local prompt on a terminal or a pipe: its output, and how it enters a session.
 
 Everything that this package needs of `psremoting.shell` is here.
 """
@@ -26,8 +26,8 @@ __all__ = ["TerminalSurface"]
 
 
 class TerminalSurface:
-    """Text on ``console``; errors on ``errors`` where one is given, for commands of a script.
-    ``asks`` says that there is a person to ask for parameters that are missing."""
+    """Output goes to ``console``; errors go to ``errors`` if given, for commands of a script.
+    ``asks`` allows questions for missing parameters."""
 
     def __init__(
         self, console: Console, *, asks: bool = False, errors: TextIO | None = None
@@ -40,7 +40,7 @@ class TerminalSurface:
         self._shell: Shell | None = None
         self._scope: trio.CancelScope | None = None
         self.on_return: Callable[[], None] = lambda: None
-        """Called when a session was left, to take the keyboard back."""
+        """Called after a session, to take the keyboard back."""
 
     @property
     def width(self) -> int:
@@ -64,7 +64,7 @@ class TerminalSurface:
 
     def notice(self, text: str) -> None:
         text = displayable(text)
-        # At a terminal it stands above the line that is being typed.
+        # At a terminal it is shown above the line that is being typed.
         if self._screen.terminal and (self._shell is not None or self._errors is None):
             self._screen.write_line(text)
         else:
@@ -77,20 +77,20 @@ class TerminalSurface:
 
     @contextmanager
     def statement(self) -> Iterator[None]:
-        """Around what Ctrl+C ends when nobody else has use for it."""
+        """Yield while a text runs, which Ctrl+C then stops."""
         outer = self._scope
         try:
             with trio.CancelScope() as scope:
                 self._scope = scope
                 yield
             if scope.cancelled_caught and self._screen.terminal:
-                # The terminal has shown ^C where the line stood.
+                # The terminal has shown ^C in place of the line.
                 self._screen.write("\n")
         finally:
             self._scope = outer
 
     def interrupt(self) -> None:
-        """Ctrl+C: for the session that is entered, for a question, or for what runs."""
+        """Pass on Ctrl+C to the entered session, to a question, or to the running text."""
         if self._shell is not None:
             self._shell.interrupt()
         elif not self._reader.interrupt() and self._scope is not None:

@@ -1,4 +1,4 @@
-"""The state of one local prompt: its sessions, its variables, its errors."""
+"""The state of one local prompt: its sessions, jobs, variables and errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_ERRORS = 256
 
 
 class Workspace:
-    """Made by `Workspace.open`, which closes its sessions at the end of the block."""
+    """The state of a prompt; `Workspace.open` closes its sessions at the end of the block."""
 
     jobs: JobTable
     """The background jobs; set by `open`."""
@@ -39,14 +39,14 @@ class Workspace:
         self.surface = surface
         self.table = table
         self.connect = connect
-        """Opens the sessions that the table does not keep."""
+        """Opens the sessions that are not kept in the table."""
         self.printer = Printer(surface)
         self.errors: list[ErrorRecord] = []
-        """The last ones, the newest first: $Error."""
+        """$Error: the last errors, newest first."""
         self.succeeded = True
         """$?"""
         self.exit_code: int | None = None
-        """Set once ``exit`` was said."""
+        """Set by ``exit``."""
         self._variables: dict[str, Any] = {}
 
     @classmethod
@@ -66,7 +66,7 @@ class Workspace:
     # -- variables
 
     def variable(self, name: str) -> Any:
-        """Its value; None when it was never set."""
+        """Return the value of a variable; None if it was never set."""
         folded = name.casefold()
         if folded in _CONSTANTS:
             return _CONSTANTS[folded]
@@ -84,7 +84,7 @@ class Workspace:
         return automatic.get(folded)
 
     def set_variable(self, name: str, value: Any) -> None:
-        """Raises PSRemotingError for one that cannot be set."""
+        """Set a variable. Raises PSRemotingError for a read-only one."""
         folded = name.casefold()
         if folded in _READ_ONLY:
             raise PSRemotingError(
@@ -103,15 +103,15 @@ class Workspace:
     def record_of(
         self, error: PSRemotingError, activity: str = "", class_name: str = ""
     ) -> ErrorRecord:
-        """As the command ``activity`` writes it: with its class behind the id, but for what
-        went wrong on the way to another machine or over there."""
+        """Return the record that the command ``activity`` writes. Its class name is appended to
+        the error id, except for transport failures and remote errors."""
         record = error.to_record(activity)
         if not class_name or isinstance(error, PSRemotingTransportError | PipelineFailed):
             return record
         return replace(record, fully_qualified_error_id=f"{error.error_id},{class_name}")
 
     def write_error(self, record: ErrorRecord, computer: str = "") -> None:
-        """Show an error, and keep it."""
+        """Show an error and keep it in ``$Error``."""
         self.keep_error(record)
         self.printer.end()
         self.surface.error(error_text(record, self._view(), computer=computer, local=not computer))

@@ -190,7 +190,7 @@ def test_help_is_there_in_every_way(program: Program) -> None:
         assert done.returncode == 0
         assert "Enter-PSSession [-HostName] <String>" in done.stdout
     assert "local prompt" in program("--help").stdout
-    assert "-c runs a text" in program("-c", "x", "decode").stderr
+    assert "mutually exclusive" in program("-c", "x", "decode").stderr
 
 
 def test_the_words_of_a_command_line_are_arguments() -> None:
