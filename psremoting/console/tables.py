@@ -148,7 +148,7 @@ INVOKE = CommandTable(
         parameter("AllowRedirection", "switch", _URIS, help="Follow redirections."),
         parameter("SessionOption", "sessionoption", _WSMAN, help="Time-outs and limits."),
         parameter("Authentication", "authentication", _WSMAN, help="The mechanism."),
-        parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="Its thumbprint."),
+        parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="A thumbprint."),
         parameter("EnableNetworkAccess", "switch", _WSMAN, help="Connect to other computers."),
         parameter(
             "VMId", "guid[]", dict.fromkeys(_VM_IDS, "0!n"), alias="VMGuid",
