@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from psremoting.capture.http_message import HttpMessage
     from psremoting.capture.http_text import OtherText
-    from psremoting.capture.packets.secrets import PacketSecrets
+    from psremoting.capture.network.secrets import PacketSecrets
 
 __all__ = ["decode", "decode_source", "gather_packet_keys", "summary_data"]
 
@@ -112,8 +112,8 @@ def _feed(
 def _feed_packets(
     source: Source, joiner: Joiner, secrets: PacketSecrets | None
 ) -> Iterator[object]:
-    from psremoting.capture.packets.reading import PacketReader
-    from psremoting.capture.packets.secrets import PacketSecrets as NoSecrets
+    from psremoting.capture.network.packet_reader import PacketReader
+    from psremoting.capture.network.secrets import PacketSecrets as NoSecrets
 
     packets = PacketReader(source, secrets if secrets is not None else NoSecrets())
     reader = WSManReader(joiner)
@@ -131,8 +131,8 @@ def gather_packet_keys(path: str, secrets: PacketSecrets) -> None:
 
     Raises CaptureError for a file that cannot be opened.
     """
-    from psremoting.capture.packets.containers import is_packet_file
-    from psremoting.capture.packets.reading import gather_keys
+    from psremoting.capture.network.capture_files import is_packet_file
+    from psremoting.capture.network.packet_reader import gather_keys
 
     source = Source.open(path)
     try:

@@ -10,7 +10,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from psremoting.capture.http_text import holds_envelope, looks_like_http
-from psremoting.capture.packets.containers import is_packet_file
+from psremoting.capture.network.capture_files import is_packet_file
 
 if TYPE_CHECKING:
     from psremoting.capture.source import Source

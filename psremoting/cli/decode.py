@@ -20,7 +20,7 @@ from psremoting.capture.timeline import Filter, Timeline, summary_text
 from psremoting.cli.shell_completion import complete_file
 
 if TYPE_CHECKING:
-    from psremoting.capture.packets.secrets import PacketSecrets
+    from psremoting.capture.network.secrets import PacketSecrets
 
 __all__ = ["decode"]
 
@@ -173,7 +173,7 @@ def _secrets(
     """Collect the secrets for packet captures. Raises UsageError and CaptureError."""
     if not (passwords or hashes or keytabs or kerberos or key_files):
         return None
-    from psremoting.capture.packets.secrets import PacketSecrets
+    from psremoting.capture.network.secrets import PacketSecrets
 
     secrets = PacketSecrets()
     for password in passwords:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from psremoting.capture.packets import kerberos_crypto as crypto
-from psremoting.capture.packets.kerberos_crypto import Key, combine, decrypt, string_to_key, unwrap
+from psremoting.capture.network import kerberos_crypto as crypto
+from psremoting.capture.network.kerberos_crypto import Key, combine, decrypt, string_to_key, unwrap
 
 hexed = bytes.fromhex
 

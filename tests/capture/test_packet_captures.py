@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from psremoting.capture import CaptureError, Entry, decode
 from psremoting.capture.decoding import decode_source, gather_packet_keys
 from psremoting.capture.jsonlines import line
-from psremoting.capture.packets.http_flows import FlowReader
-from psremoting.capture.packets.layers import Layers
-from psremoting.capture.packets.secrets import PacketSecrets
-from psremoting.capture.packets.tcp import Piece
+from psremoting.capture.network.http_flows import FlowReader
+from psremoting.capture.network.layers import Layers
+from psremoting.capture.network.secrets import PacketSecrets
+from psremoting.capture.network.tcp import Piece
 from psremoting.cli.main import main
 from psrp.sansio import Side
 from tests.capture.makers import source
@@ -181,7 +181,7 @@ def test_chunked_and_compressed_bodies_are_read() -> None:
 
 def test_damaged_headers_are_passed_over() -> None:
     layers = Layers()
-    from psremoting.capture.packets.containers import Packet
+    from psremoting.capture.network.capture_files import Packet
 
     for size in range(60):
         data = FRAMES[3].data[:size]

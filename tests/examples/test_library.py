@@ -15,21 +15,17 @@ from tests.examples.from_asyncio import in_trio
 from tests.house.source import ROOT
 
 HERE = Path(__file__).parent
-README = (ROOT / "README.md").read_text("utf-8")
+PAGES = {"tools.py": ROOT / "README.md", "from_asyncio.py": ROOT / "spec-notes" / "asyncio.md"}
 #: psrp itself, wherever it is installed.
 PSRP = f"{sys.executable} -c 'from psremoting.cli.main import main; main()'"
 
 
-def shown() -> list[str]:
-    """The blocks of the README that say to be taken from an example."""
-    blocks = README.split("```python\n# from the example\n")[1:]
-    return [block.partition("```")[0] for block in blocks]
-
-
-@pytest.mark.parametrize(("at", "name"), [(0, "tools.py"), (1, "from_asyncio.py")])
-def test_the_readme_shows_an_example_as_it_is(at: int, name: str) -> None:
-    assert shown()[at].strip() in (HERE / name).read_text("utf-8")
-    assert f"tests/examples/{name}" in README
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_shows_an_example_as_it_is(name: str) -> None:
+    page = PAGES[name].read_text("utf-8")
+    (_, block) = page.split("```python\n# from the example\n")
+    assert block.partition("```")[0].strip() in (HERE / name).read_text("utf-8")
+    assert f"tests/examples/{name}" in page
 
 
 def test_sessions_in_a_program_of_asyncio() -> None:

@@ -12,17 +12,17 @@ from base64 import b64decode
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Protocol
 
-from psremoting.capture.packets.kerberos_keys import KerberosContext, ServiceTicket
-from psremoting.capture.packets.ntlm_keys import NtlmContext, NtlmLogon, find_message
+from psremoting.capture.network.kerberos_keys import KerberosContext, ServiceTicket
+from psremoting.capture.network.ntlm_keys import NtlmContext, NtlmLogon, find_message
 from psrp.sansio import RemoteProtocolError, Side
 from wsman.sealing import SealedReader, is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.packets.http_flows import RawMessage
-    from psremoting.capture.packets.layers import Address
-    from psremoting.capture.packets.secrets import PacketSecrets
+    from psremoting.capture.network.http_flows import RawMessage
+    from psremoting.capture.network.layers import Address
+    from psremoting.capture.network.secrets import PacketSecrets
     from wsman.sealing import SealedPart
 
 __all__ = ["ConnectionKeys", "OpenedPart", "Peers"]

@@ -18,7 +18,7 @@ from wsman.http import decoded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.packets.tcp import Piece
+    from psremoting.capture.network.tcp import Piece
 
 __all__ = ["MAX_BODY", "FlowReader", "RawMessage"]
 

@@ -12,8 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from psremoting.capture.packets.der import DerError, Node, find_application, read
-from psremoting.capture.packets.kerberos_crypto import (
+from psremoting.capture.network.der import DerError, Node, find_application, read
+from psremoting.capture.network.kerberos_crypto import (
     ETYPES,
     Key,
     combine,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.packets.layers import Address, Segment
+    from psremoting.capture.network.layers import Address, Segment
 
 __all__ = ["Connection", "Flow", "Piece", "TcpStreams"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from psremoting.capture.packets.kerberos_crypto import ETYPES, Key
-from psremoting.capture.packets.kerberos_keys import KerberosKeys, read_keytab
-from psremoting.capture.packets.ntlm_keys import nt_hash
+from psremoting.capture.network.kerberos_crypto import ETYPES, Key
+from psremoting.capture.network.kerberos_keys import KerberosKeys, read_keytab
+from psremoting.capture.network.ntlm_keys import nt_hash
 from psremoting.capture.source import CaptureError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from psremoting.capture.packets.containers import Packet
+    from psremoting.capture.network.capture_files import Packet
 
 __all__ = ["LINK_TYPES", "Datagram", "Layers", "Segment"]
 

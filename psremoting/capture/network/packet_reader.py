@@ -13,19 +13,19 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from psremoting.capture.http_message import HttpMessage, classify_body
-from psremoting.capture.packets.containers import read_packets
-from psremoting.capture.packets.http_flows import FlowReader, RawMessage
-from psremoting.capture.packets.layers import LINK_TYPES, Datagram, Layers, Segment
-from psremoting.capture.packets.tcp import Connection, TcpStreams
-from psremoting.capture.packets.unsealing import ConnectionKeys, Peers, sealed
+from psremoting.capture.network.capture_files import read_packets
+from psremoting.capture.network.http_flows import FlowReader, RawMessage
+from psremoting.capture.network.layers import LINK_TYPES, Datagram, Layers, Segment
+from psremoting.capture.network.tcp import Connection, TcpStreams
+from psremoting.capture.network.unsealing import ConnectionKeys, Peers, sealed
 from psremoting.capture.source import CaptureError
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.capture.packets.secrets import PacketSecrets
-    from psremoting.capture.packets.tcp import Flow, Piece
+    from psremoting.capture.network.secrets import PacketSecrets
+    from psremoting.capture.network.tcp import Flow, Piece
     from psremoting.capture.source import Source
 
 __all__ = ["PacketReader", "gather_keys"]
