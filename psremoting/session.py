@@ -235,12 +235,12 @@ class PSSession:
                 await driver.wait_for(driver.closed)
         await driver.release(gently=driver.closed.is_set() and driver.error is None)
 
-    async def disconnect(self) -> None:
+    async def disconnect(self, *, idle_timeout: float | None = None) -> None:
         """Leave the session open at the server and end the connection; its commands go on there.
 
-        Commands of this object end with `SessionDisconnected`. ``SessionOption.idle_timeout`` says
-        how long the server keeps the session. Raises PSRemotingError: over ssh, to processes and
-        containers a session ends with its connection.
+        Commands of this object end with `SessionDisconnected`. ``idle_timeout`` (seconds), else
+        ``SessionOption.idle_timeout``, says how long the server keeps the session. Raises
+        PSRemotingError: over ssh, to processes and containers a session ends with its connection.
         """
         self._check_opened()
         if not self._driver.carrier.can_disconnect:
@@ -250,6 +250,8 @@ class PSSession:
                 error_id="RunspaceCannotBeDisconnected",
                 computer=self.computer,
             )
+        if idle_timeout is not None:
+            self._driver.carrier.keep_for(idle_timeout)
         await self._driver.disconnect()
 
     async def commands(self) -> list[UUID]:

@@ -36,6 +36,10 @@ _CMDLETS = {
     "new-pssession": "nsn",
     "get-pssession": "gsn",
     "remove-pssession": "rsn",
+    "disconnect-pssession": "dnsn",
+    "connect-pssession": "cnsn",
+    "receive-pssession": "rcsn",
+    "new-pssessionoption": "",
     "get-help": "",
     "get-command": "gcm",
 }

@@ -96,6 +96,9 @@ class Carrier(Protocol):
     def negotiated(self, version: str) -> None:
         """Note the protocol version of the session, once it is known."""
 
+    def keep_for(self, seconds: float) -> None:
+        """Set how long the server keeps the session after a disconnect."""
+
     async def commands(self) -> list[UUID]:
         """Return the ids of the commands of a pool that was connected to. Raises PSRemotingError.
         Empty if a session does not outlive its connection."""

@@ -131,6 +131,9 @@ class StreamCarrier:
     def negotiated(self, version: str) -> None:
         """Packets are the same in every version."""
 
+    def keep_for(self, seconds: float) -> None:
+        """A session over a stream ends with it."""
+
     async def commands(self) -> list[UUID]:
         await trio.lowlevel.checkpoint()
         return []

@@ -110,6 +110,9 @@ class WSManCarrier:
             with trio.CancelScope(shield=True):
                 await self._connections.aclose()
 
+    def keep_for(self, seconds: float) -> None:
+        self.client.machine.idle_timeout = seconds
+
     async def commands(self) -> list[UUID]:
         """The ids of the commands in the shell. Raises PSRemotingTransportError."""
         try:

@@ -10,6 +10,7 @@ from psremoting.powershell.parameters import CommandTable
 __all__ = ["implementation"]
 
 _SESSIONS = "psremoting.console.session_commands"
+_WSMAN = "psremoting.console.wsman_commands"
 _REMOTE = "psremoting.console.remote_commands"
 _SHOWING = "psremoting.console.display_commands"
 _OBJECTS = "psremoting.console.object_steps"
@@ -24,6 +25,10 @@ _WHERE = {
     "New-PSSession": (_SESSIONS, "new_pssession"),
     "Get-PSSession": (_SESSIONS, "get_pssession"),
     "Remove-PSSession": (_SESSIONS, "remove_pssession"),
+    "New-PSSessionOption": (_WSMAN, "new_pssessionoption"),
+    "Disconnect-PSSession": (_WSMAN, "disconnect_pssession"),
+    "Connect-PSSession": (_WSMAN, "connect_pssession"),
+    "Receive-PSSession": (_WSMAN, "receive_pssession"),
     "Invoke-Command": (_REMOTE, "invoke_command"),
     "Select-Object": (_OBJECTS, "select_object"),
     "Where-Object": (_OBJECTS, "where_object"),

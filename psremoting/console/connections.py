@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from psremoting.console.error_reports import NotBuilt, SSHConnectionError, WSManMissing
+from psremoting.console.error_reports import NotBuilt, SSHConnectionError
 from psremoting.console.parameter_types import as_text, converted, parameter
 from psremoting.console.session_tables import TARGET_SET
+from psremoting.console.wsman_connections import is_wsman, wsman_targets
 from psremoting.powershell.binder import Binding
 from psremoting.powershell.parameters import Parameter
 from psremoting.targets import ContainerTarget, SSHTarget, Target, local_target, parse_target
@@ -20,11 +21,6 @@ __all__ = ["host_from_options", "is_local", "refuse", "targets_of", "throttle_li
 _HOST_OPTIONS = ("host", "hostname")
 _SETS_OVER_SSH = ("SSHHost", "FilePathSSHHost")
 _REFUSED: dict[str, Callable[[], Exception]] = {
-    "ComputerName": WSManMissing,
-    "ComputerInstanceId": WSManMissing,
-    "Uri": WSManMissing,
-    "ConnectionUri": WSManMissing,
-    "ConnectionUriInstanceId": WSManMissing,
     "VMId": lambda: NotBuilt("A session to a virtual machine (PowerShell Direct)"),
     "VMName": lambda: NotBuilt("A session to a virtual machine (PowerShell Direct)"),
     "UseWindowsPowerShellParameterSet": lambda: NotBuilt("Windows PowerShell"),
@@ -78,6 +74,8 @@ def targets_of(binding: Binding) -> list[Target]:
             )
             for each in _several(binding["ContainerId"])
         ]
+    if is_wsman(binding):
+        return list(wsman_targets(binding))
     if "SSHConnection" in binding:
         return [_from_hashtable(each) for each in binding["SSHConnection"]]
     return [_ssh(name, binding.values) for name in _several(binding["HostName"])]

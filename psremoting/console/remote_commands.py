@@ -16,6 +16,7 @@ from psremoting.console.error_reports import CommandFailure
 from psremoting.console.jobs import Job
 from psremoting.console.parameter_types import as_text
 from psremoting.console.results import CallResults
+from psremoting.console.wsman_connections import ask_credential, more_of
 from psremoting.errors import (
     PSRemotingError,
 )
@@ -60,6 +61,7 @@ async def invoke_command(call: Call) -> None:
     if binding.set_name == "InProcess":
         await call.run_block(binding["ScriptBlock"], call.emit)
         return
+    await ask_credential(call, binding)
     work = _Work(call, binding, inputs)
     targets = (
         binding["Session"]
@@ -111,6 +113,7 @@ class _Work:
         self.arguments = [_sendable(value) for value in binding["ArgumentList"] or []]
         self.inputs = None if inputs is None else [_sendable(value) for value in inputs]
         self.hide = bool(binding["HideComputerName"])
+        self.more = more_of(binding)
         names = dict.fromkeys(name.casefold() for name in _USING.findall(self.script))
         self.using = {name: _sendable(call.workspace.variable(name)) for name in names}
 
@@ -154,7 +157,7 @@ class _Work:
             return
         surface = self.call.workspace.surface
         async with self.call.workspace.connect(
-            target, host=surface.host, like_powershell=True, on_notice=surface.notice
+            target, host=surface.host, like_powershell=True, on_notice=surface.notice, **self.more
         ) as session:
             yield session
 

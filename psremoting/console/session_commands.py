@@ -17,11 +17,13 @@ from psremoting.console.connections import (
 )
 from psremoting.console.error_reports import CommandFailure
 from psremoting.console.session_tables import TARGET_SET
+from psremoting.console.wsman_commands import sessions_at_servers
+from psremoting.console.wsman_connections import ask_credential, is_wsman, more_of
 from psremoting.errors import PSRemotingError
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
 from psremoting.session_table import SessionEntry
-from psremoting.targets import Target
+from psremoting.targets import Target, WSManTarget
 from psrp.records import ErrorCategory
 
 __all__ = [
@@ -80,12 +82,17 @@ async def _enter(call: Call, binding: Binding) -> None:
         if entry.state != "Opened":
             raise _NotOpen("Session must be open.")
     else:
+        await ask_credential(call, binding)
         (target,) = targets_of(binding)
         # A session of its own is not in the table, but it takes an id like the others.
         table.new_id()
         with trio.CancelScope() as everything:
             async with call.workspace.connect(
-                target, host=surface.host, like_powershell=True, on_notice=surface.notice
+                target,
+                host=surface.host,
+                like_powershell=True,
+                on_notice=surface.notice,
+                **more_of(binding),
             ) as session:
                 if not await surface.enter(session):
                     everything.cancel()
@@ -122,8 +129,10 @@ async def _new(call: Call, binding: Binding) -> None:
     if binding.set_name == "Session":
         targets: Sequence[Any] = [entry.target for entry in binding["Session"] or ()]
     else:
+        await ask_credential(call, binding)
         targets = targets_of(binding)
     names = binding["Name"] or []
+    more = more_of(binding)
     surface, table = call.workspace.surface, call.workspace.table
 
     async def add(numbered: tuple[int, int, Target]) -> SessionEntry:
@@ -135,6 +144,8 @@ async def _new(call: Call, binding: Binding) -> None:
             host=surface.host,
             like_powershell=True,
             on_notice=surface.notice,
+            configuration_name=_configuration(target),
+            **more,
         )
 
     throttle = throttle_limit(binding["ThrottleLimit"], THROTTLE)
@@ -146,6 +157,10 @@ async def _new(call: Call, binding: Binding) -> None:
             call.emit(outcome.value)
 
 
+def _configuration(target: Target) -> str | None:
+    return target.configuration_name if isinstance(target, WSManTarget) else None
+
+
 # -- Get-PSSession, Remove-PSSession
 
 
@@ -153,6 +168,10 @@ async def get_pssession(call: Call) -> None:
     await call.bind()
     for binding in call.each():
         refuse(binding)
+        if is_wsman(binding):
+            for each in await sessions_at_servers(call, binding):
+                call.emit(each)
+            continue
         kind = next((name for name in _LOOKUPS if name in binding), None)
         found = call.workspace.table.entries
         if kind is not None:

@@ -14,6 +14,7 @@ from psremoting.console.session_tables import (
     TARGET_SET,
     common_parameters,
 )
+from psremoting.console.wsman_tables import CONNECT, DISCONNECT, NEW_OPTION, RECEIVE
 from psremoting.powershell.parameters import CommandTable
 
 __all__ = [
@@ -272,8 +273,9 @@ CLEAR_HOST = CommandTable(
 )
 
 COMMANDS: tuple[CommandTable, ...] = (
-    ENTER, EXIT, NEW, GET, REMOVE, INVOKE, GET_HELP, GET_COMMAND, FORMAT_TABLE, FORMAT_LIST,
-    WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS, *JOB_COMMANDS,
+    ENTER, EXIT, NEW, GET, REMOVE, INVOKE, DISCONNECT, CONNECT, RECEIVE, NEW_OPTION, GET_HELP,
+    GET_COMMAND, FORMAT_TABLE, FORMAT_LIST, WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS,
+    *JOB_COMMANDS,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

@@ -23,7 +23,7 @@ async def completed(text: str) -> list[str]:
     ("text", "found"),
     [
         ("ent", ["Enter-PSSession"]),
-        ("$x = new", ["$x = New-PSSession"]),
+        ("$x = new", ["$x = New-PSSession", "$x = New-PSSessionOption"]),
         ("Get-PSSession | rem", ["Get-PSSession | Remove-PSSession", "Get-PSSession | Remove-Job"]),
         ("Get-PSSession | Get-", ["Get-PSSession | Get-PSSession", "Get-PSSession | Get-Help",
          "Get-PSSession | Get-Command", "Get-PSSession | Get-Job"]),

@@ -165,7 +165,7 @@ async def test_commands_are_listed() -> None:
     async with prompt() as run:
         assert (await run("(Get-Command *-PSSession).Name")).split() == [
             "Enter-PSSession", "Exit-PSSession", "New-PSSession", "Get-PSSession",
-            "Remove-PSSession",
+            "Remove-PSSession", "Disconnect-PSSession", "Connect-PSSession", "Receive-PSSession",
         ]  # fmt: skip
 
 

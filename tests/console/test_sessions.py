@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from psremoting.targets import ProcessTarget, SSHTarget, local_target
+from psremoting.credentials import Credential
+from psremoting.targets import ProcessTarget, SSHTarget, WSManTarget, local_target
 from tests.console.places import prompt
 
 ENTER = "Microsoft.PowerShell.Commands.EnterPSSessionCommand"
@@ -233,26 +234,57 @@ async def test_a_closed_session_cannot_be_entered() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "url"),
     [
-        "Enter-PSSession -ComputerName Server01",
-        "Enter-PSSession Server01",
-        "'Server01' | Enter-PSSession",
-        "Enter-PSSession -ComputerName Server01 -Port 90 -Credential Domain01\\User01",
-        "Enter-PSSession -ConnectionUri http://localhost:5985/WSMAN",
-        "New-PSSession -ComputerName Server01 -SessionOption @{ OpenTimeout = 1 }",
-        "Get-PSSession -ComputerName Server01",
-        "Invoke-Command -ComputerName Server01 { 1 }",
+        ("Enter-PSSession -ComputerName Server01", "http://Server01:5985/wsman"),
+        ("Enter-PSSession Server01", "http://Server01:5985/wsman"),
+        ("'Server01' | Enter-PSSession", "http://Server01:5985/wsman"),
+        ("New-PSSession Server01 -Port 90 -UseSSL", "https://Server01:90/wsman"),
+        ("Enter-PSSession -ConnectionUri http://localhost/WSMAN", "http://localhost:80/WSMAN"),
+        ("Invoke-Command -ComputerName Server01 { 1 }", "http://Server01:5985/wsman"),
     ],
 )
-async def test_wsman_says_that_it_is_not_there(line: str) -> None:
+async def test_a_computer_name_is_reached_over_ws_man(line: str, url: str) -> None:
+    """Statement H88."""
     async with prompt() as run:
-        assert (await run(line)).endswith(
-            ": This parameter set requires WSMan, and no supported WSMan client library was "
-            "found. WSMan is either not installed or unavailable for this system."
+        await run(line)
+        (target,) = run.machines.asked
+        assert isinstance(target, WSManTarget)
+        assert target.location.url == url
+
+
+async def test_the_parameters_of_ws_man_reach_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PSRP_PASSWORD", "secret")
+    async with prompt() as run:
+        shown = await run(
+            "$o = New-PSSessionOption -SkipCACheck -OpenTimeout 5000 -NoEncryption; "
+            "New-PSSession a,b -Credential Domain01\\User01 -Authentication "
+            "NegotiateWithImplicitCredential -ConfigurationName Other -SessionOption $o"
         )
-        assert run.error_ids() == ["CreateRemoteRunspaceFailed"]
-        assert run.workspace.errors[0].category.name == "InvalidArgument"  # type: ignore[attr-defined]
+        assert "Other" in shown
+        assert "secret" not in shown
+        first, second = run.machines.asked
+        assert (first.computer, second.computer) == ("a", "b")
+        assert first.credential == Credential("Domain01\\User01", "secret")
+        assert first.authentication == "negotiate-with-implicit-credential"
+        assert first.allow_unencrypted
+        assert first.resource_uri.endswith("/Other")
+        assert await run("$o.SkipCACheck") is not None
+
+
+async def test_an_option_that_there_is_not_is_named() -> None:
+    async with prompt() as run:
+        shown = await run("New-PSSession a -SessionOption @{ Nosuch = 1 }")
+        assert "The member Nosuch of a session option does not exist." in shown
+        assert run.machines.asked == []
+
+
+async def test_a_computer_name_that_is_none_is_refused() -> None:
+    async with prompt() as run:
+        await run("New-PSSession -ComputerName 'a b'")
+        (error_id,) = run.error_ids()
+        assert error_id.startswith("PSSessionInvalidComputerName")
+        assert run.machines.asked == []
 
 
 @pytest.mark.parametrize(
