@@ -6,6 +6,8 @@ ours, and the outcomes are compared.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,15 +16,21 @@ from tests.live.peers import Clients, Hosts
 from tests.live.powershell import PowerShell, quoted
 from tests.live.restricted import write_configuration
 from tests.live.twins import ACCEPTED, CALLS, COMMANDS, TWINS
+from tests.recordings import ROOT
 
 TIME_LIMIT = 240
+
+#: Lines, and what the real client sent for them: see the README of that folder.
+LINES = ROOT.parent / "shared" / "cases" / "constrained-lines.jsonl"
+_VARIABLES = "$v = 'vv'; $h = @{ x = 'sp' }; $arr = 1, 2"
 
 _OUTCOME = """
 function global:Get-TwinOutcome($Session, $Line) {
     $e = $null
     try {
         $out = @(Invoke-Command -Session $Session -ScriptBlock ([scriptblock]::Create($Line)) `
-            -ErrorVariable e -ErrorAction SilentlyContinue 2>$null | ForEach-Object { "$_" })
+            -ArgumentList 7, 8 -ErrorVariable e -ErrorAction SilentlyContinue 2>$null |
+            ForEach-Object { "$_" })
     }
     catch { $e = @($_) }
     @{
@@ -51,20 +59,26 @@ def test_each_python_function_has_a_twin() -> None:
 @pytest.fixture(scope="module")
 def outcomes(clients: Clients, hosts: Hosts, pwsh: str) -> list[tuple[str, Any, Any]]:
     """The call, the outcome at our endpoint, and the one at the real endpoint."""
+    return compared(clients, hosts, pwsh, CALLS)
+
+
+def compared(
+    clients: Clients, hosts: Hosts, pwsh: str, calls: Sequence[str]
+) -> list[tuple[str, Any, Any]]:
     file = hosts.folder / "twins.pssc"
     write_configuration(clients.real, file, TWINS)
     hosts.add("twins", [pwsh, "-s", "-NoLogo", "-NoProfile", "-ConfigurationFile", str(file)])
     hosts.add_ours("our-twins", "--functions", "tests.live.twins:COMMANDS")
     clients.real.prepare(_OUTCOME)
-    lines = ", ".join(map(quoted, CALLS))
+    lines = ", ".join(map(quoted, calls))
     found = [
         _ask(clients.real, clients.theirs("stdio", name), lines) for name in ("our-twins", "twins")
     ]
-    return [(call, *pair) for call, *pair in zip(CALLS, *found, strict=True)]
+    return [(call, *pair) for call, *pair in zip(calls, *found, strict=True)]
 
 
 def _ask(real: PowerShell, session: str, lines: str) -> list[Any]:
-    code = f"foreach ($line in {lines}) {{ Get-TwinOutcome {session} $line }}"
+    code = f"{_VARIABLES}; foreach ($line in {lines}) {{ Get-TwinOutcome {session} $line }}"
     return real.json(code, timeout=120)
 
 
@@ -81,3 +95,20 @@ def test_calls_have_the_outcome_of_the_twin(outcomes: list[tuple[str, Any, Any]]
 def test_accepted_differences_still_differ(outcomes: list[tuple[str, Any, Any]]) -> None:
     equal = [call for call, ours, theirs in outcomes if ours == theirs and call in ACCEPTED]
     assert equal == []
+
+
+def test_lines_of_a_constrained_endpoint_have_the_outcome_of_the_twin(
+    clients: Clients, hosts: Hosts, pwsh: str
+) -> None:
+    if not LINES.exists():
+        pytest.skip("no ../shared/cases")
+    rows = [json.loads(line) for line in LINES.read_text("utf-8").splitlines()]
+    lines = [row["line"] for row in rows if row["sent"] == "commands" and _is_of_twins(row)]
+    assert len(lines) >= 60
+    found = compared(clients, hosts, pwsh, lines)
+    assert [each for each in found if each[1] != each[2]] == []
+
+
+def _is_of_twins(row: dict[str, Any]) -> bool:
+    commands = [command for statement in row["statements"] for command in statement]
+    return all(command["Cmd"] == "Get-Thing" for command in commands)

@@ -162,7 +162,12 @@ async def get_input(input: Input) -> str:
     return "input " + " ".join([to_text(item) async for item in input])
 
 
+def get_thing(x: Any = None) -> str:
+    return f"thing {to_text(x, received=True)}"
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
+    "Get-Thing": get_thing,
     "Get-Long": get_long,
     "Get-Double": get_double,
     "Get-Decimal": get_decimal,
@@ -212,6 +217,7 @@ elseif ($X.PSObject.TypeNames[0] -like '*PSCustomObject') {
 else { "$($X.GetType().Name) $($X.PSObject.BaseObject)" }"""
 
 TWINS: dict[str, str] = {
+    "Get-Thing": '[CmdletBinding()] param($X) "thing $X"',
     "Get-Long": _x("long", '"long $X"'),
     "Get-Double": _x("double", '"double $X"'),
     "Get-Decimal": _x("decimal", '"decimal $X"'),
