@@ -64,8 +64,9 @@ async def shown(run: Prompt, line: str) -> list[str]:
     # race that the refused connection won.
     line = line.replace("-KeyFilePath ~/.ssh/lab ", "")
     await run(line.replace("-ConnectingTimeout 1 ", "-ConnectingTimeout 600000 "))
-    said, run.place.errors = run.place.errors, []
-    return said
+    errors, run.place.errors = run.place.errors, []
+    # The cause that ssh reported, and the hint, are an addition of ours.
+    return [error.partition(" ssh reported: ")[0] for error in errors]
 
 
 @pytest.mark.usefixtures("no_machine")

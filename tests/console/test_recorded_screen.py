@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 
+from psremoting.client.carrier import PromptStyle
 from psremoting.console.prompt import converse
 from psremoting.console.terminal_surface import TerminalSurface
 from psremoting.console.workspace import Workspace
@@ -50,6 +51,7 @@ async def recorded_server(_: object, **more: Any) -> AsyncIterator[PSSession]:
         nursery.start_soon(server.serve)
         carrier = carrier_over(ours, "SSH")
         carrier.computer = "127.0.0.1"
+        carrier.prompt_style = PromptStyle(prefix="[127.0.0.1]: ")
         async with PSSession.connect(carrier, **more) as session:
             yield session
         nursery.cancel_scope.cancel()

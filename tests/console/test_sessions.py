@@ -292,7 +292,6 @@ async def test_a_computer_name_that_is_none_is_refused() -> None:
     [
         "Enter-PSSession -VMName x -Credential u",
         "Enter-PSSession -VMId 00000000-0000-0000-0000-000000000000 u",
-        "Enter-PSSession -ContainerId abc -RunAsAdministrator",
         "New-PSSession -UseWindowsPowerShell",
         "Get-PSSession -VMName x",
     ],
