@@ -12,6 +12,7 @@ import trio
 
 from psremoting import errors
 from psremoting.client.streams import StreamKind
+from psremoting.powershell.text import to_text
 from psremoting.session import PSSession
 from psremoting.shell import line_pipelines
 from psremoting.shell.complete_input import needs_more
@@ -216,7 +217,7 @@ class Shell:
                 self._screen.error(record.message)
             if result.error is None and result.output:
                 value = result.output[0]
-                text = "" if type(value) is PSObject and value.value is None else str(value)
+                text = "" if type(value) is PSObject and value.value is None else to_text(value)
         return self._session.prompt_style.prefix + (text or DEFAULT_PROMPT)
 
     # -- running a line

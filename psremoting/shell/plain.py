@@ -31,6 +31,11 @@ class PlainReader:
         self._send, self._receive = trio.open_memory_channel[str](math.inf)
         self._scope: trio.CancelScope | None = None
         self._reading = False
+        self._buffered = b""
+        try:
+            self._descriptor: int | None = source.fileno()
+        except (OSError, ValueError):
+            self._descriptor = None
 
     async def read_command(self, prompt: str) -> str:
         return await self.read_line(prompt)
@@ -105,9 +110,23 @@ class PlainReader:
     def _read(self) -> str:
         """Read a line in a thread; a source that cannot be read has ended."""
         try:
-            return self._source.readline()
+            if self._descriptor is None:
+                return self._source.readline()
+            return self._read_descriptor()
         except (OSError, ValueError):
             return ""
+
+    def _read_descriptor(self) -> str:
+        """Read a line without the lock of the buffered stream: the interpreter cannot end while
+        a thread that waits for input holds it."""
+        assert self._descriptor is not None
+        while b"\n" not in self._buffered:
+            data = os.read(self._descriptor, 65536)
+            if not data:
+                break
+            self._buffered += data
+        line, end, self._buffered = self._buffered.partition(b"\n")
+        return (line + end).decode(self._source.encoding or "utf-8", "replace")
 
     def _come(self, line: str) -> None:
         self._reading = False

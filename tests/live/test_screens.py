@@ -307,21 +307,13 @@ SCENARIOS: dict[str, list[Step | str]] = {
 }
 
 OPEN: dict[str, str] = {
-    "errors": "the head of an error's text; DetailedView",
-    "prompts": "prompt functions that write, and prompts that are no string",
-    "blocks": "a block runs when it is complete",
-    "history": "a block runs when it is complete",
-    "tab": "^C of a line that is given up; directories",
-    "interrupting": "no ^C",
-    "interrupted questions": "Ctrl+C answers the question with an error",
-    "questions": "warnings before a secret; choices are shown again after help",
-    "debugger": "the debugger's commands",
-    "raw screen": "ControlKeyState",
-    "nested": "the head of an error's text",
-    "leaving by exit 3": "SetShouldExit leaves",
-    "leaving by SetShouldExit": "SetShouldExit leaves",
-    "leaving by exit and more": "SetShouldExit leaves",
-    "leaving by a function": "SetShouldExit leaves",
+    "errors": "blank lines of DetailedView",
+    "prompts": "PSReadLine draws a prompt without a trailing space anew",
+    "blocks": "a line that is wrong and incomplete",
+    "history": "the screen after a search in the history",
+    "interrupted questions": "a line end after Ctrl+C; our own warnings before a secret",
+    "questions": "our own warnings before a secret; a prompt without a default",
+    "debugger": "positions of Wait-Debugger; heads of errors",
 }
 """Scenarios that differ still, and why. An entry whose scenario is equal fails: remove it."""
 
