@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import click
 
 from psremoting.cli.plainjson import dumps, plain_json
 from psremoting.cli.shell_completion import complete_file
+from psremoting.powershell.sanitizer import displayable
 from psrp.clixml.files import (
     RawText,
     StreamItem,
@@ -22,6 +26,7 @@ from psrp.clixml.files import (
     load_all,
 )
 from psrp.clixml.jsonform import from_json, to_json
+from psrp.clixml.readable import StderrText
 from psrp.sansio import ClixmlError, LocalProtocolError, ProtocolError
 
 __all__ = ["clixml"]
@@ -30,6 +35,10 @@ _TO_JSON = """\
   psrp clixml to-json services.xml | jq '.[] | .adapted.Name'
   psrp clixml to-json --plain services.xml
   powershell.exe -File x.ps1 2>&1 | psrp clixml to-json --encoding cp437 -
+"""
+_TEXT = """\
+  ssh server powershell -File x.ps1 2>&1 | psrp clixml text
+  psrp clixml text --verbose build.log
 """
 _FROM_JSON = """\
   psrp clixml from-json edited.json -o services.xml
@@ -53,9 +62,21 @@ Exit codes:
 """
 
 
-@click.group(epilog=_epilog(_TO_JSON, _FROM_JSON, _FORMAT))
+_TEXT_EPILOG = f"""
+\b
+Examples:
+{_TEXT}
+\b
+Exit codes:
+  0  done, whatever the input was
+  2  FILE cannot be opened
+"""
+_PIECE = 65536
+
+
+@click.group(epilog=_epilog(_TO_JSON, _FROM_JSON, _FORMAT, _TEXT))
 def clixml() -> None:
-    """CLIXML files to JSON and back, and tidied up.
+    """CLIXML to JSON and back, tidied up, or as readable text.
 
     Reads what Export-Clixml writes (UTF-8 or UTF-16), the "#< CLIXML" streams of powershell.exe,
     and one bare element as in a PSRP message. FILE may be - for standard input.
@@ -143,6 +164,59 @@ def format_command(file: str, output: str, encoding: str | None) -> None:
     _write(output, _dump(items))
     if error is not None:
         _fail(file, str(error))
+
+
+@clixml.command("text", epilog=_TEXT_EPILOG, short_help="Standard error streams as readable text.")
+@click.argument("file", metavar="[FILE]", default="-", shell_complete=complete_file)
+@_encoding
+@click.option("--verbose", is_flag=True, help="Show verbose, debug and information records too.")
+def text_command(file: str, encoding: str | None, verbose: bool) -> None:
+    """Print what PowerShell left on standard error as readable text.
+
+    FILE, or standard input, is a stream or a log with "#< CLIXML" documents in it: several, cut
+    off, behind prefixes or quoted in JSON. Errors and warnings become text as they come,
+    progress is dropped, and everything else stays as it is.
+    """
+    reader = StderrText(verbose=verbose)
+    with _open(file) as source:
+        piece = source.read1(_PIECE)
+        decode = _decoder(piece, encoding)
+        while piece:
+            _show(reader.feed(decode.decode(piece)))
+            piece = source.read1(_PIECE)
+        _show(reader.feed(decode.decode(b"", True)) + reader.end())
+
+
+def _show(text: str) -> None:
+    if sys.stdout.isatty():
+        text = displayable(text, colours=not os.environ.get("NO_COLOR"))
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
+
+
+def _open(file: str) -> io.BufferedReader:
+    if file == "-":
+        # CliRunner and pipes give other classes that have read1, too.
+        return cast("io.BufferedReader", sys.stdin.buffer)
+    try:
+        return open(file, "rb")
+    except OSError as error:
+        _fail(file, error.strerror or str(error))
+
+
+def _decoder(first: bytes, encoding: str | None) -> codecs.IncrementalDecoder:
+    """A decoder that takes any bytes; the encoding by the first of them unless it is given."""
+    name = encoding or "utf-8-sig"
+    if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        name = "utf-16"
+    elif encoding is None and len(first) > 1 and 0 in first[:2]:
+        name = "utf-16-le" if first[1] == 0 else "utf-16-be"
+    try:
+        return codecs.getincrementaldecoder(name)("replace")
+    except LookupError:
+        raise click.BadParameter(
+            f"unknown encoding {encoding!r}", param_hint="--encoding"
+        ) from None
 
 
 def _load(file: str, encoding: str | None) -> tuple[list[StreamItem], ClixmlError | None]:

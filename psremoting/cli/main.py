@@ -18,7 +18,10 @@ __all__ = ["main"]
 _INTERRUPTED = 130
 _COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("psremoting.cli.account:account", "The accounts of a WS-Man endpoint."),
-    "clixml": ("psremoting.cli.clixml:clixml", "CLIXML files to JSON and back, and tidied up."),
+    "clixml": (
+        "psremoting.cli.clixml:clixml",
+        "CLIXML to JSON and back, tidied up, or as readable text.",
+    ),
     "completion": (
         "psremoting.cli.shell_completion:completion",
         "The completion script of a shell.",

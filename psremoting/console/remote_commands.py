@@ -72,7 +72,8 @@ async def invoke_command(call: Call) -> None:
     if binding["AsJob"] or binding["JobName"]:
         call.emit(_start_job(call, work, targets or [], throttle))
         return
-    results = CallResults(call)
+    host = call.workspace.surface.host
+    results = CallResults(call, host_shows=not host.info.is_host_ui_null)
     try:
         outcomes = await fan_out(targets or [], work.run(results.show), throttle=throttle)
     except BaseExceptionGroup as group:

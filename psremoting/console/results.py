@@ -18,10 +18,14 @@ __all__ = ["CallResults"]
 
 
 class CallResults:
-    """Writes objects and records as the output and errors of ``call``."""
+    """Writes objects and records as the output and errors of ``call``.
 
-    def __init__(self, call: Call) -> None:
+    ``host_shows``: the text of the other records comes as a host call as well, which shows it.
+    """
+
+    def __init__(self, call: Call, *, host_shows: bool = False) -> None:
         self._call = call
+        self._host_shows = host_shows
 
     def show(self, computer: str, kind: StreamKind, item: Any) -> None:
         """Write an object or a record that came from ``computer``."""
@@ -30,6 +34,8 @@ class CallResults:
             self._call.emit(item)
         elif kind is StreamKind.ERROR:
             self._call.write_error(item, computer)
+        elif self._host_shows:
+            return
         elif kind is StreamKind.WARNING:
             workspace.surface.warning(str(item))
         else:

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     )
     from psrp.clixml.jsonform import from_json, to_json
     from psrp.clixml.plain import to_plain
+    from psrp.clixml.readable import StderrText, stderr_text
 
 __all__ = [
     *_values,
     "RawText",
+    "StderrText",
     "StreamItem",
     "deserialized",
     "dump_all",
@@ -43,6 +45,7 @@ __all__ = [
     "load_streams",
     "loads",
     "read_document",
+    "stderr_text",
     "to_json",
     "to_plain",
 ]
@@ -52,6 +55,7 @@ _LATER = {
     "files": "RawText StreamItem dump_all dump_streams iter_streams load_all load_streams",
     "jsonform": "from_json to_json",
     "plain": "to_plain",
+    "readable": "StderrText stderr_text",
 }
 _WHERE = {name: module for module, names in _LATER.items() for name in names.split()}
 

@@ -220,3 +220,25 @@ def test_recorded_files_go_to_json_and_back(tmp_path: Path) -> None:
         first, second = load_streams(file.read_bytes()), load_streams(again.stdout_bytes)
         assert [item.stream for item in first] == [item.stream for item in second]
         assert identical([item.value for item in first], [item.value for item in second])
+
+
+ERRORS = (
+    '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="x"><S S="Error">wrong é_x000D__x000A_</S>'
+    '<S S="verbose">more</S></Objs>'
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_text_is_read_in_the_encodings_of_files(file: Path, encoding: str) -> None:
+    file.write_bytes(ERRORS.encode(encoding))
+    assert run("text", file).stdout == "wrong é\n"
+
+
+def test_text_is_a_filter_that_takes_anything() -> None:
+    assert run("text", "-", stdin=ERRORS.encode()).stdout == "wrong é\n"
+    assert run("text", "--verbose", "-", stdin=ERRORS.encode()).stdout == (
+        "wrong é\nVERBOSE: more\n"
+    )
+    for data in (b"", b"\xff\xfe\x00", b"\x80<Objs", ERRORS.encode()[:70], bytes(range(256))):
+        assert run("text", "-", stdin=data).exit_code == 0
+    assert run("text", "/no/such/file").exit_code == 2

@@ -1,0 +1,368 @@
+"""What PowerShell leaves on a standard error stream, as readable text.
+
+``powershell.exe`` whose standard error is redirected writes ``#< CLIXML`` and a document of records
+there; programs that it starts write plain text to the same stream, and logs put prefixes before
+lines or quote them in JSON. `stderr_text` and `StderrText` turn every mixture into the text that a
+person would have seen. They never fail: what is not understood stays as it is. See
+spec-notes/clixml-files.md#readable-text.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+from psrp.clixml.text import unescape
+
+__all__ = ["StderrText", "stderr_text"]
+
+_FIRST = re.compile(r"#< CLIXML[ \t]*\n?|<Objs(?=[\s/>])[^<>]{0,2000}>")
+"""The marker line, or the start of a document."""
+_OBJS = re.compile(r"<Objs(?=[\s/>])[^<>]{0,2000}>")
+_END = re.compile(r"</Objs\s*>")
+_TAG = re.compile(
+    r"<(S|Obj|Ref|Nil|B|C|By|SB|I16|U16|I32|U32|I64|U64|Sg|Db|D|DT|TS|BA|G|URI|SBK|XD|Version|SS)"
+    r"((?:\s+[\w:]+=\"[^\"<>]{0,200}\")*)\s*(/?)>"
+)
+_STREAM = re.compile(r"""\sS="([^"]*)\"""")
+_OBJECT = re.compile(r"<(/?)Obj(?=[\s/>])[^<>]*?(/?)>")
+_TO_STRING = re.compile(r"<ToString>([^<]*)</ToString>")
+_SIMPLE = re.compile(r"<(?:S|B|I32|I64|Db|G|DT|TS)>([^<]*)</")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_JSON_MARK = re.compile(r'(?:#(?:<|\\u003[cC]) CLIXML|(?:<|\\u003[cC])Objs Version=\\")')
+_TAG_LIMIT = 4_000
+"""The longest tag; a ``<`` without an end in that many characters is text."""
+_ITEM_LIMIT = 16_000_000
+"""The longest record; more is taken as cut off."""
+_PIECE = 4096
+"""Characters that are looked at together, so that no input costs more than its length."""
+_LINE_LIMIT = 1_000_000
+"""Characters of a line that are held to see whether a document begins in it."""
+_MARKS = {"warning": "WARNING: ", "verbose": "VERBOSE: ", "debug": "DEBUG: ", "information": ""}
+_DETAILS = ("verbose", "debug", "information")
+
+
+def stderr_text(text: str, *, verbose: bool = False) -> str:
+    """Return ``text`` with its CLIXML made readable; the options are those of `StderrText`."""
+    reader = StderrText(verbose=verbose)
+    return reader.feed(text) + reader.end()
+
+
+class StderrText:
+    """Takes a stream in pieces of any size and gives readable text as soon as it is known.
+
+    Errors and warnings are shown, with ``verbose`` also verbose, debug and information records;
+    progress is dropped, and text of other programs is kept.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._document = _Document(verbose)
+        self._return = ""
+        """A carriage return whose line feed may come."""
+        self._line = ""
+        """The start of a line that is not complete."""
+        self._inside = False
+        self._after_document = False
+        """A document has ended, and its line has not."""
+        self._begun = False
+        """Whether the prefix of the current line was taken off already."""
+        self._prefix: re.Pattern[str] | None = None
+        self._label = ""
+        self._key = ""
+        """The JSON member that carried the document."""
+        self._out: list[str] = []
+        self._at_line_start = True
+
+    def feed(self, text: str) -> str:
+        """Return the readable text that is known now."""
+        text = self._return + text
+        self._return = "\r" if text.endswith("\r") else ""
+        text = text.removesuffix("\r").replace("\r\n", "\n")
+        for at in range(0, len(text), _PIECE):
+            self._feed(text[at : at + _PIECE])
+        return self._given()
+
+    def _feed(self, text: str) -> None:
+        self._line += text
+        while True:
+            line, line_end, rest = self._line.partition("\n")
+            if not line_end:
+                break
+            self._line = rest
+            self._take(line + line_end, whole=True)
+        if self._line:
+            self._early()
+
+    def end(self) -> str:
+        """Return the rest; the stream has ended."""
+        if self._line:
+            line, self._line = self._line, ""
+            self._take(line, whole=True)
+        self._put(self._document.end())
+        return self._given()
+
+    def _given(self) -> str:
+        given, self._out = "".join(self._out), []
+        return given
+
+    # -- lines
+
+    def _early(self) -> None:
+        """Handle the start of a line that has not ended, as far as it is safe."""
+        # After a document in the line, the next one may begin.
+        self._begun = self._begun and self._inside
+        if self._begun or len(self._line) > _LINE_LIMIT or _OBJS.search(self._line):
+            if self._key or (_JSON_MARK.search(self._line) and '\\"' in self._line):
+                return
+            line, self._line = self._line, ""
+            self._take(line, whole=False)
+
+    def _take(self, line: str, *, whole: bool) -> None:
+        begun, self._begun = self._begun, not whole
+        if begun:
+            self._content(line)
+            return
+        content = self._from_json(line)
+        if content is not None:
+            self._content(content)
+            return
+        if self._inside:
+            self._content(self._without_prefix(line))
+            return
+        found = _FIRST.search(line)
+        if found is None:
+            self._content(line)
+            return
+        self._set_prefix(line[: found.start()])
+        self._content(line[found.start() :])
+
+    def _from_json(self, line: str) -> str | None:
+        """The text that a line of JSON quotes, when it is or continues a document."""
+        marked = _JSON_MARK.search(line) is not None and '"' in line
+        if not marked and not (self._inside and self._key):
+            return None
+        for found in _QUOTED.finditer(line):
+            quoted = found[0]
+            key = line[: found.start()].rstrip(" :").rpartition('"')[0].rpartition('"')[2]
+            if not (_JSON_MARK.search(quoted) if marked else key == self._key):
+                continue
+            try:
+                text = json.loads(quoted)
+            except ValueError:
+                continue
+            if "<Objs" not in text and "#< CLIXML" not in text and not self._inside:
+                continue
+            self._key = key
+            return str(text).replace("\r\n", "\n")
+        return None
+
+    def _set_prefix(self, prefix: str) -> None:
+        """Remember what a log puts before each line; its digits may change."""
+        self._label = prefix
+        self._prefix = None
+        if prefix.strip():
+            parts = re.split(r"(\d+)", prefix[:200])
+            pattern = "".join(r"\d+" if part.isdigit() else re.escape(part) for part in parts)
+            self._prefix = re.compile(pattern)
+        elif prefix:
+            self._put(prefix)
+            self._label = ""
+
+    def _without_prefix(self, line: str) -> str:
+        found = self._prefix.match(line) if self._prefix is not None else None
+        if found is None:
+            return line
+        self._label = found[0]
+        return line[found.end() :]
+
+    def _content(self, text: str) -> None:
+        """Text without prefixes: documents and what is around them."""
+        while text:
+            if self._inside:
+                shown, rest = self._document.feed(text)
+                self._put(shown)
+                if rest is None:
+                    return
+                self._inside = False
+                self._label = self._key = ""
+                self._after_document = True
+                text = rest
+                continue
+            if self._after_document:
+                # The line end of a document is none of the text after it.
+                text = text.lstrip(" \t\r")
+                self._after_document = not text
+                text = text.removeprefix("\n")
+                continue
+            at = 0
+            while first := _FIRST.search(text, at):
+                self._put(text[at : first.start()])
+                at = first.end()
+                if first[0][0] == "<" and not first[0].endswith("/>"):
+                    self._inside = True
+                    break
+            else:
+                self._put(text[at:])
+                return
+            self._after_document = False
+            text = text[at:]
+
+    def _put(self, text: str) -> None:
+        """Give text, with the prefix of its log before each line that came from a document."""
+        if not text:
+            return
+        text = text.replace("\r\n", "\n")
+        if self._label:
+            lines = text.split("\n")
+            label = self._label
+            text = "\n".join(
+                label + line if line and (at or self._at_line_start) else line
+                for at, line in enumerate(lines)
+            )
+            if not self._inside:
+                self._label = ""
+        self._out.append(text)
+        self._at_line_start = text.endswith("\n")
+
+
+class _Document:
+    """The inside of ``<Objs>``: records, and text of other programs between them."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._verbose = verbose
+        self._held = ""
+        self._resume: tuple[int, int] | None = None
+        """Where to go on looking for the end of a record, and how deep that is."""
+        self._open = False
+        """Whether the last text had no line end."""
+        self._is_foreign = False
+        """Whether it was text of another program."""
+
+    def feed(self, text: str) -> tuple[str, str | None]:
+        """The readable text, and what follows the end of the document once that has come."""
+        self._held += text
+        shown: list[str] = []
+        while self._held:
+            at = self._held.find("<")
+            if at < 0:
+                self._foreign(self._held, shown)
+                self._held = ""
+                break
+            step = self._at_tag(at, shown)
+            if step is None:
+                break
+            if step:
+                rest, self._held = self._held, ""
+                self._close(shown)
+                return "".join(shown), rest
+        return "".join(shown), None
+
+    def _at_tag(self, at: int, shown: list[str]) -> bool | None:
+        """Handle what begins at ``at``: True at the end of the document, None to wait."""
+        held = self._held
+        end = _END.match(held, at)
+        if end is not None:
+            self._foreign(held[:at], shown)
+            self._held = held[end.end() :]
+            return True
+        if found := _OBJS.match(held, at):
+            self._foreign(held[:at], shown)
+            self._held = held[found.end() :]
+            return False
+        if held.startswith("#< CLIXML", at - 1) and at:
+            self._foreign(held[: at - 1], shown)
+            self._held = held[at + len("< CLIXML") :]
+            return False
+        tag = _TAG.match(held, at)
+        if tag is None:
+            if ">" not in held[at + 1 : at + _TAG_LIMIT] and self._may_be_tag(held[at:]):
+                return None
+            self._foreign(held[: at + 1], shown)
+            self._held = held[at + 1 :]
+            return False
+        stop = self._item_end(tag)
+        if stop is None and len(held) - at < _ITEM_LIMIT:
+            return None
+        self._resume = None
+        self._foreign(held[:at], shown)
+        stop = len(held) if stop is None else stop
+        self._item(tag, held[tag.end() : stop], shown)
+        self._held = held[stop:]
+        return False
+
+    @staticmethod
+    def _may_be_tag(text: str) -> bool:
+        """Whether more text could make a tag of this."""
+        return len(text) < _TAG_LIMIT and re.match(r"</?[A-Za-z0-9]*(\s|$)", text) is not None
+
+    def _item_end(self, tag: re.Match[str]) -> int | None:
+        """The end of the element that ``tag`` begins; None when it has not come."""
+        if tag[3]:
+            return tag.end()
+        begin, depth = self._resume or (tag.end(), 1)
+        if tag[1] != "Obj":
+            at = self._held.find(f"</{tag[1]}>", begin)
+            self._resume = (max(len(self._held) - len(tag[1]) - 3, tag.end()), 1)
+            return None if at < 0 else at + len(tag[1]) + 3
+        for found in _OBJECT.finditer(self._held, begin):
+            begin = found.end()
+            depth += -1 if found[1] else 0 if found[2] else 1
+            if depth == 0:
+                return begin
+        self._resume = (begin, depth)
+        return None
+
+    def _item(self, tag: re.Match[str], body: str, shown: list[str]) -> None:
+        stream_found = _STREAM.search(tag[2])
+        stream = stream_found[1].casefold() if stream_found else "output"
+        if stream == "progress" or (stream in _DETAILS and not self._verbose):
+            return
+        if tag[1] == "Obj":
+            found = _TO_STRING.search(body) or _SIMPLE.search(body)
+            text = _plain(found[1]) if found else ""
+        else:
+            text = _plain(body.removesuffix(f"</{tag[1]}>"))
+        if stream == "error" and tag[1] == "S":
+            shown.append(text)
+            self._open = bool(text) and not text.endswith("\n")
+            self._is_foreign = False
+            return
+        self._close(shown)
+        if text or tag[1] == "S":
+            shown.append(_MARKS.get(stream, "") + text.removesuffix("\n") + "\n")
+
+    def _foreign(self, text: str, shown: list[str]) -> None:
+        """Text of another program; white space between records is none."""
+        if not text.strip():
+            if not self._open:
+                return
+            text = "\n" if "\n" in text else text if self._is_foreign else ""
+        text = text.replace("\r\n", "\n")
+        shown.append(text)
+        self._open = not text.endswith("\n")
+        self._is_foreign = self._open
+
+    def _close(self, shown: list[str]) -> None:
+        if self._open:
+            shown.append("\n")
+        self._open = False
+
+    def end(self) -> str:
+        """What was held when the stream ended: a record that was cut is shown as far as it came."""
+        held, self._held = self._held, ""
+        shown: list[str] = []
+        tag = _TAG.match(held)
+        if tag is not None:
+            cut = re.sub(r"(</?\w*|_x?[0-9A-Fa-f]{0,4})\Z", "", held[tag.end() :])
+            self._item(tag, cut, shown)
+        elif held and not re.match(r"</?\w*(\s[^<>]*)?\Z", held):
+            self._foreign(held, shown)
+        self._close(shown)
+        return "".join(shown)
+
+
+def _plain(text: str) -> str:
+    """The text of an element: line ends in it are those of a log that broke the line."""
+    text = text.replace("\r", "").replace("\n", "")
+    return unescape(html.unescape(text)).replace("\r\n", "\n")
