@@ -263,7 +263,7 @@ async def test_the_parameters_of_ws_man_reach_the_target(monkeypatch: pytest.Mon
         )
         assert "Other" in shown
         assert "secret" not in shown
-        first, second = run.machines.asked
+        first, second = sorted(run.machines.asked, key=lambda target: target.computer)
         assert (first.computer, second.computer) == ("a", "b")
         assert first.credential == Credential("Domain01\\User01", "secret")
         assert first.authentication == "negotiate-with-implicit-credential"
