@@ -7,8 +7,8 @@ from typing import Any
 from psremoting.console.calls import Call
 from psremoting.console.error_reports import CommandFailure, CommandNotFound
 from psremoting.console.helptext import examples_text, help_text, overview_text, parameters_text
+from psremoting.console.object_properties import CommandInfo
 from psremoting.console.printing import Formatted, list_text, table_text
-from psremoting.console.properties import CommandInfo
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.powershell.parameters import CommandTable
 from psremoting.powershell.wildcards import has_wildcards, matches

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from psremoting.console.calls import Call, Emit, StopScript
-from psremoting.console.commands import implementation
 from psremoting.console.error_reports import CommandNotFound
 from psremoting.console.helptext import help_text
+from psremoting.console.implementations import implementation
 from psremoting.console.parameter_types import as_text
 from psremoting.console.printing import Formatted
 from psremoting.console.tables import find_command

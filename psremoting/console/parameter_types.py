@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import psremoting.console.properties  # noqa: F401 (registers the properties of sessions)
+import psremoting.console.object_properties  # noqa: F401 (registers the properties of sessions)
 from psremoting.console.jobs import Job
 from psremoting.options import SessionOption
 from psremoting.powershell.binding_errors import BindingError

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from psremoting.console.jobs import Job
-from psremoting.console.properties import CommandInfo
+from psremoting.console.object_properties import CommandInfo
 from psremoting.console.surface import Surface
 from psremoting.options import SessionOption
 from psremoting.powershell.formatting import (

@@ -65,7 +65,7 @@ _ASSIGNMENTS = {
 }  # fmt: skip
 _KEYWORDS = {
     "if": "If", "exit": "Exit", "return": "Return", "throw": "Throw", "break": "Break",
-    "continue": "Continue", "function": "FunctionDefinition", "class": "TypeDefinition",
+    "continue": "Continue",
     "while": "While", "foreach": "ForEach", "data": "Data",
 }  # fmt: skip
 _QUOTES = {
@@ -102,6 +102,12 @@ def _using_inside(tree: Any) -> Any:
     if tree[0] == "variable":
         return ["using", tree]
     return [tree[0], _using_inside(tree[1]), *[theirs(each) for each in tree[2:]]]
+
+
+def _keyword(keyword: str) -> str:
+    """The class of a statement in the real tree."""
+    definitions = {"function": "FunctionDefinitionAst", "class": "TypeDefinitionAst"}
+    return definitions.get(keyword) or f"{_KEYWORDS.get(keyword, keyword)}StatementAst"
 
 
 def _operator(name: str) -> str:
@@ -164,7 +170,7 @@ class _Trees:
                     value = value[1][0]
                 return ["assign", _ASSIGNMENTS[node.operator], self.tree(node.target), value]
             case s.KeywordStatement():
-                return ["keyword", f"{_KEYWORDS.get(node.keyword, node.keyword)}StatementAst"]
+                return ["keyword", _keyword(node.keyword)]
         return None
 
     def _command(self, node: Any) -> list[Any] | None:
