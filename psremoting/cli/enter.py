@@ -75,10 +75,10 @@ def _enter(target: str, connecting: Connecting) -> int:
     from psremoting.shell.entering import enter as enter_session
     from psremoting.shell.entering import enter_error, open_console, terminal_restored
 
-    if target == "local":
+    embedded = None
+    if target == "local" and connecting.configuration_name is None:
         click.echo(_LOCAL, err=True)
-    configured = connecting.configuration_name is not None
-    embedded = start_embedded() if target == "local" and not configured else None
+        embedded = start_embedded()
     gc.freeze()
     gc.enable()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 import trio
 
@@ -159,3 +161,44 @@ class _Metadata(ShellServer):
         for each in range(3):
             self.say(e.PipelineOutput(pipeline_id=id, data=each))  # type: ignore[arg-type]
         await self.end(id)
+
+
+async def test_output_and_host_calls_are_shown_in_the_order_in_which_they_came(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """The server sends everything in one go, so that every task has a choice."""
+
+    def write(id: UUID, text: str) -> e.PipelineHostCall:
+        method = HostMethodId.WriteLine2
+        return e.PipelineHostCall(pipeline_id=id, call_id=-100, method=method, arguments=(text,))
+
+    async def mixed(server: FakeServer, event: e.CreatePipeline) -> None:
+        id = event.pipeline_id
+        for number in range(20):
+            server.say(e.PipelineOutput(pipeline_id=id, data=f"output {number}"))
+            server.say(write(id, f"call {number}"))
+
+    async with scene(mixed, "go", EndOfInput()) as stage:
+        await stage.shell.run()
+    wanted = [f"{kind} {number}" for number in range(20) for kind in ("output", "call")]
+    assert [line for line in stage.lines if line.split()[0] in ("output", "call")] == wanted
+
+
+async def test_input_that_ends_inside_a_command_is_an_error() -> None:
+    async def nothing(server: FakeServer, event: e.CreatePipeline) -> None:
+        raise AssertionError("it must not run")
+
+    async with scene(nothing, "if (1) {", "'x'", EndOfInput()) as stage:
+        assert await stage.shell.run() is Leaving.CUT_OFF
+    assert "The input ended inside a command, which was not run:" in stage.lines
+
+
+async def test_an_empty_line_in_a_text_belongs_to_it() -> None:
+    ran: list[str] = []
+
+    async def keep(server: FakeServer, event: e.CreatePipeline) -> None:
+        ran.append(event.powershell.history)
+
+    async with scene(keep, "@'", "a", "", "b", "'@", EndOfInput()) as stage:
+        await stage.shell.run()
+    assert ran == ["@'\na\n\nb\n'@"]
