@@ -13,7 +13,8 @@ __all__ = ["lone_exception", "unwrapped"]
 def lone_exception(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The only exception of a group that is no cancellation; the group when there are several.
 
-    A nursery wraps what leaves its block. Where its tasks never raise, the wrapping says nothing.
+    A nursery wraps the exceptions of its block and tasks; if its tasks never raise, the group adds
+    no information.
     """
     found = [error for error in _leaves(group) if not isinstance(error, trio.Cancelled)]
     return found[0] if len(found) == 1 else group

@@ -1,4 +1,4 @@
-"""One piece of work on many targets, so many at a time; one that fails disturbs no other."""
+"""One piece of work on many targets, a limited number at a time; failures stay separate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from psrp.commands import Command, PowerShell
 __all__ = ["THROTTLE", "Outcome", "fan_out", "invoke_on"]
 
 THROTTLE = 32
-"""How many targets are worked on at a time; PowerShell's ThrottleLimit."""
+"""The number of targets at a time; PowerShell's ThrottleLimit."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -27,12 +27,12 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[T, V]):
-    """What became of one target."""
+    """The result for one target."""
 
     target: T
     value: V | None = None
     error: PSRemotingError | None = None
-    """Why there is no value."""
+    """The reason if there is no value."""
 
 
 async def fan_out(
@@ -41,9 +41,9 @@ async def fan_out(
     *,
     throttle: int = THROTTLE,
 ) -> list[Outcome[T, V]]:
-    """Do ``work`` with every target; the outcomes stand in the order of the targets.
+    """Call ``work`` for every target; the outcomes have the order of the targets.
 
-    A PSRemotingError is an outcome; any other exception is a mistake and ends everything.
+    A PSRemotingError becomes an outcome; any other exception cancels all work.
     """
     every = list(targets)
     outcomes: list[Outcome[T, V] | None] = [None] * len(every)

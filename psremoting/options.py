@@ -1,4 +1,4 @@
-"""What New-PSSessionOption sets: times, limits and what the application is told.
+"""The options of New-PSSessionOption: times, limits and application arguments.
 
 The defaults are those of the *command* ``New-PSSessionOption``, which are not those of its
 class: no retries, and objects of any size (spec-notes/sessions.md). Times are seconds here;
@@ -19,22 +19,22 @@ __all__ = ["SessionOption"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOption:
-    """The options of one session. Raises ValueError for a time or a limit that cannot be."""
+    """The options of one session. Raises ValueError for an invalid time or limit."""
 
     open_timeout: float = 180.0
-    """From the first step to the runspace pool's Opened."""
+    """The limit for the opening, from the first step to Opened."""
     operation_timeout: float = 180.0
-    """For one answer of the transport or the pool; a command may run as long as it likes."""
+    """The limit for one answer of the transport or the pool; commands have none."""
     cancel_timeout: float = 60.0
-    """For the stop of a command, before it is given up."""
+    """The limit for stopping a command, which is closed then."""
     close_timeout: float = 60.0
-    """For the close of the session, before the transport is killed. PowerShell's is fixed."""
+    """The limit for closing the session; the transport is ended by force then."""
     idle_timeout: float | None = None
-    """How long a server keeps a disconnected session; None leaves it to the server."""
+    """Seconds for which a server keeps a disconnected session; None: the server's default."""
     max_received_data_size_per_command: int | None = None
-    """Bytes that one command may send; None is any number."""
+    """The limit in bytes for the data of one command; None: no limit."""
     max_received_object_size: int | None = None
-    """Bytes of one object; None is any number, but never more than the machine's own limit."""
+    """The limit in bytes for one object; None: that of the protocol machine."""
     max_connection_redirections: int = 5
     max_connection_retries: int = 0
     no_compression: bool | None = None
@@ -56,10 +56,10 @@ class SessionOption:
     culture: str | None = None
     ui_culture: str | None = None
     application_arguments: Mapping[str, Any] = field(default_factory=dict)
-    """For ``$PSSenderInfo.ApplicationArguments`` over there."""
+    """``$PSSenderInfo.ApplicationArguments`` at the server, beside PSVersionTable."""
     output_buffer: int = 10_000
-    """How many objects of one command wait for their reader before less is read. It is no
-    limit while anybody waits for something else of the session: that must come through."""
+    """Unread objects of one command at which less is read from the server. It is no limit
+    while a caller waits for something else of the session over the same stream."""
 
     def __post_init__(self) -> None:
         for name in ("open_timeout", "operation_timeout", "cancel_timeout", "close_timeout"):

@@ -4,8 +4,8 @@
         entry = await table.add("user@server", name="lab")
         assert table.find(name="lab") is entry
 
-A session stays open until it is removed or the table is closed, whoever enters it meanwhile.
-Numbers count on over the life of a table and are not given twice.
+A session stays open until it is removed or the table is closed, also when it is entered and left.
+Numbers are not used twice in the life of a table.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 COMPUTER_TYPE = "RemoteMachine"
 DEFAULT_CONFIGURATION = "DefaultShell"
-"""What the ConfigurationName column says where no configuration was asked for."""
+"""The ConfigurationName column if no configuration was asked for."""
 
 Opener = Callable[..., Any]
 """Called as `PSSession.connect` is; gives an asynchronous context manager."""
@@ -96,7 +96,7 @@ class SessionEntry:
     ) -> None:
         self.session = session
         self.target = target
-        """What was asked for; the same again opens another session there."""
+        """The target of the user; it opens another session to the same place."""
         self.id = id
         self.name = name
         self.configuration_name = configuration_name
@@ -221,8 +221,8 @@ class SessionTable:
     ) -> SessionEntry:
         """Open a session and keep it. ``more`` is for `PSSession.connect`.
 
-        ``id`` is a number that `new_id` gave, for those who open several at a time and want
-        them in order. Its name is Runspace and its number unless one is given. Raises
+        ``id`` is a number of `new_id`, for callers that open several sessions at a time and
+        want them in order. The default name is Runspace with the number. Raises
         PSRemotingError; a number is used up then as well.
         """
         number = self.new_id() if id is None else id

@@ -1,4 +1,4 @@
-"""A session that stays open between calls: a task of its own opens it, holds it and closes it."""
+"""A session that stays open between calls, in a task of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["HeldSession"]
 class HeldSession:
     """The block of `PSSession.connect`, entered by `open` and left by `close`.
 
-    ``connect`` gives that block.
+    ``connect`` returns that block.
     """
 
     def __init__(self, connect: Callable[[], AbstractAsyncContextManager[PSSession]]) -> None:
@@ -30,7 +30,7 @@ class HeldSession:
         self._error: Exception | None = None
 
     async def open(self, start: Callable[[Callable[[], Any]], object]) -> PSSession:
-        """Open it in a task that ``start`` starts. Raises what connecting raises."""
+        """Open the session in a task that ``start`` starts. Raises what connecting raises."""
         start(self._hold)
         try:
             await self._opened.wait()
@@ -43,7 +43,7 @@ class HeldSession:
         return self._session
 
     async def _hold(self) -> None:
-        """Never raises but what ends everything: it may be a system task."""
+        """Raise only BaseException: it may be a system task."""
         try:
             with self._scope:
                 async with self._connect() as session:
@@ -57,7 +57,7 @@ class HeldSession:
             self._over.set()
 
     async def close(self, *, at_once: bool = False) -> None:
-        """Wait until it is closed; ``at_once`` does not wait for the peer."""
+        """Close the session and wait for that; ``at_once`` does not wait for the peer."""
         self._wanted.set()
         if at_once:
             self._scope.cancel()

@@ -31,7 +31,7 @@ __all__ = ["Carrier", "PromptStyle", "Receiver"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptStyle:
-    """How an entered session shows its prompt. ``HostUtilities.cs``, GetRemotePrompt."""
+    """The prompt of an entered session. ``HostUtilities.cs``, GetRemotePrompt."""
 
     prefix: str = ""
     """Text before the prompt of the server, such as ``[server]: ``."""

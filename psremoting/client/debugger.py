@@ -41,7 +41,7 @@ _ACTION = "System.Management.Automation.DebuggerResumeAction"
 
 
 class ResumeAction(IntEnum):
-    """How a stopped script continues."""
+    """The way in which a stopped script continues."""
 
     Continue = 0
     StepInto = 1
@@ -70,13 +70,13 @@ def read_stop(event: e.UserEvent) -> Stop | None:
     if event.source_id != _STOP_EVENT:
         return None
     arguments = unwrap(event.arguments)
-    told = arguments[0] if isinstance(arguments, list) and arguments else None
-    if type(told) is not PSObject:
+    details = arguments[0] if isinstance(arguments, list) and arguments else None
+    if type(details) is not PSObject:
         return Stop()
-    points = unwrap(told.get("Breakpoints"))
+    points = unwrap(details.get("Breakpoints"))
     return Stop(
         breakpoints=tuple(_words(each) for each in points) if isinstance(points, list) else (),
-        position=_position(told),
+        position=_position(details),
     )
 
 
@@ -86,9 +86,9 @@ def _words(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _position(told: PSObject) -> str:
+def _position(details: PSObject) -> str:
     for name in ("SerializedInvocationInfo", "InvocationInfo"):
-        place = told.get(name)
+        place = details.get(name)
         if type(place) is not PSObject:
             continue
         for member in ("InvocationInfo_PositionMessage", "PositionMessage"):

@@ -1,7 +1,7 @@
-"""What PowerShell's own client says beside what it is asked to: for those who must not differ.
+"""The messages that PowerShell's own client sends of its own accord, for sessions that imitate it.
 
-The real client announces 2.4, tells its version table, and runs two debugger commands that a
-library does not need: one after every open, one before every Invoke-Command.
+The real client announces version 2.4, sends its version table, and runs two debugger commands that
+a library does not need: one after every open, one before every Invoke-Command.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COMPATIBLE = ("1.0", "2.0", "3.0", "4.0", "5.0", "5.1", "6.0", "7.0")
 
 
 def application_arguments(system: str) -> Dictionary:
-    """What ``$PSSenderInfo.ApplicationArguments`` has over there; ``system`` is the OS's name."""
+    """Return ``$PSSenderInfo.ApplicationArguments``; ``system`` is the name of the OS."""
     versions = ("System.Version[]", "System.Array", "System.Object")
     table = Dictionary(
         {
@@ -44,13 +44,13 @@ def application_arguments(system: str) -> Dictionary:
 
 
 def debug_mode() -> PowerShell:
-    """Runs after every open: breakpoints in local and remote scripts."""
+    """Return the command after every open: breakpoints in local and remote scripts."""
     mode = enum_object("System.Management.Automation.DebugModes", 6, "LocalScript, RemoteScript")
     return PowerShell.of(Command("__Set-PSDebugMode", parameters=(Parameter("Mode", mode),)))
 
 
 def breakpoint_mode() -> PowerShell:
-    """Runs before every command, nested: wait at a breakpoint that nobody handles."""
+    """Return the nested command before every Invoke-Command: wait at unhandled breakpoints."""
     kind = "System.Management.Automation.UnhandledBreakpointProcessingMode"
     mode = enum_object(kind, 2, "Wait")
     parameter = Parameter("UnhandledBreakpointMode", mode)

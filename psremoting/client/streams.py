@@ -1,4 +1,4 @@
-"""The streams of a remote command beside its output, and where objects came from."""
+"""The record streams of a remote command, and the notes about the origin of objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Record = ErrorRecord | InformationalRecord | InformationRecord | ProgressRecord
 
 
 class StreamKind(Enum):
-    """Which stream something was written to."""
+    """The streams of a command."""
 
     OUTPUT = "output"
     ERROR = "error"
@@ -38,12 +38,12 @@ RECORD_STREAMS: dict[type[e.Event], StreamKind] = {
     e.InformationRecordMessage: StreamKind.INFORMATION,
     e.ProgressRecordMessage: StreamKind.PROGRESS,
 }
-"""Message to stream."""
+"""The stream of each message."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Streams:
-    """What a command wrote beside its output, each stream in the order in which it came."""
+    """The records of a command, each stream in order of arrival."""
 
     error: list[ErrorRecord] = field(default_factory=list)
     warning: list[InformationalRecord] = field(default_factory=list)
@@ -53,20 +53,19 @@ class Streams:
     progress: list[ProgressRecord] = field(default_factory=list)
 
     def add(self, kind: StreamKind, record: Any) -> None:
-        """Raises AttributeError for `StreamKind.OUTPUT`, which is not kept here."""
+        """Add a record. Raises AttributeError for `StreamKind.OUTPUT`, which is not kept here."""
         getattr(self, kind.value).append(record)
 
 
 TAGS = ("PSComputerName", "RunspaceId", "PSShowComputerName")
-"""The notes that say where an object came from."""
+"""The notes about the origin of an object."""
 
 
 def tagged(value: Any, computer: str, runspace_id: UUID, *, show: bool = True) -> PSObject | None:
-    """``value`` with the notes that Invoke-Command adds to it: where it came from.
+    """Return a copy of ``value`` with the notes about its origin that Invoke-Command adds.
 
-    PSComputerName and RunspaceId replace what the server may have put there, so that it cannot
-    pass for another; PSShowComputerName only when it is not there. ``$null`` stays None. The
-    value itself is not changed.
+    PSComputerName and RunspaceId replace those of the server, so that it cannot pose as another;
+    PSShowComputerName is only added. ``$null`` stays None.
     """
     if value is None:
         return None

@@ -1,8 +1,7 @@
-"""The endpoint of this package for `psrp enter` without a target: a child that is forked before
-anything runs, over the real protocol.
+"""The endpoint for `psrp enter` without a target: a child that is forked before anything runs.
 
-A program of its own (`psremoting.targets.local_target`) would import once more what is here
-already, and a person would wait twice as long for the first prompt.
+It speaks the real protocol. A program of its own (`psremoting.targets.local_target`) would import
+everything a second time, and the first prompt would take twice as long.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ from sshsub.trio_stream import StreamWire
 __all__ = ["Embedded", "start_embedded"]
 
 _PATIENCE = 2.0
-"""Seconds in which a child whose client has gone ends by itself."""
+"""Seconds for the child to end after its client."""
 _STEP = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The child, and our end of the line to it."""
+    """The child and our end of the socket to it."""
 
     pid: int
     line: socket.socket
 
     def carrier(self, options: SessionOption) -> StreamCarrier:
-        """The way to it, for one session; it ends with it."""
+        """Return the carrier for one session; the child ends with it."""
 
         @asynccontextmanager
         async def connect(_: Callable[[str], None]) -> AsyncIterator[StreamWire]:
@@ -63,7 +62,7 @@ class Embedded:
 
 
 def start_embedded() -> Embedded | None:
-    """Fork the endpoint, before any thread or loop of this process; None where there is no fork."""
+    """Fork the endpoint, before this process has threads; None on systems without fork."""
     if not hasattr(os, "fork"):
         return None
     ours, theirs = socket.socketpair()
@@ -80,12 +79,12 @@ def start_embedded() -> Embedded | None:
     except Exception:
         traceback.print_exc()
     finally:
-        # Nothing of the parent's may run in here: no handler, no flush of what it has buffered.
+        # No exit handler and no buffer of the parent may be used here.
         os._exit(code)
 
 
 def _serve(line: socket.socket) -> int:
-    """In the child: serve one client. Ctrl+C and the terminal are the parent's."""
+    """Serve one client in the child. Ctrl+C and the terminal belong to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
@@ -103,7 +102,7 @@ def _serve(line: socket.socket) -> int:
 
 
 async def _end(pid: int) -> None:
-    """Wait for the child; end it when it does not end by itself."""
+    """Wait for the child; kill it if it does not end by itself."""
     with trio.move_on_after(_PATIENCE):
         while not _reaped(pid):
             await trio.sleep(_STEP)

@@ -1,4 +1,4 @@
-"""The lines that were typed, kept between runs."""
+"""The history of typed commands, kept between runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SENSITIVE = re.compile(
 
 
 def history_path() -> Path:
-    """Under XDG_STATE_HOME, where programs keep what outlives them but is no configuration."""
+    """Return the path of the history, under XDG_STATE_HOME."""
     base = os.environ.get("XDG_STATE_HOME", "")
     state = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state"
     return state / "psremoting" / "history"
 
 
 class _Kept(FileHistory):
-    """A file that only its owner reads, and that gets no line that may hold a secret."""
+    """A history file without commands that may contain secrets."""
 
     def store_string(self, string: str) -> None:
         if _SENSITIVE.search(string):
@@ -36,7 +36,7 @@ class _Kept(FileHistory):
 
 
 def open_history(path: Path | None = None) -> History:
-    """The history in ``path`` (`history_path` by default), in memory when it cannot be kept."""
+    """Open the history in ``path`` (default: `history_path`); in memory if that fails."""
     path = path or history_path()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -18,10 +18,10 @@ __all__ = ["Screen"]
 
 
 class Screen:
-    """Writes to ``stream``. ``terminal`` says that it is one that understands sequences,
+    """Writes to ``stream``. ``terminal`` is true if it understands escape sequences,
     ``colours`` that they may be shown.
 
-    When nobody can read any more (the window was closed, the pipe's reader has gone) writing
+    When the window or the reading end of the pipe is closed, writing
     does nothing, and `on_gone` is called once.
     """
 
@@ -53,7 +53,7 @@ class Screen:
     # -- text
 
     def write(self, text: str, foreground: int = -1, background: int = -1) -> None:
-        """Text from over there, or ours; made fit for the terminal."""
+        """Write text of the server or our own, without what the terminal must not get."""
         moves = self.terminal and not self.still and self._above is None
         text = displayable(text, colours=self.colours, moves=moves)
         if not text:
