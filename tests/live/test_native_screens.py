@@ -1,0 +1,85 @@
+"""Enter-PSSession of the native WS-Man client: the screens at `psrp serve` and at the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.endpoint.served_wsman import serving
+from tests.live import powershell, wsman_peers
+from tests.live.peers import Hosts
+from tests.live.screens import _LOCAL, PROMPT, Pair, Step, _Terminal
+from tests.live.wsman_peers import PASSWORD, USER, WSManServer
+
+TIME_LIMIT = 300
+
+
+def _entered(hosts: Hosts, name: str, port: int) -> _Terminal:
+    """The native client at the prompt of a session, in the folder of the root."""
+    program = wsman_peers.client_program()
+    assert program is not None
+    environment = powershell.environment(hosts.home)
+    terminal = _Terminal(
+        [program, "-NoProfile", "-NoLogo"], environment, hosts.folder / f"native-{name}"
+    )
+    terminal.wait_for(_LOCAL, "its local prompt")
+    commands = [
+        "Set-PSReadLineOption -PredictionSource None -HistorySaveStyle SaveNothing",
+        f"$c = [pscredential]::new('{USER}', (ConvertTo-SecureString '{PASSWORD}' -AsPlainText"
+        " -Force))",
+    ]
+    for command in commands:
+        terminal.written = ""
+        terminal.child.send(command + "\r")
+        size = len(command)
+        terminal.wait(
+            lambda n=size: len(terminal.written) > n and terminal.is_at(_LOCAL),  # type: ignore[misc]
+            "a prompt",
+        )
+    terminal.child.send(
+        f"Enter-PSSession -ComputerName localhost -Port {port} -Authentication Negotiate"
+        " -Credential $c\r"
+    )
+    terminal.wait_for(PROMPT, "the first prompt")
+    terminal.written = ""
+    terminal.child.send("Set-Location /; Clear-Host\r")
+    terminal.wait(lambda: terminal.is_at(r"\[localhost\]: PS />"), "the prompt of the root")
+    terminal.clear()
+    return terminal
+
+
+@pytest.fixture(scope="module")
+def pair(
+    hosts: Hosts, wsman_server: WSManServer, pwsh: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    folder: Path = tmp_path_factory.mktemp("served")
+    with serving(folder, "--process", f"{pwsh} -s -NoLogo -NoProfile") as endpoint:
+        terminals: list[_Terminal] = []
+        try:
+            terminals.append(_entered(hosts, "plugin", wsman_server.http))
+            terminals.append(_entered(hosts, "ours", endpoint.http))
+            yield Pair(*terminals)
+        finally:
+            for each in terminals:
+                each.kill()
+
+
+def test_an_entered_session_looks_as_at_the_plugin(pair: Pair) -> None:
+    pair.play(
+        [
+            "",
+            "1..3",
+            "[pscustomobject]@{ a = 1; b = 'two' }",
+            "Write-Warning w",
+            "Write-Error e",
+            "Get-Item /nope",
+            "throw 'boom'",
+            "Write-Host h -ForegroundColor Green",
+            Step("Read-Host Name\r", r"Name:.*"),
+            Step("bob\r"),
+            Step("Start-Sleep 60\r", "", shows=r".*Start-Sleep 60"),
+            Step("\x03"),
+        ]
+    )
