@@ -1,4 +1,4 @@
-"""`psrp` with no command, `psrp -c TEXT`, and PowerShell's commands by their own names."""
+"""`psrp` without a command, `psrp -c TEXT`, and PowerShell's commands by name."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _NAMED = re.compile(r"-([A-Za-z][A-Za-z]*)(?::(.*))?", re.DOTALL)
 
 
 def open_console() -> int:
-    """The local prompt; the exit code."""
+    """Run the local prompt; return the exit code."""
     from psremoting.console.prompt import open_prompt
 
     return _run(open_prompt)
 
 
 def run_text(text: str) -> int:
-    """Run a text of the local prompt; the exit code."""
+    """Run ``text`` at the local prompt; return the exit code."""
 
     async def work(workspace: Workspace) -> None:
         from psremoting.console.interpreter import run_text as run
@@ -51,11 +51,11 @@ def _once(work: Callable[[Workspace], Awaitable[None]]) -> int:
     async def live() -> int:
         from psremoting.console.prompt import run_once
 
-        async def told(workspace: Workspace) -> None:
+        async def with_normal_view(workspace: Workspace) -> None:
             workspace.set_variable("ErrorView", "NormalView")
             await work(workspace)
 
-        return await run_once(told)
+        return await run_once(with_normal_view)
 
     return _run(live)
 
@@ -79,8 +79,11 @@ _INSTEAD = (
 
 
 class Cmdlet(click.Command):
-    """One command of the local prompt on psrp's own command line. Its parameters are spelled as
-    in PowerShell or in kebab-case: -HostName, -HostName:x, --host-name, --host-name=x."""
+    """A command of the local prompt as a command of psrp.
+
+    Its parameters are spelled as in PowerShell or in kebab-case: -HostName, -HostName:x,
+    --host-name, --host-name=x.
+    """
 
     def __init__(self, table: CommandTable) -> None:
         super().__init__(table.name, callback=None, help=table.synopsis, add_help_option=False)
@@ -118,14 +121,17 @@ class Cmdlet(click.Command):
 
 
 def cmdlet(name: str) -> Cmdlet | None:
-    """The command with this name or alias of PowerShell's, in any case."""
+    """Return the command with this name or alias, ignoring case; None if there is none."""
     table = find_command(name)
     return None if table is None else Cmdlet(table)
 
 
 def given_of(table: CommandTable, words: list[str]) -> list[Given]:
-    """The words of a command line as arguments. Hashtables and script blocks are read; a value
-    with commas is several where the parameter takes several."""
+    """Return the words of a shell's command line as arguments.
+
+    Hashtables, script blocks and numbers are parsed; commas separate values if the parameter takes
+    several. Raises click.BadParameter.
+    """
     given: list[Given] = []
     several = False
     for word in words:

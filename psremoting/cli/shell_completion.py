@@ -1,4 +1,4 @@
-"""`psrp completion`, and what the shells are told to complete beyond the names of options."""
+"""`psrp completion`, and the completions of arguments for the shells."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def completion(shell: str) -> None:
     assert kind is not None
     main = click.get_current_context().find_root().command
     made = kind(main, {}, _PROGRAM, _VARIABLE)
-    # Not `source`: it asks the bash of this machine for its version, whoever the script is for.
+    # Not `source`: it requires the bash of this computer, but the script may be for another.
     click.echo((made.source_template % made.source_vars()).strip())
 
 
 def complete_command(
     commands: Mapping[str, str], cmdlets: Collection[str], incomplete: str
 ) -> list[CompletionItem]:
-    """psrp's own ``commands``, name to help. When none fits what is typed: those of PowerShell's
-    names that stand in ``cmdlets`` in lower case."""
+    """Complete the name of a command: one of ``commands`` (name to help), or if none fits, a
+    PowerShell command whose lower-case name is in ``cmdlets``."""
     from click.shell_completion import CompletionItem
 
     found = {name: text for name, text in commands.items() if name.startswith(incomplete)}
@@ -75,7 +75,7 @@ def complete_command(
 def complete_file(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """For parameters that are files without being checked by click."""
+    """Complete a file name, for parameters that click does not check."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
@@ -84,7 +84,7 @@ def complete_file(
 def complete_target(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Hosts that ssh knows, with the user that has been typed; and ``local``."""
+    """Complete a target: the hosts that ssh knows, after a user if one is typed, and ``local``."""
     from click.shell_completion import CompletionItem
 
     user, at, host = incomplete.rpartition("@")
@@ -95,7 +95,7 @@ def complete_target(
 
 
 def complete_parameter(table: CommandTable, incomplete: str) -> list[CompletionItem]:
-    """Parameters of one of PowerShell's commands, in its spelling or in kebab-case."""
+    """Complete a parameter of a PowerShell command, in its spelling or in kebab-case."""
     from click.shell_completion import CompletionItem
 
     kebab = incomplete.startswith("--")
@@ -113,7 +113,7 @@ def kebab_case(name: str) -> str:
 
 
 def known_hosts(folder: str) -> list[str]:
-    """The hosts that stand by name in ssh's ``config`` and ``known_hosts`` in ``folder``."""
+    """Return the names of the hosts in ssh's ``config`` and ``known_hosts`` in ``folder``."""
     names: dict[str, None] = {}
     for line in _lines(os.path.join(folder, "config")):
         key, *patterns = line.replace("=", " ", 1).split()
@@ -126,7 +126,7 @@ def known_hosts(folder: str) -> list[str]:
 
 
 def _is_name(text: str) -> bool:
-    """No pattern, no hash, no address with a port."""
+    """Return False for a pattern, a hash, and an address with a port."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*", text) is not None
 
 

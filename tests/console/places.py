@@ -1,4 +1,4 @@
-"""A place for the local prompt that is no terminal, and machines that are not there."""
+"""A surface of the local prompt without a terminal, and computers that do not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed next."""
+"""Completion at the local prompt."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def recorded_ids() -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An ssh that reaches nobody, and the home of the recording."""
+    """An ssh that refuses every connection, and the home folder of the recording."""
     program = tmp_path / "ssh"
     program.write_text(_NO_SUCH_MACHINE, encoding="ascii")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)

@@ -1,4 +1,4 @@
-"""The local prompt at a terminal: editing, sessions, Ctrl+C, and what stands on the screen."""
+"""The local prompt at a terminal: editing, sessions, Ctrl+C, and the screen."""
 
 from __future__ import annotations
 
