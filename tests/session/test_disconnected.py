@@ -1,0 +1,68 @@
+"""Sessions that outlive their connection, at our own endpoint over WS-Man."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from psremoting import PSSession, WSManTarget, parse_target, sessions_on
+from psremoting.credentials import Credential
+from psremoting.errors import PSRemotingError, SessionDisconnected
+from psrp.events import InvocationState
+from tests.endpoint.served_wsman import PASSWORD, USER, serving
+
+HOW: dict[str, Any] = {"credential": Credential(USER, PASSWORD), "authentication": "basic"}
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WSManTarget]:
+    with serving(tmp_path_factory.mktemp("wsman"), "--allow-unencrypted") as endpoint:
+        made = parse_target(f"http://127.0.0.1:{endpoint.http}")
+        assert isinstance(made, WSManTarget)
+        yield replace(made, allow_unencrypted=True)
+
+
+async def test_a_command_goes_on_while_its_session_is_disconnected(target: WSManTarget) -> None:
+    async with PSSession.connect(target, name="left", **HOW) as session:
+        invocation = await session.invoke("Get-Number 100000000")
+        assert await anext(invocation) == 1
+        await session.disconnect()
+        assert session.state == "Disconnected"
+        assert invocation.state is InvocationState.DISCONNECTED
+        with pytest.raises(SessionDisconnected):
+            await invocation.output()
+    (row,) = [each for each in await sessions_on(target, **HOW) if each.id == session.id]
+    assert (row.name, row.state, row.owner) == ("left", "Disconnected", USER)
+    async with PSSession.reconnect(target, row.id, **HOW) as again:
+        assert again.id == session.id
+        (command,) = await again.commands()
+        attached = await again.attach(command)
+        values = [await anext(attached) for _ in range(50)]
+        assert values == list(range(values[0], values[0] + 50))
+        await attached.stop()
+        assert (await again.run("Get-Number 2", check=True)).output == [1, 2]
+    assert again.state == "Closed"
+    assert row.id not in [each.id for each in await sessions_on(target, **HOW)]
+
+
+async def test_a_session_that_is_not_there_cannot_be_connected_to(target: WSManTarget) -> None:
+    with pytest.raises(PSRemotingError):
+        async with PSSession.reconnect(target, "00000000-0000-0000-0000-000000000001", **HOW):
+            raise AssertionError("it must not open")
+
+
+async def test_other_sessions_end_with_their_connection() -> None:
+    async with PSSession.connect("local") as session:
+        with pytest.raises(PSRemotingError, match="sessions over Process end with"):
+            await session.disconnect()
+        assert (await session.run("Get-Number 1")).output == [1]
+    with pytest.raises(PSRemotingError, match="only servers over WS-Man keep sessions"):
+        await sessions_on("local")
+    with pytest.raises(PSRemotingError, match="only over WS-Man"):
+        PSSession.reconnect("local", session.id)
+    with pytest.raises(PSRemotingError, match="are for targets over WS-Man"):
+        async with PSSession.connect("local", **HOW):
+            raise AssertionError("it must not open")
