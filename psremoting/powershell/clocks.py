@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 from psrp.clixml import DateTime, DateTimeKind, TimeSpan
 
@@ -12,13 +13,12 @@ __all__ = ["parse_datetime", "parse_timespan"]
 _LONGEST = 100
 _SECOND = 10**7
 _DAY = 24 * 3600 * _SECOND
-_SPAN = re.compile(
+_SPAN = (
     r"(?P<minus>-)?(?:(?P<alone>\d{1,8})|"
     r"(?:(?P<days>\d{1,8})(?:\.|:(?=\d+:\d+:)))?(?P<hours>\d{1,8}):(?P<minutes>\d{1,8})"
-    r"(?::(?P<seconds>\d{1,8})(?:\.(?P<parts>\d{1,7}))?)?)",
-    re.ASCII,
+    r"(?::(?P<seconds>\d{1,8})(?:\.(?P<parts>\d{1,7}))?)?)"
 )
-_SPAN_LIKE = re.compile(r"-?\d+(?:[:.]\d+)*", re.ASCII)
+_SPAN_LIKE = r"-?\d+(?:[:.]\d+)*"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONG = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
@@ -41,8 +41,17 @@ _DATES = (
     r"(?P<year>\d{4})",
 )
 _FLAGS = re.ASCII | re.IGNORECASE
-_WHOLE = tuple(re.compile(rf"{each}(?:(?:T|\s)\s*{_CLOCK})?", _FLAGS) for each in _DATES)
-_TIME = re.compile(_CLOCK, _FLAGS)
+
+
+@cache
+def _moments() -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of dates; they are compiled when the first text is read."""
+    return tuple(re.compile(rf"{each}(?:(?:T|\s)\s*{_CLOCK})?", _FLAGS) for each in _DATES)
+
+
+@cache
+def _time() -> re.Pattern[str]:
+    return re.compile(_CLOCK, _FLAGS)
 
 
 def parse_datetime(text: str, *, today: date | None = None) -> DateTime:
@@ -53,11 +62,11 @@ def parse_datetime(text: str, *, today: date | None = None) -> DateTime:
     """
     bare = text.strip()
     if bare and len(bare) <= _LONGEST:
-        for pattern in _WHOLE:
+        for pattern in _moments():
             found = pattern.fullmatch(bare)
             if found is not None:
                 return _moment(text, found, _date_of(text, found, today))
-        found = _TIME.fullmatch(bare)
+        found = _time().fullmatch(bare)
         if found is not None:
             return _moment(text, found, today or date.today())
         _refuse_word(text)
@@ -156,9 +165,9 @@ def _offset(zone: str) -> int:
 def parse_timespan(text: str) -> TimeSpan:
     """Read ``[-][d.]hh:mm[:ss[.fffffff]]``; a number alone is days. Raises ValueError."""
     bare = text.strip()
-    found = _SPAN.fullmatch(bare) if len(bare) <= _LONGEST else None
+    found = re.fullmatch(_SPAN, bare, re.ASCII) if len(bare) <= _LONGEST else None
     if found is None:
-        if _SPAN_LIKE.fullmatch(bare[:_LONGEST]) and "." not in bare:
+        if re.fullmatch(_SPAN_LIKE, bare[:_LONGEST], re.ASCII) and "." not in bare:
             raise _out_of_range(text)
         raise ValueError(f"String '{text[:_LONGEST]}' was not recognized as a valid TimeSpan.")
     hours, minutes, seconds = (int(found[name] or 0) for name in ("hours", "minutes", "seconds"))
