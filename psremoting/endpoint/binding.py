@@ -113,7 +113,7 @@ def bind_object(bound: Bound, item: Any) -> dict[str, Any]:
         made = binder.bind_input(bound.binding, item)
     except BindingError as error:
         failed = command_error(error)
-        if not any(each.secret for each in table.parameters):
+        if item is not None and not any(each.secret for each in table.parameters):
             failed.target = to_text(item, received=True)
             failed.target_type = "PSObject"
         raise failed from None

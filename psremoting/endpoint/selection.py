@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from psremoting.endpoint.binding import command_error
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.parameters import Input, Param
+from psremoting.powershell.binding_errors import BindingError
 from psremoting.powershell.measuring import Measurement
 from psremoting.powershell.object_commands import ObjectError, Selection
 
@@ -103,6 +105,16 @@ async def measure_object(
     }  # fmt: skip
     step = Measurement(property, [name for name, given in switches.items() if given])
     async for item in _objects(context, input, input_object):
+        if item is None:
+            await context.write_error(_null_input())
+            continue
         step.feed(item)
         await _write(context, [], step.errors)
     await _write(context, step.finish(), step.errors)
+
+
+def _null_input() -> CommandError:
+    """Return the error of a real endpoint, whose Measure-Object is a function around the cmdlet."""
+    return command_error(
+        BindingError("ParameterArgumentValidationErrorNullNotAllowed", "InputObject")
+    )

@@ -31,7 +31,7 @@ Answer = Callable[[e.PipelineHostCall], Any]
 
 @dataclass
 class Result:
-    """What came of one pipeline."""
+    """The outcome of one pipeline."""
 
     id: UUID
     events: list[e.Event] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def lines(self) -> list[str]:
-        """What was shown on the host by the calls with one text."""
+        """The texts of host calls, in their order."""
         return [call.arguments[-1] for call in self.of(e.PipelineHostCall) if call.arguments]
 
     @property

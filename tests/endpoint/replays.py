@@ -91,10 +91,10 @@ class Player:
             if one.sender == "server":
                 self.truth.take(one)
         self.said = Messages()
-        """What our server says."""
+        """The packets of our server."""
         self.acks: list[tuple[str, str]] = []
         self.lines: list[str] = []
-        """What is no packet."""
+        """The lines that are no packets."""
         self.targets = list(
             dict.fromkeys(
                 one.target

@@ -1,4 +1,4 @@
-"""What a client sends in the types that functions want."""
+"""Arguments become the types of a function's annotations."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ def new_desk() -> OutOfProcServer:
 
 @contextmanager
 def descriptors(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Where a server reads ``data`` and the end, where it writes, where that can be read."""
+    """Yield the descriptors where a server reads ``data``, where it writes, and where its output
+    is read."""
     server_in, client_out = os.pipe()
     client_in, server_out = os.pipe()
     for fd in (client_out, server_out):
@@ -73,7 +74,7 @@ def served(data: bytes) -> bytes:
 
 
 def acknowledged(answer: bytes) -> list[bytes]:
-    """What the packets' machine acknowledges whatever the scheduler makes of the commands."""
+    """Return the acknowledgements that do not depend on the scheduler."""
     return sorted(line for line in answer.splitlines() if line.startswith(ALWAYS))
 
 

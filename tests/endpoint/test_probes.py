@@ -1,4 +1,4 @@
-"""What a real server says to odd openings, and nothing else, is what the endpoint says.
+"""The endpoint answers odd openings as a real server does.
 
 The probes in which a pool opens run scripts, which this endpoint cannot; the machine plays them
 in `tests/psrp/test_recorded_conversations.py`.

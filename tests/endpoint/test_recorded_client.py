@@ -126,7 +126,7 @@ def calls(bodies: list[bytes]) -> list[tuple[Any, ...]]:
 
 
 def started(player: Player) -> dict[str, str]:
-    """What each pipeline of the recording runs, as far as it is one command."""
+    """Return the command of each pipeline of the recording that is a single command."""
     names: dict[str, str] = {}
     sent = type(player.said)()
     for one in player.recorded:

@@ -45,7 +45,7 @@ BOOLS = ["$true", "$false"]
 
 
 def ask(line: str) -> tuple[str, list[str]]:
-    """What is replaced, and by what; ``^`` is the cursor, else it stands at the end."""
+    """Return the replaced text and the replacements; ``^`` is the cursor, by default at the end."""
     text, mark, rest = line.partition("^")
     answer = complete(CATALOG, text + rest, len(text) if mark else None)
     start, length = answer["ReplacementIndex"], answer["ReplacementLength"]

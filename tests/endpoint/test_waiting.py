@@ -1,4 +1,4 @@
-"""What waits: pipelines for a runspace, and threads for an answer that may never come."""
+"""Pipelines wait for a runspace, and threads for an answer that may never come."""
 
 from __future__ import annotations
 

@@ -57,7 +57,6 @@ ACCEPTED: dict[str, str] = {
     "Test-Rest": "the client refuses the question; ours then names what is missing",
     "Get-Several | Select-Object -First 2": "our Select-Object has -First",
     "Get-Several": "a Python dict keeps its order, so it is an OrderedDictionary",
-    "Get-Several | Measure-Object": "open: null as input of Measure-Object",
 }
 
 
