@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -37,6 +38,7 @@ CYCLE = "(contains itself)"
 MASK = "********"
 """The text in place of a secret."""
 
+_CONTROLS = re.compile("[\x7f-\x9f]")
 _BIG_INTEGER = "System.Numerics.BigInteger"
 _REGEX = "System.Text.RegularExpressions.Regex"
 _TAGS = {"pscomputername", "runspaceid", "psshowcomputername"}
@@ -189,6 +191,13 @@ def dumps(value: Any, *, indent: int = 0, compact: bool = False) -> str:
     return "".join(pieces).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _quoted(value: Any) -> str:
+    """``value`` as JSON, with the controls escaped that JSON itself would leave in texts."""
+    return _CONTROLS.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)
+    )
+
+
 def _write(value: Any, pieces: list[str], line_end: str, step: str, compact: bool) -> None:
     if isinstance(value, Number):
         pieces.append(str.__str__(value))
@@ -197,7 +206,7 @@ def _write(value: Any, pieces: list[str], line_end: str, step: str, compact: boo
     elif isinstance(value, list) and value:
         _block("[]", value, pieces, line_end, step, compact)
     else:
-        pieces.append(json.dumps(value, ensure_ascii=False))
+        pieces.append(_quoted(value))
 
 
 def _block(
@@ -210,6 +219,6 @@ def _block(
         pieces.append((separator if at else "") + inner)
         if brackets == "{}":
             name, item = item
-            pieces.append(json.dumps(name, ensure_ascii=False) + (":" if compact else ": "))
+            pieces.append(_quoted(name) + (":" if compact else ": "))
         _write(item, pieces, inner, step, compact)
     pieces.append(line_end + brackets[1])

@@ -199,7 +199,7 @@ FORMATTED: tuple[tuple[int, str], ...] = (
     (80, "'text' | Format-Table"),
     (80, "'text',[pscustomobject]@{a=1} | Format-Table"),
     (80, "1,2 | Format-Wide"),
-    (80, "@{a=1;b=2} | Format-Table"),
+    (80, "[ordered]@{a=1;b=2} | Format-Table"),
     (80, "[version]'1.2' | Format-Table; [version]'1.3' | Format-List"),
     (80, "'before'; [version]'1.2' | Format-Table; 'after'; [pscustomobject]@{a=1}"),
     (60, "[pscustomobject]@{a=1;b=2} | Format-Table @{n='Label';e={$_.a * 2};align='center';"

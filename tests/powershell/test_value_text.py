@@ -94,7 +94,7 @@ def _steps(value: Any) -> int:
 
 
 def test_an_object_that_is_its_own_value_is_rendered() -> None:
-    """Statement: 37 bytes from a peer must not cost unbounded work."""
+    """37 bytes from a peer must not cost unbounded work."""
     value = loads('<Obj RefId="0"><Ref RefId="0"/></Obj>')
     assert _steps(value) < 5_000
 
