@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from psremoting.powershell.evaluation_errors import Unsupported
-from psremoting.powershell.script_commands import script_commands
 from psrp import events as e
 from psrp.clixml import PSObject
 from psrp.commands import Command, PipelineResultTypes, PowerShell
@@ -87,6 +85,10 @@ def line_pipeline(id: UUID, line: str) -> e.CreatePipeline:
     """Return the pipeline that runs ``line`` and shows its output."""
     if is_exit(line):
         line = EXIT
+    # Loaded with the first line: the prompt does not wait for it.
+    from psremoting.powershell.evaluation_errors import Unsupported
+    from psremoting.powershell.script_commands import script_commands
+
     try:
         statements = script_commands(line)
     except Unsupported:
