@@ -51,6 +51,10 @@ class ShellConfig:
     buffer_mode: str = ""
     """``Block``, ``Drop`` or empty; sent with Disconnect, Reconnect and Connect."""
     compress: bool = False
+    """Ask for xpress."""
+    pack_input: bool = False
+    """Pack what is sent, where that pays. Off, because PowerShell's provider on Linux loses the
+    session over packed input; stored blocks are read by every server."""
     utf_16: bool = False
     no_profile: bool = False
     retries: int = 5

@@ -336,7 +336,7 @@ class Shell:
             stream, data = target.take(self.requests.room)
             target.sending = True
             if self.config.compress:
-                data = xpress.compress(data)
+                data = xpress.compress(data, pack=self.config.pack_input)
             chunk = v.StreamData(name=STREAM_NAMES[stream], data=data, command_id=target.command_id)
             yield Attempt("Send", target, v.Send(streams=(chunk,)))
         receives = (

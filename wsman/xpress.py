@@ -160,12 +160,15 @@ def _copy(out: bytearray, offset: int, length: int, plain: int, start: int) -> N
 # -- packing
 
 
-def compress(data: bytes) -> bytes:
-    """Return the blocks of a Stream. A block that does not get smaller is stored."""
+def compress(data: bytes, *, pack: bool = True) -> bytes:
+    """Return the blocks of a Stream. A block that does not get smaller is stored.
+
+    Without ``pack`` all blocks are stored, which every server reads.
+    """
     parts: list[bytes] = []
     for at in range(0, len(data), BLOCK):
         block = data[at : at + BLOCK]
-        packed = _pack(block) if _pays(block) else block
+        packed = _pack(block) if pack and _pays(block) else block
         stored = packed if len(packed) < len(block) else block
         parts += (_HEADER.pack(len(block) - 1, len(stored) - 1), stored)
     return b"".join(parts)

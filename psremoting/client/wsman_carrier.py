@@ -12,7 +12,7 @@ import trio
 
 from psremoting import errors
 from psremoting.client.carrier import PromptStyle
-from psremoting.client.wsman_setup import connections, shell_config
+from psremoting.client.wsman_setup import check, connections, shell_config
 from psrp.sansio import Stream, TransportAct
 from wsman.errors import TransportFailure, WSManError
 from wsman.trio_client import ShellClient
@@ -78,6 +78,10 @@ class WSManCarrier:
 
     async def open(self, pool_id: UUID) -> None:
         await trio.lowlevel.checkpoint()
+        try:
+            check(self._target, self._options)
+        except WSManError as error:
+            raise translate(error, self.computer, opening=True) from error
         config = shell_config(self._target, pool_id, self._options, self._name)
         self._client = ShellClient(config, self._connections)
 

@@ -7,9 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 from psremoting import errors
-from wsman.auth import Authentication
+from wsman.auth import Authentication, CannotAuthenticate
 from wsman.auth import Credential as WSManCredential
-from wsman.auth_client import AuthOptions
+from wsman.auth_client import AuthOptions, ClientAuthenticator
+from wsman.errors import ACCESS_DENIED, TransportFailure
 from wsman.locations import Location
 from wsman.requests import ShellConfig
 from wsman.trio_client import SESSION_ID
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from psremoting.options import SessionOption
     from psremoting.wsman_target import WSManTarget
 
-__all__ = ["connections", "shell_config"]
+__all__ = ["check", "connections", "shell_config"]
 
 TRUSTED_HOSTS = "PSRP_TRUSTED_HOSTS"
 """Environment variable: patterns of hosts, separated by commas."""
@@ -73,6 +74,15 @@ def _proxy(target: WSManTarget, options: SessionOption) -> Proxy | None:
         authentication=Authentication(options.proxy_authentication),
         credential=_credential(options.proxy_credential),
     )
+
+
+def check(target: WSManTarget, options: SessionOption) -> None:
+    """Refuse what must not be tried, before anything is sent. Raises TransportFailure."""
+    try:
+        ClientAuthenticator(_auth(target, target.location, options), random=os.urandom)
+    except CannotAuthenticate as error:
+        code = error.code or ACCESS_DENIED
+        raise TransportFailure(str(error), code=code, final=True) from error
 
 
 def connections(target: WSManTarget, options: SessionOption) -> Connections:

@@ -17,6 +17,7 @@ from wsman.envelopes import Headers
 from wsman.errors import TransportFailure, WSManFault
 from wsman.requests import Request, ShellConfig
 from wsman.shell import Shell
+from wsman.xpress import compress, decompress
 
 A = TransportAct
 SHELL_ID = "76056A84-51DC-4F24-9262-CA2A55464B2B"
@@ -213,6 +214,20 @@ def test_no_envelope_is_larger_than_announced() -> None:
         sizes = [len(request.body) for request in peer.out]
         assert max(sizes) <= limit
         assert max(sizes) > limit * 0.95
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_streams_of_a_compressed_shell_are_blocks(pack: bool) -> None:
+    peer = Peer(compress=True, pack_input=pack)
+    peer.send(act=A.CREATE_POOL, data=b"first")
+    assert peer.envelope("Create").compression == "xpress"
+    peer.answer("Create", CREATED)
+    peer.send(data=b"word " * 1000)
+    (stream,) = peer.value("Send").streams
+    assert decompress(stream.data) == b"word " * 1000
+    assert (len(stream.data) < 1000) is pack
+    peer.answer("Receive", output(compress(b"answer " * 500)))
+    assert peer.events[-1] == ev.Received(target=None, data=b"answer " * 500)
 
 
 def test_large_envelopes_follow_the_servers_version() -> None:

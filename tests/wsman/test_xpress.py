@@ -94,6 +94,7 @@ def test_what_does_not_get_smaller_is_stored() -> None:
     short = b"a" * 265
     assert xpress.compress(short) == block(265, short)
     assert xpress.compress(b"") == b""
+    assert xpress.compress(b"a" * 300, pack=False) == block(300, b"a" * 300)
 
 
 @given(st.data())
