@@ -185,9 +185,15 @@ class Service:
             shell.scheduled = None
             due[shell] = None
         for shell in due:
-            if not shell.over:
-                shell.advance(now)
-            self._settle(shell)
+            try:
+                if not shell.over:
+                    shell.advance(now)
+            except Exception:
+                # Its work broke a promise: that costs this shell, and no other.
+                shell.over = True
+                raise
+            finally:
+                self._settle(shell)
 
     def _settle(self, shell: ServedShell) -> None:
         """Forget a shell that is over; see that the others are looked at in time."""

@@ -156,7 +156,10 @@ class WSManServer:
             with trio.move_on_at(self._sleeps_until):
                 await self._woken.wait()
             self._woken = trio.Event()
-            self._service.advance(trio.current_time())
+            try:
+                self._service.advance(trio.current_time())
+            except Exception as error:
+                self._report(f"a shell failed: {type(error).__name__}: {error}")
             self._flush()
 
     def _flush(self) -> None:
@@ -199,6 +202,9 @@ class WSManServer:
             pass
         except RemoteProtocolError as error:
             self._report(f"a connection was ended: {error}")
+        except Exception as error:
+            # A fault of our own costs the connection that met it, and no other.
+            self._report(f"a connection failed: {type(error).__name__}: {error}")
         finally:
             self._connections -= 1
             with trio.CancelScope(shield=True), trio.move_on_after(1):

@@ -41,6 +41,7 @@ def fail() -> None:
 
 
 COMMANDS = {"Wait-A": wait_a, "Get-Length": get_length, "Get-Text": get_text, "Get-Failure": fail}
+OTHER = {"Get-Other": lambda: "other"}
 
 
 @pytest.fixture(scope="module")

@@ -531,6 +531,35 @@ async def test_the_end_answers_who_waits(pem: Path) -> None:
         assert table.work.gone
 
 
+async def test_a_fault_of_the_host_costs_one_connection() -> None:
+    async with served() as table:
+        await (await Client.connect(table)).ask(v.Create(shell_id=SHELL))
+        broken = table.work
+        table.endpoint.open = lambda *_: 1 / 0  # type: ignore[assignment]
+        client = await Client.connect(table)
+        with pytest.raises(HttpError):
+            await client.ask(v.Create())
+        assert "ZeroDivisionError" in table.lines[-1]
+        del table.endpoint.open
+        other = await Client.connect(table)
+        assert (await other.ask(v.Create())).status == 200
+        poll = await Client.connect(table)
+        await poll.stream.send_all(
+            poll.http.request(
+                "/wsman",
+                (("Content-Type", SOAP), ("Authorization", basic())),
+                envelope(v.Receive()),
+            )
+        )
+        while not any(shell.waiting for shell in table.service.shells):
+            await trio.sleep(0.005)
+        broken.data_to_send = lambda *_: 1 / 0  # type: ignore[assignment,method-assign]
+        broken.link.wake()
+        while len(table.service.shells) > 1:
+            await trio.sleep(0.005)
+        assert (await other.ask(v.Create())).status == 200
+
+
 async def test_a_flood_of_requests_without_credentials_stays_bounded() -> None:
     async with served() as table:
 

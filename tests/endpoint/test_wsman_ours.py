@@ -1,0 +1,136 @@
+"""Our client at our endpoint, in every way to sign in."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from psremoting import SessionOption, sync
+from psremoting.credentials import Credential
+from psremoting.errors import PSRemotingError
+from psremoting.wsman_target import WSManTarget
+from tests.endpoint.served_wsman import PASSWORD, USER, Endpoint, serving, write_certificate
+from tests.endpoint.test_wsman_clients import _has_gssapi
+from tests.live import kdc as kerberos
+from wsman.certificates import client_certificate
+
+pytestmark = pytest.mark.xdist_group("wsman-ours")
+
+
+@pytest.fixture(scope="module")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kerberos.Kdc | None]:
+    if kerberos.why_not() or not _has_gssapi():
+        yield None
+        return
+    with kerberos.running(tmp_path_factory.mktemp("realm"), {USER: PASSWORD}) as running:
+        before = os.environ.get("KRB5_CONFIG")
+        os.environ["KRB5_CONFIG"] = str(running.config)
+        yield running
+        os.environ.pop("KRB5_CONFIG")
+        if before is not None:
+            os.environ["KRB5_CONFIG"] = before
+
+
+@pytest.fixture(scope="module")
+def endpoint(
+    realm: kerberos.Kdc | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
+    folder = tmp_path_factory.mktemp("served")
+    own = folder / "client.pem"
+    write_certificate(own, USER)
+    der = ssl.PEM_cert_to_DER_cert(own.read_text().partition("-----END PRIVATE KEY-----\n")[2])
+    shown = client_certificate([der])
+    assert shown is not None
+    (folder / "mappings").write_text(f"{USER} {shown.thumbprint} *@example.org *\n")
+    options = ["--functions", "tests.endpoint.test_wsman_clients:COMMANDS", "--allow-unencrypted"]
+    options += ["--client-ca", str(own), "--certificate-mapping", str(folder / "mappings")]
+    options += ["--configuration", "Other=functions:tests.endpoint.test_wsman_clients:OTHER"]
+    keytab = str(realm.keytab) if realm else ""
+    with serving(folder, *options, keytab=keytab) as made:
+        yield made
+
+
+def target(endpoint: Endpoint, way: str, tls: bool, **changes: Any) -> WSManTarget:
+    if way == "kerberos" and endpoint.process.args and "--keytab" not in endpoint.process.args:  # type: ignore[operator]
+        pytest.skip("no Kerberos here")
+    user = f"{USER}@{kerberos.REALM}" if way == "kerberos" else USER
+    values: dict[str, Any] = {
+        "computer_name": "localhost" if tls or way == "kerberos" else "127.0.0.1",
+        "port": endpoint.https if tls else endpoint.http,
+        "use_ssl": tls,
+        "credential": Credential(user, PASSWORD),
+        "authentication": way,
+        "allow_unencrypted": way == "basic",
+        "ca_file": str(endpoint.certificate) if tls else "",
+    }
+    if way == "certificate":
+        values |= {"credential": None, "certificate": str(endpoint.folder / "client.pem")}
+    return WSManTarget(**values | changes)
+
+
+WAYS = [
+    ("basic", False),
+    ("basic", True),
+    ("ntlm", False),
+    ("ntlm", True),
+    ("negotiate", False),
+    ("kerberos", False),
+    ("kerberos", True),
+    ("credssp", False),
+    ("certificate", True),
+]
+
+
+@pytest.mark.parametrize(("way", "tls"), WAYS)
+def test_commands_run(endpoint: Endpoint, way: str, tls: bool) -> None:
+    with sync.connect(target(endpoint, way, tls)) as session:
+        assert session.call("Get-Length", "y" * 100_000).output == [100_000]
+        assert session.call("Get-Text", 300_000).output == ["x" * 300_000]
+
+
+@pytest.mark.parametrize("no_compression", [False, True])
+def test_streams_are_compressed_or_not(endpoint: Endpoint, no_compression: bool) -> None:
+    options = SessionOption(no_compression=no_compression)
+    with sync.connect(target(endpoint, "ntlm", False), options=options) as session:
+        assert session.call("Get-Text", 200_000).output == ["x" * 200_000]
+
+
+def test_a_configuration_is_chosen_by_its_name(endpoint: Endpoint) -> None:
+    given = target(endpoint, "ntlm", False, configuration_name="other")
+    with sync.connect(given) as session:
+        assert session.call("Get-Other").output == ["other"]
+    unknown = target(endpoint, "ntlm", False, configuration_name="Nope")
+    with pytest.raises(PSRemotingError) as caught, sync.connect(unknown):
+        pass
+    assert "Nope" in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["basic", "ntlm", "negotiate"])
+def test_a_wrong_password_is_refused(endpoint: Endpoint, way: str) -> None:
+    given = target(endpoint, way, True, credential=Credential(USER, "wrong"))
+    with pytest.raises(PSRemotingError) as caught, sync.connect(given):
+        pass
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_server_that_is_gone_is_an_error_and_no_hang(tmp_path: Path) -> None:
+    options = ["--functions", "tests.endpoint.test_wsman_clients:COMMANDS"]
+    with serving(tmp_path, *options) as endpoint:
+        given = target(endpoint, "ntlm", False)
+        with sync.connect(given) as session:
+            assert session.call("Get-Length", "abc").output == [3]
+            endpoint.process.kill()
+            endpoint.process.wait()
+            try:
+                result = session.call("Get-Length", "abc")
+            except PSRemotingError as error:
+                told = str(error)
+            else:
+                told = repr(result)
+        assert "connect" in told
+        assert "127.0.0.1" in told
