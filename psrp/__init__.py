@@ -1,9 +1,9 @@
 """The PowerShell Remoting Protocol [MS-PSRP] as a library without I/O.
 
 `psrp.clixml` turns values into CLIXML and back, `psrp.fragments` cuts and joins messages,
-`psrp.messages` and `psrp.events` are the messages, and `Pool` is the machine that holds it all
-together, for a client and for a server. `psrp.strategies` (extra ``testing``) makes all of it
-for hypothesis.
+`psrp.messages` and `psrp.events` are the messages, and `Pool` is the machine that combines them,
+for a client and for a server. `psrp.strategies` (extra ``testing``) generates all of it for
+hypothesis.
 """
 
 from psrp.pool import Pool

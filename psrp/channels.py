@@ -46,7 +46,7 @@ class AnyTarget:
 
 
 ANY_TARGET: Final = AnyTarget()
-"""Stands for "whichever target is next", because None means the pool."""
+"""Means the target whose turn it is, because None means the pool."""
 
 
 class Channel:
@@ -93,7 +93,7 @@ class Channel:
         self.on_hold = False
         """No client is connected to receive messages of this target."""
         self.queued = False
-        """Whether the channel is in the queue of those that may have something to send."""
+        """True if the channel is in the queue of those that may have something to send."""
         self.parked_out = 0
         """Number of events that wait for the session key before they can be written."""
         self.parked_in = 0
@@ -114,7 +114,7 @@ class Channel:
             sent, received = received, sent
         ids = rpid.bytes_le + (target or ZERO_ID).bytes_le + UTF8_BOM
         self.output_prefix = pack("<II", DESTINATIONS[side.peer], sent) + ids
-        """What every message begins with that carries one value of the pipeline's data."""
+        """The start of every message with one value of the pipeline's data."""
         self.input_prefix = pack("<II", DESTINATIONS[side], received) + ids
 
     def __repr__(self) -> str:
@@ -127,12 +127,12 @@ class Channel:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to send, not even on hold."""
+        """True if there is nothing to send, not even on hold."""
         return not (self.acts or any(self.outgoing.values()))
 
     @property
     def can_send(self) -> bool:
-        """Whether `next_outgoing` has something."""
+        """True if `next_outgoing` has something."""
         return bool(self.acts) or (not self.on_hold and any(self.outgoing.values()))
 
     def restart_input(self, max_message: int) -> None:
@@ -228,7 +228,7 @@ class Channels:
             self.pipelines[channel.id] = channel
 
     def forget(self, channel: Channel) -> None:
-        """Remove a closed pipeline; what it has queued is still sent."""
+        """Remove a closed pipeline; its queued messages are still sent."""
         assert channel.id is not None
         if self.pipelines.pop(channel.id, None) is None:
             return
@@ -266,7 +266,7 @@ class Channels:
         self.enqueue(channel)
 
     def add_act(self, channel: Channel, act: TransportAct) -> None:
-        """Queue a step of the transport behind the messages of its target."""
+        """Queue a step of the transport after the messages of its target."""
         if channel.id is None:
             self._pool_acts.append(act)
         else:
@@ -302,7 +302,7 @@ class Channels:
     def next_outgoing(
         self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
     ) -> Outgoing | None:
-        """Return what leaves next, of one target or of whichever has its turn.
+        """Return what leaves next, of one target or of the one whose turn it is.
 
         Raises LocalProtocolError for a room that holds no fragment.
         """

@@ -1,4 +1,4 @@
-"""What a pipeline runs: statements of commands with parameters. [MS-PSRP] 2.2.3.11-2.2.3.13
+"""The commands of a pipeline: statements of commands with parameters. [MS-PSRP] 2.2.3.11-2.2.3.13
 
     script("Get-Date; 1..3")
     command("Get-ChildItem", "/tmp", Recurse=True) | command("Sort-Object", "Length")
@@ -94,7 +94,7 @@ class Command:
     merge_to_result: int = _NONE
     merge_previous_results: int = _NONE
     merge_error: int = _NONE
-    """From 2.2 on, like the next three; older peers are not told."""
+    """From 2.2 on, like the next three; not sent to older peers."""
     merge_warning: int = _NONE
     merge_verbose: int = _NONE
     merge_debug: int = _NONE
@@ -103,7 +103,7 @@ class Command:
     parameters: tuple[Parameter, ...] = ()
 
     def __str__(self) -> str:
-        """The command line in words, for people; it is not meant to be run."""
+        """The command line for display; it is not meant to be run."""
         words = [self.text, *(str(parameter) for parameter in self.parameters)]
         return " ".join(word for word in words if word)
 
@@ -113,9 +113,9 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerShell:
-    """What CREATE_PIPELINE runs. [MS-PSRP] 2.2.3.11
+    """The statements of CREATE_PIPELINE. [MS-PSRP] 2.2.3.11
 
-    ``history`` is the line for Get-History; the first command's text stands in for None.
+    ``history`` is the line for Get-History; None means the first command's text.
     """
 
     statements: tuple[tuple[Command, ...], ...]
@@ -125,7 +125,7 @@ class PowerShell:
 
     @classmethod
     def of(cls, *commands: Command) -> PowerShell:
-        """One statement of these commands."""
+        """Return one statement of these commands."""
         return cls(statements=(commands,))
 
     def __or__(self, other: Command | PowerShell) -> PowerShell:
@@ -135,12 +135,12 @@ class PowerShell:
         return replace(self, statements=(*self.statements[:-1], joined, *more[1:]))
 
     def then(self, other: Command | PowerShell) -> PowerShell:
-        """``other`` as a statement behind these; needs protocol 2.2."""
+        """Return the statements of both, those of ``other`` last; needs protocol 2.2."""
         more = ((other,),) if isinstance(other, Command) else other.statements
         return replace(self, statements=(*self.statements, *more))
 
     def __str__(self) -> str:
-        """The command line in words, for people; it is not meant to be run."""
+        """The command line for display; it is not meant to be run."""
         return "; ".join(
             " | ".join(str(command) for command in statement) for statement in self.statements
         )
@@ -153,7 +153,7 @@ def script(
     using: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> PowerShell:
-    """A pipeline of one script. ``using`` gives the values of its ``$using:`` expressions,
+    """Return a pipeline of one script. ``using`` gives the values of its ``$using:`` expressions,
     by source text (``"$using:name"`` or just ``"name"``)."""
     extra = () if using is None else (Parameter(USING, using_values(using)),)
     made = Command(
@@ -200,7 +200,7 @@ def using_values(values: Mapping[str, Any]) -> Dictionary:
 
 
 def _shown(value: Any) -> str:
-    """An argument in words; secrets and objects only by their kind."""
+    """Return an argument for display; secrets and objects by their type only."""
     if value is None:
         return "$null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""PSPrimitiveDictionary: what may stand in application arguments and private data.
+"""PSPrimitiveDictionary: the values of application arguments and private data.
 [MS-PSRP] 2.2.3.18, ``serialization.cs``.
 
 Keys are strings, values a fixed set of primitive types, dictionaries of the same kind, and
@@ -73,10 +73,10 @@ _ALLOWED = frozenset(
 
 
 def primitive_dictionary(values: Mapping[str, Any] | Dictionary) -> Dictionary:
-    """``values`` as a PSPrimitiveDictionary, with every mapping inside made one as well.
+    """Return ``values`` as a PSPrimitiveDictionary, and every mapping inside as well.
 
-    One that is a PSPrimitiveDictionary already is given back as it is. Raises
-    LocalProtocolError for a key that is no string and a value of a type that is not allowed.
+    A PSPrimitiveDictionary is returned unchanged. Raises LocalProtocolError for a key that is not
+    a string and for a value of a type that is not allowed.
     """
     return _dictionary(values, 0)
 
@@ -90,7 +90,7 @@ def _dictionary(values: Mapping[Any, Any] | Dictionary, depth: int) -> Dictionar
     for key, value in values.items():
         if not isinstance(key, str):
             kind = type(key).__name__
-            raise LocalProtocolError(f"a primitive dictionary has strings for keys, not {kind}")
+            raise LocalProtocolError(f"primitive dictionary: expected a string as key, got {kind}")
         made.add(key, _value(value, depth))
     return made
 
@@ -107,5 +107,5 @@ def _value(value: Any, depth: int) -> Any:
         raise LocalProtocolError("an integer of a primitive dictionary has at most 64 bits")
     if type(value) not in _ALLOWED:
         kind = type(value).__name__
-        raise LocalProtocolError(f"{kind} is not allowed in a primitive dictionary")
+        raise LocalProtocolError(f"cannot send {kind} in a primitive dictionary")
     return value

@@ -28,7 +28,7 @@ _SMA = "System.Management.Automation."
 
 
 class WireEnum(IntEnum):
-    """An enum of .NET. A member is a number with the name that PowerShell spells it with.
+    """An enum of .NET. A member is a number with PowerShell's name.
 
     A member whose Python name differs from PowerShell's has the latter as a second value:
     ``NOT_STARTED = 0, "NotStarted"``. `str` gives PowerShell's name.
@@ -37,7 +37,7 @@ class WireEnum(IntEnum):
     type_name: ClassVar[str]
     """The full name of the .NET type."""
     flags: ClassVar[bool]
-    """Whether the numbers are bits that can be combined."""
+    """True if the numbers are bits that can be combined."""
 
     def __new__(cls, number: int, label: str = "") -> WireEnum:
         member = int.__new__(cls, number)

@@ -1,9 +1,9 @@
-"""The PSRP messages, one class each, the same on both sides: what one peer hands to `send()`
-the other gets from `next_event()`.
+"""The PSRP messages, one class each, the same on both sides: the event that one peer passes to
+`send()` is the event that the other gets from `next_event()`.
 
-After the messages come the steps that PSRP leaves to its carrier (stop, close, disconnect ...).
-They are events as well, because the state machines turn on them. The last group never crosses
-the wire: it tells the caller what the machine met (`UnknownMessage`, `Ignored`, `Fault`).
+The second group are the steps that PSRP leaves to its transport (stop, close, disconnect ...).
+They are events as well, because they move the state machines. The last group is never sent: it
+reports irregularities to the caller (`UnknownMessage`, `Ignored`, `Fault`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Anything that a machine takes or gives. Equal are events of one class with equal fields."""
+    """The base of all events. Events are equal if their class and fields are equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class SessionCapability(Event):
     """SESSION_CAPABILITY, [MS-PSRP] 2.2.2.1."""
 
     protocol_version: str
-    """As announced, ``2.3``; compared by its text, for ``2.3.0.0`` is another version."""
+    """As announced, ``2.3``; compared as text: ``2.3.0.0`` is another version."""
     ps_version: str = PS_VERSION
     serialization_version: str = SERIALIZATION_VERSION
     time_zone: bytes | None = None
@@ -158,7 +158,7 @@ class SetMinRunspaces(Event):
 class RunspaceAvailability(Event):
     """RUNSPACE_AVAILABILITY, [MS-PSRP] 2.2.2.8: the answer to SET_MIN, SET_MAX, GET and RESET.
 
-    Which question it answers is told by ``call_id`` alone.
+    The ``call_id`` alone identifies the request that it answers.
     """
 
     call_id: int
@@ -257,7 +257,7 @@ class CreatePipeline(PipelineEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetCommandMetadata(PipelineEvent):
-    """GET_COMMAND_METADATA, [MS-PSRP] 2.2.2.14. None stands for a Nil member."""
+    """GET_COMMAND_METADATA, [MS-PSRP] 2.2.2.14. None means a Nil member."""
 
     names: tuple[str, ...] | None = None
     command_types: int = 271
@@ -366,17 +366,17 @@ class StopPowerShell(PipelineEvent):
     """Message 0x00041012: a stop inside the protocol. Clients use StopPipeline instead."""
 
 
-# -- steps of the carrier
+# -- steps of the transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopPipeline(PipelineEvent):
-    """The client asks to stop; from the server: that request was carried out."""
+    """The client requests a stop; from the server: it was carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePipeline(PipelineEvent):
-    """The client gives the pipeline up; from the server: it is gone."""
+    """The client closes the pipeline; from the server: it is closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,20 +391,20 @@ class ClosePool(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect(Event):
-    """The client leaves and the pool lives on; from the server: done."""
+    """The client disconnects and the pool continues; from the server: done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconnect(Event):
-    """The client that disconnected comes back; from the server: done."""
+    """The client that disconnected reconnects; from the server: done."""
 
 
-# -- what the machine tells its caller
+# -- reports to the caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownMessage(Event):
-    """A message of a type that nobody knows; the peer's conversation goes on."""
+    """A message of an unknown type; the conversation continues."""
 
     message_type: int
     pipeline_id: UUID | None = None
@@ -422,9 +422,9 @@ class Ignored(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Event):
-    """The peer broke a rule at the cost of one message or one pipeline; the pool lives on."""
+    """The peer broke a rule; one message or one pipeline is lost, the pool continues."""
 
     pipeline_id: UUID | None = None
     error: RemoteProtocolError
     answered: bool = False
-    """The peer was told by messages of the protocol; a carrier has nothing to add."""
+    """Messages of the protocol have told the peer; the carrier need not report the error."""

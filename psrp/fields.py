@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 ABSENT: Any = object()
-"""What a `FieldType` writes for a property that is left out."""
+"""The value that a `FieldType` writes to omit a property."""
 
 
 class FieldType(NamedTuple):

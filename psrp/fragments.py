@@ -1,4 +1,4 @@
-"""Messages are cut into fragments to travel, and put together again. [MS-PSRP] 2.2.4
+"""Fragmentation and reassembly of messages. [MS-PSRP] 2.2.4
 
 A fragment is a header of 21 bytes, big-endian, and a piece of one message::
 
@@ -41,7 +41,7 @@ MIN_FRAGMENT = HEADER_SIZE + 1
 """Bytes of the smallest fragment: a blob is never empty."""
 MAX_OBJECT_ID = (1 << 63) - 1
 DEFAULT_MAX_MESSAGE = 200 << 20
-"""The limit that a PowerShell client sets for one received object unless told otherwise."""
+"""The default limit of a PowerShell client for one received object, in bytes."""
 
 _START = 1
 _END = 2
@@ -51,20 +51,28 @@ _MAX_LENGTH = (1 << 31) - 1
 _SMALL = 512
 """Below this a piece is copied at once; above, a view of the received bytes is kept."""
 _GROWN = 1 << 16
-"""So long small pieces are gathered in one."""
+"""Small pieces are collected in one buffer up to this size."""
 
 _HEADER = Struct(">QQBI")
 _pack = _HEADER.pack
 _unpack_from = _HEADER.unpack_from
 
 
+def _too_small(room: int) -> LocalProtocolError:
+    return LocalProtocolError(
+        f"no fragment fits into {room} bytes; expected at least {MIN_FRAGMENT}"
+    )
+
+
 def _check(object_id: int, message: bytes, max_size: int) -> None:
     if max_size <= HEADER_SIZE:
-        raise LocalProtocolError(f"no fragment fits into {max_size} bytes; 22 is the least")
+        raise LocalProtocolError(
+            f"no fragment fits into {max_size} bytes; expected at least {MIN_FRAGMENT}"
+        )
     if not 0 < object_id <= MAX_OBJECT_ID:
-        raise LocalProtocolError(f"object id {object_id} is outside 1..2^63-1")
+        raise LocalProtocolError(f"expected an object id of 1..2^63-1, got {object_id}")
     if not message:
-        raise LocalProtocolError("an empty message cannot be sent: a blob is never empty")
+        raise LocalProtocolError("cannot send an empty message: a blob is never empty")
 
 
 def split(object_id: int, message: bytes, max_size: int) -> Iterator[bytes]:
@@ -87,10 +95,10 @@ def _fragments(object_id: int, message: bytes, step: int) -> Iterator[bytes]:
 
 
 class Fragmenter:
-    """A queue of messages that leaves as payloads of whole fragments.
+    """A queue of messages that are sent as payloads of whole fragments.
 
-    ``object_ids`` gives the id of each message when its first fragment leaves; one counter
-    may serve many queues, for ids need only be unique.
+    ``object_ids`` yields the id of each message when its first fragment is sent; one counter may
+    serve many queues, because ids need only be unique.
     """
 
     __slots__ = ("_messages", "_object_id", "_object_ids", "_pending", "_sent", "_sent_fragments")
@@ -104,23 +112,23 @@ class Fragmenter:
         self._sent_fragments = 0
 
     def __len__(self) -> int:
-        """How many messages have not left completely."""
+        """Number of messages that were not sent completely."""
         return len(self._messages)
 
     @property
     def pending(self) -> int:
-        """How many bytes of messages have not left, without the headers to come."""
+        """Bytes of messages that were not sent, without fragment headers."""
         return self._pending
 
     def add(self, message: bytes) -> None:
         """Queue one whole message. Raises LocalProtocolError for an empty one."""
         if not message:
-            raise LocalProtocolError("an empty message cannot be sent: a blob is never empty")
+            raise LocalProtocolError("cannot send an empty message: a blob is never empty")
         self._messages.append(message)
         self._pending += len(message)
 
     def clear(self) -> None:
-        """Forget what has not left; the peer drops a begun message at the next start."""
+        """Drop what was not sent; the peer drops an incomplete message at the next start."""
         self._messages.clear()
         self._pending = self._sent = self._sent_fragments = 0
 
@@ -132,14 +140,16 @@ class Fragmenter:
         return messages
 
     def next_payload(self, room: int) -> bytes:
-        """Whole fragments of the next messages, ``room`` bytes at most; empty when idle.
+        """Return whole fragments of the next messages, ``room`` bytes at most; empty when idle.
 
-        A message that fits into ``room`` is never cut: it waits for the next payload when
-        this one is too full. A larger one fills what is left and goes on in the next.
+        A message that fits into ``room`` is never cut: it waits for the next payload if this
+        one is too full. A larger one fills the rest and continues in the next payload.
         Raises LocalProtocolError for a room below 22 bytes.
         """
         if room <= HEADER_SIZE:
-            raise LocalProtocolError(f"no fragment fits into {room} bytes; 22 is the least")
+            raise LocalProtocolError(
+                f"no fragment fits into {room} bytes; expected at least {MIN_FRAGMENT}"
+            )
         parts: list[bytes | memoryview] = []
         append = parts.append
         messages = self._messages
@@ -182,15 +192,15 @@ class Fragmenter:
 
 
 class Defragmenter:
-    """Bytes of one stream in, whole messages out; how the bytes were cut never shows.
+    """Reassembles the messages of one stream from bytes that may be cut anywhere.
 
     ``max_message`` limits one message in bytes, the headers of its fragments counted as
-    PowerShell counts them; it is held against the declared lengths, before a body has come.
-    ``tolerate_leading_tail`` is for a stream that was connected again: fragments that
-    continue an object we never saw begin are dropped until the first start.
+    PowerShell counts them; it is checked against the declared lengths, before a body is kept.
+    ``tolerate_leading_tail`` is for a stream that was reconnected: fragments that continue an
+    unknown object are dropped until the first start.
 
     After `next_message` has returned a message, ``object_id``, ``fragment_count`` and
-    ``offset`` (where in the stream its first header began) tell about that one.
+    ``offset`` (the byte of the stream where its first header began) describe that message.
     ``dropped_fragments`` counts those that never became part of a message.
     """
 
@@ -247,12 +257,12 @@ class Defragmenter:
 
     @property
     def spoiled(self) -> bool:
-        """Whether the stream can never be read again: every call raises the same error."""
+        """True if the stream cannot be read any more: every call raises the same error."""
         return self._spoiled
 
     @property
     def consumed(self) -> int:
-        """Bytes of the stream that were used; what was received beyond is pending or lost."""
+        """Bytes of the stream that were used; further received bytes are pending or lost."""
         return self._base + self._at
 
     @property
@@ -266,7 +276,7 @@ class Defragmenter:
         return self._received
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Bytes from the peer, cut anywhere. After a spoiling error they are dropped."""
+        """Take bytes from the peer, cut anywhere. After a spoiling error they are dropped."""
         if self._spoiled:
             return
         if self._at == self._end and not self._more:
@@ -278,13 +288,13 @@ class Defragmenter:
             self._keep(data)
 
     def next_message(self) -> bytes | None:
-        """One message, or None until more bytes have come.
+        """Return one message, or None until more bytes are received.
 
         Raises FragmentError and LimitExceeded. After ``object-id-mismatch`` and
-        ``fragment-id-sequence`` the running object is gone and the next call goes on behind
-        the bad fragment; all other errors come again with every call.
+        ``fragment-id-sequence`` the running object is lost and the next call continues
+        after the bad fragment; all other errors are raised by every later call.
         """
-        # Most messages are one fragment that came whole: they are one slice of what came.
+        # Most messages are one whole fragment: they are one slice of the received bytes.
         at = self._at
         begin = at + HEADER_SIZE
         if begin < self._end and not self._parts:
@@ -306,7 +316,7 @@ class Defragmenter:
         return self._reassemble()
 
     def _reassemble(self) -> bytes | None:
-        # More than a bare header has to be there before PowerShell looks at it.
+        # PowerShell reads a header only when more than the header has been received.
         while self._gather(HEADER_SIZE + 1):
             object_id, fragment_id, flags, length = _unpack_from(self._data, self._at)
             object_id &= MAX_OBJECT_ID
@@ -341,9 +351,9 @@ class Defragmenter:
         return None
 
     def _follow(self) -> bool:
-        """Take what plainly continues the running object; whether its end was among it.
+        """Take regular fragments of the running object; True if its end was among them.
 
-        `_reassemble` deals with everything else, one fragment at a time.
+        `_reassemble` handles everything else, one fragment at a time.
         """
         data, at, end = self._data, self._at, self._end
         more, current, fragment_id, received = self._more, self._current, self._last, self._received
@@ -379,13 +389,13 @@ class Defragmenter:
         return ended
 
     def _gather(self, need: int) -> bool:
-        """Whether ``need`` bytes are there, in one piece."""
+        """True if ``need`` bytes are there, in one piece."""
         if self._end - self._at >= need:
             return True
         if self.pending < need:
             return False
-        # What is left of the old piece is shorter than one fragment, so this is linear. A piece
-        # that begins where the old one ends, as most do, is not copied.
+        # The rest of the old piece is shorter than one fragment, so that this is linear. A piece
+        # that begins at the end of the old one, as most do, is not copied.
         parts = [memoryview(self._data)[self._at :]] if self._at < self._end else []
         size = self._end - self._at
         while size < need:
@@ -401,7 +411,7 @@ class Defragmenter:
         return True
 
     def _keep(self, data: bytes | bytearray | memoryview) -> None:
-        """Put what came behind what waits; small pieces grow together."""
+        """Append received bytes, coalescing small pieces."""
         self._more_size += len(data)
         if len(data) > _SMALL:
             self._more.append(data if type(data) is bytes else bytes(data))
@@ -423,7 +433,7 @@ class Defragmenter:
         self._parts.clear()
 
     def _out_of_place(self, object_id: int, fragment_id: int, offset: int) -> FragmentError:
-        """Give up the running object: ``fragment_id`` does not continue it."""
+        """Drop the running object, because ``fragment_id`` does not continue it."""
         current, wanted = self._current, self._last + 1
         self.dropped_fragments += len(self._parts) + 1
         self._forget()
@@ -435,7 +445,7 @@ class Defragmenter:
         return FragmentError("fragment-id-sequence", text, offset)
 
     def _spoil(self, object_id: int, size: int, received: int) -> FragmentError | LimitExceeded:
-        """The header stays where it is, so nothing behind it can ever be read."""
+        """Fail for good: the header is not skipped, so that nothing after it can be read."""
         self._spoiled = True
         self._more.clear()
         self._more_size = 0
@@ -445,6 +455,6 @@ class Defragmenter:
         if object_id == 0:
             return FragmentError("object-id-zero", "fragment with object id 0", offset)
         if size > _MAX_LENGTH:
-            text = f"fragment of {size} bytes, header included; 2^31-1 is the most"
+            text = f"fragment of {size} bytes, header included; expected at most 2^31-1"
             return FragmentError("length-overflow", text, offset)
         return LimitExceeded("message with its fragment headers", received, self._max_message)

@@ -1,4 +1,4 @@
-"""Frozen data classes that cost a program nothing until it makes one.
+"""Frozen data classes without cost until the first instance is made.
 
 `dataclasses` compiles five functions for each frozen class when the class is defined, which was a
 fifth of the start of every server that sshd starts. Here all classes share one comparison, one
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class _Init:
-    """Stands in for an ``__init__`` until somebody asks for it."""
+    """Replaces an ``__init__`` until it is first used."""
 
     __slots__ = ("owner",)
 
@@ -112,7 +112,7 @@ else:
         """``dataclasses.dataclass(frozen=True, slots=True, kw_only=...)``.
 
         A field may have a default, but no ``default_factory``, and there is no
-        ``__post_init__``. What a class defines itself, it keeps.
+        ``__post_init__``. Methods that a class defines itself are kept.
         """
 
         def made(kind: type[_T]) -> type[_T]:

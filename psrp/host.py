@@ -1,6 +1,7 @@
-"""The client's host: what the client says about it, and how it guards it. The methods that
-a server may call are in `psrp.host_methods`, the values they carry in `psrp.host_values`; both
-are to be had from here. [MS-PSRP] 2.2.3.14, ``RemoteSessionCapability.cs``, ``RemoteHost.cs``.
+"""The client's host: its description in HostInfo, and safety measures before a request is shown.
+
+The methods that a server may call are in `psrp.host_methods`, their values in `psrp.host_values`;
+both are exported here. [MS-PSRP] 2.2.3.14, ``RemoteSessionCapability.cs``, ``RemoteHost.cs``.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ __all__ = [
     "write_result",
 ]
 
-# -- what the client says about its host
+# -- the description of the host
 
 _ORIGIN = Coordinates(0, 0)
 _SIZE = Size(80, 24)
@@ -71,9 +72,9 @@ _SIZE = Size(80, 24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostDefaultData:
-    """The state of the client's screen when the pool was opened; None where it is not known.
+    """The state of the client's screen when the pool was opened; None for what is unknown.
 
-    A server answers reads of the screen from here alone and never asks the client.
+    A server answers the getters of the screen from this alone, without host calls.
     """
 
     foreground_color: int | None = -1
@@ -106,11 +107,11 @@ _DEFAULT_TYPES = {4: int, 9: str, 1: int, 0: int, 2: Coordinates, 3: Coordinates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostInfo:
-    """What the client's host can do. [MS-PSRP] 2.2.3.14
+    """The abilities of the client's host. [MS-PSRP] 2.2.3.14
 
-    ``use_runspace_host`` in a pipeline means the pool's host; the calls still come to the
-    pipeline. A client that cannot answer should say that it has no host: a call that is never
-    answered blocks its pipeline for ever.
+    ``use_runspace_host`` in a pipeline means the pool's host; the calls still name the pipeline.
+    A client that cannot answer should declare that it has no host: a call without an answer
+    blocks its pipeline without limit.
     """
 
     is_host_null: bool = False
@@ -121,7 +122,7 @@ class HostInfo:
 
     @classmethod
     def null(cls, *, use_runspace_host: bool = True) -> HostInfo:
-        """No host of its own: that of the pool for a pipeline, none at all for a pool."""
+        """Return the absence of a host; a pipeline uses that of its pool then."""
         return cls(
             is_host_null=True,
             is_host_ui_null=True,
@@ -131,12 +132,12 @@ class HostInfo:
 
     @classmethod
     def full(cls, default_data: HostDefaultData | None = None) -> HostInfo:
-        """A host with a screen."""
+        """Return a host with a screen."""
         return cls(default_data=default_data or HostDefaultData())
 
 
 def write_host_info(info: HostInfo) -> PSObject:
-    """The HostInfo member of INIT_RUNSPACEPOOL and CREATE_PIPELINE."""
+    """Return the HostInfo member of INIT_RUNSPACEPOOL and CREATE_PIPELINE."""
     members: dict[str, Any] = {
         "_isHostUINull": info.is_host_ui_null,
         "_isHostRawUINull": info.is_host_raw_ui_null,
@@ -162,10 +163,10 @@ _FLAGS = {
 
 
 def read_host_info(value: Any, message: str) -> HostInfo:
-    """The HostInfo member of ``message``. Raises MessageError.
+    """Read the HostInfo member of ``message``. Raises MessageError.
 
-    Here alone names count exactly and a member that is not known is an error, as for the
-    real server; a flag that is absent is false.
+    Only here names are case-sensitive and an unknown member is an error, as at the real server;
+    an absent flag is false.
     """
     source = Properties(message, value)
     flags: dict[str, bool] = {}
@@ -191,16 +192,16 @@ def _read_default_data(source: Properties) -> HostDefaultData:
     return HostDefaultData(**found)
 
 
-# -- what a client does to a request before it asks its user
+# -- safety measures before a request is shown to the user
 
 
 class SecuredRequest(NamedTuple):
-    """A host call made safe to show: warnings to write first, then the call, unless refused."""
+    """A host call that is safe to show: warnings to write first, then the call unless refused."""
 
     arguments: tuple[Any, ...]
     warnings: tuple[str, ...] = ()
     refused: str | None = None
-    """Why the call is not carried out at all; to be answered with an error."""
+    """The reason for answering with an error instead of carrying the call out."""
 
 
 _DEFAULT_CAPTION = "powershell credential request"
@@ -209,11 +210,11 @@ _SECRET_TYPE = "System.Security.SecureString"
 
 
 def secure_request(method: int, arguments: tuple[Any, ...], computer_name: str) -> SecuredRequest:
-    """Mark what a remote computer asks for as coming from there (``RemoteHost.cs``).
+    """Mark a request of a remote computer as remote (``RemoteHost.cs``).
 
-    Requests for credentials get another caption and a warning in front of their message,
-    reading a secret line is announced, and reading the screen is refused: a script over there
-    must not pass for a program over here.
+    Requests for credentials get another caption and a warning before their message, reading a
+    secret line is announced, and reading the screen is refused, so that a remote script cannot
+    pass for a local program.
     """
     computer = computer_name.upper()
     if method in (HostMethodId.PromptForCredential1, HostMethodId.PromptForCredential2):

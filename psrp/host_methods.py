@@ -1,4 +1,4 @@
-"""The 56 methods of a host that a server may call, and the types of what they carry.
+"""The 56 methods of a host that a server may call, with the types of arguments and results.
 [MS-PSRP] 2.2.3.17, ``RemoteHostMethodInfo.cs``.
 
 A call carries call id, method number and arguments; its answer the same id and method and a
@@ -119,7 +119,7 @@ class HostMethodId(WireEnum, type_name="System.Management.Automation.Remoting.Re
 
 
 class HostMethod(NamedTuple):
-    """The method of the host that a number stands for, and the types of what it carries."""
+    """A method of the host, with the types of its arguments and its result."""
 
     name: str
     parameters: tuple[HostType, ...] = ()
@@ -201,13 +201,13 @@ METHODS: dict[int, HostMethod] = {
 
 
 def is_void(method: int) -> bool:
-    """Whether a method has no result; a number that nobody knows is taken to have one."""
+    """Return whether a method has no result; an unknown method is assumed to have one."""
     known = METHODS.get(method)
     return known is not None and known.void
 
 
 def write_arguments(method: int, arguments: tuple[Any, ...]) -> List:
-    """The ``mp`` of a call. Raises LocalProtocolError for arguments that do not fit."""
+    """Return the ``mp`` of a call. Raises LocalProtocolError for wrong arguments."""
     known = METHODS.get(method)
     if known is None:
         return List(arguments, ARRAY_LIST)
@@ -224,7 +224,7 @@ def write_arguments(method: int, arguments: tuple[Any, ...]) -> List:
 
 
 def read_arguments(method: int, items: list[Any]) -> tuple[Any, ...]:
-    """The arguments of a call; what cannot be read, and what is too much, stays as it came."""
+    """Return the arguments of a call; unreadable and surplus ones are returned unchanged."""
     known = METHODS.get(method)
     if known is None:
         return tuple(items)
@@ -236,7 +236,7 @@ def read_arguments(method: int, items: list[Any]) -> tuple[Any, ...]:
 
 
 def write_result(method: int, result: Any) -> Any:
-    """The ``mr`` of an answer; None leaves it out. LocalProtocolError when it does not fit."""
+    """Return the ``mr`` of an answer, None to omit it. Raises LocalProtocolError."""
     known = METHODS.get(method)
     if result is None or known is None:
         return result
@@ -246,6 +246,6 @@ def write_result(method: int, result: Any) -> Any:
 
 
 def read_result(method: int, value: Any) -> Any:
-    """The result in an answer; what cannot be read stays as it came."""
+    """Return the result of an answer; an unreadable one is returned unchanged."""
     known = METHODS.get(method)
     return value if known is None or known.result is None else known.result.read(value)

@@ -1,5 +1,5 @@
 """The values that host calls carry, as a host sees them. [MS-PSRP] 2.2.3.1-2.2.3.3,
-2.2.3.25-2.2.3.29; how they travel is in `psrp.host_types`.
+2.2.3.25-2.2.3.29; their wire format is in `psrp.host_types`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """A place on the screen, in cells from the top left."""
+    """A position on the screen, in cells from the top left."""
 
     x: int = 0
     y: int = 0
@@ -41,7 +41,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A part of the screen; all four edges belong to it."""
+    """A part of the screen, including all four edges."""
 
     left: int = 0
     top: int = 0

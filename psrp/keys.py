@@ -265,12 +265,12 @@ class KeyExchange:
 
     @property
     def plain(self) -> bool:
-        """Whether secure strings travel unencrypted."""
+        """True if secure strings travel unencrypted."""
         return self.version >= versions.PLAIN_SECRETS_SINCE
 
     @property
     def possible(self) -> bool:
-        """Whether our side has its half of the exchange."""
+        """True if our side has its half of the exchange."""
         mine = self._private_key if self._side is Side.CLIENT else self._session_key
         return mine is not None
 

@@ -3,7 +3,7 @@
     destination 4 · message type 4 · pool id 16 · pipeline id 16 · body
 
 Ids are GUIDs in .NET's byte order; the pipeline id is zero for the pool's messages. The body
-is one bare element behind a UTF-8 byte order mark, as PowerShell writes it; null is an empty
+is one bare element after a UTF-8 byte order mark, as PowerShell writes it; null is an empty
 body, never a ``<Nil/>``.
 
 `MESSAGES` holds everything there is to know about a message type: its event class, who may
@@ -61,7 +61,7 @@ _ZERO = ZERO_ID.bytes_le
 class MessageType(IntEnum):
     """The numbers of the messages. [MS-PSRP] 2.2.1
 
-    The bits say whom a message is routed to: session (0x00010000), pool (0x00020000) or
+    The bits give the target of a message: session (0x00010000), pool (0x00020000) or
     pipeline (0x00040000); CREATE_PIPELINE and GET_COMMAND_METADATA are of the pool's class
     although they name a pipeline.
     """
@@ -101,7 +101,7 @@ class MessageType(IntEnum):
 
 
 class Header(NamedTuple):
-    """The fields of a header. ``pid`` is None where the wire has zeros."""
+    """The fields of a header. ``pid`` is None for zeros on the wire."""
 
     destination: int
     message_type: int
@@ -192,19 +192,19 @@ _KNOWN: dict[int, MessageType] = {number.value: number for number in MessageType
 
 
 def type_of(event: e.Event) -> int:
-    """The MessageType of an event; 0 for what is no message."""
+    """Return the MessageType of an event; 0 for an event that is not a message."""
     if isinstance(event, (e.UnknownMessage, e.Ignored)):
         return event.message_type
     return _TYPES.get(type(event), 0)
 
 
 def type_name(message_type: int) -> str:
-    """The name of a message type, or its number for one that nobody knows."""
+    """Return the name of a message type, or its number for an unknown one."""
     return _NAMES.get(message_type) or f"message type 0x{message_type:08X}"
 
 
 def sender_of(message_type: int) -> Side | None:
-    """Who alone may send messages of a type; None for both, and for an unknown type."""
+    """Return the only side that sends a type; None for both, and for an unknown type."""
     message = MESSAGES.get(message_type)
     return None if message is None else message.sender
 
@@ -223,18 +223,17 @@ def _head(bit: int, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
 
 
 def prefix(receiver: Side, message_type: int, rpid: UUID, pid: UUID | None) -> bytes:
-    """The header of a message for ``receiver``."""
+    """Return the header of a message for ``receiver``."""
     return _head(DESTINATIONS[receiver], message_type, rpid, pid)
 
 
 def read_header(message: bytes, side: Side | None = None) -> Header:
-    """The header of a whole message. ``side`` is ours, when it has to be for us.
+    """Return the header of a whole message. ``side`` is the side that it has to be for.
 
-    Raises MessageError for less than 40 bytes, and for the wrong destination; of that only
-    our own bit counts.
+    Raises MessageError for less than 40 bytes, and for a destination without the bit of ``side``.
     """
     if len(message) < HEADER_SIZE:
-        raise MessageError("message", f"{len(message)} bytes are less than a header of 40")
+        raise MessageError("message", f"expected a header of 40 bytes, got {len(message)} bytes")
     destination, number, rpid, pid = _HEADER.unpack_from(message)
     if side is not None and not destination & DESTINATIONS[side]:
         text = f"destination {destination} is not the {side.value}"
@@ -254,10 +253,10 @@ def encode(
     seal: Callable[[str], str] | None = None,
     sender: Side | None = None,
 ) -> bytes:
-    """The whole message for a peer of protocol ``version``; ``seal`` closes SecureStrings.
+    """Return the whole message for a peer of ``version``; ``seal`` encrypts SecureStrings.
 
-    ``sender`` is us. It has to be given for SESSION_CAPABILITY, which both sides send; for the
-    others it is checked when given. Raises LocalProtocolError.
+    ``sender`` is our side. It is required for SESSION_CAPABILITY, which both sides send; for the
+    others it is checked if given. Raises LocalProtocolError.
     """
     message_type = _TYPES.get(type(event))
     if message_type is None:
@@ -282,7 +281,7 @@ def encode_body(
     version: ProtocolVersion = LATEST,
     seal: Callable[[str], str] | None = None,
 ) -> bytes:
-    """What stands behind the header: empty, or a byte order mark and one element."""
+    """Return the body without header: empty, or a byte order mark and one element."""
     message_type = _TYPES.get(type(event))
     if message_type is None:
         raise LocalProtocolError(f"{type(event).__name__} is not a message")
@@ -298,12 +297,12 @@ def decode_body(
     version: ProtocolVersion = LATEST,
     unseal: Callable[[str], str] | None = None,
 ) -> e.Event:
-    """The event of a body whose header was read. ``version`` is what was negotiated.
+    """Return the event of a body. ``version`` is the negotiated one.
 
-    Raises MessageError and ClixmlError. A type that nobody knows is an UnknownMessage.
+    Raises MessageError and ClixmlError. An unknown type is an UnknownMessage.
     """
     if message_type == _OUTPUT and body and pid is not None:
-        # By far the most messages of all; without the table they cost half.
+        # By far the most messages; without the table they cost half.
         data = loads(body[3:] if body[:3] == UTF8_BOM else body, unseal=unseal)
         if data is not None:
             return e.PipelineOutput(pipeline_id=pid, data=data)
@@ -316,7 +315,7 @@ def decode_body(
         plain = body[3:] if body[:3] == UTF8_BOM else body
         value = loads(plain, unseal=unseal)
         if value is None:
-            raise MessageError(name, "null is an empty body, never an element")
+            raise MessageError(name, "expected an empty body for null, got an element")
     return message.body.read(pid, name, value, version)
 
 
@@ -327,7 +326,7 @@ def decode(
     version: ProtocolVersion = LATEST,
     unseal: Callable[[str], str] | None = None,
 ) -> tuple[Header, e.Event]:
-    """A whole message: its header and its event. Raises RemoteProtocolError."""
+    """Return header and event of a whole message. Raises RemoteProtocolError."""
     header = read_header(message, side)
     body = message[HEADER_SIZE:]
     event = decode_body(header.message_type, header.pid, body, version=version, unseal=unseal)

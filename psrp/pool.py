@@ -138,7 +138,7 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool {self.id} of the {self.side.value}, {self.state.value}>"
 
-    # -- what is known of the pool
+    # -- the state of the pool
 
     @property
     def id(self) -> UUID | None:
@@ -172,12 +172,12 @@ class Pool:
 
     @property
     def application_arguments(self) -> object:
-        """What the client sent with INIT_RUNSPACEPOOL (server)."""
+        """The client's arguments in INIT_RUNSPACEPOOL (server)."""
         return self._context.application_arguments
 
     @property
     def application_private_data(self) -> object:
-        """What the server sent with APPLICATION_PRIVATE_DATA."""
+        """The server's APPLICATION_PRIVATE_DATA."""
         return self._context.application_private_data
 
     @property
@@ -323,7 +323,7 @@ class Pool:
     def act_failed(
         self, act: TransportAct, target: UUID | None = None, error: ErrorRecord | None = None
     ) -> None:
-        """Report that the carrier could not carry out a step (client). Events tell the effect.
+        """Report that the carrier could not carry out a step (client). Events report the effect.
 
         Creating or connecting the pool: the pool is BROKEN, and its pipelines have failed.
         Creating or connecting a pipeline: it has failed and is forgotten, so that it needs no
@@ -532,7 +532,7 @@ class Pool:
         return self._fault(channel, error)
 
     def _fault(self, channel: Channel, error: RemoteProtocolError) -> e.Event:
-        """Apply what a broken rule costs, see the top of this file, and return the `Fault`."""
+        """Apply the cost of a broken rule (see the top of this file) and return the `Fault`."""
         if self._serves:
             answered = self.state is PoolState.CLOSED
             return e.Fault(pipeline_id=channel.id, error=error, answered=answered)

@@ -1,4 +1,4 @@
-"""The data of one pool that its rules (`psrp.rules`) read and change, and how a message is queued.
+"""The data of one pool that its rules (`psrp.rules`) read and change, and the queueing of messages.
 
 A message that holds a SecureString cannot be written before the session key exists. It is parked
 whole: everything that follows it for the same target is parked too, and so are later messages
@@ -44,7 +44,7 @@ class ParkedMessage(NamedTuple):
 
 
 class PoolContext:
-    """One pool as its rules see it. The arguments are those of `psrp.Pool`."""
+    """One pool as its rules see it; the arguments are those of `psrp.Pool`."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class PoolContext:
 
     @property
     def serves(self) -> bool:
-        """Whether we are the server."""
+        """True if we are the server."""
         return self.side is Side.SERVER
 
     @property
@@ -136,7 +136,7 @@ class PoolContext:
         try:
             message = encode(event, rpid, version=version, seal=self.keys.seal, sender=side)
         except KeyMissing:
-            # Whatever else is wrong with the event has to be found now.
+            # Any other fault of the event has to be found now.
             encode(event, rpid, version=version, seal=_placeholder, sender=side)
             return None
         return None if wait else message

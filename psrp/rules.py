@@ -49,7 +49,7 @@ React: TypeAlias = Callable[[PoolContext, Channel, Any], "e.Event | None"]
 
 
 class Rule(NamedTuple):
-    """What belongs to one event class; see the top of this file."""
+    """The rules of one event class; see the top of this file."""
 
     check: Check | None = None
     sent: Check | None = None
@@ -474,7 +474,7 @@ def act_failed(
 def close_by_server(pool: PoolContext) -> None:
     """Close the pool from the server: RUNSPACEPOOL_STATE Closing, then Closed.
 
-    Before the client has announced its version there is nobody to send it to.
+    Before the client has announced its version nothing can be sent.
     """
     if pool.state is PoolState.BEFORE_OPEN:
         pool.machine.incident(Incident.RULE_BROKEN)
@@ -484,7 +484,7 @@ def close_by_server(pool: PoolContext) -> None:
 
 
 def server_violation(pool: PoolContext, event: e.Event, error: UnexpectedMessage) -> e.Event:
-    """Apply what a message out of state does to a server's pool. [ref] outofproc/probes"""
+    """Apply the effect of an out-of-state message on a server's pool. [ref] outofproc/probes"""
     if isinstance(event, e.SessionCapability) and pool.state is not PoolState.NEGOTIATION_SENT:
         close_by_server(pool)
     elif isinstance(event, e.InitRunspacePool) and pool.state is PoolState.BEFORE_OPEN:

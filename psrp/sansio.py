@@ -1,9 +1,8 @@
-"""What every machine of this project shares: whose fault an error is, the side we play, and
-the value that leaves a machine.
+"""The types that all machines share: errors, sides, streams, and the value for the carrier.
 
-Two rules hold everywhere. A mistake of our own caller is a `LocalProtocolError`, raised
-before anything has changed. A mistake of the peer is a `RemoteProtocolError`; no other
-type comes out of bytes that the peer chose.
+Two rules hold everywhere. A mistake of our caller is a `LocalProtocolError`, raised before
+anything has changed. A mistake of the peer is a `RemoteProtocolError`; no other exception type is
+raised for bytes of the peer.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ __all__ = [
 ]
 
 ZERO_ID = UUID(int=0)
-"""Stands on the wire where no pipeline, or no pool, is named."""
+"""The id on the wire that names no pipeline, or no pool."""
 
 UTF8_BOM = b"\xef\xbb\xbf"
 """The byte order mark before the body of a message and at the start of a text stream."""
@@ -42,9 +41,9 @@ class ProtocolError(Exception):
 
 
 class LocalProtocolError(ProtocolError):
-    """We were asked for something that is not legal now.
+    """Our caller asked for something that is not legal now.
 
-    Nothing was queued and the machine stands where it stood.
+    Nothing was queued and no state has changed.
     """
 
 
@@ -92,7 +91,7 @@ class ClixmlError(RemoteProtocolError):
     """A document is not CLIXML that PowerShell would read.
 
     ``path`` leads to the element (``/Obj/MS/I32[Count]``), ``offset`` is the character
-    of the decoded text where the trouble was noticed, or -1.
+    of the decoded text where the error was found, or -1.
     """
 
     def __init__(self, text: str, path: str = "", offset: int = -1) -> None:
@@ -115,12 +114,12 @@ class UnexpectedMessage(RemoteProtocolError):
 
 
 class Side(Enum):
-    """Who sends."""
+    """The side that sends."""
 
     CLIENT = "client"
     SERVER = "server"
 
-    # Members are unique, and Enum's own hash is a Python call: tables ask for it all the time.
+    # Members are unique, and Enum's own hash is a Python call that tables make all the time.
     __hash__ = object.__hash__
 
     @property
@@ -138,7 +137,7 @@ class Stream(Enum):
 
 
 class TransportAct(Enum):
-    """What PSRP leaves to its carrier: not messages, but steps of the transport."""
+    """The steps that PSRP leaves to its transport; they are not messages."""
 
     CREATE_POOL = "create pool"
     CREATE_PIPELINE = "create pipeline"
@@ -152,7 +151,7 @@ class TransportAct(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """What the carrier has to do next: an act, bytes to move, or an act that takes bytes along.
+    """The next task of the carrier: an act, bytes to move, or an act with its first bytes.
 
     CREATE_POOL, CREATE_PIPELINE and CONNECT carry the first bytes of their target (WS-Man puts
     them into creationXml, Arguments and connectXml); the other acts carry none.

@@ -1,9 +1,9 @@
-"""What may follow what: the states of a pool and of its pipelines, and every change of them.
+"""The legal order of events: the states of a pool and of its pipelines, and every change of them.
 
-A pool and each of its pipelines are state machines. A transition is selected by a trigger: (who
-sent it, what it was), where "what" is the class of an event or, when one value inside the event
-decides, the class and that value: ``(RunspacePoolStateMessage, RunspaceState.OPENED)``. What
-happens without a message is an `Incident`, which nobody sends. The tables do not depend on the
+A pool and each of its pipelines are state machines. A transition is selected by a trigger: sender
+and kind, where the kind is the class of an event or, if one value inside the event decides, the
+class and that value: ``(RunspacePoolStateMessage, RunspaceState.OPENED)``. A change without a
+message is an `Incident`, which has no sender. The tables do not depend on the
 side that we play. Two peers that hold the same tables and have seen the same messages agree on
 the state whenever nothing is in transit between them.
 
@@ -478,7 +478,7 @@ def trigger_kind(event: e.Event, table: Table[State]) -> TriggerKind:
 
 
 def next_state(table: Table[State], state: State, trigger: Trigger) -> State | None:
-    """Return the state that ``trigger`` leads to, or None where it is not legal."""
+    """Return the state after ``trigger``, or None if it is not legal."""
     return table[state].get(trigger)
 
 

@@ -41,7 +41,7 @@ INFORMATION_SINCE: ProtocolVersion = (2, 3)
 RESET_SINCE: ProtocolVersion = (2, 3)
 """RESET_RUNSPACE_STATE."""
 PLAIN_SECRETS_SINCE: ProtocolVersion = (2, 4)
-"""SecureStrings travel without encryption of their own; there is no session key."""
+"""SecureStrings are not encrypted by the protocol; there is no session key."""
 
 PS_VERSION = "2.0"
 SERIALIZATION_VERSION = "1.1.0.1"

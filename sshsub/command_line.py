@@ -1,8 +1,8 @@
-"""The command line of ``ssh`` for one target, and which host names may stand on it.
+"""The command line of ``ssh`` for one target, and the host names that it accepts.
 
     ssh [-F FILE] [-i KEY] [-l USER] [-p PORT] [-o NAME=VALUE]... -s HOST SUBSYSTEM
 
-OpenSSH keeps the first value it meets, so the flags in front beat the options. Everything is
+OpenSSH keeps the first value, so that the flags take precedence over the options. Everything is
 one argument of argv: nothing is quoted, no shell reads it. What ssh could take for an option is
 refused; spec-notes/ssh-command-line.md lists where that is stricter than PowerShell.
 """
@@ -39,7 +39,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class InvalidArgument(LocalProtocolError):
-    """A value that cannot stand on ssh's command line. ``argument`` is PowerShell's parameter."""
+    """A value that ssh's command line cannot have. ``argument`` is PowerShell's parameter."""
 
     error_id = "ParameterBindingFailed"
 
@@ -60,20 +60,20 @@ class InvalidHostName(InvalidArgument):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostName:
-    """What a ``-HostName`` text says: ``[user@]host[:port]``."""
+    """The parts of a ``-HostName`` text: ``[user@]host[:port]``."""
 
     host: str
     """Without brackets around an IPv6 address."""
     user_name: str = ""
     port: int = 0
-    """0 where the text has none."""
+    """0 if the text has none."""
 
 
 def is_host_name(name: str) -> bool:
-    """Whether .NET's Uri.CheckHostName takes it for a DNS name, IPv4 or IPv6 address.
+    """Return whether .NET's Uri.CheckHostName takes it for a DNS name, IPv4 or IPv6 address.
 
     Labels of 1 to 63 characters that begin with a letter or digit, and have underscores and
-    hyphens behind that; beyond ASCII any character that can be seen. One dot may end the name, and
+    hyphens after that; beyond ASCII any printable character. One dot may end the name, and
     may be an ideographic one. IPv6 with or without brackets.
     """
     if not name or len(name) > 255:
@@ -143,9 +143,9 @@ def ssh_arguments(
     options: Mapping[str, object] | None = None,
     config_file: str = "",
 ) -> list[str]:
-    """What stands behind ``ssh``. User and port inside ``host_name`` beat the parameters.
+    """Return the arguments of ``ssh``. User and port in ``host_name`` take precedence.
 
-    Port 0 leaves the port to ssh's configuration; the key file is not looked for here. Raises
+    Port 0 leaves the port to ssh's configuration; the key file is not opened here. Raises
     InvalidHostName, or InvalidArgument for the others.
     """
     target = parse_host_name(host_name)
@@ -155,7 +155,7 @@ def ssh_arguments(
         raise InvalidArgument("Port", f"{port} is not between 0 and 65535")
     subsystem = _checked("Subsystem", subsystem or DEFAULT_SUBSYSTEM)
     if subsystem.startswith("-"):
-        # ssh goes on looking for options behind the host.
+        # ssh also reads options after the host.
         raise InvalidArgument("Subsystem", f"{subsystem!r} looks like an option")
     arguments: list[str] = []
     if config_file:

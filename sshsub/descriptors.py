@@ -1,7 +1,7 @@
-"""Our own stdio, taken out of reach of what an engine runs.
+"""Protection of the protocol's stdio from the code that an engine runs.
 
-An engine runs other people's code: whatever that prints, reads or starts must not reach the
-protocol. So the real descriptors move away, and /dev/null stands at 0 and 1.
+Code of an engine that prints, reads or starts programs must not touch the protocol. So the real
+descriptors are moved, and 0 and 1 are /dev/null.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The PowerShell Direct handshake: what is said on a Hyper-V socket before the packets.
+"""The PowerShell Direct handshake on a Hyper-V socket, before the packets.
 
-A guest has two services. The *broker* takes the credentials and gives a token; a second socket,
-to the *session*, shows that token and carries packets from then on. Old guests know neither
+A guest has two services. The *broker* takes the credentials and returns a token; a second socket,
+to the *session*, sends that token and carries packets from then on. Old guests know neither
 versions nor tokens (*legacy*): their session socket begins with packets at once.
 
 Nothing on the wire says where a message ends: each side speaks only after the other, and one
@@ -61,7 +61,7 @@ class InvalidCredential(HandshakeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """Who enters the guest. Without a domain it is "localhost"."""
+    """The credential for the guest. Without a domain it is "localhost"."""
 
     user_name: str
     password: str = field(default="", repr=False)
@@ -70,7 +70,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """What the broker gave: a token, or the knowledge that it is an old one.
+    """The broker's answer: a token, or that the broker is an old one.
 
     ``legacy``: nothing was agreed on. Connect anew and begin `broker_client` with ``legacy``.
     """
@@ -81,7 +81,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """What a client asked a broker for, its credential checked."""
+    """A client's request to a broker, with its credential checked."""
 
     domain: str
     user_name: str
@@ -89,10 +89,10 @@ class Requested:
     legacy: bool = False
 
 
-# -- the machine: a script says bytes, and how to know the answer's end
+# -- the machine: a script yields bytes to send and the end of the answer
 
 Cut: TypeAlias = Callable[[bytes], int]
-"""How many bytes of the buffer are the message; 0 while it is not whole."""
+"""Returns the size of the first message in the buffer; 0 while it is incomplete."""
 Script: TypeAlias = Generator[tuple[bytes, Cut], bytes, Any]
 
 
@@ -138,27 +138,27 @@ class Handshake:
 
     @property
     def result(self) -> Any:
-        """What was agreed on. Raises LocalProtocolError before the end."""
+        """The result of the handshake. Raises LocalProtocolError before its end."""
         if not self.done:
             raise LocalProtocolError("the handshake is not done")
         return self._result
 
     @property
     def rest(self) -> bytes:
-        """Bytes of the peer behind the handshake: the first packets."""
+        """Bytes of the peer after the handshake: the first packets."""
         return self._buffer if self.done else b""
 
     def data_to_send(self) -> bytes:
-        """To be written at once and, so that messages stay apart, before the next read."""
+        """Return bytes to write at once, before the next read, so that messages stay separate."""
         data = b"".join(self._out)
         self._out.clear()
         return data
 
     def receive_data(self, data: bytes) -> None:
-        """What one read gave; ``b""`` is the end of the stream.
+        """Take the bytes of one read; ``b""`` is the end of the stream.
 
         Raises HandshakeError, InvalidCredential or LimitExceeded, and again on every later
-        call; what is to be sent then still tells the peer.
+        call; the bytes to send after that tell the peer.
         """
         if self._error is not None:
             raise self._error
@@ -173,7 +173,7 @@ class Handshake:
             raise HandshakeError("the stream ended in the middle of the handshake")
         self._buffer += data
         while not self.done:
-            # Some peers end their words with NUL.
+            # Some peers end their messages with NUL.
             word = self._cut not in (_utf16, _opening)
             text = self._buffer.lstrip(b"\0") if word else self._buffer
             if len(text) > self._max:

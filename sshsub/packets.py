@@ -3,14 +3,14 @@
     <Data Stream='Default' PSGuid='00000000-0000-0000-0000-000000000000'>BASE64</Data>
     <Command PSGuid='…' />        and CommandAck, DataAck, Signal, SignalAck, Close, CloseAck
 
-No specification has them; the truth is PowerShell (OutOfProcTransportManager.cs). Its reader is
-an XML reader in fragment mode, and this one answers like it: quotes of either kind, attributes
+They are not specified; PowerShell defines them (OutOfProcTransportManager.cs). Its reader is
+an XML reader in fragment mode, and this one behaves like it: quotes of either kind, attributes
 in either order, comments and processing instructions anywhere, several elements on a line;
 but no white space or text outside an element, no third attribute, no empty Data. Such a line
-ends a real server, after it has acted on what stood before the fault. So `read_line` is a
-generator that gives the good packets first and raises then.
+ends a real server, after it has handled the packets before the fault. So `read_line` is a
+generator that yields the good packets and raises then.
 
-What is not a packet at all (a banner, the last words of a server) is not judged here: see
+Lines that are not packets (a banner, a server's error text) are not handled here: see
 `error_text`, and spec-notes/out-of-process-packets.md.
 """
 
@@ -47,15 +47,15 @@ __all__ = [
 ]
 
 MAX_LINE = 16 << 20
-"""Bytes of a line. PowerShell sends 44 KB at most and takes more."""
+"""Bytes of a line. PowerShell sends 44 KB at most and accepts more."""
 
 ERROR_PREFIXES = ("__NamedPipeError__:", "__HyperVSocketError__:")
-"""What a server puts before an error text that goes out among the packets."""
+"""The prefixes of an error text among the packets."""
 _ERROR = re.compile("|".join(ERROR_PREFIXES).encode(), re.IGNORECASE)
 
 
 class PacketKind(Enum):
-    """The eight elements; all but DATA carry nothing but their target."""
+    """The eight elements; only DATA has more than a target."""
 
     DATA = "Data"
     DATA_ACK = "DataAck"
@@ -68,13 +68,13 @@ class PacketKind(Enum):
 
     @property
     def is_ack(self) -> bool:
-        """Only servers acknowledge."""
+        """True for an acknowledgement, which only servers send."""
         return self.value.endswith("Ack")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
-    """One element. ``stream`` and ``data`` mean something for DATA only."""
+    """One element. ``stream`` and ``data`` are for DATA only."""
 
     kind: PacketKind
     target: UUID | None = None
@@ -86,7 +86,7 @@ class Packet:
 class PacketError(RemoteProtocolError):
     """A line breaks a rule. ``rule`` is its short name, ``offset`` the byte of the line.
 
-    ``words`` are those of a real peer, where it has any: clients show them.
+    ``words`` is PowerShell's error text, where there is one.
     """
 
     def __init__(self, rule: str, words: str, offset: int) -> None:
@@ -97,7 +97,7 @@ class PacketError(RemoteProtocolError):
 
 
 def unknown_element(name: str) -> str:
-    """What a real peer says of an element that it does not take; of none at the end of input."""
+    """Return PowerShell's error for an unknown element, or for none at the end of input."""
     return (
         f'An unknown element "{name}" was received.'
         " This can happen if the remote process closed or ended abnormally."
@@ -134,18 +134,18 @@ _WHITE = b" \t\r\n"
 
 
 def write(packet: Packet) -> bytes:
-    r"""The line of a packet with its "\n", exactly as PowerShell writes it.
+    r"""Return the line of a packet with its "\n", exactly as PowerShell writes it.
 
     The single quotes matter: PowerShell's client looks for them to tell session from command.
-    Raises LocalProtocolError for what a real peer would die of.
+    Raises LocalProtocolError for packets that end a real peer.
     """
     name, target = packet.kind.value, packet.target or _NO_GUID
     if packet.kind is not PacketKind.DATA:
         if packet.data or packet.stream is not Stream.DEFAULT:
-            raise LocalProtocolError(f"a {name} packet carries no data and names no stream")
+            raise LocalProtocolError(f"{name}: unexpected data or stream")
         return f"<{name} PSGuid='{target}' />\n".encode()
     if not packet.data:
-        raise LocalProtocolError("a Data packet must not be empty: it ends a real peer")
+        raise LocalProtocolError("cannot send an empty Data packet: it ends a real peer")
     text = b64encode(packet.data)
     head = f"<Data Stream='{_STREAM_NAMES[packet.stream]}' PSGuid='{target}'>"
     return b"%b%b</Data>\n" % (head.encode(), text)
@@ -170,7 +170,7 @@ _GUID = re.compile(
 
 
 def read_line(line: bytes) -> Iterator[Packet]:
-    """The packets of one line without its end. Raises PacketError after the last good one."""
+    """Yield the packets of one line without its end. Raises PacketError after the last good one."""
     plain = _plain(line)
     if plain is not None:
         yield plain
@@ -185,7 +185,7 @@ def read_line(line: bytes) -> Iterator[Packet]:
 
 
 def _plain(line: bytes) -> Packet | None:
-    """A packet as PowerShell writes it, without the XML reader; None for anything else."""
+    """Read a packet in PowerShell's own spelling without the XML reader; None for others."""
     sign = _PLAIN_SIGN.fullmatch(line)
     if sign is not None:
         guid = UUID(sign[2].decode())
@@ -238,8 +238,8 @@ def _data(stream: str | None, guid: str | None, text: str, offset: int) -> Packe
 class _Reader:
     """An expat parser around one line.
 
-    The line stands inside an element of ours, which makes a document of it and, at the same
-    time, an XML declaration or a document type an error.
+    The line is enclosed in an element, which makes it a document, and an XML declaration or a
+    document type an error.
     """
 
     _HEAD, _TAIL = b"<line>", b"</line>"
@@ -259,7 +259,7 @@ class _Reader:
         parser.StartCdataSectionHandler = self._cdata
 
     def read(self, line: bytes) -> None:
-        # Real peers decode the stream first; what is no UTF-8 becomes a character like others.
+        # Real peers decode the stream first; invalid UTF-8 becomes a replacement character.
         self._line = line.decode("utf-8", "replace").encode()
         try:
             self._parser.Parse(self._HEAD + self._line + self._TAIL, True)
@@ -297,7 +297,7 @@ class _Reader:
         self._depth -= 1
         self._markup()
         if self._waiting is not None:
-            # Of an element that is closed at once, expat shows the end behind its tag.
+            # For an empty-element tag, expat reports the end after the tag.
             at_once = self._line[: self._offset].endswith(b"/>")
             raise PacketError("data-empty", _TOO_LITTLE if at_once else _EMPTY, self._waiting[1])
 
@@ -309,7 +309,7 @@ class _Reader:
         self._text.append(text)
 
     def _markup(self) -> None:
-        """Markup ends the text before it: only now that Data is whole."""
+        """Complete a Data element, whose text the markup ends."""
         if self._text and self._waiting is not None:
             attributes, offset = self._waiting
             text = "".join(self._text)
@@ -331,7 +331,7 @@ class _Reader:
 
 
 def error_text(line: bytes) -> str | None:
-    """The text behind the prefix (in any case) of an error line, or None for another line."""
+    """Return the text after the prefix (in any case) of an error line; None for others."""
     found = _ERROR.match(line)
     return None if found is None else line[found.end() :].decode("utf-8", "replace")
 
@@ -344,7 +344,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line without its end: the how-manieth (from 1) and at which byte of the stream."""
+    """A line without its end: 1-based number and byte offset in the stream."""
 
     number: int
     offset: int
@@ -352,18 +352,18 @@ class Line:
 
 
 def _ends(data: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """Where lines end, and where the next ones begin."""
+    """Yield the offsets of line ends and of the next lines."""
     if b"\r" in data:
         yield from (found.span() for found in _END.finditer(data, start))
         return
-    # Ten times as fast as the pattern, and what nearly every stream is like.
+    # Ten times as fast as the pattern, and sufficient for nearly every stream.
     while (end := data.find(b"\n", start)) >= 0:
         start = end + 1
         yield end, start
 
 
 class LineReader:
-    """Bytes cut anywhere in, lines out. Ends of line are LF, CR or CRLF, as in .NET.
+    """Cuts bytes into lines. Ends of line are LF, CR or CRLF, as in .NET.
 
     A byte order mark at the very start is dropped. Linear in time; holds one line.
     """
@@ -385,17 +385,17 @@ class LineReader:
         return self._held
 
     def receive_data(self, data: bytes) -> None:
-        """Raises LimitExceeded for a line that grows over the limit; that line is lost then."""
+        """Take bytes. Raises LimitExceeded for a line over the limit, which is lost then."""
         start = 0
         if self._after_cr and data:
             self._after_cr = False
             if data[:1] == b"\n":
                 start = 1
                 self._offset = self._position + 1
-        for end, behind in _ends(data, start):
+        for end, after in _ends(data, start):
             self._parts.append(data[start:end])
-            self._close(self._position + behind)
-            start = behind
+            self._close(self._position + after)
+            start = after
         if data.endswith(b"\r"):
             self._after_cr = True
         rest = data[start:]
@@ -417,7 +417,7 @@ class LineReader:
         self._lines.append(Line(number=self._number, offset=offset, data=data))
 
     def next_line(self) -> Line | None:
-        """The next whole line, or None until more bytes come."""
+        """Return the next whole line, or None until more bytes are received."""
         if self._next == len(self._lines):
             self._lines.clear()
             self._next = 0
@@ -426,7 +426,7 @@ class LineReader:
         return self._lines[self._next - 1]
 
     def rest(self) -> Line | None:
-        """At the end of the stream: the line that never ended, or None."""
+        """Return the unterminated line at the end of the stream, or None."""
         if not self._held:
             return None
         self._close(self._position)

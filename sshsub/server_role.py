@@ -1,6 +1,6 @@
 """The obligations of a server: an acknowledgement for everything, at the right moment.
 
-The acknowledgement of Data says that it was processed: that of INIT_RUNSPACEPOOL follows the
+The acknowledgement of Data means that it was processed: that of INIT_RUNSPACEPOOL follows the
 pool's Opened, that of CREATE_PIPELINE precedes the first output. Stops and closes are
 acknowledged when the pool confirms them; what concerns no pipeline is acknowledged at once,
 because clients wait without limit. Sources: spec-notes/out-of-process.md.
@@ -76,7 +76,7 @@ class ServerRole:
 
     @property
     def paused(self) -> bool:
-        """Whether the next packet has to wait until the Close of the session is acknowledged.
+        """True if the next packet has to wait until the Close of the session is acknowledged.
 
         While a Command was not closed, its Close is still to be read.
         """

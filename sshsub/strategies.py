@@ -1,7 +1,7 @@
 """Hypothesis strategies for packets and lines: test your own reader of the line protocol.
 
 Install ``psremoting[testing]``; nothing else in `sshsub` imports this module. Everything made
-here is what a real peer may send and a real peer takes; `noise` is what must not confuse it.
+here is what a real peer may send and accepts; `noise` makes lines that must be tolerated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BY_SIDE = {Side.CLIENT: _FROM_CLIENT, Side.SERVER: _FROM_SERVER, None: tuple(Pa
 
 
 class PacketLines(tuple[bytes, ...]):
-    """Lines with their ends; ``packets`` is what they say."""
+    """Generate lines with their ends; ``packets`` draws their packets."""
 
     packets: tuple[Packet, ...]
 
@@ -71,7 +71,7 @@ def packets(
     targets: SearchStrategy[UUID | None] | None = None,
     max_data: int = 100,
 ) -> SearchStrategy[Packet]:
-    """Packets that ``side`` may send (None: either), with 1 to ``max_data`` bytes in a Data.
+    """Generate packets that ``side`` may send (None: either), 1 to ``max_data`` bytes in a Data.
 
     ``targets`` draws pipeline ids or None for the session; by default few, so that they meet.
     """
@@ -107,7 +107,7 @@ def packet_lines(
 
 
 def noise() -> SearchStrategy[bytes]:
-    """A line with its end that is no packet and no error report: banners, prompts, markup."""
+    """Generate a line with its end that is neither packet nor error text: banners, markup."""
     words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=60)
     return (words.filter(_no_report) | _ODD).map(lambda text: text.encode() + b"\n")
 

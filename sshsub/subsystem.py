@@ -222,10 +222,10 @@ class Subsystem:
 
     @property
     def over(self) -> bool:
-        """Whether no further event will come of this stream."""
+        """True if no further event will come of this stream."""
         return self._link.input_ended or self._error is not None
 
     @property
     def output_closed(self) -> bool:
-        """Whether the peer reads nothing any more."""
+        """True if the peer reads nothing any more."""
         return self._link.output_closed

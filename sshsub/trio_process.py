@@ -2,7 +2,7 @@
 
     async with open_process(["docker", "exec", "-i", "web", "pwsh", "-s", "-NoLogo"]) as wire:
 
-Behind the block no process is left, whatever happened in it. Ctrl+C reaches us and not the
+After the block no process is left. Ctrl+C reaches us and not the
 child: it is ours to stop the remote pipeline. Its stderr is shown line by line as it comes, and
 it keeps the terminal, so that ssh can ask for passwords and host keys.
 """
@@ -32,7 +32,7 @@ _IGNORING_SIGINT = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
 
 
 class CommandNotFound(LocalProtocolError):
-    """There is no such program; ``error_id`` is PowerShell's."""
+    """The program does not exist; ``error_id`` is PowerShell's."""
 
     error_id = "CommandNotFoundException"
 
@@ -42,9 +42,9 @@ class CommandNotFound(LocalProtocolError):
 
 
 def find_program(name: str) -> str:
-    """The full path of a program: PATH only, never the working directory.
+    """Return the full path of a program: PATH only, never the working directory.
 
-    A name with a directory in it is taken as it stands. Raises CommandNotFound.
+    A name with a directory is used unchanged. Raises CommandNotFound.
     """
     if os.path.dirname(name):
         path = shutil.which(name)
@@ -126,7 +126,7 @@ class ProcessWire:
     async def wait(self) -> Ending:
         """Wait until the process has ended, and its stderr with it."""
         code = await self._process.wait()
-        # A grandchild (ssh's ControlPersist) may hold stderr open for ever.
+        # A grandchild (ssh's ControlPersist) may keep stderr open without limit.
         with trio.move_on_after(_LINGER):
             await self._drained.wait()
         self._ended = Ending(exit_code=code, error_text=self._errors.text)
@@ -135,7 +135,7 @@ class ProcessWire:
     async def aclose(self, *, patience: float = 2.0) -> None:
         """End the process: end of input, ``patience`` seconds, then kill; and wait for it.
 
-        Cancelled, it goes on without patience, and finishes all the same.
+        If cancelled, it kills the process at once and still waits for it.
         """
         try:
             with trio.move_on_after(patience):

@@ -1,4 +1,4 @@
-"""Where a server gets its streams from: the stdio of a subsystem program, or a unix socket."""
+"""The streams of a server: the stdio of a subsystem program, or a unix socket."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ async def serve_unix(
     on_error: Callable[[Exception], None] = lambda error: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the clients of a socket that only its owner can open, side by side, for ever.
+    """Serve the clients of a socket that only its owner can open, concurrently, until cancelled.
 
     At most ``max_clients`` are served at once; a further connection waits. A socket that a dead
-    server left there is replaced. What goes wrong with one client is handed to ``on_error``
-    and ends no other. Raises LocalProtocolError if another server listens at the path or if the
-    path is no socket, OSError.
+    server left is replaced. An error of one client is passed to ``on_error`` and ends no other.
+    Raises LocalProtocolError if another server listens at the path or if the path is not a socket,
+    OSError.
     """
     path = Path(path)
     _clear(path)
@@ -143,7 +143,7 @@ def _clear(path: Path) -> None:
 
 def _listen(path: Path) -> trio.SocketListener:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # bind makes the file: with this mask there is no moment at which others could open it.
+    # bind creates the file: with this mask others can never open it.
     before = os.umask(0o177)
     try:
         sock.bind(str(path))

@@ -51,7 +51,7 @@ _LINUX_SERVICE = "-facb-11e6-bd58-64006a7986d3"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a stream ended: a child process's exit code, and what stood on its stderr (the end)."""
+    """The end of a stream: a child process's exit code, and the end of its stderr."""
 
     exit_code: int | None = None
     error_text: str = ""
@@ -62,25 +62,25 @@ class Wire(Protocol):
 
     @property
     def ended(self) -> Ending | None:
-        """How it ended, once that is known."""
+        """The end of the stream, once it is known."""
 
     async def send_all(self, data: bytes) -> None:
-        """Write everything. Cancelled, nobody knows how much is out: tell the machine."""
+        """Write everything. If cancelled, it is unknown how much was written: report a loss."""
 
     async def receive_some(self) -> bytes:
-        """What is there, or ``b""`` at the end of the stream."""
+        """Return available bytes, ``b""`` at the end of the stream."""
 
     async def send_eof(self) -> None:
         """Nothing more will be sent; the peer can still speak."""
 
     async def aclose(self) -> None:
-        """Close both ways and leave nothing behind. Safe to call twice, and when cancelled."""
+        """Close both directions. May be called twice, and when cancelled."""
 
 
 def widen_pipe(fd: int) -> None:
-    """Let a writer be some packets ahead of its reader; Linux's own 64 KiB make them take turns.
+    """Enlarge a pipe, so that a writer can be some packets ahead; Linux's default is 64 KiB.
 
-    Nothing happens to what is no pipe, on other systems, and to users who have too many.
+    Has no effect on other files, on other systems, and beyond the user's limit.
     """
     if sys.platform == "linux":
         import fcntl
@@ -135,7 +135,7 @@ class NoSuchPipe(LocalProtocolError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostProcess:
-    """A PowerShell process that lets others in, as its socket's name tells (Enter-PSHostProcess).
+    """A PowerShell process that accepts connections (Enter-PSHostProcess), by its socket's name.
 
     The name is ``CoreFxPipe_PSHost.<start>.<pid>.<app domain>.<process name>``, and may be cut
     short at its end.
@@ -170,9 +170,9 @@ def _is_ours(path: Path) -> bool:
 
 
 def find_host_processes(directory: str | os.PathLike[str] | None = None) -> list[HostProcess]:
-    """All PowerShell processes whose sockets lie in ``directory`` (the temporary one), by pid.
+    """Return all PowerShell processes with sockets in ``directory``, the temporary one, by pid.
 
-    A process that died leaves its socket behind: it is found here and refuses to connect.
+    A dead process leaves its socket, which is listed here and refuses connections.
     """
     found = []
     for path in _directory(directory).glob("CoreFxPipe_PSHost.*"):
@@ -233,7 +233,7 @@ def _lives(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        pass  # it is there, and not ours
+        pass  # it exists and belongs to another user
     return True
 
 
@@ -249,7 +249,7 @@ def custom_pipe(name: str, directory: str | os.PathLike[str] | None = None) -> P
 
 
 async def connect_unix(path: str | os.PathLike[str]) -> StreamWire:
-    """Raises OSError, with the path in it, when nobody listens."""
+    """Connect to a unix socket. Raises OSError with the path if nothing listens."""
     try:
         return StreamWire(await trio.open_unix_socket(path))
     except OSError as error:
@@ -271,7 +271,7 @@ async def _connect(sock: trio.socket.SocketType, address: object) -> StreamWire:
 
 
 async def connect_vsock(cid: int, port: int) -> StreamWire:
-    """AF_VSOCK. Raises LocalProtocolError where the platform has none, OSError otherwise."""
+    """Connect by AF_VSOCK. Raises LocalProtocolError if the platform has none, OSError."""
     family = getattr(socket, "AF_VSOCK", None)
     if family is None:
         raise LocalProtocolError("this platform has no AF_VSOCK")
@@ -279,7 +279,7 @@ async def connect_vsock(cid: int, port: int) -> StreamWire:
 
 
 def vsock_port(service: UUID) -> int | None:
-    """The vsock port that Linux gives a Hyper-V service id, or None for one without."""
+    """Return the vsock port of a Hyper-V service id on Linux, or None."""
     text = str(service)
     return int(text[:8], 16) if text.endswith(_LINUX_SERVICE) else None
 
@@ -295,9 +295,9 @@ async def connect_hyperv(vm_id: UUID, service_id: UUID) -> StreamWire:
 
 
 async def shake_hands(stream: trio.abc.HalfCloseableStream, handshake: Handshake) -> StreamWire:
-    """Carry a PowerShell Direct handshake out; the wire begins behind it.
+    """Perform a PowerShell Direct handshake; return the wire after it.
 
-    Raises what `Handshake.receive_data` raises; the peer has been told by then.
+    Raises what `Handshake.receive_data` raises; the peer was told before that.
     """
     while True:
         if data := handshake.data_to_send():

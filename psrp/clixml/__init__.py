@@ -50,7 +50,7 @@ __all__ = [
     "to_plain",
 ]
 
-#: What the protocol itself does without: loaded when it is asked for.
+#: Not needed by the protocol itself, and loaded on first use.
 _LATER = {
     "files": "RawText StreamItem dump_all dump_streams iter_streams load_all load_streams",
     "jsonform": "from_json to_json",

@@ -24,7 +24,7 @@ HASHTABLE: TypeNames = ("System.Collections.Hashtable", "System.Object")
 
 
 class _Sequence(list[Any]):
-    """A list that knows what .NET type it was."""
+    """A list that keeps its .NET type names."""
 
     __slots__ = ("type_names",)
 
@@ -81,7 +81,7 @@ class Enumerable(_Sequence):
 class Stack(_Sequence):
     """A stack, element STK. The **last** item is the top: ``append`` pushes and ``pop`` pops.
 
-    On the wire the top stands first.
+    On the wire the top is first.
     """
 
     __slots__ = ()
@@ -127,7 +127,7 @@ class Dictionary:
             self.add(key, value)
 
     def add(self, key: Any, value: Any) -> None:
-        """Append an entry, even when an equal key is there already."""
+        """Append an entry, even if an equal key exists."""
         token: Hashable = key if type(key) is str else _token(key)
         if token in self._entries:
             token = _Duplicate(key)
@@ -135,7 +135,7 @@ class Dictionary:
         self._folded = None
 
     def _find(self, key: Any) -> Hashable:
-        """The token of the entry that ``key`` means, or ``_MISSING``."""
+        """Return the token of the entry for ``key``, or ``_MISSING``."""
         token = _token(key)
         if token in self._entries:
             return token
@@ -233,7 +233,7 @@ Mapping.register(Dictionary)
 
 
 class _Identity:
-    """Stands for an unhashable key: the very same object, whatever it holds."""
+    """The token of an unhashable key: equal to a token of the same object."""
 
     __slots__ = ("key",)
 
@@ -248,7 +248,7 @@ class _Identity:
 
 
 class _Duplicate(_Identity):
-    """Stands for one more key that equals an earlier one; equal to nothing but itself."""
+    """The token of a repeated key; equal only to itself."""
 
     __slots__ = ()
     __eq__ = object.__eq__
@@ -263,7 +263,7 @@ _SAFE_INTEGER = 2**61 - 1
 
 
 def _token(key: Any) -> Hashable:
-    """Return what stands for a key: equal for equal keys, with a hash that a peer cannot choose.
+    """Return the token of a key: equal for equal keys, with a hash that a peer cannot choose.
 
     Python salts the hashes of texts and bytes, but not those of numbers: without this, a peer
     could send thousands of UUIDs or decimals that share one hash.

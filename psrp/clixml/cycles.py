@@ -1,4 +1,4 @@
-"""Putting right what a container that contains itself was given before it was complete.
+"""Correction of references that were made before their container was complete.
 
 When an object is referred to from inside itself, it is not known yet that it will turn out to
 be nothing but a container. The places that got the unfinished object are corrected at the end.

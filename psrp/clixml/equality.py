@@ -11,12 +11,12 @@ _Parts = Callable[[Any, Any, bool], list[tuple[Any, Any]] | None]
 
 
 def equal(left: object, right: object) -> bool:
-    """Whether two values have the same content; leaves compare with Python's ``==``."""
+    """Return whether two values have the same content; leaves compare with Python's ``==``."""
     return _compare(left, right, strict=False)
 
 
 def identical(left: object, right: object) -> bool:
-    """Whether two values are written as the same element.
+    """Return whether two values are written as the same element.
 
     Types count (``5`` is not ``Int64(5)``), so do the scale of a Decimal, the sign of a zero
     and the order of a dictionary; NaN is identical to NaN.
@@ -89,14 +89,14 @@ def _same_leaf(a: Any, b: Any) -> bool:
 
 
 def list_parts(a: Any, b: Any, strict: bool) -> list[tuple[Any, Any]] | None:
-    """The pairs to compare in two sequences, or None when they differ already."""
+    """Return the pairs to compare in two sequences, or None if they differ already."""
     if not isinstance(b, (list, tuple)) or len(a) != len(b):
         return None
     return list(zip(a, b, strict=True))
 
 
 def mapping_parts(a: Any, b: Any, strict: bool) -> list[tuple[Any, Any]] | None:
-    """The same for two plain dicts; order counts only when ``strict``."""
+    """Return the pairs to compare in two plain dicts; order counts only if ``strict``."""
     if not isinstance(b, dict) or len(a) != len(b):
         return None
     if strict and list(a) != list(b):

@@ -1,10 +1,10 @@
-"""CLIXML as it lies in files and comes from powershell.exe, in every encoding it has there.
+"""CLIXML in files and from powershell.exe, in every encoding that occurs.
 
 `Export-Clixml` writes one ``<Objs>`` document, as UTF-8 or UTF-16 with a byte order mark.
 ``powershell.exe -OutputFormat XML`` (and its standard error whenever that is no console) writes
 a *stream*: a line ``#< CLIXML``, then a document whose items name the stream they were written
 to in an attribute ``S``; and when one PowerShell starts another, more such documents, and plain
-text before, between and behind. See spec-notes/clixml-files.md.
+text before, between and after. See spec-notes/clixml-files.md.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class StreamItem:
 
 
 class RawText(str):
-    """Plain text that stood before, between or behind the documents of a stream."""
+    """Plain text before, between or after the documents of a stream."""
 
     __slots__ = ()
 
@@ -70,7 +70,7 @@ class Segment(NamedTuple):
 
     text: str
     offset: int
-    """The character where it begins."""
+    """0-based character offset of its start."""
     document: bool
     whole: bool
 
@@ -129,7 +129,7 @@ def segments(text: str) -> Iterator[Segment]:
 
 
 def _next_document(text: str, at: int) -> tuple[int, int]:
-    """Where the next document begins, its prolog included, and where its root tag; -1: none."""
+    """Return the offsets of the next document with its prolog and of its root tag; -1: none."""
     begin = behind = -1
     missing: set[str] = set()
     while found := _OUTSIDE.search(text, at):
@@ -139,7 +139,7 @@ def _next_document(text: str, at: int) -> tuple[int, int]:
         closer = _CLOSERS.get(found.group())
         if closer is None:
             return begin, start
-        # What is not there from here on is not looked for again, to stay linear.
+        # Do not search again for what does not occur from here on, to stay linear.
         end = -1 if closer in missing else text.find(closer, at)
         if end < 0:
             missing.add(closer)
@@ -150,7 +150,7 @@ def _next_document(text: str, at: int) -> tuple[int, int]:
 
 
 def _end_of_document(text: str, root: int) -> int:
-    """Behind the end tag of the document whose root tag begins at ``root``; -1: cut off."""
+    """Return the offset after the document whose root tag begins at ``root``; -1: cut off."""
     tag = _TAG.match(text, root)
     if tag is None:
         return -1
@@ -190,10 +190,10 @@ def load_all(
     max_depth: int = MAX_DEPTH,
     encoding: str | None = None,
 ) -> list[Any]:
-    """Every value of a file, whichever form it has.
+    """Return every value of a file, in any of its forms.
 
-    A value that carries the attribute ``S`` comes as a `StreamItem`, all others as they are;
-    plain text around documents is left out (`load_streams` has it). One bare element is taken
+    A value with the attribute ``S`` is a `StreamItem`, all others are themselves; plain text
+    around documents is omitted (`load_streams` has it). One bare element is taken
     as well. ``unseal`` and ``max_depth`` are those of `loads`, ``encoding`` that of
     `decode_text`. Raises ClixmlError, also when the last document is cut off.
     """
@@ -217,9 +217,9 @@ def load_streams(
     max_depth: int = MAX_DEPTH,
     encoding: str | None = None,
 ) -> list[StreamItem]:
-    """What a program wrote, in order: values with their streams, and plain text as `RawText`.
+    """Return a program's output in order: values with their streams, plain text as `RawText`.
 
-    Raises ClixmlError; `iter_streams` gives what stood before the trouble.
+    Raises ClixmlError; `iter_streams` yields the items before the error.
     """
     return list(iter_streams(data, unseal=unseal, max_depth=max_depth, encoding=encoding))
 
@@ -231,7 +231,7 @@ def iter_streams(
     max_depth: int = MAX_DEPTH,
     encoding: str | None = None,
 ) -> Iterator[StreamItem]:
-    """The same one by one; ClixmlError comes behind the last item that could be read."""
+    """Yield the items of `load_streams`; raises ClixmlError after the last readable item."""
     text = data if isinstance(data, str) else decode_text(bytes(data), encoding)
     for segment in segments(text):
         if not segment.document:
@@ -251,7 +251,7 @@ def _read(
     unseal: Callable[[str], str] | None,
     max_depth: int,
 ) -> ClixmlError | None:
-    """Read one document into ``items``; what was read before an error stays there."""
+    """Read one document into ``items``, which keeps what precedes an error."""
     try:
         reader = Reader(prepare(segment.text), unseal, max_depth)
         reader._objs(reader._token(reader.start), items)
@@ -270,7 +270,7 @@ def dump_all(
     seal: Callable[[str], str] | None = None,
     max_depth: int = MAX_DEPTH,
 ) -> bytes:
-    """The values as an ``<Objs>`` document, indented as Export-Clixml does, without a BOM.
+    """Return the values as an ``<Objs>`` document, indented as Export-Clixml does, without a BOM.
 
     A `StreamItem` is its value with the attribute ``S``. An object that occurs in two of the
     values is written once. Raises LocalProtocolError.
@@ -293,7 +293,7 @@ def dump_streams(
     seal: Callable[[str], str] | None = None,
     max_depth: int = MAX_DEPTH,
 ) -> bytes:
-    """A stream as powershell.exe writes it: the marker line, a document, and plain text as it is.
+    """Return a stream as powershell.exe writes it: marker line, document, plain text unchanged.
 
     The items between two pieces of `RawText` share one document. Raises LocalProtocolError.
     """

@@ -37,9 +37,9 @@ _CONTAINERS = (PSObject, Dictionary, list, tuple, dict)
 
 
 def to_json(value: Any, *, reveal: bool = False) -> Any:
-    """``value`` as None, bool, int, float, str, list and dict with string keys.
+    """Return ``value`` as None, bool, int, float, str, list and dict with string keys.
 
-    A container met twice is written once and then referred to, so cycles are no trouble.
+    A container that occurs twice is written once and then referred to; cycles are allowed.
     Raises LocalProtocolError for an open SecureString unless ``reveal``, for what is no CLIXML
     value, and for values nested more than `MAX_DEPTH` deep; the text names the place.
     """
@@ -72,7 +72,7 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 class _Writer:
-    """One document: who was written already, and whether secrets may be."""
+    """One document: the containers already written, and whether secrets may be."""
 
     def __init__(self, shared: dict[int, int], reveal: bool) -> None:
         self.shared = shared
@@ -93,7 +93,7 @@ class _Writer:
             (_WRITERS[base] for base in kind.__mro__ if base in _WRITERS), None
         )
         if writer is None:
-            raise LocalProtocolError(f"{path}: {kind.__name__} is no CLIXML value")
+            raise LocalProtocolError(f"{path}: {kind.__name__} is not a CLIXML value")
         try:
             form = writer(self, value, path, depth + 1)
         except ValueError as error:
@@ -104,7 +104,7 @@ class _Writer:
         if value.sealed is not None:
             return {"$type": "SecureString", "sealed": value.sealed}
         if not self.reveal:
-            raise LocalProtocolError(f"{path}: an open SecureString is written only on demand")
+            raise LocalProtocolError(f"{path}: cannot write an open SecureString: pass reveal=True")
         return {"$type": "SecureString", "open": value.reveal()}
 
     def array(self, value: Iterable[Any], path: str, depth: int) -> list[Any]:

@@ -78,7 +78,7 @@ class _Form:
 
 
 class _Reader:
-    """One document: what its numbers stand for."""
+    """One document, with its containers by number."""
 
     def __init__(self) -> None:
         self.known: dict[int, Any] = {}

@@ -1,7 +1,7 @@
-"""Numbers whose width Python does not keep, and the UTF-16 code unit. [MS-PSRP] 2.2.5.1
+"""Numbers of a fixed width, and the UTF-16 code unit. [MS-PSRP] 2.2.5.1
 
-A plain `int` stands for the widths PowerShell itself prefers (I32, then I64, then U64); these
-types say exactly which one. They are what they extend, so arithmetic gives a plain `int`.
+A plain `int` is written in the width that PowerShell prefers (I32, then I64, then U64); these
+types fix the width. They extend `int` and `float`, and arithmetic returns a plain `int`.
 """
 
 from __future__ import annotations

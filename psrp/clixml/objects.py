@@ -89,7 +89,7 @@ class PSObject:
 
     @classmethod
     def custom(cls, /, **notes: Any) -> Self:
-        """What ``[pscustomobject]@{...}`` makes."""
+        """Return the object that ``[pscustomobject]@{...}`` makes."""
         return cls(CUSTOM_OBJECT, extended=notes)
 
     def _name(self, name: str) -> tuple[dict[str, Any], str] | None:
@@ -112,7 +112,7 @@ class PSObject:
         return found[0][found[1]]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The property, or ``default`` when the object has none of that name."""
+        """Return the property, or ``default`` if the object has none of that name."""
         if name in self.extended:
             return self.extended[name]
         found = self._name(name)
@@ -122,7 +122,7 @@ class PSObject:
         return isinstance(name, str) and self._name(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        """The names of all properties: adapted ones first, each name once."""
+        """Iterate over the names of all properties: adapted ones first, each name once."""
         hidden = {name.casefold() for name in self.extended} if self.adapted else ()
         for name in self.adapted or ():
             if name.casefold() not in hidden:
@@ -142,7 +142,7 @@ class PSObject:
         return [(name, self[name]) for name in self]
 
     def __repr__(self) -> str:
-        """Names the type and the properties, not the values: those may be endless or secret."""
+        """Return type and property names without values, which may be endless or secret."""
         kind = self.type_names[0] if self.type_names else ""
         shown = [repr(kind)] if kind else []
         if self.to_string is not None:
@@ -246,7 +246,7 @@ class ScriptBlock(str):
 
 
 class XmlDocument(str):
-    """The outer text of an XML document; this module does not look inside."""
+    """The outer text of an XML document, not parsed."""
 
     __slots__ = ()
 
@@ -255,7 +255,7 @@ class XmlDocument(str):
 
 
 class SecureString:
-    """A secret: open (we know the text), or sealed (we have what stood in ``<SS>``).
+    """A secret: open (its text is known), or sealed (the encrypted text of ``<SS>`` is known).
 
     Immutable; two are equal when both are open with the same text or sealed with the same.
     """
@@ -271,7 +271,7 @@ class SecureString:
 
     @classmethod
     def from_sealed(cls, text: str) -> Self:
-        """A secret that only the holder of the key can open."""
+        """Return a secret that only the holder of the key can open."""
         secret = cls.__new__(cls)
         secret._plain = None
         secret._sealed = text
@@ -283,9 +283,9 @@ class SecureString:
         return self._sealed
 
     def reveal(self) -> str:
-        """The secret text; LocalProtocolError when it is sealed."""
+        """Return the secret text. Raises LocalProtocolError if it is sealed."""
         if self._plain is None:
-            raise LocalProtocolError("the SecureString is sealed; only its key opens it")
+            raise LocalProtocolError("cannot reveal a sealed SecureString: only its key opens it")
         return self._plain
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""CLIXML values as plain Python, for people who want the data and not its .NET types."""
+"""Conversion of CLIXML values to plain Python values, without their .NET types."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from psrp.sansio import LocalProtocolError
 __all__ = ["MAX_DEPTH", "to_plain"]
 
 MAX_DEPTH = 100
-"""How deep values may lie in one another; PowerShell itself stops at 50."""
+"""The deepest nesting of values; PowerShell stops at 50."""
 
 
 def to_plain(value: Any, *, reveal: bool = False, cycle: str | None = None) -> Any:
-    """Only None, bool, int, float, str, bytes, list, dict, datetime, timedelta, Decimal, UUID.
+    """Return a value of None, bool, int, float, str, bytes, list, dict, datetime, timedelta,
+    Decimal and UUID only.
 
     ==============================  ====================================================
     the fixed-width integers        ``int``
@@ -45,7 +46,7 @@ def to_plain(value: Any, *, reveal: bool = False, cycle: str | None = None) -> A
     What was one container stays one, so a value that contains itself becomes a list or dict
     that contains itself, unless ``cycle`` gives a text to put there instead. A SecureString
     raises LocalProtocolError; with ``reveal`` an open one becomes its text and only a sealed
-    one raises. So do what is no CLIXML value, nesting deeper than `MAX_DEPTH`, and a time zone
+    one raises. So do what is not a CLIXML value, nesting deeper than `MAX_DEPTH`, and a time zone
     of a day or more, which Python cannot express.
     """
     return _Plain(reveal, cycle).make(value, "$", 0)
@@ -57,7 +58,7 @@ class _Plain:
         self.cycle = cycle
         self.made: dict[int, Any] = {}
         self.open: set[int] = set()
-        """The containers that are being filled: to meet one again is a cycle."""
+        """The containers that are being filled: one that occurs again is a cycle."""
 
     def make(self, value: Any, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -67,14 +68,14 @@ class _Plain:
             (_MAKERS[base] for base in kind.__mro__ if base in _MAKERS), None
         )
         if maker is None:
-            raise LocalProtocolError(f"{path}: {kind.__name__} is no CLIXML value")
+            raise LocalProtocolError(f"{path}: {kind.__name__} is not a CLIXML value")
         try:
             return maker(self, value, path, depth + 1)
         except ValueError as error:
             raise LocalProtocolError(f"{path}: {error}") from None
 
     def again(self, value: Any) -> tuple[bool, Any]:
-        """Whether this container was met before, and what stands for it."""
+        """Return whether this container was converted before, and its plain value."""
         if id(value) in self.open and self.cycle is not None:
             return True, self.cycle
         return id(value) in self.made, self.made.get(id(value))
@@ -132,12 +133,12 @@ class _Plain:
 
     def secret(self, value: SecureString, path: str, depth: int) -> str:
         if not self.reveal:
-            raise LocalProtocolError(f"{path}: a SecureString becomes plain only on demand")
+            raise LocalProtocolError(f"{path}: cannot show a SecureString: pass reveal=True")
         return value.reveal()
 
 
 def _is_scalar(key: Any) -> bool:
-    """Whether a key becomes something that can be hashed, and holds nothing."""
+    """True if a key becomes something that can be hashed, and holds nothing."""
     for _ in range(MAX_DEPTH):
         if not isinstance(key, PSObject):
             break

@@ -1,7 +1,7 @@
 """Reading CLIXML: one element, or a document of several. [MS-PSRP] 2.2.5
 
-What PowerShell's own deserializer reads is read, with the same meaning, and what it refuses is
-refused with ClixmlError; spec-notes/clixml.md lists the differences.
+Documents that PowerShell's own deserializer reads are read with the same meaning, and those that it
+refuses raise ClixmlError; spec-notes/clixml.md lists the differences.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def loads(
     unseal: Unseal | None = None,
     max_depth: int = MAX_DEPTH,
 ) -> Any:
-    """The value of a bare element, or of an ``<Objs>`` document that holds exactly one.
+    """Return the value of a bare element, or of an ``<Objs>`` document that holds exactly one.
 
-    unseal: opens the text of an ``<SS>``; without it SecureStrings stay sealed. What it raises
-        goes through.
-    max_depth: how many Obj may stand in each other, up to 100.
+    unseal: opens the text of an ``<SS>``; without it SecureStrings stay sealed. Its exceptions
+        are not caught.
+    max_depth: the deepest nesting of Obj elements, up to 100.
     Raises ClixmlError for everything that PowerShell would not read either.
     """
     if len(data) < 256:
@@ -40,7 +40,7 @@ def loads(
                 if text.isprintable():
                     return PARSE[tag](text)
         except (ValueError, TypeError):
-            pass  # what is wrong, and where, is found out below
+            pass  # the error and its place are found below
     elif not isinstance(data, str) and data[:4] == b"<BA>" and data[-5:] == b"</BA>":
         try:
             return base64_text.decode(memoryview(data)[4:-5])
@@ -55,8 +55,8 @@ def read_document(
     unseal: Unseal | None = None,
     max_depth: int = MAX_DEPTH,
 ) -> list[tuple[str | None, Any]]:
-    """Each value of an ``<Objs>`` document with its attribute ``S``, the stream it came from.
+    """Return each value of an ``<Objs>`` document with its attribute ``S``, its stream.
 
-    One bare element is taken as well. Raises ClixmlError.
+    One bare element is accepted too. Raises ClixmlError.
     """
     return Reader(prepare(data), unseal, max_depth).document()

@@ -38,9 +38,9 @@ from psrp.sansio import LocalProtocolError
 __all__ = ["DEPTH_CEILING", "MAX_DEPTH", "NAMESPACE", "Reader", "Unseal"]
 
 MAX_DEPTH = 48
-"""How many Obj may stand in each other: what PowerShell's own reader bears."""
+"""The deepest nesting of Obj elements: the limit of PowerShell's reader."""
 DEPTH_CEILING = 100
-"""The most that ``max_depth`` can be set to."""
+"""The largest ``max_depth``."""
 
 Unseal = Callable[[str], str]
 
@@ -52,7 +52,7 @@ def _no_string(text: str) -> NoReturn:
 
 
 FOREIGN = {tag: _no_string if tag in TEXTS else parse for tag, parse in PARSE.items()}
-"""`PARSE` where the namespace is not the document's."""
+"""`PARSE` for elements in another namespace than the document's."""
 
 NAMESPACE = "http://schemas.microsoft.com/powershell/2004/04"
 
@@ -113,7 +113,7 @@ class Reader:
         self._complete: dict[int, tuple[Any, Any]] = {}
 
     def single(self) -> Any:
-        """The only value."""
+        """Return the only value."""
         text = self.text
         if text.startswith("<Obj RefId"):
             known = match_root(text)
@@ -132,11 +132,11 @@ class Reader:
             return replace(value, self._complete) if self._complete else value
         items = self.document()
         if len(items) != 1:
-            fail(self.text, self.start, f"one value is expected, here are {len(items)}")
+            fail(self.text, self.start, f"expected one value, got {len(items)}")
         return items[0][1]
 
     def document(self) -> list[tuple[str | None, Any]]:
-        """Every value with its stream name."""
+        """Return every value with its stream name."""
         token = self._token(self.start)
         items: list[tuple[str | None, Any]] = []
         prefix = token.qualified[: -len(token.tag) - 1]
@@ -159,21 +159,21 @@ class Reader:
 
     def _check_done(self, pos: int) -> None:
         if pos != len(self.text):
-            fail(self.text, pos, "something follows the root element")
+            fail(self.text, pos, "unexpected text after the root element")
 
     def _objs(self, token: Token, items: list[tuple[str | None, Any]]) -> int:
-        """Add the items of a document, also those that stand before an error."""
+        """Add the items of a document, also those before an error."""
         prefix = token.qualified[: -len(token.tag) - 1]
         declared = token.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
         if declared != NAMESPACE:
-            fail(self.text, self.start, "Objs has not the namespace of CLIXML")
+            fail(self.text, self.start, "expected the namespace of CLIXML for Objs")
         self._namespace = NAMESPACE
         try:
             major, self._minor = Version(token.attributes.get("Version", "1.1")).parts[:2]
         except ValueError:
-            fail(self.text, self.start, "the Version of Objs is no version")
+            fail(self.text, self.start, "expected a version as Version of Objs")
         if major != 1:
-            fail(self.text, self.start, f"Version {major} of Objs is not known")
+            fail(self.text, self.start, f"unknown Version {major} of Objs")
         if token.kind == EMPTY:
             return token.after
         pos = self._begin(token, self.start)
@@ -229,13 +229,13 @@ class Reader:
         return name
 
     def _begin(self, token: Token, pos: int) -> int:
-        """Behind the start tag of an element that holds only elements."""
+        """Return the offset after the start tag of an element that contains only elements."""
         if token.text and token.text.strip(SPACE):
             fail(self.text, pos, "text among elements")
         return token.after
 
     def _again(self, tag: str, text: str, pos: int, error: ValueError) -> Any:
-        """References in numbers are rare enough to be looked for only when all else failed."""
+        """Read a scalar with character references, which are rare in numbers, or fail."""
         if "&" in text and tag not in TEXTS:
             try:
                 return self._parse[tag](resolve_entities(text))
@@ -254,10 +254,10 @@ class Reader:
     def _descend(self, pos: int) -> None:
         self._depth += 1
         if self._depth > self._max_depth:
-            fail(self.text, pos, f"more than {self._max_depth} objects inside each other")
+            fail(self.text, pos, f"objects nested more than {self._max_depth} deep")
 
     def _skip(self, token: Token, pos: int) -> int:
-        """Behind an element that a newer version knows."""
+        """Return the offset after an element that is not read."""
         if token.kind != OPEN:
             return token.after
         open_tags = [token.qualified]
@@ -274,7 +274,7 @@ class Reader:
     # -- values
 
     def _value(self, token: Token, pos: int) -> tuple[Any, int]:
-        """The value whose first token this is, and the offset behind it.
+        """Return the value that begins with this token, and the offset after it.
 
         PowerShell matches elements by their local names but strings by their namespace too:
         in a foreign one it reads numbers and no strings.
@@ -294,7 +294,7 @@ class Reader:
             if kind == OPEN:
                 fail(self.text, pos, f"an element inside {tag}")
             if kind == END:
-                fail(self.text, pos, f"</{tag}> ends nothing")
+                fail(self.text, pos, f"unexpected </{tag}>")
             try:
                 return parse(token.text), token.after
             except ValueError as error:
@@ -307,14 +307,14 @@ class Reader:
         return special(self, token, pos)
 
     def _nil(self, token: Token, pos: int) -> tuple[None, int]:
-        # PowerShell skips what a Nil contains.
+        # PowerShell skips the content of a Nil.
         return None, self._skip(token, pos)
 
     def _ref(self, token: Token, pos: int) -> tuple[Any, int]:
         if token.refid is None:
             fail(self.text, pos, "a Ref without RefId")
         if token.refid not in self._objects:
-            fail(self.text, pos, f"no object has the RefId {token.refid}")
+            fail(self.text, pos, f"unknown RefId {token.refid}")
         if token.kind == OPEN:
             fail(self.text, pos, "an element inside Ref")
         found = self._objects[token.refid]
@@ -340,12 +340,12 @@ class Reader:
         for field, tag, parse in _PROGRESS:
             child = self._token(pos)
             if child.kind in (END, OPEN):
-                fail(self.text, pos, f"PR: {tag or 'CO'} is missing")
+                fail(self.text, pos, f"PR: missing {tag or 'CO'}")
             if not tag:
                 found[field], pos = self._value(child, pos)
                 continue
             if child.tag != tag:
-                fail(self.text, pos, f"PR: {tag} is missing")
+                fail(self.text, pos, f"PR: missing {tag}")
             try:
                 found[field] = parse(child.text)
             except ValueError as error:
@@ -366,9 +366,9 @@ class Reader:
     def _object_at(
         self, refid: str | None, ends: str | None, pos: int, after: int
     ) -> tuple[Any, int]:
-        """The object whose start tag stands between the two offsets.
+        """Read the object whose start tag is between the two offsets.
 
-        ``ends`` is its name, or None when there is nothing in it.
+        ``ends`` is its name, or None if it is empty.
         """
         obj = _new(PSObject)
         obj.type_names = ()
@@ -400,7 +400,7 @@ class Reader:
         return obj, after
 
     def _parts(self, obj: PSObject, ends: str, pos: int) -> int:
-        """Fill the object; the offset behind its end tag ``ends``."""
+        """Fill the object; return the offset after its end tag ``ends``."""
         text, parsers, types = self.text, self._parse, self._types
         while True:
             found = SCAN(text, pos)
@@ -453,11 +453,11 @@ class Reader:
         except ValueError as error:
             fail(self.text, pos, f"TN: {error}")
 
-    # -- parts of an object: each fills it and gives the offset behind
+    # -- parts of an object: each fills it and returns the offset after the part
 
     def _part_type_names_again(self, obj: PSObject, token: Token, pos: int) -> int:
         if token.refid is None or token.refid not in self._types or token.kind == OPEN:
-            fail(self.text, pos, f"no type names have the RefId {token.refid}")
+            fail(self.text, pos, f"unknown RefId {token.refid} of type names")
         obj.type_names = self._types[token.refid]
         return token.after
 
@@ -525,7 +525,7 @@ class Reader:
     def _members(
         self, close: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
     ) -> int:
-        """Behind the members that stand from ``pos`` to the end tag ``close``."""
+        """Read members up to the end tag ``close``; return the offset after it."""
         text, parsers, names = self.text, self._parse, self._names
         while True:
             found = SCAN(text, pos)
@@ -616,7 +616,7 @@ class Reader:
             append(value)
 
     def _run(self, pos: int, close: str, into: list[Any]) -> int:
-        """Take a list that holds nothing but numbers, or strings, of one kind in one go."""
+        """Read a list of I32 only, or of S only, in one step, if it is one."""
         text = self.text
         if not text.startswith(("<I32>", "<S>"), pos):
             return pos
@@ -664,13 +664,13 @@ class Reader:
                         pos = match.end()
                         continue
                     except ValueError:
-                        pass  # the slow way knows how to say where
+                        pass  # the general path reports the place
             token = self._token(pos)
             if token.kind == END:
                 self._check_end(token, opening.qualified, pos)
                 return token.after
             if token.tag != "En" or token.kind != OPEN:
-                fail(text, pos, "only En with Key and Value may stand in DCT")
+                fail(text, pos, "expected En with Key and Value in DCT")
             pos = self._entry(token, into)
 
     def _entry(self, opening: Token, into: Dictionary) -> int:
@@ -679,7 +679,7 @@ class Reader:
         for part in ("Key", "Value"):
             token = self._token(pos)
             if token.kind == END or token.name != part:
-                fail(self.text, pos, f"the {part} of a dictionary is missing")
+                fail(self.text, pos, f"missing {part} of a dictionary entry")
             value, after = self._value(token, pos)
             if part == "Key" and value is None:
                 fail(self.text, pos, "the key of a dictionary is null")
@@ -694,7 +694,7 @@ class Reader:
 
 
 class _Likeness:
-    """What the objects of one list have in common, as long as that is worth knowing."""
+    """The common shape of the objects of one list, while objects match it."""
 
     __slots__ = ("_reader", "_trust", "shape")
 
@@ -704,14 +704,14 @@ class _Likeness:
         self.shape: Shape | None = None
 
     def learn(self, start: int, end: int) -> None:
-        """Remember the shape of an object that was read the ordinary way."""
+        """Learn the shape of an object that was read by the general path."""
         reader = self._reader
         if self._trust > 0 and reader._parse is PARSE and reader._depth < reader._max_depth:
             self._trust -= 1
             self.shape = learn(reader.text, start, end)
 
     def take(self, pos: int) -> tuple[PSObject | None, int]:
-        """The next object and the offset behind it, if it has the shape."""
+        """Return the next object and the offset after it, or None if it has another shape."""
         reader = self._reader
         assert self.shape is not None
         found = match(self.shape, reader.text, pos, reader._types)
@@ -756,11 +756,11 @@ _PROGRESS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("seconds", "SR", PARSE["I32"]),
     ("status", "SD", parse_text),
 )
-"""Field, tag (none: any value), and how it is read."""
+"""Field, tag (none: any value), and parser."""
 
 
 def _last_of_each(members: dict[str, Any]) -> dict[str, Any]:
-    """Of two extended members whose names differ in case only, the last counts."""
+    """Keep the last of extended members whose names differ in case only."""
     if len({name.lower() for name in members}) == len(members):
         return members
     last = {name.lower(): name for name in members}

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _INTEGER = re.compile(r"[ \t\r\n]*([+-]?[0-9]+)[ \t\r\n]*")
-# One way to match each text: the fraction needs its point, so that digits are never divided anew.
+# Unambiguous: the fraction needs its point, so that no digits are matched twice.
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _FLOAT = re.compile(_DECIMAL.pattern + r"(?:[eE][+-]?[0-9]+)?")
 _GUID_BODY = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -324,7 +324,7 @@ SCALARS: tuple[Scalar, ...] = (
     Scalar("SBK", ScriptBlock, _text(ScriptBlock), escape, is_text=True),
     Scalar("XD", XmlDocument, _parse_xml, escape, is_text=True),
 )
-"""Every element without children but Nil, I32 and SS, which the reader and the writer handle."""
+"""The elements without children; Nil, I32 and SS are handled by reader and writer."""
 
 PARSE: dict[str, Callable[[str], Any]] = {"I32": _parse_int32} | {
     scalar.tag: scalar.parse for scalar in SCALARS

@@ -1,8 +1,8 @@
-"""Objects of equal shape, read by comparison instead of by parsing.
+"""Reading objects of equal shape by comparison instead of parsing.
 
-Many lists hold objects that differ in their values alone. What stands between the values of one
-of them (a `Shape`) is compared with the next one: as long as it is the same, only the values
-remain to be read. An object that differs anywhere is read the ordinary way.
+Many lists contain objects that differ only in their values. The markup between the values of one
+object (a `Shape`) is compared with that of the next: if it is equal, only the values are parsed. An
+object that differs is read by the general path.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _TO_STRING = 2
 
 Parse = Callable[[str], Any]
 Steps = tuple[tuple[str, int, int, str, Parse | None], ...]
-"""For each value: the markup before it, its length, the part the value belongs to, its name,
-and how it is read (None: it is null and all markup)."""
+"""For each value: the markup before it, its length, the part of the object, the name, the parser
+(None: null, which is all markup)."""
 
 _ROOTS: dict[str, tuple[int, Shape | None]] = {}
-"""By how they begin: objects that were a document each; how often, and the last one's shape."""
+"""Whole documents of one object, by their beginning: their number, and the last one's shape."""
 _ROOTS_KEPT = 64
 _ROOT_LARGEST = 4000
 """Characters of the largest document whose shape is kept."""
@@ -40,22 +40,22 @@ _UNKNOWN: tuple[int, Shape | None] = (0, None)
 
 
 class Shape(NamedTuple):
-    """What the markup of a flat object is made of."""
+    """The markup of a flat object."""
 
     types: str | None
     """The RefId of its TNRef."""
     names: TypeNames
-    """The type names, if they stand in the object itself."""
+    """The type names, if the object itself contains them."""
     steps: Steps
     tail: str
-    """The markup behind the last value."""
+    """The markup after the last value."""
     adapted: bool
 
 
 def learn(text: str, start: int, end: int, *, root: bool = False) -> Shape | None:
-    """The shape of the object between two offsets, or None when it is not flat and plain.
+    """Return the shape of the object between two offsets, or None if it is not flat and plain.
 
-    That of a root object includes its RefId and its type names.
+    The shape of a root object includes its RefId and its type names.
     """
     if end - start > _LARGEST or not text.startswith(_HEAD, start):
         return None
@@ -82,7 +82,7 @@ def learn(text: str, start: int, end: int, *, root: bool = False) -> Shape | Non
 
 
 class _Learner:
-    """Goes through the tokens of one object; gives up at the first that is not plain."""
+    """Collects the tokens of one object, up to the first that is not plain."""
 
     __slots__ = ("at", "known", "names", "sink", "steps", "text", "types", "used")
 
@@ -97,7 +97,7 @@ class _Learner:
         self.known: set[tuple[int, str]] = set()
 
     def token(self, token: re.Match[str]) -> int | None:
-        """Take one token; the offset behind it, or None to give up."""
+        """Add one token; return the offset after it, or None to stop."""
         kind = token.lastindex
         tag, name, refid, _, content, _, _ = token.groups()
         if kind == END:
@@ -141,7 +141,7 @@ class _Learner:
 def match(
     shape: Shape, text: str, pos: int, types: dict[str, TypeNames]
 ) -> tuple[PSObject, str, int] | None:
-    """The object at ``pos``, its RefId and the offset behind it, if it has this shape."""
+    """Return the object at ``pos``, its RefId and the offset after it, if it has this shape."""
     if not text.startswith(_HEAD, pos):
         return None
     pos += len(_HEAD)
@@ -158,7 +158,7 @@ def match(
 
 
 def match_root(text: str) -> PSObject | None:
-    """The object that is all of the document, if its shape was seen before."""
+    """Return the only object of a document, if its shape is known."""
     key = _key(text)
     shape = _ROOTS.get(key, _UNKNOWN)[1]
     if shape is None:
@@ -171,7 +171,7 @@ def match_root(text: str) -> PSObject | None:
 
 
 def note_root(text: str) -> None:
-    """Learn the shape of a document that was read the ordinary way, at the second sight."""
+    """Learn the shape of a document when its beginning occurs for the second time."""
     key = _key(text) if len(text) <= _ROOT_LARGEST else ""
     if key:
         if len(_ROOTS) >= _ROOTS_KEPT:
@@ -182,7 +182,7 @@ def note_root(text: str) -> None:
 
 
 def _key(text: str) -> str:
-    """What stands before the first value: the type names and the first member."""
+    """Return the text before the first value: the type names and the first member."""
     members = text.find("<MS><", 0, 600)
     return text[: text.find(">", members + 5)] if members > 0 else ""
 

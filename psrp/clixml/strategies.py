@@ -1,8 +1,7 @@
-"""Hypothesis strategies for CLIXML values; `psrp.strategies` has them all under one roof.
+"""Hypothesis strategies for CLIXML values; `psrp.strategies` exports them all.
 
-Everything made here comes back equal from ``loads(dumps(value))``, and most of it identical.
-Nothing that CLIXML reads back as something else is made: no tuple, no `datetime`, no integer
-beyond 64 bits.
+Every value equals ``loads(dumps(value))``, and most are identical to it. Values that CLIXML reads
+back as another type are not generated: no tuple, no `datetime`, no integer beyond 64 bits.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _DAY_TYPES = ("System.DayOfWeek", "System.Enum", "System.ValueType", "System.Obj
 
 
 def brief(strategy: SearchStrategy[T]) -> SearchStrategy[T]:
-    """The same with a short repr: nested ones would grow beyond all bounds."""
+    """Return the strategy with a short repr, because nested ones grow without bound."""
 
     @st.composite
     def inner(draw: DrawFn) -> T:
@@ -121,10 +120,10 @@ def _progress(text: SearchStrategy[str]) -> SearchStrategy[ProgressRecord]:
 
 
 def scalars(*, allow_nan: bool = False) -> SearchStrategy[Any]:
-    """Every value that is one element: null, booleans, numbers of every width, text ...
+    """Generate every value that is one element: null, booleans, numbers of every width, text ...
 
     ``allow_nan`` adds NaN, which equals nothing (compare with `psrp.clixml.identical`).
-    SecureStrings are not among them. Shrinks to None, then False, then 0.
+    SecureStrings are not included. Shrinks to None, then False, then 0.
     """
     text = brief(strings())
     every = st.one_of(
@@ -173,7 +172,7 @@ def _dictionaries(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
 
 
 def containers(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[Any]:
-    """Lists, stacks, queues, other enumerables, and dictionaries with keys of any type.
+    """Generate lists, stacks, queues, other enumerables, and dictionaries with keys of any type.
 
     ``inner`` draws what they hold (default: `scalars`). Shrinks to an empty plain list.
     """
@@ -233,7 +232,7 @@ def values(
     shared: bool = True,
     secure_strings: SearchStrategy[SecureString] | None = None,
 ) -> SearchStrategy[Any]:
-    """Every value of CLIXML, nested in one another.
+    """Generate every value of CLIXML, nested.
 
     ``max_leaves`` is how many scalars there are at most; ``allow_nan`` as in `scalars`;
     ``shared`` lets one container stand in several places, in itself too; ``secure_strings``
@@ -264,7 +263,7 @@ def _with_references(draw: DrawFn, nested: SearchStrategy[Any]) -> Any:
 
 
 def _inside(value: Any) -> list[Any]:
-    """All containers of a value that holds no references yet, in the order of the wire."""
+    """Return all containers of a value without references, in the order of the wire."""
     found = [value]
     below: list[Any] = []
     if isinstance(value, PSObject):
@@ -274,7 +273,7 @@ def _inside(value: Any) -> list[Any]:
     elif isinstance(value, list):
         below = list(value)
     elif isinstance(value, (dict, Dictionary)):
-        # What stands in a key is left alone: a key must not change.
+        # Keys are not changed.
         below = list(value.values())
     else:
         return []

@@ -1,4 +1,4 @@
-"""The two layers over the characters of a string: ``_xHHHH_`` escapes, and XML's own.
+"""The two layers of escapes in a string: ``_xHHHH_``, and those of XML.
 
 [MS-PSRP] 2.2.5.3.2. Strings here are Python strings whose lone surrogates stand for the UTF-16
 code units that PowerShell strings may hold.
@@ -21,7 +21,7 @@ _ENTITY = re.compile(r"&(?:([a-z]+)|#([0-9]+)|#x([0-9a-fA-F]+));|&")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
 is_special = _SPECIAL.search
-"""A match when `escape` would change the text; for short ones."""
+"""Returns a match if `escape` would change a short text."""
 
 _LONG = 2000
 _CONTROL = re.compile(rb"\xc2[\x80-\x9f]|_[xX]")
@@ -29,7 +29,7 @@ _BYTES = tuple(bytes((code,)) for code in (*range(32), 127, *b"<>&", *range(0xF0
 
 
 def needs_escape(text: str) -> bool:
-    """Whether `escape` would change the text."""
+    """Return whether `escape` would change the text."""
     if len(text) < _LONG:
         return _SPECIAL.search(text) is not None
     try:
@@ -45,16 +45,16 @@ def needs_escape(text: str) -> bool:
 
 
 def escape(text: str) -> str:
-    """The text as it stands in an element: controls, surrogates, ``_x`` and markup escaped.
+    """Return the text for an element: controls, surrogates, ``_x`` and markup escaped.
 
-    U+FFFE and U+FFFF, which PowerShell writes as references that no XML parser takes, are
-    escaped as well.
+    U+FFFE and U+FFFF, which PowerShell writes as references that XML parsers refuse, are escaped
+    as well.
     """
     return _SPECIAL.sub(_escaped, text) if needs_escape(text) else text
 
 
 def escape_attribute(text: str) -> str:
-    """The text as it stands between the double quotes of an attribute."""
+    """Return the text for the double quotes of an attribute."""
     return _QUOTE.sub(_escaped, text) if _QUOTE.search(text) else text
 
 
@@ -72,7 +72,7 @@ def _escaped(match: re.Match[str]) -> str:
 def unescape(text: str) -> str:
     """Undo the ``_xHHHH_`` (and ``_xHHHHHHHH_``) escapes, in one pass, and join surrogates.
 
-    What looks almost like an escape stays as it is.
+    Incomplete escapes stay unchanged.
     """
     text = _ESCAPE.sub(_unescaped, text)
     if not text.isascii() and _SURROGATE.search(text):
@@ -86,10 +86,10 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def resolve_entities(text: str) -> str:
-    """Put in what the references of XML mean. ValueError for one that means nothing.
+    """Resolve the references of XML. Raises ValueError for an unknown one.
 
-    Any code point may be given by number, also those that XML forbids: PowerShell's writer
-    gives U+FFFE that way, and its reader takes them all.
+    A number may be any code point, also those that XML forbids: PowerShell writes U+FFFE that
+    way and reads all of them.
     """
     return _ENTITY.sub(_resolved, text) if "&" in text else text
 
@@ -105,4 +105,4 @@ def _resolved(match: re.Match[str]) -> str:
             code = int(digits or "0", 10 if decimal else 16)
             if code < 0x110000:
                 return chr(code)
-    raise ValueError("an '&' that begins no known reference")
+    raise ValueError("unknown reference after '&'")

@@ -1,7 +1,7 @@
-"""DateTime and TimeSpan in ticks of 100 ns, and how CLIXML spells them. [MS-PSRP] 2.2.5.1.4-5
+"""DateTime and TimeSpan in ticks of 100 ns, and their text in CLIXML. [MS-PSRP] 2.2.5.1.4-5
 
 The lexical forms are those of XML Schema's dateTime and duration, as far as .NET's XmlConvert
-takes them: missing parts of a date are filled up, years and months of a duration count 365
+accepts them: missing parts of a date are filled up, years and months of a duration count 365
 and 30 days. A time alone means "today" to .NET; here it is an error, for lack of a clock.
 """
 
@@ -24,7 +24,7 @@ _MIN = datetime.min
 
 
 class DateTimeKind(Enum):
-    """What the clock time of a `DateTime` refers to."""
+    """The reference of the clock time of a `DateTime`."""
 
     UNSPECIFIED = "Unspecified"
     UTC = "Utc"
@@ -45,7 +45,7 @@ class DateTime(_Frozen):
     """System.DateTime, element DT.
 
     ticks: 100 ns since 0001-01-01T00:00 of the clock time as written, in its own zone.
-    kind: whether that clock is UTC, a local one, or not said.
+    kind: UTC, a local clock, or unspecified.
     offset: minutes east of UTC; only for LOCAL, otherwise 0.
     """
 
@@ -84,9 +84,9 @@ class DateTime(_Frozen):
         return cls(ticks, DateTimeKind.LOCAL, minutes)
 
     def to_datetime(self) -> datetime:
-        """The reverse; the seventh digit of the second is cut off.
+        """Return a datetime; the seventh digit of the second is cut off.
 
-        ValueError when the offset is a day or more, which Python has no zone for.
+        Raises ValueError for an offset of a day or more, which Python has no zone for.
         """
         value = _MIN + timedelta(microseconds=self.ticks // 10)
         if self.kind is DateTimeKind.UTC:
@@ -141,12 +141,12 @@ class TimeSpan(_Frozen):
 
     @classmethod
     def from_timedelta(cls, value: timedelta) -> Self:
-        """Exact; ValueError when it does not fit (about 29,000 years)."""
+        """Return the exact TimeSpan. Raises ValueError beyond about 29,000 years."""
         seconds = value.days * 86400 + value.seconds
         return cls(seconds * SECOND + value.microseconds * 10)
 
     def to_timedelta(self) -> timedelta:
-        """The last digit is rounded towards zero."""
+        """Return a timedelta; the last digit is rounded towards zero."""
         if self.ticks < 0:
             return -timedelta(microseconds=-self.ticks // 10)
         return timedelta(microseconds=self.ticks // 10)
@@ -187,7 +187,7 @@ _set_offset: _Setter = DateTime.__dict__["offset"].__set__
 _set_span: _Setter = TimeSpan.__dict__["ticks"].__set__
 
 _CLOCK_END = re.compile(r"(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-5][0-9])?")
-# Compiled when one is met: together they are a hundredth of a server's start.
+# Compiled on first use: together they take a hundredth of a server's start.
 _DATE = r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(Z|[+-][0-9]{2}:[0-5][0-9])?"
 _DURATION = (
     r"(-)?P(?!\Z)(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)D)?"

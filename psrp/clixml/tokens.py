@@ -1,9 +1,9 @@
-"""From bytes to markup: what CLIXML needs of an XML reader, and no more.
+"""The tokenizer: the part of an XML reader that CLIXML needs.
 
-No XML library takes what PowerShell writes (``&#xFFFE;``), so this one is our own. A document is
+XML libraries refuse what PowerShell writes (``&#xFFFE;``), hence this one. A document is
 decoded and cleaned first (`prepare`): characters that XML forbids are refused, a document type
-as well, comments and processing instructions go, CDATA becomes escaped text. Then `SCAN` takes
-one element or tag at a time; what it cannot take, `slow_token` does, or says what is wrong.
+as well, comments and processing instructions go, CDATA becomes escaped text. Then `SCAN` matches
+one element or tag at a time; `slow_token` reads the others or raises an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 EMPTY, OPEN, SCALAR, END = 4, 5, 6, 7
-"""Kinds of token, numbered as the last group of `SCAN` that took part."""
+"""Kinds of token, numbered as the last matching group of `SCAN`."""
 
 SPACE = " \t\n"
 LONGEST = 4000
@@ -40,7 +40,7 @@ SCAN = re.compile(
 ).match
 """Groups: tag, N, RefId, the end of an empty tag, text, end tag of the same; tag that ends.
 
-Text that is longer than a limit, or not followed by its own end tag, comes as OPEN."""
+Text that is longer than a limit, or not followed by its own end tag, is OPEN."""
 
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _EACH_CONTROL = tuple(bytes((code,)) for code in _CONTROLS)
@@ -75,25 +75,25 @@ class Token(NamedTuple):
     """Attribute N, its ``_xHHHH_`` escapes not undone."""
     refid: str | None
     text: str
-    """What stands between the start tag and the next markup; not resolved."""
+    """The text between the start tag and the next markup, references not resolved."""
     after: int
-    """The offset behind it and behind white space that follows."""
+    """The offset after the token and the white space that follows it."""
     qualified: str
     """The name with its prefix, which the end tag repeats."""
     attributes: dict[str, str]
-    """All of them; filled in by `slow_token` only."""
+    """All attributes; filled in by `slow_token` only."""
 
 
 def prepare(data: bytes | bytearray | memoryview | str) -> str:
-    """The document as text that holds nothing but tags and characters.
+    """Return the document as text that contains only tags and characters.
 
-    bytes are UTF-8, or what their byte order mark says. Raises ClixmlError.
+    bytes are UTF-8, or in the encoding of their byte order mark. Raises ClixmlError.
     """
     if isinstance(data, str):
         try:
             raw = data.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise ClixmlError("half a surrogate pair stands raw", "", error.start) from None
+            raise ClixmlError("unescaped half of a surrogate pair", "", error.start) from None
         text = data.removeprefix("\ufeff")
     else:
         raw = bytes(data)
@@ -122,7 +122,7 @@ def _decode(raw: bytes) -> tuple[str, bytes]:
 
 
 def _refuse_illegal(raw: bytes, text: str) -> None:
-    """Refuse what must not stand raw: C0 but tab, LF and CR; U+FFFE and U+FFFF."""
+    """Refuse characters that must be escaped: C0 except tab, LF and CR; U+FFFE and U+FFFF."""
     if len(raw) < 4096:
         bad = len(raw.translate(None, _CONTROLS)) != len(raw)
     else:
@@ -130,7 +130,7 @@ def _refuse_illegal(raw: bytes, text: str) -> None:
     if bad or (not text.isascii() and (b"\xef\xbf\xbe" in raw or b"\xef\xbf\xbf" in raw)):
         found = _ILLEGAL.search(text)
         assert found is not None
-        fail(text, found.start(), f"U+{ord(found[0]):04X} stands raw")
+        fail(text, found.start(), f"unescaped U+{ord(found[0]):04X}")
 
 
 def _clean(text: str) -> str:
@@ -166,12 +166,12 @@ def _clean(text: str) -> str:
 def _find(text: str, what: str, start: int, kind: str) -> int:
     found = text.find(what, start)
     if found < 0:
-        fail(text, start, f"a {kind} does not end")
+        fail(text, start, f"unterminated {kind}")
     return found
 
 
 def slow_token(text: str, pos: int) -> Token:
-    """The token at ``pos``, in any spelling that XML allows. Raises ClixmlError for the rest."""
+    """Return the token at ``pos``, in any spelling that XML allows. Raises ClixmlError."""
     if text.startswith("</", pos):
         end = _END_TAG.match(text, pos)
         if end is None:
@@ -180,7 +180,7 @@ def slow_token(text: str, pos: int) -> Token:
     start = _START.match(text, pos)
     if start is None:
         if pos >= len(text):
-            fail(text, pos, "the document ends too early")
+            fail(text, pos, "unexpected end of the document")
         fail(text, pos, "malformed tag" if text[pos] == "<" else "text among elements")
     qualified, inside, slash = start.groups()
     attributes = _attributes(text, pos, inside)
@@ -191,7 +191,7 @@ def slow_token(text: str, pos: int) -> Token:
         return Token(EMPTY, tag, name, refid, "", after, qualified, attributes)
     until = text.find("<", after)
     if until < 0:
-        fail(text, pos, "the element does not end")
+        fail(text, pos, "unterminated element")
     content = text[after:until]
     end = _END_TAG.match(text, until)
     if end is not None and end[1] == qualified:
@@ -222,7 +222,7 @@ def _skip(text: str, pos: int) -> int:
 
 
 def fail(text: str, pos: int, what: str) -> NoReturn:
-    """Raise ClixmlError with the path of the element that begins at ``pos`` or holds it."""
+    """Raise ClixmlError with the path of the element that begins at ``pos`` or contains it."""
     raise ClixmlError(what, _path(text, pos), pos)
 
 

@@ -1,4 +1,4 @@
-"""Lists of .NET type names: read once, known by their markup from then on."""
+"""Lists of .NET type names, cached by their markup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["TYPE_NAMES", "deserialized", "types_of"]
 TYPE_NAMES = re.compile(
     r'<TN RefId="([^"<&]*)">[ \t\n]*((?:<T>[^<>]{0,1000}</T>[ \t\n]*){0,30})</TN>[ \t\n]*'
 ).match
-"""A whole TN as it mostly looks. Groups: RefId, the T elements."""
+"""A whole TN in its usual form. Groups: RefId, the T elements."""
 
 _NAME = re.compile("<T>([^<]*)</T>")
 _KNOWN: dict[str, TypeNames] = {}
@@ -22,7 +22,7 @@ _PREFIX = "Deserialized."
 
 
 def types_of(markup: str) -> TypeNames:
-    """The names in the T elements of a `TYPE_NAMES`. ValueError for a broken reference."""
+    """Return the names in the T elements of a `TYPE_NAMES`. ValueError for a broken reference."""
     names = _KNOWN.get(markup)
     if names is None:
         names = tuple(map(parse_text, _NAME.findall(markup)))
@@ -34,7 +34,7 @@ def types_of(markup: str) -> TypeNames:
 
 
 def deserialized(names: TypeNames) -> TypeNames:
-    """The names as PowerShell shows them for an object that came from elsewhere.
+    """Return the names as PowerShell shows them for a deserialized object.
 
     This module keeps the names as they were sent, so that what is read can be written again.
     """

@@ -1,7 +1,7 @@
 """All Python values of CLIXML in one place.
 
-`None`, `bool`, `int`, `float`, `str`, `bytes`, `Decimal` and `UUID` stand for themselves; what
-they cannot say is in these classes.
+`None`, `bool`, `int`, `float`, `str`, `bytes`, `Decimal` and `UUID` are their own types; these
+classes are for all others.
 """
 
 from __future__ import annotations

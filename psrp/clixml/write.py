@@ -1,7 +1,7 @@
 """Writing CLIXML exactly as PowerShell spells it. [MS-PSRP] 2.2.5
 
-Plain Python is taken as well: list and tuple become System.Object[], dict a Hashtable, datetime
-and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
+Plain Python values are accepted too: list and tuple become System.Object[], dict a Hashtable,
+datetime and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SHORT = 1000
 _NAMES: dict[str, str] = {}
 _NAMES_KEPT = 4096
 _NAME_KEPT = 100
-"""Characters of the longest name that is kept: what a peer names must not fill the memory."""
+"""Characters of the longest cached name: names of a peer must not fill the memory."""
 
 
 def dumps(
@@ -52,14 +52,13 @@ def dumps(
     max_depth: int = MAX_DEPTH,
     head: bytes = b"",
 ) -> bytes:
-    """The value as one bare element, UTF-8, as in the body of a PSRP message.
+    """Return the value as one bare element, UTF-8, as in the body of a PSRP message.
 
     seal: turns the text of an open SecureString into that of ``<SS>``.
     depth: how many levels of .NET properties are written, as the depth of a PowerShell
         serializer; 1 is that of remoting, None all of them. Below, an object is its text. Notes
         and containers cost nothing.
-    max_depth: how many Obj may stand in each other, up to 100; more than 48 are more than
-        PowerShell reads.
+    max_depth: the deepest nesting of Obj elements, up to 100; PowerShell reads at most 48.
     head: what stands before the element; added here, it costs no second copy of all.
     Raises LocalProtocolError, naming the place, for a value that has no CLIXML form.
     """
@@ -122,7 +121,7 @@ class Writer:
         raise LocalProtocolError(f"{reason} (at /{place})")
 
     def _derived(self, value: Any, attribute: str) -> None:
-        """A value of a class that extends one we know."""
+        """Write a value of a class that extends a known one."""
         for base in type(value).__mro__[1:]:
             if base is int:
                 return self._integer(int(value), attribute)
@@ -165,7 +164,7 @@ class Writer:
         self._content(whole)
         self._end()
 
-    # -- what has an id
+    # -- elements with an id
 
     def _known(self, value: Any, attribute: str) -> bool:
         known = self._ids.get(id(value))
@@ -192,7 +191,7 @@ class Writer:
     def _descend(self) -> None:
         self._depth += 1
         if self._depth > self._max_depth:
-            self._refuse(f"more than {self._max_depth} objects inside each other")
+            self._refuse(f"objects nested more than {self._max_depth} deep")
 
     def _type_names(self, names: TypeNames) -> None:
         if not names:
@@ -393,7 +392,7 @@ _CONTENT: dict[type, Callable[[Writer, Any], None]] = {
     dict: Writer._pairs,
     Dictionary: Writer._pairs,
 }
-"""What a container writes inside its Obj."""
+"""The content of a container's Obj."""
 
 _SPECIAL: dict[type, Callable[[Writer, Any, str], None]] = {
     **dict.fromkeys(_CONTENT, Writer._container),
@@ -407,7 +406,7 @@ _TAG = re.compile(r"<(/?)[^>]*?(/?)>[^<]*")
 
 
 def indent(text: str) -> str:
-    """The document as Export-Clixml lays it out: an element a line, two spaces a level."""
+    """Return the document in the layout of Export-Clixml: a line each, two spaces a level."""
     pieces: list[str] = []
     depth = 0
     after_start = False

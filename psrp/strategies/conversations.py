@@ -28,14 +28,14 @@ _ANSWERED = (e.SetMinRunspaces, e.SetMaxRunspaces, e.GetAvailableRunspaces)
 
 
 class Step(NamedTuple):
-    """Who says what. Everything under way is delivered before the next step is taken."""
+    """A sender and its event. All data in transit is delivered before the next step."""
 
     side: Side
     event: e.Event
 
 
 class _Talk:
-    """One conversation while it is made: its states by the tables, and what is unanswered."""
+    """A conversation under construction: states by the tables, and open calls."""
 
     def __init__(self, draw: DrawFn, version: str) -> None:
         self.draw = draw
@@ -48,7 +48,7 @@ class _Talk:
         self.steps: list[Step] = []
 
     def say(self, side: Side, event: e.Event) -> None:
-        """Take a step, which the tables must allow."""
+        """Add a step, which the tables must allow."""
         target = getattr(event, "pipeline_id", None)
         if target is None:
             state = next_state(POOL, self.pool, (side, trigger_kind(event, POOL)))
@@ -85,7 +85,7 @@ class _Talk:
             self.say(S, e.RunspacePoolStateMessage(state=state))
         self.say(S, e.ClosePool())
 
-    def those(self, *states: PipelinePhase) -> SearchStrategy[UUID]:
+    def ids_in(self, *states: PipelinePhase) -> SearchStrategy[UUID]:
         return st.sampled_from([id for id, state in self.pipelines.items() if state in states])
 
     def fresh(self) -> UUID:
@@ -95,7 +95,7 @@ class _Talk:
         self.asked += 1
         return self.asked
 
-    # -- what may happen on an open pool; each is drawn when `_WHEN` says that it can be
+    # -- steps on an open pool; `moves` lists those that are possible
 
     def create(self) -> None:
         draw = self.draw
@@ -111,24 +111,24 @@ class _Talk:
         self.say(C, e.GetCommandMetadata(pipeline_id=self.fresh(), names=("*",)))
 
     def bring(self) -> None:
-        target, data = self.draw(self.those(PipelinePhase.READING)), self.draw(_DATA)
+        target, data = self.draw(self.ids_in(PipelinePhase.READING)), self.draw(_DATA)
         self.say(C, e.PipelineInput(pipeline_id=target, data=data))
 
     def bring_no_more(self) -> None:
-        target = self.draw(self.those(PipelinePhase.READING))
+        target = self.draw(self.ids_in(PipelinePhase.READING))
         self.say(C, e.EndOfPipelineInput(pipeline_id=target))
 
     def output(self) -> None:
-        target, data = self.draw(self.those(*_RUNS)), self.draw(_DATA)
+        target, data = self.draw(self.ids_in(*_RUNS)), self.draw(_DATA)
         self.say(S, e.PipelineOutput(pipeline_id=target, data=data))
 
     def record(self) -> None:
         kind, drawn = self.draw(st.sampled_from(_RECORDS))
-        target = self.draw(st.none() | self.those(*_RUNS) if self.runs() else st.none())
+        target = self.draw(st.none() | self.ids_in(*_RUNS) if self.runs() else st.none())
         self.say(S, kind(pipeline_id=target, record=self.draw(drawn)))
 
     def call(self) -> None:
-        targets = st.none() | self.those(*_RUNS) if self.runs() else st.none()
+        targets = st.none() | self.ids_in(*_RUNS) if self.runs() else st.none()
         target = self.draw(targets)
         ids = st.integers(1, 99).filter(lambda id: (target, id) not in self.calls)
         if target is None:
@@ -184,7 +184,7 @@ class _Talk:
             self.say(side, kind())
 
     def stop(self) -> None:
-        target = self.draw(self.those(*_RUNS))
+        target = self.draw(self.ids_in(*_RUNS))
         self.say(C, e.StopPipeline(pipeline_id=target))
         if self.draw(st.booleans()):
             stopped = e.InvocationState.STOPPED
@@ -192,14 +192,14 @@ class _Talk:
         self.say(S, e.StopPipeline(pipeline_id=target))
 
     def end(self) -> None:
-        target, state = self.draw(self.those(*_RUNS)), self.draw(st.sampled_from(_ENDS))
+        target, state = self.draw(self.ids_in(*_RUNS)), self.draw(st.sampled_from(_ENDS))
         error = None
         if state is e.InvocationState.FAILED:
             error = self.draw(parts.error_records())
         self.say(S, e.PipelineStateMessage(pipeline_id=target, state=state, error=error))
 
     def close_pipeline(self) -> None:
-        target = self.draw(self.those(*_RUNS, PipelinePhase.ENDED))
+        target = self.draw(self.ids_in(*_RUNS, PipelinePhase.ENDED))
         self.say(C, e.ClosePipeline(pipeline_id=target))
         if self.pipelines[target] is PipelinePhase.ABANDONED:
             stopped = e.InvocationState.STOPPED
@@ -213,7 +213,7 @@ class _Talk:
         return PipelinePhase.READING in self.pipelines.values()
 
     def moves(self) -> list[Callable[[], None]]:
-        """What may come next, the simplest first."""
+        """Return the possible next steps, the simplest first."""
         found = [self.create, self.metadata, self.ask, self.record, self.call, self.user_event]
         if self.runs():
             found += [self.output, self.end, self.stop]
@@ -257,7 +257,7 @@ def _conversations(draw: DrawFn, versions: tuple[str, ...], max_moves: int) -> l
 def conversations(
     *, versions: tuple[str, ...] = ("2.3", "2.2", "2.1", "2.0", "2.4"), max_moves: int = 12
 ) -> SearchStrategy[list[Step]]:
-    """What a client and a server say to each other, from the first message to the last.
+    """Generate whole conversations of a client and a server.
 
     A list of steps: who sends which event, one step after the other has been delivered. It
     opens a pool of a protocol version out of ``versions``, makes up to ``max_moves`` moves of

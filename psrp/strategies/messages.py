@@ -180,7 +180,7 @@ _BY_CLASS: dict[type[e.Event], SearchStrategy[Any]] = {
 
 
 def messages_of(kind: type[e.Event]) -> SearchStrategy[Any]:
-    """Messages of one class. ValueError for an event that is no message."""
+    """Generate messages of one class. Raises ValueError for an event that is not a message."""
     found = _BY_CLASS.get(kind)
     if found is None:
         raise ValueError(f"{kind.__name__} is not a message")
@@ -188,10 +188,10 @@ def messages_of(kind: type[e.Event]) -> SearchStrategy[Any]:
 
 
 def messages(*, side: Side | None = None) -> SearchStrategy[e.Event]:
-    """Every message of the protocol, or those that ``side`` sends, as an event.
+    """Generate every message of the protocol, or those that ``side`` sends, as an event.
 
-    What `psrp.messages.encode` makes of it, `decode` turns back into an equal event. There are
-    no SecureStrings in it. Shrinks to a message that has no fields (PUBLIC_KEY_REQUEST), then
+    `decode` turns what `psrp.messages.encode` makes of it into an equal event. It contains no
+    SecureStrings. Shrinks to a message that has no fields (PUBLIC_KEY_REQUEST), then
     towards the first in the table of `psrp.messages`.
     """
     if side is not None and not isinstance(side, Side):

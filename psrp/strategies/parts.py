@@ -57,7 +57,7 @@ def int32() -> SearchStrategy[int]:
 
 @cache
 def error_records(*, bare: bool = False) -> SearchStrategy[ErrorRecord]:
-    """What ERROR_RECORD carries; ``bare``: as in a host response, which leaves the text out."""
+    """Generate the record of ERROR_RECORD; ``bare``: as in a host response, without text."""
     maybe = st.none() | TEXT
     return st.builds(
         ErrorRecord,
@@ -79,7 +79,7 @@ def error_records(*, bare: bool = False) -> SearchStrategy[ErrorRecord]:
 
 @cache
 def progress_records() -> SearchStrategy[ProgressRecord]:
-    """What PROGRESS_RECORD carries; its texts are never empty."""
+    """Generate the record of PROGRESS_RECORD; its texts are never empty."""
     shown = strings(min_size=1, max_size=20)
     return st.builds(
         ProgressRecord,
@@ -96,7 +96,7 @@ def progress_records() -> SearchStrategy[ProgressRecord]:
 
 @cache
 def information_records() -> SearchStrategy[InformationRecord]:
-    """What INFORMATION_RECORD carries."""
+    """Generate the record of INFORMATION_RECORD."""
     number = st.integers(0, 2**32 - 1)
     return st.builds(
         InformationRecord,
@@ -114,7 +114,7 @@ def information_records() -> SearchStrategy[InformationRecord]:
 
 @cache
 def host_infos() -> SearchStrategy[HostInfo]:
-    """What a client says about its host."""
+    """Generate a client's description of its host."""
     size = st.none() | st.builds(Size, int32(), int32())
     place = st.none() | st.builds(Coordinates, int32(), int32())
     number = st.none() | int32()
@@ -144,7 +144,7 @@ def host_infos() -> SearchStrategy[HostInfo]:
 
 @cache
 def power_shells(version: tuple[int, int]) -> SearchStrategy[PowerShell]:
-    """What a pipeline runs, as far as a peer of ``version`` is told."""
+    """Generate the commands of a pipeline, as far as they are sent to a peer of ``version``."""
     merge = st.sampled_from(PipelineResultTypes)
     merges: dict[str, SearchStrategy[Any]] = {}
     for name in ("my_result", "to_result"):
@@ -189,7 +189,7 @@ def primitive_dictionaries() -> SearchStrategy[dict[str, Any]]:
 
 @cache
 def informational_records() -> SearchStrategy[InformationalRecord]:
-    """What DEBUG_RECORD, VERBOSE_RECORD and WARNING_RECORD carry."""
+    """Generate the record of DEBUG_RECORD, VERBOSE_RECORD and WARNING_RECORD."""
     return st.builds(InformationalRecord, message=TEXT)
 
 
@@ -231,7 +231,7 @@ _KINDS: dict[HostType, SearchStrategy[Any]] = {
     k.CELLS: _rows(),
     k.CHOICES: _tuples(st.builds(ChoiceDescription, TEXT, TEXT)),
     k.COORDINATES: st.builds(Coordinates, int32(), int32()),
-    # Secrets need a key; whoever has one draws them.
+    # Secrets need a key, and are generated where there is one.
     k.CREDENTIAL: st.none(),
     k.FIELDS: _tuples(_fields()),
     k.GUID: st.uuids(),
@@ -257,12 +257,12 @@ _KINDS: dict[HostType, SearchStrategy[Any]] = {
 
 @cache
 def host_arguments(method: int) -> SearchStrategy[tuple[Any, ...]]:
-    """The arguments of a call of one of the 56 methods."""
+    """Generate the arguments of a call of one of the 56 methods."""
     return st.tuples(*(_KINDS[kind] for kind in METHODS[method].parameters))
 
 
 @cache
 def host_results(method: int) -> SearchStrategy[Any]:
-    """The result of one of them; None for a void one, and where it would be secret."""
+    """Generate the result of a method; None for a void one and for a secret."""
     result = METHODS[method].result
     return st.none() if result is None else _KINDS[result]

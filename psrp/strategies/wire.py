@@ -22,7 +22,7 @@ __all__ = [
 
 
 class FragmentSequence(tuple[bytes, ...]):
-    """The fragments of one stream, in order; ``messages`` is what they carry."""
+    """Generate the fragments of one stream, in order; ``messages`` draws the messages."""
 
     messages: tuple[bytes, ...]
 

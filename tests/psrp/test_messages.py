@@ -183,7 +183,7 @@ def test_null_is_an_empty_body_and_never_an_element(kind: Any) -> None:
     message = encode(event, POOL)
     assert len(message) == 40
     assert decode(message)[1] == event
-    with pytest.raises(MessageError, match="null is an empty body"):
+    with pytest.raises(MessageError, match="expected an empty body"):
         decode(message + UTF8_BOM + b"<Nil/>")
 
 
