@@ -1,4 +1,4 @@
-"""What PowerShell refuses is refused, and the error says where."""
+"""Documents that PowerShell refuses raise an error with the place."""
 
 from __future__ import annotations
 

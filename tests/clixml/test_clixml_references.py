@@ -1,4 +1,4 @@
-"""Identity: what is one object is written once and read as one, cycles included."""
+"""Identity: one object is written once and read as one, cycles included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that are one element: their spelling, their range, and what is no such value."""
+"""Values that are one element: their spelling, their range, and invalid text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PowerShell 7.6 writes and reads, vector by vector."""
+"""Vectors that PowerShell 7.6 wrote and read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_OTHERWISE = {
     "dict-list-key": "PowerShell's Hashtable answers null for a list as a key; ours finds it",
     "obj-nested-obj": "PowerShell lifts the members of the inner object to the outer one",
 }
-"""Read by both; what PowerShell then shows is not what stood there."""
+"""Documents that both read, where PowerShell shows something else than their text."""
 
 WRITTEN_OTHERWISE = {
     "string-entity-fffe": "U+FFFE goes out as an escape, not as a reference that XML forbids",

@@ -1,4 +1,4 @@
-"""What has no CLIXML form is our caller's mistake, and the error says where it stands."""
+"""Values without a CLIXML form are a mistake of the caller; the error names their place."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def test_what_was_read_comes_back_as_well(value: Any) -> None:
 
 
 def _loosely(form: Any) -> Any:
-    """What a tool that has but one kind of number makes of a form."""
+    """Return a form as rewritten by a tool with one type of number."""
     if isinstance(form, float) and form.is_integer():
         return int(form)
     if isinstance(form, list):

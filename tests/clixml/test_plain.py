@@ -1,4 +1,4 @@
-"""to_plain gives people their data, in nothing but everyday Python types."""
+"""to_plain returns data in plain Python types only."""
 
 from __future__ import annotations
 

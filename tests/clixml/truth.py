@@ -1,4 +1,4 @@
-"""Compares a value that was read with what PowerShell said about it."""
+"""Comparison of a value with PowerShell's description of it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def vectors(name: str) -> list[dict[str, Any]]:
 
 
 def differences(value: Any, truth: dict[str, Any] | None, path: str = "$") -> Iterator[str]:
-    """What is not as PowerShell says it is; nothing when all is well."""
+    """Return the differences from PowerShell's description."""
     if truth is None:
         if value is not None:
             yield f"{path}: not null"

@@ -11,7 +11,7 @@ from tests.psrp.pairs import Cut, Pair, whole
 
 __all__ = ["assert_the_same_is_heard", "held", "pair_for", "said_by_callers"]
 
-#: What a machine may say by itself, beside what its caller says.
+#: Messages that a machine may send by itself.
 OF_ITSELF = (e.SessionCapability, e.RunspaceAvailability)
 
 
@@ -25,7 +25,7 @@ def pair_for(steps: list[Step], *, cut: Cut = whole, room: int = 32768) -> Pair:
 
 
 def held(pair: Pair, steps: list[Step]) -> Iterator[Step]:
-    """Take step by step; each is given back when everything under way has arrived."""
+    """Take the steps; yield each after everything in transit has arrived."""
     for step in steps:
         (pair.client if step.side is Side.CLIENT else pair.server).send(step.event)
         pair.move()

@@ -1,4 +1,4 @@
-"""One machine alone, led along the tables: what its peer says is written here by hand."""
+"""One machine driven along the tables, with the messages of its peer written by hand."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _records(target: UUID | None) -> list[e.Event]:
 
 @cache
 def events(target: UUID = PIPELINE_ID) -> dict[TriggerKind, e.Event]:
-    """One event for everything that a table can speak of."""
+    """Return one event for every kind of trigger."""
     public = private_key().public_key()
     plain: list[e.Event] = [
         e.SessionCapability(protocol_version="2.3"),
@@ -128,7 +128,7 @@ def path_to(
 
 
 class Machine:
-    """A pool of one side, and its peer's pencil."""
+    """A pool of one side, and the hand-written messages of its peer."""
 
     def __init__(self, side: Side) -> None:
         key = {"private_key": private_key} if side is C else {"session_key": SESSION_KEY}
@@ -142,7 +142,7 @@ class Machine:
         return self.pool.pipelines.get(PIPELINE_ID, PipelinePhase.CLOSED)
 
     def take(self, side: Side, event: e.Event) -> None:
-        """Have one side do something; what the machine makes of it goes to ``events``."""
+        """Apply an event of one side; the machine's events are added to ``events``."""
         if side is self.side:
             self.pool.send(event)
         elif (rule := RULES.get(type(event))) is not None and rule.act is not None:

@@ -17,7 +17,7 @@ SMALL, FACTOR = 2000, 16
 ALLOWED = 4
 """Tolerated deviation from linear growth; quadratic growth is a factor of 16."""
 NOISE = 5_000_000
-"""Nanoseconds that are no measurement at all."""
+"""Nanoseconds below the precision of a measurement."""
 
 
 def calls(work: Callable[[], object]) -> int:

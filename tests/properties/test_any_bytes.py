@@ -103,7 +103,7 @@ def _machine(side: Side) -> Machine:
 
 
 def _drain(machine: Machine) -> list[e.Event]:
-    """All events until the machine is silent; a client's machine may break once."""
+    """Return all events; a client's machine may break once."""
     shown: list[e.Event] = []
     with suppress(RemoteProtocolError):
         while (event := machine.pool.next_event()) is not None:

@@ -1,4 +1,4 @@
-"""How the bytes of a stream are cut never shows."""
+"""The cuts of a byte stream have no effect."""
 
 from __future__ import annotations
 

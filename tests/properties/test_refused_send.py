@@ -24,7 +24,7 @@ NOWHERE = UUID(int=1)
 
 
 def _is_refused(pool: Pool, event: e.Event) -> bool:
-    """Whether the tables do not have it; what they have may still be refused for its fields."""
+    """Return whether the tables do not have it; what they have may still be refused for its fields."""
     target = getattr(event, "pipeline_id", None)
     if target is None:
         return next_state(POOL, pool.state, (pool.side, trigger_kind(event, POOL))) is None
@@ -92,7 +92,7 @@ def test_a_value_that_cannot_be_written_changes_nothing(steps: list[Step], bad: 
 
 
 def _all_events(pool: Pool) -> tuple[list[e.Event], RemoteProtocolError | None]:
-    """What is told before the error, and the error."""
+    """Return the events before the error, and the error."""
     shown = []
     try:
         while (event := pool.next_event()) is not None:
@@ -115,7 +115,7 @@ def test_a_remote_error_is_final(event: e.Event, data: st.DataObject) -> None:
     _, first = _all_events(pool)
     if first is None:
         return
-    # What ends with the pool is still told, then the error for good.
+    # Pipelines that end with the pool are still reported, then only the error.
     assert pool.state is PoolState.BROKEN
     shown, last = _all_events(pool)
     assert last is first

@@ -1,7 +1,7 @@
-"""Every row of every table is reached, and whatever stands in no row is refused.
+"""Every row of every table is reached, and every trigger without a row is refused.
 
-A row counts as reached when a machine of at least one side stands where the row says after the
-row's trigger; some states exist on one side only, because the other answers at once.
+A row counts as reached if a machine of at least one side is in the row's state after the row's
+trigger; some states exist on one side only, because the other answers at once.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _take(machine: Machine, trigger: Trigger, *, pool: bool) -> None:
     try:
         machine.take(side, event_of(what, pool=pool))
     except RemoteProtocolError:
-        # The row that says so leads to BROKEN.
+        # The row leads to BROKEN.
         assert machine.pool.state is PoolState.BROKEN
 
 

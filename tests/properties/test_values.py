@@ -1,4 +1,4 @@
-"""Writing and reading a value gives it back; writing is a function and touches nothing."""
+"""A value survives writing and reading; writing is deterministic and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two pools and a pipe between them: everything that one says is moved to the other."""
+"""Two pools connected directly: all output of one is input of the other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def byte_by_byte(data: bytes) -> Iterable[bytes]:
 
 
 def deliver(out: Outgoing, to: Pool, cut: Cut = whole) -> None:
-    """What a carrier does: bytes to their target, then the act, if the act is one to report."""
+    """Act as a carrier: deliver bytes to their target, then the act."""
     if out.data:
         for piece in cut(out.data):
             to.receive_data(piece, out.target, out.stream)
@@ -39,7 +39,7 @@ def deliver(out: Outgoing, to: Pool, cut: Cut = whole) -> None:
 
 
 def drain(pool: Pool) -> list[e.Event]:
-    """All events that are there."""
+    """Return all available events."""
     events = []
     while (event := pool.next_event()) is not None:
         events.append(event)
@@ -54,7 +54,7 @@ def sent(pool: Pool, room: int | None = None) -> list[Outgoing]:
 
 
 def channel_of(pool: Pool, target: UUID | None = None) -> Channel:
-    """The channel of a target, for tests that send what a pool would refuse to."""
+    """Return the channel of a target, for tests that send what a pool would refuse."""
     channel = pool._channels.find(target)
     assert channel is not None
     return channel
@@ -71,7 +71,7 @@ def force_bytes(pool: Pool, message: bytes, channel: Channel | None = None) -> N
 
 
 class Pair:
-    """A client and a server. `move` carries what both have said until nothing is under way."""
+    """A client and a server. `move` delivers the output of both until nothing is in transit."""
 
     def __init__(
         self,

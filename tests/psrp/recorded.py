@@ -25,7 +25,7 @@ _COMMAND = re.compile(r'CommandId="([^"]*)"')
 
 
 class Recorded(NamedTuple):
-    """One message as it was sent."""
+    """A message as it was sent."""
 
     file: str
     sender: Side
@@ -56,7 +56,7 @@ def wsman(path: Path) -> Iterator[Recorded]:
 
 @lru_cache(maxsize=1)
 def everything() -> tuple[Recorded, ...]:
-    """All messages of all recordings that are here."""
+    """Return all messages of all available recordings."""
     found = [
         recorded
         for path in recordings("probes") + recordings("sessions")

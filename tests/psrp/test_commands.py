@@ -1,4 +1,4 @@
-"""What a pipeline runs: built by people, written for peers of all versions, read from them."""
+"""Commands of a pipeline: built by users, written for and read from peers of all versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Application arguments and private data: what a PSPrimitiveDictionary may hold."""
+"""Application arguments and private data: the contents of a PSPrimitiveDictionary."""
 
 from __future__ import annotations
 

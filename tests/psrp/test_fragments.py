@@ -1,4 +1,4 @@
-"""The fragment layer: any message, cut anyhow, comes back whole."""
+"""The fragment layer: any message is reassembled, wherever its bytes are cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our data classes are the standard library's frozen ones, but for what they cost."""
+"""Our data classes behave like the frozen ones of the standard library."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ LISTS = {
 
 
 def again(value: Any) -> Any:
-    """What the peer gets of a value; secrets go plain."""
+    """Return a value as the peer reads it; secrets are not encrypted."""
     return loads(dumps(value, seal=str), unseal=str)
 
 

@@ -1,4 +1,4 @@
-"""What a client does to a host call before it asks its user. The reason: anti-phishing."""
+"""Changes to a host call before the user is asked, against phishing."""
 
 from __future__ import annotations
 

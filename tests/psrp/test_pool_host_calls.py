@@ -1,4 +1,4 @@
-"""Host calls: who may answer what, on which stream, and how often."""
+"""Host calls: the legal answers, their stream and their number."""
 
 from __future__ import annotations
 

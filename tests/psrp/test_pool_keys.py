@@ -1,4 +1,4 @@
-"""SecureStrings: who asks for the session key, and what waits until it has come."""
+"""SecureStrings: the request for the session key, and messages that wait for it."""
 
 from __future__ import annotations
 

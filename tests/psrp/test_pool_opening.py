@@ -28,7 +28,7 @@ OPENED = e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED)
 
 
 def headers(pool: Pool) -> list[Header]:
-    """The message headers in what a pool has to send, one fragment a message."""
+    """Return the message headers of a pool's output, one fragment for each message."""
     found = []
     for out in sent(pool):
         data = out.data

@@ -1,4 +1,4 @@
-"""Pipelines: what may be said about one, in which order, and what it costs to break it."""
+"""Pipelines: legal messages, their order, and the cost of a broken rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a carrier with a queue for each target needs of a pool: one target's data, failed acts."""
+"""The interface for a carrier with a queue for each target: one target's data, failed acts."""
 
 from __future__ import annotations
 

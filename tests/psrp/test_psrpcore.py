@@ -1,4 +1,4 @@
-"""psrpcore, written by somebody else, as the other side of conversations that hypothesis makes.
+"""psrpcore, an independent implementation, as the other side of generated conversations.
 
 Where psrpcore is wrong the test says so at the place, and pins our answer.
 """

@@ -26,7 +26,7 @@ from tests.recordings import FIXTURES
 KEY = load_pem_private_key((FIXTURES / "outofproc/probes/key.pem").read_bytes(), None)
 assert isinstance(KEY, RSAPrivateKey)
 
-#: What the engine behind a server decides; all else is the machine's own answer.
+#: Messages that a server's engine decides on; the machine itself sends all others.
 ENGINE = {
     MessageType.APPLICATION_PRIVATE_DATA,
     MessageType.RUNSPACEPOOL_STATE,
@@ -83,7 +83,7 @@ def kind_of(message: bytes) -> MessageType:
 
 
 class OurServer:
-    """Plays the recorded client to our server, and lets our engine say what the real one said."""
+    """Replays the recorded client to our server, whose engine sends the recorded messages."""
 
     def __init__(self, path: Path) -> None:
         self._name = path.stem

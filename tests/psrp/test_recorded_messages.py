@@ -1,4 +1,4 @@
-"""Every message of every recording: read as the real peers read it, and written again."""
+"""Every message of every recording is read as by the real peers, and written again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records: what PowerShell writes beside the output, read, made and written again."""
+"""Records of all streams: read, made and written again."""
 
 from __future__ import annotations
 

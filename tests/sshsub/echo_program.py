@@ -1,4 +1,4 @@
-"""A subsystem program for sshd: gives every Data back, and prints where it should not."""
+"""A subsystem program for sshd: returns every Data, and prints to stdout."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tests.recordings import ROOT
 
 SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 
-# HOME: what the user's shell does at its start is nobody's business here.
+# HOME: the start-up files of the user's shell must not be read.
 CONFIG = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -37,7 +37,7 @@ Subsystem powershell {program}
 
 @dataclass(frozen=True)
 class Server:
-    """Where it listens, and what a client needs to get in."""
+    """The address of the server, and the client's credentials."""
 
     port: int
     folder: Path
@@ -65,7 +65,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(folder: Path, program: str = "") -> Iterator[Server]:
-    """Start sshd with ``program`` as its subsystem "powershell"; it is gone behind the block."""
+    """Start sshd with ``program`` as its subsystem "powershell"; it ends with the block."""
     assert SSHD is not None
     if os.geteuid() == 0:
         # Where no init script made it.

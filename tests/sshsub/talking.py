@@ -1,4 +1,4 @@
-"""One end of the subsystem under test, with short words for what it hears and says."""
+"""One end of the subsystem under test, with short names for input and output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class End:
         self.end = Subsystem(side)
 
     def packets(self) -> list[Packet]:
-        """What it has to send."""
+        """Return its output."""
         return [p for line in self.end.data_to_send().splitlines() for p in read_line(line)]
 
     def hears(self, kind: PacketKind, target: UUID | None, data: bytes = b"") -> list[Event]:

@@ -33,7 +33,7 @@ from tests.sshsub.talking import End, P, Q
 
 
 class Talk(End):
-    """A client with short words for what it says and hears."""
+    """A client with short names for output and input."""
 
     def __init__(self) -> None:
         super().__init__(Side.CLIENT)

@@ -1,4 +1,4 @@
-"""The argv of ssh, as PowerShell writes it; and what must not get onto it."""
+"""The argv of ssh as PowerShell writes it, and refused arguments."""
 
 from __future__ import annotations
 

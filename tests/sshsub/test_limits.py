@@ -1,4 +1,4 @@
-"""What one client may cost a server: open commands, and work for each packet."""
+"""The cost of one client at a server: open commands, and work for each packet."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ZERO = "PSGuid='00000000-0000-0000-0000-000000000000'"
 
 
 def read(line: str | bytes) -> tuple[list[Packet], PacketError | None]:
-    """What came out of a line before its fault, and the fault."""
+    """Return the packets of a line before its fault, and the fault."""
     packets: list[Packet] = []
     try:
         for packet in read_line(line.encode() if isinstance(line, str) else line):
@@ -246,7 +246,7 @@ def test_a_line_over_the_limit_is_refused_and_the_next_one_read() -> None:
 
 
 def test_the_real_servers_answer_to_odd_lines_is_ours() -> None:
-    """Every line that the real server died of is refused, and every other one is read."""
+    """Every line that ended the real server is refused, every other one is read."""
     fatal = {
         "attribute-extra", "no-stream", "no-guid", "guid-bad", "leading-tab", "across-lines",
         "noise", "unknown-element", "data-empty", "data-selfclosed", "data-bad-base64",

@@ -17,7 +17,7 @@ from sshsub.subsystem import Subsystem
 
 
 def events_of(machine: Subsystem, pieces: list[bytes]) -> list[Event | str]:
-    """All events; an error's text where one ends them."""
+    """Return all events, and the text of an error that ends them."""
     events: list[Event | str] = []
     try:
         for piece in pieces:

@@ -28,7 +28,7 @@ PROBES = recordings("probes")
 
 
 def written(data: bytes) -> list[Packet]:
-    """The packets of what a machine gave out; error lines apart."""
+    """Return the packets of a machine's output, and its error lines."""
     lines = [line for line in data.split(b"\n")[:-1] if error_text(line) is None]
     return [packet for line in lines for packet in read_line(line)]
 
@@ -47,7 +47,7 @@ def by_target(packets: list[Packet]) -> dict[UUID | None, list[Packet]]:
 
 
 class RecordedClient:
-    """A recorded client before our server; the recorded server says when things are done."""
+    """A recorded client and our server, timed by the recorded server."""
 
     def __init__(self) -> None:
         self.server = Subsystem(Side.SERVER)
@@ -71,7 +71,7 @@ class RecordedClient:
         return True
 
     def answer(self, packet: Packet) -> None:
-        """Let our server do what the recorded one did. Acknowledging a Command is its own."""
+        """Let our server send what the recorded one sent, except for CommandAck."""
         target = packet.target
         if packet.kind is PacketKind.DATA:
             out = Outgoing(target=target, stream=packet.stream, data=packet.data)
@@ -145,7 +145,7 @@ def test_our_server_gives_an_odd_client_the_same_packets(path: Path) -> None:
 
 
 def replay_server(said: list[Said]) -> tuple[Subsystem, bytes, list[Event]]:
-    """Our client asks for what the recorded one asked for, when it asked for it."""
+    """Let our client request what the recorded one requested, at the same points."""
     client = Subsystem(Side.CLIENT)
     sent, events = b"", []
     births: dict[UUID | None, bytes] = {}

@@ -17,7 +17,7 @@ NEW = ActReceived(act=TransportAct.CREATE_POOL)
 
 
 class Talk(End):
-    """A server with short words for what it hears and says."""
+    """A server with short names for input and output."""
 
     def __init__(self) -> None:
         super().__init__(Side.SERVER)

@@ -1,4 +1,4 @@
-"""Messages and conversations: what the strategies make, the library takes and gives back."""
+"""Messages and conversations of the strategies survive the library."""
 
 from __future__ import annotations
 

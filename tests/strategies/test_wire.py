@@ -1,4 +1,4 @@
-"""The wire strategies make what they promise, refuse silly arguments, and shrink as they say."""
+"""The wire strategies: their output, refused arguments, and shrinking."""
 
 from __future__ import annotations
 
