@@ -36,13 +36,13 @@ def test_a_hundred_thousand_elements_inside_each_other_are_refused(
     opening: str, closing: str
 ) -> None:
     """Statement E57."""
-    with pytest.raises(ClixmlError, match="inside each other"):
+    with pytest.raises(ClixmlError, match="nested more than"):
         loads(opening * 100_000 + "<I32>1</I32>" + closing * 100_000)
 
 
 def test_nested_member_sets_count_as_depth() -> None:
     deep = '<MS N="a">' * 100_000
-    with pytest.raises(ClixmlError, match="inside each other"):
+    with pytest.raises(ClixmlError, match="nested more than"):
         loads(f'<Obj RefId="0"><MS>{deep}')
 
 

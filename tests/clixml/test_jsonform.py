@@ -227,7 +227,7 @@ def test_a_secret_is_written_only_on_demand() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        pytest.param({1, 2}, r"\$: set is no CLIXML value", id="a set"),
+        pytest.param({1, 2}, r"\$: set is not a CLIXML value", id="a set"),
         pytest.param({"a": [object()]}, r"\$\.a\[0\]: object is no", id="inside"),
         pytest.param([timedelta(days=10**8)], r"\$\[0\]: ", id="a span too long"),
         pytest.param(10**5000, r"\$: ", id="too many digits"),

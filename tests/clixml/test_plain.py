@@ -189,7 +189,7 @@ def test_a_secret_becomes_plain_only_on_demand() -> None:
 
 
 def test_what_is_no_value_is_refused_with_its_place() -> None:
-    with pytest.raises(LocalProtocolError, match=r"\$\.a\[1\]: set is no CLIXML value"):
+    with pytest.raises(LocalProtocolError, match=r"\$\.a\[1\]: set is not a CLIXML value"):
         to_plain(PSObject.custom(a=[1, {2}]))
     with pytest.raises(LocalProtocolError, match=r"\$\[0\]"):
         to_plain({"x": DateTime(10**13, DateTimeKind.LOCAL, 5999)})

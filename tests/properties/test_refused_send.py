@@ -24,7 +24,7 @@ NOWHERE = UUID(int=1)
 
 
 def _is_refused(pool: Pool, event: e.Event) -> bool:
-    """Return whether the tables do not have it; what they have may still be refused for its fields."""
+    """Return whether no table has it; its fields may be a reason to refuse it, too."""
     target = getattr(event, "pipeline_id", None)
     if target is None:
         return next_state(POOL, pool.state, (pool.side, trigger_kind(event, POOL))) is None
