@@ -6,11 +6,14 @@ trigger; some states exist on one side only, because the other answers at once.
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from psrp import events as e
+from psrp import states
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
 from psrp.states import (
     OPENERS,
@@ -203,3 +206,16 @@ def test_no_side_speaks_of_pipelines_where_the_table_of_speakers_does_not_let_it
                 event = EVENTS[e.CreatePipeline]
                 with pytest.raises(LocalProtocolError):
                     machine.pool.send(event)
+
+
+def test_states_change_in_the_module_of_the_tables_alone() -> None:
+    assigned = {
+        path.name
+        for path in Path(states.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr in ("state", "phase")
+    }
+    # In `psrp.sansio` it is a field of an error.
+    assert assigned - {"sansio.py"} == {"states.py"}

@@ -27,6 +27,8 @@ from psrp.keys import (
 )
 from psrp.messages import decode
 from psrp.sansio import LocalProtocolError, MessageError, RemoteProtocolError
+from psrp.states import PoolState
+from tests.psrp.pairs import Pair, force
 from tests.psrp.recorded import out_of_process, probe, wsman
 from tests.recordings import FIXTURES
 
@@ -192,3 +194,27 @@ def test_the_core_does_without_cryptography_until_a_key_is_needed() -> None:
     code = "import sys, psrp.keys, psrp.messages; print('cryptography' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "modulus",
+    [
+        pytest.param((1 << 2047) + 2, id="even"),
+        pytest.param((1 << 511) + 1, id="512 bits"),
+        pytest.param((1 << 1023) + 1, id="1024 bits"),
+        pytest.param((1 << 2046) + 1, id="2047 bits"),
+        pytest.param(0, id="zero"),
+    ],
+)
+@pytest.mark.parametrize("exponent", [65537, 3, 1, 0])
+def test_a_public_key_that_cannot_encrypt_costs_one_message(modulus: int, exponent: int) -> None:
+    """The header of the blob declares 2048 bits; the pool of a server continues after a fault."""
+    good = base64.b64decode(write_public_key(PROBE_KEY.public_key()))
+    blob = good[:16] + exponent.to_bytes(4, "little") + modulus.to_bytes(256, "little")
+    text = base64.b64encode(blob).decode()
+    pair = Pair().open()
+    force(pair.client, e.PublicKey(key=text))
+    pair.move()
+    assert isinstance(pair.at_server[-1], e.Fault)
+    assert pair.server.state is PoolState.OPENED
+    assert not pair.server.keys.done

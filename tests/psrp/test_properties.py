@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from psrp.clixml import Int64, PSObject, ScriptBlock, UInt32, Version
-from psrp.enums import CommandTypes, PipelineResultTypes, RemoteStreamOptions
+from psrp.enums import (
+    CommandTypes,
+    InvocationState,
+    PipelineResultTypes,
+    RemoteStreamOptions,
+    RunspaceState,
+)
 from psrp.properties import Properties, bag, enum_number, int64, uint32
 from psrp.sansio import LocalProtocolError, MessageError
 
@@ -92,3 +98,17 @@ def test_what_does_not_fit_is_our_mistake() -> None:
         int64("x", 1 << 63)
     with pytest.raises(LocalProtocolError):
         uint32("x", -1)
+
+
+@pytest.mark.parametrize("text", ["+-2", "--1", "-", "+", "1 2", "0x1", "1.0", "9" * 30, "\u0662"])
+def test_what_is_neither_number_nor_name_of_an_enum_is_none(text: str) -> None:
+    assert enum_number(text, CommandTypes) is None
+    with pytest.raises(MessageError, match="neither a number nor a name"):
+        Properties("TEST", bag({"Kind": text})).enum("Kind", CommandTypes)
+
+
+def test_an_enum_shows_powershells_names() -> None:
+    assert [str(state) for state in RunspaceState][:3] == ["BeforeOpen", "Opening", "Opened"]
+    assert str(InvocationState.COMPLETED) == f"{InvocationState.COMPLETED!s}" == "Completed"
+    assert InvocationState.known(99) == 99
+    assert InvocationState.known(4) is InvocationState.COMPLETED
