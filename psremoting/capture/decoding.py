@@ -16,7 +16,6 @@ from psremoting.capture.reassembly import Joiner
 from psremoting.capture.refusals import mark_refused
 from psremoting.capture.source import CaptureError, Source
 from psremoting.capture.wsman_acts import WSManReader
-from psremoting.capture.yaml_exchanges import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,9 +75,21 @@ def decode_source(
         raise failure
 
 
+def _read_yaml(source: Source) -> Iterator[HttpMessage]:
+    """Read YAML recordings, which need a library that nothing else needs."""
+    try:
+        from psremoting.capture.yaml_exchanges import read_yaml
+    except ModuleNotFoundError:
+        raise source.fail(
+            "cannot read YAML: PyYAML is missing (pip install 'psremoting[captures]')",
+            0,
+        ) from None
+    yield from read_yaml(source)
+
+
 _END = object()
 _HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText]]] = {
-    Form.YAML: read_yaml,
+    Form.YAML: _read_yaml,
     Form.HTTP: read_json_lines,
     Form.HTTP_TEXT: read_http_text,
     Form.HAR: read_har,

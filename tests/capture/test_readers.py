@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,14 @@ def test_detection_ends_for_heads_that_nearly_match(head: bytes) -> None:
     """Nested repetitions would try every way to divide such a head."""
     with pytest.raises(CaptureError, match="not a recording"):
         detect(source(head))
+
+
+def test_a_yaml_recording_without_its_library_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    monkeypatch.delitem(sys.modules, "psremoting.capture.yaml_exchanges", raising=False)
+    path = tmp_path / "x.yml"
+    path.write_text("messages:\n- request: a\n  response: b\n", encoding="utf-8")
+    with pytest.raises(CaptureError, match=r"psremoting\[captures\]"):
+        list(decode(path))
