@@ -85,15 +85,12 @@ function global:Invoke-LiveScript([powershell]$p, [string]$script) {
 """
 
 _POSITION = "the position is the server's text; the real client makes its own of a shorter extent"
-_DATA = "open: the text of an information record whose data is an object"
 
 ACCEPTED: dict[str, str] = {
     "nosuchcommand -with arguments": _POSITION,
     "[nosuch.type]::new()": _POSITION,
     "Get-Item -Nosuch x": _POSITION,
     "/bin/sh -c 'echo out; echo err >&2; exit 3'; $LASTEXITCODE": _POSITION,
-    "Write-Information @{ a = 1 }": _DATA,
-    "Write-Information ([pscustomobject]@{ a = 1 })": _DATA,
 }
 
 

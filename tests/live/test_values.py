@@ -72,7 +72,9 @@ def test_values_are_read_and_written_as_powershell_does(
     theirs = clients.real.json(
         f"Read-LiveValues {clients.pipeline(table_carrier)} @({expressions})", timeout=100
     )
-    comparison = Comparison(ACCEPTED)
+    # PowerShell's hash tables have another order in every process.
+    by_chance = frozenset(row for row, reason in ACCEPTED.items() if reason is _ORDER)
+    comparison = Comparison(ACCEPTED, by_chance)
     for row, document in zip(rows, theirs, strict=True):
         comparison.add(row, _document(document), _ours(clients, table_carrier, row))
     comparison.check(rows)
