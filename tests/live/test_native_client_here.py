@@ -138,6 +138,27 @@ def test_the_real_client_stops_a_job(clients: dict[str, NativeClient]) -> None:
     assert ask(clients["powershell"], "negotiate", script) == ["Stopped", "7"]
 
 
+def test_the_other_ways_of_the_real_client(clients: dict[str, NativeClient]) -> None:
+    script = """
+    $u = "http://127.0.0.1:$($a.Port)/wsman"
+    $way = @{ Authentication = 'Negotiate'; Credential = $c }
+    Invoke-Command -ConnectionUri $u @way { 'uri' }
+    Invoke-Command -ComputerName 127.0.0.1, localhost -Port $a.Port @way { 'two' }
+    $s = New-PSSession @a -ConfigurationName Microsoft.PowerShell
+    $null = Import-PSSession $s -CommandName Get-Date -Prefix Far -AllowClobber
+    (Get-FarDate).GetType().Name
+    Get-PSSession | % { "$($_.State) $($_.Availability)" }
+    Remove-PSSession $s
+    """
+    assert ask(clients["powershell"], "negotiate", script) == [
+        "uri",
+        "two",
+        "two",
+        "DateTime",
+        "Opened Available",
+    ]
+
+
 REFUSALS = [
     (
         "$a.Credential = [pscredential]::new('wsuser', (ConvertTo-SecureString x -AsPlainText"
