@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import field
 
 from spnego._ntlm_raw.crypto import ntowfv1
@@ -158,12 +158,12 @@ def _parsed(line: str, number: int) -> Account:
         raise AccountsError(f"line {number}: expected an account of eight fields") from None
     if kind != "scrypt" or not name or len(account.nt_hash) not in (0, 16):
         raise AccountsError(f"line {number}: expected an account of eight fields")
-    if not (1 <= account.cost[0] <= 20 and 1 <= r_times_p(account.cost) <= 64):
+    if not (1 <= account.cost[0] <= 20 and 1 <= _r_times_p(account.cost) <= 64):
         raise AccountsError(f"line {number}: the cost of the hash is out of range")
     return account
 
 
-def r_times_p(cost: tuple[int, int, int]) -> int:
+def _r_times_p(cost: tuple[int, int, int]) -> int:
     return cost[1] * cost[2] if min(cost[1:]) > 0 else 0
 
 
@@ -211,7 +211,3 @@ class LogonGuard:
         if len(self._failures) > self._size:
             self._failures.popitem(last=False)
         return float(min(self._most, self._first * 2 ** min(count - 1, 30)))
-
-
-#: Finds the NT hash for a user and a domain; None for an unknown user.
-FindHash = Callable[[str, str], bytes | None]

@@ -37,17 +37,15 @@ __all__ = [
     "initiator",
 ]
 
-_TLS_OVERHEAD_CVE_2018_0886 = 5
-"""The first CredSSP version that binds the password to the TLS key."""
+_MIN_CREDSSP = 5
+"""The first version of CredSSP that is not open to CVE-2018-0886."""
 
 
 class SecurityContext:
     """One negotiation and the sealing that follows it."""
 
-    def __init__(self, proxy: Any, *, initiates: bool) -> None:
+    def __init__(self, proxy: Any) -> None:
         self._proxy = proxy
-        self._initiates = initiates
-        self._step_done = False
 
     def __repr__(self) -> str:
         return f"<SecurityContext: {self.protocol or 'new'}, complete={self.complete}>"
@@ -138,7 +136,7 @@ def initiator(
         )
     kwargs: dict[str, Any] = {}
     if protocol == "credssp":
-        kwargs["credssp_min_protocol"] = _TLS_OVERHEAD_CVE_2018_0886
+        kwargs["credssp_min_protocol"] = _MIN_CREDSSP
     try:
         proxy = spnego.client(
             credential.user_name if credential else None,
@@ -154,7 +152,7 @@ def initiator(
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())[:400]
         raise CannotAuthenticate(f"cannot use {protocol}: {text}", KERBEROS_DISABLED) from None
-    return SecurityContext(proxy, initiates=True)
+    return SecurityContext(proxy)
 
 
 # -- the server's side
@@ -179,14 +177,14 @@ class AcceptorOptions:
 def acceptor(protocol: str, options: AcceptorOptions) -> SecurityContext:
     """A server's context: ``negotiate`` takes SPNEGO and bare tokens of both mechanisms."""
     if protocol != "credssp":
-        return SecurityContext(_Acceptor(protocol, options), initiates=False)
+        return SecurityContext(_Acceptor(protocol, options))
     proxy = spnego.server(
         protocol="credssp",
         credssp_negotiate_context=_Acceptor("negotiate", options),
         credssp_tls_context=options.tls,
-        credssp_min_protocol=_TLS_OVERHEAD_CVE_2018_0886,
+        credssp_min_protocol=_MIN_CREDSSP,
     )
-    return SecurityContext(proxy, initiates=False)
+    return SecurityContext(proxy)
 
 
 class _Acceptor:
