@@ -22,6 +22,7 @@ from psremoting.errors import PSRemotingError
 from psremoting.exception_groups import unwrapped
 from psremoting.powershell.wildcards import has_wildcards, matches
 from psremoting.session import PSSession
+from psremoting.wsman_target import WSManTarget
 from psrp.records import ErrorCategory
 
 if TYPE_CHECKING:
@@ -226,12 +227,16 @@ class SessionTable:
         PSRemotingError; a number is used up then as well.
         """
         number = self.new_id() if id is None else id
+        shown = name or f"Runspace{number}"
+        if isinstance(target, WSManTarget):
+            # The server keeps the name: others find the session by it.
+            more["name"] = shown
         held = HeldSession(lambda: self._connect(target, **more))
         session = await held.open(self._nursery.start_soon)
         entry = SessionEntry(
             session,
             id=number,
-            name=name or f"Runspace{number}",
+            name=shown,
             configuration_name=configuration_name or DEFAULT_CONFIGURATION,
             target=target,
         )

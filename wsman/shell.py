@@ -292,7 +292,11 @@ class Shell:
 
     @property
     def _busy_sending(self) -> bool:
-        return any(t.sending or t.queued for t in (self.pool, *self.commands.values()))
+        """Whether a Send or a terminate is not answered yet: Disconnect comes after them."""
+        return any(
+            each.sending or each.queued or (each.id and each.close in (Step.WANTED, Step.SENT))
+            for each in (self.pool, *self.commands.values())
+        )
 
     def _command_plans(self, target: Target, now: float) -> Iterator[Attempt]:
         if self.pool.phase is not Phase.OPEN:

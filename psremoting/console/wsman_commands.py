@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from psremoting.console.calls import Call
     from psremoting.options import SessionOption
     from psremoting.powershell.binder import Binding
+    from psremoting.session import PSSession
 
 __all__ = [
     "DisconnectedEntry",
@@ -67,6 +68,21 @@ class DisconnectedEntry(SessionEntry):
 
     def __repr__(self) -> str:
         return f"<DisconnectedEntry {self.id} {self.name!r} at {self._row.computer}>"
+
+    @property
+    def session(self) -> PSSession:  # type: ignore[override]
+        """There is none here. Raises PSRemotingError."""
+        raise PSRemotingError(
+            f"Because the session state for session {self.name}, {self.instance_id}, "
+            f"{self.computer_name} is not equal to Open, you cannot run a command in the session."
+            "  The session state is Disconnected.",
+            error_id="InvokeCommandCommandInvalidSessionState",
+            computer=self.computer_name,
+        )
+
+    @property
+    def application_private_data(self) -> Any:
+        return None
 
     @property
     def instance_id(self) -> UUID:

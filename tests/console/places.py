@@ -66,6 +66,8 @@ class Machines:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.names: list[str] = []
+        """The names that the servers were given."""
 
     @asynccontextmanager
     async def connect(self, target: Any, **more: Any) -> AsyncIterator[PSSession]:
@@ -76,6 +78,7 @@ class Machines:
         if name.startswith("broken"):
             raise PSRemotingTransportError("It broke.", error_id="2102,PSSessionOpenFailed")
         more.pop("on_notice", None)
+        self.names.append(more.pop("name", ""))
         async with fake_server() as (carrier, _):
             carrier.transport = "SSH"
             carrier.computer = name

@@ -272,6 +272,12 @@ async def test_the_parameters_of_ws_man_reach_the_target(monkeypatch: pytest.Mon
         assert await run("$o.SkipCACheck") is not None
 
 
+async def test_the_server_is_given_the_name_of_a_session_over_ws_man() -> None:
+    async with prompt() as run:
+        await run("New-PSSession a -Name work; New-PSSession b; New-PSSession -HostName c -Name d")
+        assert run.machines.names == ["work", "Runspace2", ""]
+
+
 async def test_an_option_that_there_is_not_is_named() -> None:
     async with prompt() as run:
         shown = await run("New-PSSession a -SessionOption @{ Nosuch = 1 }")

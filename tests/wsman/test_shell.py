@@ -451,6 +451,16 @@ def test_disconnecting_waits_for_sends_and_takes_what_still_comes() -> None:
     assert peer.pump() == []
 
 
+def test_disconnecting_waits_for_the_terminate_of_finished_commands() -> None:
+    """A command that is left behind would be offered to whoever connects next."""
+    peer = Peer().running()
+    peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
+    peer.send(act=A.DISCONNECT)
+    assert "Disconnect" not in peer.pump()
+    peer.answer("Signal", v.SignalResponse(), COMMAND)
+    assert "Disconnect" in peer.pump()
+
+
 def test_reconnecting_takes_the_shell_first_and_then_each_command() -> None:
     """Statement H83."""
     peer = Peer().running()
