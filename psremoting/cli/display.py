@@ -226,6 +226,8 @@ class Display:
         plain: bool = False,
     ) -> None:
         if self._screen is not None and stream.isatty():
+            if stream is sys.stderr:
+                self._screen.start_line()
             self._screen.write(text, foreground, background)
             return
         self._erase_bars()

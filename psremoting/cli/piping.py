@@ -38,9 +38,14 @@ def argument(text: str) -> Any:
 
 def _json(text: str, option: str) -> Any:
     try:
-        return objects(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
+        return objects(json.loads(text, parse_constant=_refuse_constant))
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"{text!r} is not JSON: {error}", param_hint=option) from None
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and the infinities, which Python's reader takes."""
+    raise ValueError(f"{name} is not in JSON")
 
 
 def objects(value: Any) -> Any:

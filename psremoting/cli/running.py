@@ -179,9 +179,13 @@ class _Running:
                 code = REMOTE_ERROR
         if waiting.cancelled_caught:
             assert self.job.timeout is not None
-            display.failed(origin, _late(self.job.timeout, session.computer).to_record(_WHO))
             code = TIMEOUT
-            await invocation.stop()
+            try:
+                # A question at the terminal ends first, so that the message is not lost in it.
+                await invocation.stop()
+            finally:
+                late = _late(self.job.timeout, session.computer)
+                display.failed(origin, late.to_record(_WHO))
         elif invocation.exit_code is not None:
             code = invocation.exit_code & 0xFF
         self.codes[label] = code

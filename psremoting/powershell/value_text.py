@@ -14,6 +14,8 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from psremoting.powershell.numbers import number_text
+from psremoting.powershell.text import clock_text, span_text
 from psrp.clixml import (
     DateTime,
     Dictionary,
@@ -27,7 +29,7 @@ from psrp.clixml import (
     XmlDocument,
 )
 
-__all__ = ["MAX_CHARACTERS", "Budget", "cell_text", "fixed_point", "span_text", "text_of"]
+__all__ = ["MAX_CHARACTERS", "Budget", "cell_text", "fixed_point", "text_of"]
 
 MAX_CHARACTERS = 1_000_000
 """The longest text that is made of one collection or object."""
@@ -192,12 +194,10 @@ def _integer(value: int) -> str:
 
 
 def _float(value: float) -> str:
-    digits = 7 if isinstance(value, Single) else 15
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    return f"{float(value):.{digits}G}"
+    """The digits that PowerShell shows; a conversion to ``[string]`` gives all of them."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return number_text(value)
+    return f"{float(value):.{7 if isinstance(value, Single) else 15}G}"
 
 
 def _decimal(value: Decimal) -> str:
@@ -219,28 +219,12 @@ def fixed_point(value: Any) -> str | None:
     return None
 
 
-def _moment(value: DateTime | datetime) -> str:
-    if isinstance(value, DateTime):
-        value = datetime.min + timedelta(microseconds=value.ticks // 10)
-    return (
-        f"{value.month:02}/{value.day:02}/{value.year:04} "
-        f"{value.hour:02}:{value.minute:02}:{value.second:02}"
-    )
-
-
-def span_text(ticks: int) -> str:
-    """A TimeSpan's constant form, ``[-][d.]hh:mm:ss[.fffffff]``; ``ticks`` are 100 ns."""
-    seconds, fraction = divmod(abs(ticks), 10_000_000)
-    minutes, second = divmod(seconds, 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    text = f"{'-' if ticks < 0 else ''}{f'{days}.' if days else ''}"
-    text += f"{hour:02}:{minute:02}:{second:02}"
-    return text + (f".{fraction:07}" if fraction else "")
-
-
 def _timedelta(value: timedelta) -> str:
-    return span_text((value.days * 86400 + value.seconds) * 10_000_000 + value.microseconds * 10)
+    return span_text(TimeSpan.from_timedelta(value))
+
+
+def _datetime(value: datetime) -> str:
+    return clock_text(DateTime.from_datetime(value.replace(tzinfo=None)))
 
 
 _SCALARS: dict[type, Callable[[Any], str]] = {
@@ -252,9 +236,9 @@ _SCALARS: dict[type, Callable[[Any], str]] = {
     float: _float,
     Decimal: _decimal,
     UUID: str,
-    DateTime: _moment,
-    datetime: _moment,
-    TimeSpan: lambda value: span_text(value.ticks),
+    DateTime: clock_text,
+    datetime: _datetime,
+    TimeSpan: span_text,
     timedelta: _timedelta,
     bytes: lambda _: "System.Byte[]",
     bytearray: lambda _: "System.Byte[]",

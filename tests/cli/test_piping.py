@@ -11,7 +11,7 @@ import click
 import pytest
 
 from psremoting.cli import piping
-from psremoting.cli.piping import input_objects
+from psremoting.cli.piping import argument, input_objects
 from psrp.clixml import dump_all
 
 BOM = b"\xef\xbb\xbf"
@@ -76,6 +76,12 @@ async def test_a_line_that_is_no_json_is_named(
 async def test_the_form_is_found_out_once_for_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     loads = json.loads
-    monkeypatch.setattr(piping.json, "loads", lambda text: looked.append(text) or loads(text))
+    monkeypatch.setattr(piping.json, "loads", lambda text, **_: looked.append(text) or loads(text))
     assert await read(monkeypatch, b"1\n" * 1000, "auto", at_once=True) == [1] * 1000
     assert len(looked) == 1001
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "[NaN]", "{", "9" * 5000])
+def test_what_is_not_json_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not JSON"):
+        argument(f":={text}")
