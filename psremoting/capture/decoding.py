@@ -81,7 +81,7 @@ def _read_yaml(source: Source) -> Iterator[HttpMessage]:
         from psremoting.capture.yaml_exchanges import read_yaml
     except ModuleNotFoundError:
         raise source.fail(
-            "cannot read YAML: PyYAML is missing (pip install 'psremoting[captures]')",
+            "cannot read YAML: PyYAML is missing (pip install 'psremoting[capture]')",
             0,
         ) from None
     yield from read_yaml(source)

@@ -33,7 +33,7 @@ LAYERS = {
     "sshsub": PURE | {"sshsub", "psrp.frozen", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
     | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego", "h11"}
-    | {"click", "rich", "prompt_toolkit", "yaml"},
+    | {"click", "prompt_toolkit", "yaml"},
 }
 #: What single files may use on top of their package.
 TRIO = ANY_STDLIB | {"trio"}
