@@ -181,6 +181,13 @@ class WSManCarrier:
         made = None
         if error is not None:
             made = translate(error, self.computer, opening=not self._opened)
+        if self._opened and isinstance(error, TransportFailure):
+            # The shell was not deleted: the server keeps it for its idle time.
+            self._user.noticed(
+                f"The network connection to {self.computer} could not be restored. The session "
+                f"{self.client.machine.config.shell_id.lower()} stays at the server until its idle "
+                "time-out: connect to it with --connect or Connect-PSSession."
+            )
         self._user.lost(made)
 
     async def wait_for_reader(self, target: UUID | None) -> None:
