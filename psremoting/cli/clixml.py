@@ -84,29 +84,29 @@ def clixml() -> None:
 
 
 def _io(command: Callable[..., None]) -> Callable[..., None]:
-    """What the three commands have in common."""
+    """Add the argument and the option that the three commands share."""
     command = click.option(
         "-o",
         "--output",
         metavar="FILE",
         default="-",
         shell_complete=complete_file,
-        help="Write there, not to standard output.",
+        help="Write to FILE (default: standard output).",
     )(command)
     return click.argument("file", metavar="FILE", shell_complete=complete_file)(command)
 
 
 _encoding = click.option(
     "--encoding", metavar="NAME",
-    help="Encoding of a file without a byte order mark, such as cp437; else UTF-8 or UTF-16.",
+    help="Encoding of a file without a byte order mark, such as cp437 (default: UTF-8 or UTF-16).",
 )  # fmt: skip
 
 
 @clixml.command("to-json", epilog=_epilog(_TO_JSON))
 @_io
 @_encoding
-@click.option("--plain", is_flag=True, help="Just the data, as people read it; types are lost.")
-@click.option("--compact", is_flag=True, help="One line, no spaces.")
+@click.option("--plain", is_flag=True, help="Print the data alone, without types.")
+@click.option("--compact", is_flag=True, help="Print one line without spaces.")
 def to_json_command(
     file: str, output: str, encoding: str | None, plain: bool, compact: bool
 ) -> None:
@@ -174,7 +174,7 @@ def text_command(file: str, encoding: str | None, verbose: bool) -> None:
     """Print what PowerShell left on standard error as readable text.
 
     FILE, or standard input, is a stream or a log with "#< CLIXML" documents in it: several, cut
-    off, behind prefixes or quoted in JSON. Errors and warnings become text as they come,
+    off, after prefixes or quoted in JSON. Errors and warnings become text as they come,
     progress is dropped, and everything else stays as it is.
     """
     reader = StderrText(verbose=verbose)
@@ -220,7 +220,7 @@ def _decoder(first: bytes, encoding: str | None) -> codecs.IncrementalDecoder:
 
 
 def _load(file: str, encoding: str | None) -> tuple[list[StreamItem], ClixmlError | None]:
-    """What can be read of a file, and why not more."""
+    """Return the items that can be read of a file, and the error that ended them."""
     items: list[StreamItem] = []
     try:
         text = decode_text(_read(file), encoding)
@@ -234,7 +234,7 @@ def _load(file: str, encoding: str | None) -> tuple[list[StreamItem], ClixmlErro
 
 
 def _forms(items: list[StreamItem]) -> list[Any]:
-    # All at once: an object that stands in two items is written once.
+    # All at once: an object that occurs in two items is written once.
     forms = to_json([item.value for item in items])
     return [_shown(item, form, "$") for item, form in zip(items, forms, strict=True)]
 
@@ -256,7 +256,9 @@ def _items(data: list[Any]) -> list[StreamItem]:
     for at, part in enumerate(data):
         kind = next((kind for kind in _MARKED if isinstance(part, dict) and kind in part), None)
         if kind is not None and not (part.keys() == _MARKED[kind] and type(part[kind]) is str):
-            raise LocalProtocolError(f"$[{at}]: {kind} needs a text and nothing beside its value")
+            raise LocalProtocolError(
+                f"$[{at}]: {kind} needs a string and no other member than its value"
+            )
         streams.append(part["$stream"] if kind == "$stream" else kind)
         forms.append(part if kind is None else part[next(iter(_MARKED[kind] - {"$stream"}))])
     values = from_json(forms)

@@ -172,7 +172,7 @@ class Display:
             # The text of Write-Host and Write-Information comes as a host call as well.
             text = record_text(kind.value, record)
             if text is not None:
-                self._beside(origin, text, ConsoleColor.Yellow)
+                self._to_stderr(origin, text, ConsoleColor.Yellow)
 
     def error(self, origin: Origin, record: ErrorRecord) -> None:
         """Show an error of a command."""
@@ -182,7 +182,7 @@ class Display:
         lines = error_lines(
             record, self._error_view, computer=origin.computer, width=self._room(origin)
         )
-        self._beside(origin, "\n".join(lines), ConsoleColor.Red)
+        self._to_stderr(origin, "\n".join(lines), ConsoleColor.Red)
 
     def failed(self, origin: Origin, record: ErrorRecord) -> None:
         """Show why a target failed: it could not be reached, broke, or gave no answer in time."""
@@ -193,9 +193,9 @@ class Display:
 
     def notice(self, origin: Origin, text: str) -> None:
         """Show a line of the transport itself, such as ssh's."""
-        self._beside(origin, text, -1)
+        self._to_stderr(origin, text, -1)
 
-    def _beside(self, origin: Origin, text: str, colour: int) -> None:
+    def _to_stderr(self, origin: Origin, text: str, colour: int) -> None:
         self._hold_back()
         label = self._label(origin) if self._labels else ""
         lines = "\n".join(label + line for line in text.split("\n"))

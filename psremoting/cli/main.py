@@ -1,4 +1,4 @@
-"""The command `psrp`. Subcommands are imported when they are asked for, so it starts fast."""
+"""The command `psrp`. Subcommands are imported on demand, so that it starts fast."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ Environment:
 @click.option("-c", "text", metavar="TEXT", help="Run TEXT at the local prompt and exit.")
 @click.pass_context
 def main(ctx: click.Context, text: str | None) -> None:
-    """PowerShell remoting: work at other computers, run commands on many, offer commands of
-    your own, and look into recorded traffic.
+    """PowerShell remoting: interactive sessions, commands on many computers, endpoints for
+    commands of your own, and recorded traffic as a timeline.
 
     Other computers are reached through the system's ssh, which knows your keys, passwords and
     hosts; PowerShell processes of this machine and containers through a pipe or a socket.

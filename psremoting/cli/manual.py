@@ -1,4 +1,4 @@
-"""The manual pages, made of what ``--help`` says: one for each command.
+"""The manual pages, made from the ``--help`` of each command.
 
     python -m psremoting.cli.manual build/man      psrp.1, psrp-enter.1, ...
 
@@ -21,7 +21,7 @@ __all__ = ["manual_pages", "write_manual"]
 
 _VERBATIM = "\b"
 _HEADING = re.compile(r"(\S.*):")
-#: What groff would print as another character, or take for a request.
+#: Characters that groff prints as others or takes for requests.
 _ESCAPES = {"\\": "\\(rs", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti"}
 
 
@@ -119,13 +119,13 @@ def _paragraph(text: str) -> Iterator[str]:
 
 
 def _epilog(text: str) -> Iterator[str]:
-    """A heading and what stands under it as it is, or a plain paragraph."""
+    """A heading with the lines under it, or a plain paragraph."""
     head, *lines = text.removeprefix(_VERBATIM).lstrip("\n").splitlines()
     heading = _HEADING.fullmatch(head)
     if not text.startswith(_VERBATIM) or heading is None:
         yield from _paragraph(text)
         return
-    # A heading that goes on in brackets says more than a section's name can.
+    # The rest of a long heading does not fit into the name of a section.
     name, _, more = heading[1].partition(", ")
     yield f".SH {_line(name.upper())}"
     if more:
@@ -140,7 +140,7 @@ def _verbatim(lines: list[str]) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    """``text`` as groff prints it, whatever stands in it."""
+    """Escape ``text`` so that groff prints it as it is."""
     escaped = "".join(_ESCAPES.get(each, each) for each in text)
     return f"\\&{escaped}" if escaped.startswith(".") else escaped
 

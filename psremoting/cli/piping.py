@@ -22,7 +22,7 @@ INPUT_FORMATS = ("auto", "json", "clixml", "text")
 
 
 def typed(text: str, option: str) -> tuple[str, Any]:
-    """``NAME=TEXT``, ``NAME:=JSON``, or ``NAME`` alone for a switch. Raises click.BadParameter."""
+    """Split ``NAME=TEXT``, ``NAME:=JSON``, or ``NAME`` (a switch). Raises click.BadParameter."""
     name, equals, value = text.partition("=")
     if not equals:
         return name, True
@@ -32,7 +32,7 @@ def typed(text: str, option: str) -> tuple[str, Any]:
 
 
 def argument(text: str) -> Any:
-    """A positional argument: a text, or ``:=JSON``. Raises click.BadParameter."""
+    """Return a positional argument: a string, or ``:=JSON``. Raises click.BadParameter."""
     return _json(text[2:], "ARGUMENT") if text.startswith(":=") else text
 
 
@@ -49,7 +49,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def objects(value: Any) -> Any:
-    """A JSON object becomes what ``ConvertFrom-Json`` makes of it, an object with properties."""
+    """Turn JSON objects into objects with properties, as ``ConvertFrom-Json`` does."""
     if isinstance(value, dict):
         return PSObject.custom(**{name: objects(item) for name, item in value.items()})
     if isinstance(value, list):
@@ -58,7 +58,7 @@ def objects(value: Any) -> Any:
 
 
 async def input_objects(form: str | None, *, at_once: bool) -> Input | None:
-    """What stands on standard input in ``form``; None reads nothing.
+    """Return the objects on standard input in ``form``; None reads nothing.
 
     ``at_once`` reads all of it before anything is run, for several readers; otherwise lines go
     out as they come. Raises click.BadParameter for what cannot be read.
@@ -76,7 +76,7 @@ async def input_objects(form: str | None, *, at_once: bool) -> Input | None:
 
 
 def looks_like_clixml(data: bytes) -> bool:
-    """By its first character: an element, or the mark of a stream."""
+    """Whether data begins with an element or with the marker of a stream."""
     start = data.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:8].replace(b"\0", b"")
     return start.startswith((b"<", b"#< C", b"#<"))
 

@@ -11,7 +11,7 @@ __all__ = ["ProgressArea", "progress_line"]
 
 _MAX_LINES = 5
 _MAX_ACTIVITIES = 100
-"""How many activities are remembered; a server that goes on inventing new ones loses the oldest."""
+"""How many activities are remembered; more of them drop the oldest."""
 _MAX_TEXT = 500
 """Characters of each text that are looked at."""
 _BAR = 24

@@ -41,12 +41,12 @@ def psrp(*words: str, input: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main, ["invoke", *words], input=input)
 
 
-def test_output_stands_as_it_is() -> None:
+def test_output_is_printed_unchanged() -> None:
     ran = psrp(SERVER, "count 3")
     assert (ran.stdout, ran.stderr, ran.exit_code) == ("0\n1\n2\n", "", 0)
 
 
-def test_errors_go_beside_with_their_id_and_where_they_came_from() -> None:
+def test_errors_go_to_standard_error_with_their_id_and_computer() -> None:
     ran = psrp(SERVER, "error it is bad")
     assert (ran.stdout, ran.exit_code) == ("", 1)
     first, *more = ran.stderr.splitlines()

@@ -75,7 +75,7 @@ def test_the_examples_are_complete_commands(page: str) -> None:
 
 
 def examples(epilog: str) -> list[list[str]]:
-    """What stands behind each `psrp` of the lines that are set off, up to the shell's own."""
+    """The words after each `psrp` in the examples, up to those of the shell."""
     found = []
     for line in epilog.splitlines():
         if not (line.startswith("  ") and "psrp " in line):

@@ -52,7 +52,7 @@ async def read(
         ("clixml", dump_all([1, "b"]), [1, "b"]),
     ],
 )
-async def test_what_stands_on_standard_input(
+async def test_standard_input_is_read_in_each_form(
     monkeypatch: pytest.MonkeyPatch, form: str, data: bytes, items: list[Any], at_once: bool
 ) -> None:
     assert await read(monkeypatch, data, form, at_once=at_once) == items

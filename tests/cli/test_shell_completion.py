@@ -34,7 +34,7 @@ def script(shell: str) -> str:
 
 
 def completed(home: Path, *words: str) -> list[str]:
-    """What a real bash makes of the line ``psrp words...`` with the cursor behind the last."""
+    """The completions of a real bash for ``psrp words...`` with the cursor at the end."""
     quoted = " ".join(f"'{word}'" for word in ("psrp", *words))
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     ran = subprocess.run(
