@@ -30,7 +30,7 @@ def source(data: bytes | str, name: str = "made") -> Source:
 def entries(
     data: bytes | str, form: Form | None = None, ring: KeyRing | None = None
 ) -> list[Entry]:
-    """Everything, the summary last."""
+    """Return all decoded items, the summary last."""
     return list(decode_source(source(data), form, ring))
 
 
@@ -52,7 +52,7 @@ def packet(data: bytes, target: UUID | None = PIPE, stream: Stream = Stream.DEFA
 
 
 def transcript(chunks: Iterable[tuple[str, bytes]]) -> str:
-    """JSON lines: who sent it, and the bytes of the chunk."""
+    """Return JSON lines, each with the sender and the bytes of a chunk."""
     rows = []
     for number, (sender, data) in enumerate(chunks):
         text = b64encode(data).decode()

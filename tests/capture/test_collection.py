@@ -1,7 +1,7 @@
-"""Every recording that is here decodes: nothing is lost, and what is broken is named.
+"""Every available recording is decoded: nothing is lost, and errors are reported.
 
-The recordings are the truth. A probe that sends broken bytes stands in a table with the rule
-that it breaks; every other recording has no errors and no byte that is not accounted for.
+The recordings are the reference. A table has each probe that sends broken bytes, with the rule that
+it breaks; every other recording decodes without errors and without unexplained bytes.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ UNFINISHED = {
     "fragment-second-start": 51,
 }
 
-#: read.jsonl holds documents that the real reader refuses, and it says which.
+#: read.jsonl also holds documents that the real reader refuses, and marks them.
 DOCUMENTS_MEANT_BROKEN = "read.jsonl"
 
-#: Not recordings, or of a kind that is not read yet: what the error says of each.
+#: Files that are not recordings or have an unsupported format, with the expected error text.
 REFUSED = {
     ".keytab": "not a recording",
     ".pem": "PEM file",
@@ -121,7 +121,7 @@ def test_every_byte_of_a_recording_is_accounted_for(path: Path) -> None:
 
 @pytest.mark.parametrize("path", recordings(), ids=name)
 def test_the_summary_adds_up_and_every_line_can_be_shown(path: Path) -> None:
-    """The counts are taken again here, from the lines alone."""
+    """Compare the counts of the summary with counts of the lines."""
     entries = list(decode(path))
     *lines, last = entries
     counted: dict[str, Any] = last.data

@@ -230,7 +230,7 @@ def test_filters_that_match_nothing_are_reported(words: list[str]) -> None:
 
 
 def test_the_lines_of_a_pipe_are_shown_as_they_come() -> None:
-    """A recording that is still being made."""
+    """A recording that is still being written."""
     first, rest = Path(HELLO).read_bytes().split(b"\n", 1)
     program = [sys.executable, "-c", "from psremoting.cli.main import main; main()", "decode", "-"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:

@@ -1,4 +1,4 @@
-"""WS-Man traffic in the forms in which people pass it on: text, logs, HAR, raw JSON lines."""
+"""WS-Man traffic in common exchange formats: text, logs, HAR, raw JSON lines."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_text_without_messages_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_starts_of_envelopes_without_an_end_cost_linear_work(tmp_path: Path) -> None:
-    """Each start would search the rest of the text for its end tag."""
+    """A naive reader searches the rest of the text for the end tag of each start tag."""
     entries = read(tmp_path, ENVELOPE + "<a:Envelope " * 20_000)
     assert messages(entries) == [("SESSION_CAPABILITY", Side.SERVER)]
 
@@ -165,7 +165,7 @@ def test_a_sealed_body_is_shown_by_its_size_and_protocol(tmp_path: Path) -> None
 
 
 def test_a_refused_request_leaves_nothing_in_the_session(tmp_path: Path) -> None:
-    """Half a fragment that the server refused is not joined with what the client sends next."""
+    """Half a fragment that the server refused is not joined with the client's next data."""
     broken = SEND.replace(FRAGMENT, FRAGMENT[:60])
     data = raw("c2s", start="POST /wsman HTTP/1.1", headers=[], body=broken)
     data += raw("s2c", start="HTTP/1.1 500 Internal Server Error", headers=[], body="")

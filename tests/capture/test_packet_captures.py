@@ -1,4 +1,4 @@
-"""Packet captures: containers, reassembly, HTTP, and the recorded ones with their secrets."""
+"""Packet captures: containers, reassembly, HTTP, and recorded captures with their secrets."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_fragments_of_ip_are_joined_in_any_order() -> None:
 @given(st.data())
 def test_segments_in_any_order_and_doubled_give_the_same_messages(data: st.DataObject) -> None:
     frames = FRAMES + data.draw(st.lists(st.sampled_from(FRAMES), max_size=20))
-    # Which side opened is in the first packet: keep it there.
+    # The first packet shows which side opened the connection: keep it first.
     frames = [FRAMES[0], *data.draw(st.permutations(frames[1:]))]
     assert sorted(acts(entries(pcap(frames)))) == sorted(EXCHANGES)
 
@@ -116,7 +116,7 @@ def test_segments_in_any_order_and_doubled_give_the_same_messages(data: st.DataO
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_lost_segments_cost_only_the_messages_that_they_hit(data: st.DataObject) -> None:
-    """Nothing wrong is shown as right: what is shown was sent."""
+    """Only data that was really sent is shown without an error."""
     lost = data.draw(st.sets(st.integers(2, len(FRAMES) - 3), min_size=1, max_size=3))
     found = entries(pcap([frame for at, frame in enumerate(FRAMES) if at not in lost]))
     shown = acts(found)
@@ -250,7 +250,7 @@ def test_a_keytab_opens_a_capture_without_the_users_password() -> None:
     secrets = PacketSecrets()
     secrets.add_keytab(str(SHARED / "wsman-omi" / "pwsh-kerberos.keytab"))
     found: list[Entry] = []
-    # Several blocks of this file are overwritten by others; the rest of it opens.
+    # Several blocks of this file are overwritten by others; the rest can be decrypted.
     with pytest.raises(CaptureError, match="two lengths of a block"):
         found.extend(decode(SHARED / "wsman-omi" / "pwsh-kerberos.pcapng", secrets=secrets))
     opened = [entry for entry in found if entry.carrier.get("opened") == "Kerberos"]

@@ -1,4 +1,4 @@
-"""Every form of recording: how it is told, how it is read, and how a torn one ends."""
+"""Every format of recording: detection, reading, and truncated files."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_every_list_and_every_document_of_a_yaml_file_is_read() -> None:
     ids=["blank lines", "comments", "XML comments"],
 )
 def test_detection_ends_for_heads_that_nearly_match(head: bytes) -> None:
-    """Nested repetitions would try every way to divide such a head."""
+    """A regular expression with nested repetitions takes exponential time for such a header."""
     with pytest.raises(CaptureError, match="not a recording"):
         detect(source(head))
 

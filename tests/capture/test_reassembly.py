@@ -1,4 +1,4 @@
-"""What one object had spread comes together, in the order of its first fragment."""
+"""Interleaved fragments are joined to messages, in the order of the first fragments."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_message_of_unknown_type_is_shown_as_such() -> None:
 
 
 def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message that grows for ever gives its place up, and comes where it ends."""
+    """An endless message does not hold up later ones; it is reported where it ends."""
     monkeypatch.setattr(reassembly, "MAX_HELD", 5)
     pieces = fragments(1, output("x" * 300), 100)
     rows = [("server", packet(pieces[0]))]

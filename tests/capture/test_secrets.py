@@ -1,4 +1,4 @@
-"""Session keys and secure strings: opened when asked for, hidden otherwise."""
+"""Session keys and secure strings: decrypted on request, hidden otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WS-Man exchanges: acts in words, streams to their shells, text of cmd shells."""
+"""WS-Man exchanges: description of operations, streams of each shell, text of cmd shells."""
 
 from __future__ import annotations
 

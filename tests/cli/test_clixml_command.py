@@ -1,4 +1,4 @@
-"""`psrp clixml` from the outside: what is printed where, and the exit code."""
+"""`psrp clixml` as a process: standard output, standard error and exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sshd runs for every client starts without a command line, and fails in the same words."""
+"""The fast start of `psrp serve --stdio` loads no option parser and reports the same errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_serving_on_stdio_reads_no_options() -> None:
 
 @pytest.mark.parametrize("said", [b"", OPENING])
 def test_ctrl_c_ends_it_without_a_stack_trace(said: bytes) -> None:
-    """Before the opening there is no event loop yet, after it there is."""
+    """The event loop starts after the opening."""
     ready = "import sys; print('ready', file=sys.stderr, flush=True);"
     with subprocess.Popen(
         [sys.executable, "-c", ready + _SHORT, "serve", "--stdio"],
@@ -80,6 +80,6 @@ def test_ctrl_c_ends_it_without_a_stack_trace(said: bytes) -> None:
 
 
 def wait_until_it_reads(pid: int) -> None:
-    """It has moved its stdin away: descriptor 0 is /dev/null then."""
+    """The server has moved its stdin to another descriptor: descriptor 0 is /dev/null."""
     while os.readlink(f"/proc/{pid}/fd/0") != os.devnull:
         sleep(0.01)

@@ -1,4 +1,4 @@
-"""`psrp invoke` from the outside: output, streams, exit codes and signals."""
+"""`psrp invoke` as a process: output, streams, exit codes and signals."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def started(*words: str) -> subprocess.Popen[str]:
 def test_ctrl_c_stops_the_command_and_leaves_no_process(
     word: str, times: int, tmp_path: Path
 ) -> None:
-    """The first stops it over there; a server that hears nothing is left with the second."""
+    """The first Ctrl+C stops the command at the server; the second abandons it."""
     mark = tmp_path / "pid"
     script = f"echo $$ > {mark}; exec {shlex.quote(sys.executable)} {PROGRAM}"
     running = started(f"process:/bin/sh -c {shlex.quote(script)}", word)

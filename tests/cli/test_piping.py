@@ -1,4 +1,4 @@
-"""Objects from standard input: JSON or text by the line, or CLIXML, at once or as they come."""
+"""Objects from standard input: JSON or text lines, or CLIXML, read at once or incrementally."""
 
 from __future__ import annotations
 

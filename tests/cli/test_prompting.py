@@ -1,4 +1,4 @@
-"""The hosts of `psrp invoke`: text is shown once, questions have PowerShell's layout."""
+"""The hosts of `psrp invoke`: text is shown once, prompts have PowerShell's layout."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_a_key_is_read() -> None:
 
 
 async def test_texts_of_a_question_cannot_move_the_cursor() -> None:
-    """The line that names the computer stays where it is."""
+    """The line that names the computer is not moved or erased."""
     out = io.StringIO()
     screen = Screen(out, terminal=True, colours=True)
     reader = PlainReader(io.StringIO("secret\n"), screen)

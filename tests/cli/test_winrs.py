@@ -23,7 +23,7 @@ SHELL = (("ShellId", "S"),)
 
 
 class Program:
-    """A server whose one program says what it was given."""
+    """A server with one program, which prints its arguments and input."""
 
     def __init__(self, code: int = 5) -> None:
         self.code = code

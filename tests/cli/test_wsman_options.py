@@ -1,4 +1,4 @@
-"""The options of WS-Man targets: what they make of a target and of a session's options."""
+"""The options of WS-Man targets: the resulting target and session options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base64 in CLIXML: .NET's rules, and the same ones for little and for much."""
+"""Base64 in CLIXML: .NET's rules, for short and for long text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents of real machines survive: read, written and read again, they are the same."""
+"""Documents of real machines are equal after reading, writing and reading again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.recordings import FIXTURES, WHOLE
 OURS = sorted((FIXTURES / "clixml").rglob("*.xml"))
 ALL = sorted((WHOLE / "clixml").rglob("*.xml"))
 EMPTY = {"OS_Win32_PageFileSetting.xml", "OS_Win32_PageFileSystemManaged.xml"}
-"""A pipeline that gave nothing."""
+"""A pipeline without output."""
 
 
 def survives(path: Path) -> None:
@@ -27,7 +27,7 @@ def survives(path: Path) -> None:
 
 
 def plain(path: Path) -> list[Any]:
-    """The values without the names of their streams, and without text around them."""
+    """Return the values without stream names and without the text between documents."""
     items = load_all(path.read_bytes())
     return [item.value if isinstance(item, StreamItem) else item for item in items]
 
@@ -53,7 +53,7 @@ def test_a_document_in_utf_16_reads_as_the_same_in_utf_8() -> None:
 
 
 def test_a_bare_element_may_begin_with_a_byte_order_mark() -> None:
-    """Every message of a real server does."""
+    """Every message of a real server has this form."""
     assert loads(b"\xef\xbb\xbf<I32>5</I32>") == 5
     assert loads("\ufeff<S>x</S>") == "x"
     assert loads(b"\xff\xfe" + "<S>\u05d0</S>".encode("utf-16-le")) == "\u05d0"

@@ -1,4 +1,4 @@
-"""Depth, size and hostile documents: bounded, linear, and an error of the right kind."""
+"""Depth, size and hostile documents: bounded memory, linear work, our own error type."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_forty_eight_objects_are_written_and_the_next_refused() -> None:
         value = PSObject(extended={"a": value})
     with pytest.raises(LocalProtocolError, match="more than 48"):
         dumps(value)
-    while value.extended:  # or its own end would be a recursion
+    while value.extended:  # otherwise freeing it would recurse
         value = value.extended.pop("a")
 
 
@@ -137,12 +137,12 @@ LIST = '<Obj RefId="0"><LST>{}</LST></Obj>'
     ],
 )
 def test_a_large_hostile_document_is_read_in_reasonable_time(text: str, size: int) -> None:
-    """No clock here: what is quadratic does not come to an end."""
+    """Quadratic work would not end in the time limit of a test."""
     assert len(loads(text)) == size
 
 
 def chain(count: int) -> str:
-    """Lists that contain themselves and the list before."""
+    """Return lists that contain themselves and the previous list."""
     links = [
         f'<Obj RefId="{n}"><LST><Ref RefId="{n}" /><Ref RefId="{max(n - 1, 1)}" /></LST></Obj>'
         for n in range(1, count)

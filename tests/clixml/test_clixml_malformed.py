@@ -1,4 +1,4 @@
-"""Documents that PowerShell refuses raise an error with the place."""
+"""Documents that PowerShell refuses raise an error with the offset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identity: one object is written once and read as one, cycles included."""
+"""Identity: a shared object is written once and read as one object, cycles included."""
 
 from __future__ import annotations
 

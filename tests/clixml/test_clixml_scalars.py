@@ -1,4 +1,4 @@
-"""Values that are one element: their spelling, their range, and invalid text."""
+"""Values of one element: their spelling, their range, and invalid text."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_every_double_comes_back(number: float) -> None:
     ],
 )
 def test_other_spellings_are_read(written: str, value: Any) -> None:
-    """Statements E54 and J112 (white space behind the root; before it, ours alone takes some)."""
+    """Statements E54 and J112 (white space after the root; only we accept some before it)."""
     assert identical(loads(written), value)
     assert identical(loads(written.encode()), value)
 
@@ -373,7 +373,7 @@ def test_an_int_beyond_64_bits_becomes_a_biginteger(number: int) -> None:
 
 
 def test_a_biginteger_is_spelled_as_powershell_does() -> None:
-    """Against `bigint-negative` of the recorded vectors, but for a number that needs it."""
+    """Like `bigint-negative` of the recorded vectors, for a number beyond 64 bits."""
     assert dumps(-(2**70)).decode() == (
         '<Obj RefId="0"><TN RefId="0"><T>System.Numerics.BigInteger</T><T>System.ValueType</T>'
         "<T>System.Object</T></TN><ToString>-1180591620717411303424</ToString><Props>"

@@ -1,4 +1,4 @@
-"""Strings and names: escapes, references, surrogates, what XML forbids."""
+"""Strings and names: escapes, references, surrogates, characters that XML forbids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The value types: lists that know their .NET type, dictionaries with any key, objects."""
+"""The value types: lists with a .NET type, dictionaries with any key, objects."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ WRITTEN = vectors("write.jsonl")
 READ = vectors("read.jsonl")
 
 TOO_DEEP = {"deep-60"}
-"""Nested deeper than PowerShell itself reads: read here with the limit raised."""
+"""Vectors that are nested deeper than PowerShell reads; read here with a higher limit."""
 
 REFUSED = {"xmldoc-dtd": "PowerShell expands the entities of a DTD inside XD; we refuse it"}
 
@@ -23,7 +23,7 @@ SHOWN_OTHERWISE = {
     "dict-list-key": "PowerShell's Hashtable answers null for a list as a key; ours finds it",
     "obj-nested-obj": "PowerShell lifts the members of the inner object to the outer one",
 }
-"""Documents that both read, where PowerShell shows something else than their text."""
+"""Documents that both read, but for which PowerShell shows another value than their text."""
 
 WRITTEN_OTHERWISE = {
     "string-entity-fffe": "U+FFFE goes out as an escape, not as a reference that XML forbids",
@@ -82,7 +82,7 @@ def test_what_powershell_writes_is_written_again_byte_for_byte(
 SHALLOWER = [vector for vector in WRITTEN if vector.get("bare_depth_1")]
 
 DEEPER = {"deserialized-again"}
-"""PowerShell's types table gives a PSCredential inside it a level more; the value cannot tell."""
+"""PowerShell's types table gives a nested PSCredential one more level."""
 
 
 @pytest.mark.parametrize("vector", SHALLOWER, ids=names(SHALLOWER))
@@ -135,7 +135,7 @@ def test_each_difference_in_writing_is_still_one(name: str) -> None:
 
 
 def _nameless(text: str) -> str:
-    """PowerShell prefixes type names when it reads, and gives names where none were sent."""
+    """PowerShell prefixes type names when it reads, and adds names if none were sent."""
     text = text.replace("Deserialized.", "").replace('<TNRef RefId="0" />', "")
     for given in GIVEN_NAMES:
         for number in range(3):

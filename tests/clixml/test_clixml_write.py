@@ -1,4 +1,4 @@
-"""Values without a CLIXML form are a mistake of the caller; the error names their place."""
+"""Values without a CLIXML form raise LocalProtocolError with the path of the value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and streams: every encoding, every mixture of documents and text, cut off or not."""
+"""Files and streams: every encoding, every mixture of documents and text, complete or truncated."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_segments_lose_no_character_but_markers_and_blanks(text: str) -> None:
     ["<!--", "<?xml ", "<Objs ", "<Objs>", "<Objs><!--", "</Objs ", "#< CLIXML   ", "<Objs '"],
 )
 def test_taking_a_stream_apart_is_linear(unit: str) -> None:
-    """Counted in searches, for the clock of a busy machine tells nothing."""
+    """Count searches instead of time, which is not reliable on a busy machine."""
 
     def searches(text: str) -> int:
         count = 0

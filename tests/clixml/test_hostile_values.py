@@ -1,4 +1,4 @@
-"""Values that cost more than their size, and text that is almost what an element holds."""
+"""Values that take more work than their size suggests, and text that is almost valid."""
 
 from __future__ import annotations
 

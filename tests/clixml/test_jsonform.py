@@ -1,4 +1,4 @@
-"""The JSON form keeps every type, both ways, through the text of JSON."""
+"""The JSON form keeps every type in both directions, through JSON text."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_what_is_written_like_something_else_becomes_that() -> None:
 
 
 class DateTimeKindNumber(int):
-    """An int of the caller's own kind."""
+    """A caller-defined subclass of int."""
 
 
 def test_a_container_met_twice_is_written_once() -> None:

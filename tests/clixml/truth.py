@@ -58,7 +58,7 @@ KINDS = {
 
 
 def vectors(name: str) -> list[dict[str, Any]]:
-    """The lines of one of the two files of PowerShell 7.6."""
+    """Return the lines of one of the two files of PowerShell 7.6."""
     path = FIXTURES / "clixml" / "powershell-7.6" / name
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -101,7 +101,7 @@ def _of_object(value: PSObject, truth: dict[str, Any], path: str) -> Iterator[st
 
 def _of_items(value: Any, items: list[Any], path: str) -> Iterator[str]:
     if isinstance(value, PSObject) and not len(value):
-        return  # written without its content, for lack of depth
+        return  # written without its content because of the depth limit
     if isinstance(value, Stack):
         value = value[::-1]
     if not isinstance(value, list) or len(value) != len(items):

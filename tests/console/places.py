@@ -1,4 +1,4 @@
-"""A surface of the local prompt without a terminal, and computers that do not exist."""
+"""A surface of the local prompt without a terminal, and fake remote computers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.session.servers import fake_server
 
 
 class Place:
-    """Keeps what is shown. Entering a session runs the lines of ``typed`` in it."""
+    """A surface that records its output. Entering a session runs the lines of ``typed`` in it."""
 
     width = 120
 
@@ -62,12 +62,12 @@ class Place:
 
 
 class Machines:
-    """Opens sessions to fake servers, whatever is asked for, and keeps what was."""
+    """An opener that connects every target to a fake server and records the targets."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.names: list[str] = []
-        """The names that the servers were given."""
+        """Return the names of the opened servers."""
 
     @asynccontextmanager
     async def connect(self, target: Any, **more: Any) -> AsyncIterator[PSSession]:
@@ -88,7 +88,7 @@ class Machines:
 
 
 class Prompt:
-    """A workspace with a place and machines of its own."""
+    """Return a workspace with its own surface and fake computers."""
 
     def __init__(self, workspace: Workspace, place: Place, machines: Machines) -> None:
         self.workspace = workspace
@@ -96,7 +96,7 @@ class Prompt:
         self.machines = machines
 
     async def __call__(self, text: str) -> str:
-        """Run ``text``; what was shown by it, output and then errors."""
+        """Run ``text``; return its output, followed by its errors."""
         out, errors = len(self.place.out), len(self.place.errors)
         try:
             await run_text(self.workspace, text)
@@ -105,7 +105,7 @@ class Prompt:
         return "\n".join(self.place.out[out:] + self.place.errors[errors:])
 
     def error_ids(self) -> list[str]:
-        """Those of $Error, the oldest first."""
+        """Return the records of $Error, the oldest first."""
         return [each.fully_qualified_error_id for each in reversed(self.workspace.errors)]
 
 

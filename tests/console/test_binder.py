@@ -1,4 +1,4 @@
-"""Arguments find their parameters, and a command its parameter set, as in PowerShell."""
+"""Arguments bind to parameters, and commands resolve parameter sets, as in PowerShell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program itself: a prompt that reads a pipe, texts with -c, and PowerShell's names."""
+"""The program `psrp`: a prompt that reads a pipe, -c, and PowerShell's command names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ os.execv({python!r}, [{python!r}, "-c", start, "serve", "--stdio"])
 
 
 class Program:
-    """psrp with an ssh that reaches the embedded endpoint, whatever machine is asked for."""
+    """psrp with a stand-in for ssh that runs the embedded endpoint for every host."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "log"

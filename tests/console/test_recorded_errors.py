@@ -1,4 +1,4 @@
-"""Every way in which Enter-PSSession was called wrongly in a recording of PowerShell 7.6."""
+"""Every invalid call of Enter-PSSession in a recording of PowerShell 7.6."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.recordings import WHOLE
 
 _LINE = re.compile(r"^PS /home/psremote> (.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^(?:Enter|New)-PSSession: .*$", re.MULTILINE)
-#: A name that OpenSSH does not know is refused before ssh sees it: spec-notes/console.md
+#: An unknown option name is refused before ssh starts: spec-notes/console.md
 _ON_PURPOSE = "@{'Bad Name'='x'}"
-#: PowerShell has no WS-Man client on Linux by itself; here there is one.
+#: PowerShell has no WS-Man client on Linux; we have one.
 _WITHOUT_WSMAN = "CreateRemoteRunspaceFailed"
 _NO_SUCH_MACHINE = """#!/bin/sh
 echo "ssh: connect to host: Connection refused" >&2
@@ -31,8 +31,8 @@ def recording() -> str:
 
 
 def wrong_lines() -> list[tuple[str, list[str]]]:
-    """Each line that went wrong, and what PowerShell said. It says twice that a number or an
-    instance id is not there; once is enough here."""
+    """Return each failed line and PowerShell's message, without the repeated report of an unknown
+    id."""
     pieces = _LINE.split(recording())[1:]
     found = []
     for line, below in zip(pieces[::2], pieces[1::2], strict=True):
@@ -43,7 +43,7 @@ def wrong_lines() -> list[tuple[str, list[str]]]:
 
 
 def recorded_ids() -> list[tuple[str, str, str]]:
-    """Id, category and exception of each error, the oldest first."""
+    """Return id, category and exception of each error, the oldest first."""
     rows = re.findall(r"^(\S+) \| (\w+) \| (\w+)$", recording(), re.MULTILINE)
     rows.reverse()
     return list(dict.fromkeys(row for row in rows if row[0] != _WITHOUT_WSMAN))
@@ -51,7 +51,7 @@ def recorded_ids() -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An ssh that refuses every connection, and the home folder of the recording."""
+    """A stand-in for ssh that refuses every connection, and the home folder of the recording."""
     program = tmp_path / "ssh"
     program.write_text(_NO_SUCH_MACHINE, encoding="ascii")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -60,12 +60,12 @@ def no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 async def shown(run: Prompt, line: str) -> list[str]:
-    # The key of the recording is not here, and was not at fault there; and a millisecond is a
-    # race that the refused connection won.
+    # The recorded key file does not exist here and did not cause the recorded error; with a timeout
+    # of one millisecond, the recorded refusal arrived first.
     line = line.replace("-KeyFilePath ~/.ssh/lab ", "")
     await run(line.replace("-ConnectingTimeout 1 ", "-ConnectingTimeout 600000 "))
     errors, run.place.errors = run.place.errors, []
-    # The cause that ssh reported, and the hint, are an addition of ours.
+    # The cause reported by ssh and the hint are our additions.
     return [error.partition(" ssh reported: ")[0] for error in errors]
 
 
@@ -91,7 +91,7 @@ async def test_what_went_wrong_has_the_same_id_category_and_exception() -> None:
             )
             for each in reversed(run.workspace.errors)
         ]
-    # The first of the recording is about a module of its own.
+    # The first recorded error is about an unrelated module.
     assert list(dict.fromkeys(ours)) == recorded_ids()[1:]
 
 

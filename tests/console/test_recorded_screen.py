@@ -1,4 +1,4 @@
-"""The whole prompt against the recorded real server: made, entered twice, listed, removed."""
+"""The local prompt with the recorded real server: open, enter twice, list and remove a session."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HERE, _THERE = "PS /home/psremote> ", "[127.0.0.1]: PS /home/psremote> "
 
 
 def recorded_lines() -> list[str]:
-    """The screen up to the first error, with our prompt in place of PowerShell's."""
+    """Return the screen up to the first error, with our prompt in place of PowerShell's."""
     path = WHOLE / "outofproc/sessions/enter-by-name.screen.txt"
     text = path.read_text(encoding="utf-8").replace("\n" + _HERE, "\npsrp> ")
     text = text.replace(_HERE, "psrp> ", 1)
@@ -68,7 +68,7 @@ async def test_the_recorded_screen_comes_out_again(monkeypatch: pytest.MonkeyPat
     surface = TerminalSurface(console)
     with trio.fail_after(60):
         async with Workspace.open(surface, connect=recorded_server) as workspace:
-            # In the recording something else had the first number.
+            # In the recording the first id was already used.
             workspace.table.new_id()
             await converse(workspace, console, surface)
             ((entry),) = workspace.table.entries

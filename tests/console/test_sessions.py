@@ -1,4 +1,4 @@
-"""The commands for sessions at the local prompt, as the pages on Enter-PSSession use them."""
+"""The session commands of the local prompt, used as in the documentation of Enter-PSSession."""
 
 from __future__ import annotations
 

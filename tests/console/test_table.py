@@ -1,4 +1,4 @@
-"""Sessions by number, name and instance id, and how long they live."""
+"""Sessions by number, name and instance id, and their lifetime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.session.servers import fake_server
 
 @asynccontextmanager
 async def connect(target: Any, **more: Any) -> AsyncIterator[PSSession]:
-    """Every target but `nowhere` leads to a fake server of its own."""
+    """Open a separate fake server for every target except `nowhere`."""
     if target == "nowhere":
         raise PSRemotingTransportError("There is nobody.", computer="nowhere")
     async with fake_server() as (carrier, _), PSSession.connect(carrier, **more) as session:

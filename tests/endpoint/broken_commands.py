@@ -1,4 +1,4 @@
-"""A module whose commands cannot be offered, for tests of `psrp serve`."""
+"""A module with invalid commands, for tests of `psrp serve`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SAME_NAME", "STARTING", "UNKNOWN", "WRITING"]
 
 
 def unknown(connection: socket.socket) -> None:
-    """No argument of PowerShell is a socket."""
+    """A parameter type that no argument can be converted to."""
 
 
 def one() -> int:

@@ -1,4 +1,4 @@
-"""A small client for tests: our own client machines over a stream, driven by hand."""
+"""A small client for tests: our client machines over a stream, driven step by step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def lines(self) -> list[str]:
-        """The texts of host calls, in their order."""
+        """Return the texts of host calls in order."""
         return [call.arguments[-1] for call in self.of(e.PipelineHostCall) if call.arguments]
 
     @property
@@ -68,7 +68,7 @@ class Result:
 
 
 class Client:
-    """Both client machines over one stream."""
+    """The client's two machines over one stream."""
 
     def __init__(self, stream: trio.abc.HalfCloseableStream, **pool: Any) -> None:
         self.stream = stream
@@ -168,7 +168,7 @@ class Client:
         elif isinstance(event, e.ClosePool):
             self.closed.set()
 
-    # -- what a test asks for
+    # -- interface for tests
 
     async def open(self, *, runspaces: int = 1, host: HostInfo | None = None) -> None:
         self.send(e.SessionCapability(protocol_version=self.pool.own_version))
@@ -217,7 +217,7 @@ class Client:
         return result
 
     async def type(self, line: str) -> Result:
-        """A line as an interactive client sends it."""
+        """Return a line as an interactive client sends it."""
         shown = command("Out-Default", use_local_scope=True)
         return await self.invoke(script(line) | merged(shown))
 
@@ -234,7 +234,7 @@ def merged(last: Command) -> Command:
 async def connected(
     engine: Engine, *, opened: bool = True, timeout: float = 20, **options: Any
 ) -> AsyncIterator[Client]:
-    """A client of ``engine``, over a stream in memory."""
+    """Yield a client of ``engine`` over a memory stream."""
     ours, theirs = trio.testing.memory_stream_pair()
     host = options.pop("host", None)
     runspaces = options.pop("runspaces", 1)

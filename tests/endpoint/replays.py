@@ -1,4 +1,4 @@
-"""Plays the client of a recording to one of our servers, step by step."""
+"""Replay the client of a recording to one of our servers, step by step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def packet(sender: str, line: bytes) -> Packet | None:
 
 
 def packets(recording: Path) -> Iterator[Packet]:
-    """All packets of a recording, in the order in which their last bytes came."""
+    """Return all packets of a recording, in the order in which their last bytes arrived."""
     rest = {"client": b"", "server": b""}
     for text in recording.read_text("utf-8").splitlines():
         entry = json.loads(text)
@@ -56,7 +56,7 @@ def packets(recording: Path) -> Iterator[Packet]:
 
 
 class Messages:
-    """Packets in, messages out: (target, message type, body)."""
+    """A reader of packets that returns messages: (target, message type, body)."""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], Defragmenter] = {}
@@ -81,8 +81,8 @@ class Messages:
 
 
 class Player:
-    """The recorded client: it says the next thing when our server has answered what the
-    recorded server had answered by then."""
+    """The recorded client. It sends a packet when our server has sent what preceded it in the
+    recording."""
 
     def __init__(self, recording: Path, stream: trio.abc.HalfCloseableStream) -> None:
         self.recorded = list(packets(recording))
@@ -91,10 +91,10 @@ class Player:
             if one.sender == "server":
                 self.truth.take(one)
         self.said = Messages()
-        """The packets of our server."""
+        """Return the packets of our server."""
         self.acks: list[tuple[str, str]] = []
         self.lines: list[str] = []
-        """The lines that are no packets."""
+        """Return the lines that are not packets."""
         self.targets = list(
             dict.fromkeys(
                 one.target

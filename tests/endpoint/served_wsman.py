@@ -1,4 +1,4 @@
-"""`psrp serve --http --https` as a process, for clients that are not ours."""
+"""`psrp serve --http --https` as a process, for third-party clients."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def psrp(*arguments: str, text: str | None = None) -> subprocess.CompletedProces
 
 
 def write_certificate(path: Path, name: str = "localhost") -> None:
-    """A self-signed certificate with its key in one file."""
+    """Write a self-signed certificate with its key to one file."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     names = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     today = datetime.datetime.now(datetime.UTC)
@@ -98,7 +98,7 @@ def write_certificate(path: Path, name: str = "localhost") -> None:
 def serving(
     folder: Path, *options: str, environment: dict[str, str] | None = None, keytab: str = ""
 ) -> Iterator[Endpoint]:
-    """An endpoint on two free ports, with one account; it ends by SIGTERM."""
+    """Run an endpoint on two free ports with one account; end it with SIGTERM."""
     accounts = folder / "accounts"
     if not accounts.exists():
         added = psrp(

@@ -1,4 +1,4 @@
-"""Arguments become the types of a function's annotations."""
+"""Arguments are converted to the types of a function's annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client's stream that breaks off or is nonsense ends its server, and nothing hangs."""
+"""A truncated or invalid stream of a client ends its server, and nothing hangs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAID = {
 
 
 async def serve(data: bytes) -> bytes:
-    """Everything that a server says to these bytes, sent at once."""
+    """Return a server's whole output for these bytes, sent at once."""
     ours, theirs = trio.testing.memory_stream_pair()
     answer = b""
     codes: list[int] = []

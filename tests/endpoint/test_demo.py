@@ -1,4 +1,4 @@
-"""The commands that are there without any of one's own, and the socket that serves them."""
+"""The built-in example commands, and the socket that serves them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_values_of_functions_are_shown_as_live_ones() -> None:
 
 
 def test_objects_of_one_shape_share_a_table() -> None:
-    """The real server's lines: outofproc/sessions/enter-interactive."""
+    """Compare with the real server's lines: outofproc/sessions/enter-interactive."""
     size = PSObject(("System.Management.Automation.Host.Size",), {"Width": 300, "Height": 50})
     assert lines(size) == ["", "Width Height", "----- ------", "  300     50", ""]
 

@@ -1,4 +1,4 @@
-"""InvocationInfo: what a record says about the command and the place that it came from."""
+"""InvocationInfo: the command and the position in a record."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def facts(info: PSObject) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Without the types' versions."""
+    """Return an unwrapped value, a list or dictionary as a plain list."""
     value = unwrap(value)
     return [*value] if isinstance(value, (list, Dictionary)) else value
 
@@ -69,7 +69,7 @@ def only_error(result: Result) -> ErrorRecord:
 
 
 async def test_an_error_of_a_command_has_the_members_that_powershell_sends(client: Client) -> None:
-    """Without the option too: the object is always there, the members are not."""
+    """The object is sent without the option as well, the members are not."""
     result = await client.invoke(command("Show-Complaint"))
     ours, theirs = only_error(result).invocation, recorded("streams", ERROR)[1]["InvocationInfo"]
     assert ours.type_names == theirs.type_names
@@ -138,12 +138,13 @@ async def test_what_the_client_asks_for_is_added_to_errors_and_warnings(client: 
             "InformationalRecord_",
         ),
     ):
-        # A command that was sent as such has no trace; the details are a type's property.
+        # A command that was not sent as a script has no stack trace; the details are a member of
+        # the type.
         assert set(ours) == set(theirs) - {"ErrorDetails_ScriptStackTrace", "PSMessageDetails"}
         added = [each for each in ours if each.startswith(("InvocationInfo_", "SerializeExt"))]
         differ = ["InvocationInfo_InvocationName"]
         if prefix:
-            # The recorded one is a script's, which takes no objects.
+            # The recorded object is that of a script, which takes no pipeline input.
             differ.append("InvocationInfo_PipelineIterationInfo")
             assert plain(ours["InvocationInfo_PipelineIterationInfo"]) == [0, 1]
         for name in added:
@@ -190,7 +191,7 @@ async def test_a_line_has_the_number_that_the_next_in_the_history_gets(client: C
 
 
 async def test_a_place_in_a_very_long_line_is_not_told(client: Client) -> None:
-    """Else a line of many wrong commands would come back once for each of them."""
+    """Otherwise a line of many unknown commands would be repeated in the error of each."""
     record = only_error(await client.invoke("Invoke-Boom" + " " * 5000))
     assert (record.invocation["Line"], record.invocation["OffsetInLine"]) == ("", 0)
     assert record.invocation["MyCommand"] == "Invoke-Boom"
@@ -228,7 +229,7 @@ async def provider_missing(context: Context, path: str) -> None:
 
 
 async def test_a_recorded_constrained_endpoint_sends_the_same_errors() -> None:
-    """The first is a command's, the second that of a script, in one batch."""
+    """The first error is from a command, the second from a script, in one batch."""
     said: list[Any] = [entry.event for entry in decode(JEA)]
     (theirs,) = (each.record for each in said if isinstance(each, e.ErrorRecordMessage))
     their_end = next(each.error for each in said if getattr(each, "error", None) is not None)
@@ -255,7 +256,7 @@ async def test_a_recorded_constrained_endpoint_sends_the_same_errors() -> None:
 
 
 async def test_a_script_is_refused_with_its_whole_text(client: Client) -> None:
-    """Long names are shortened in the category message alone."""
+    """Long names are shortened only in the category message."""
     text = "Set-Item -Path WSMan:\\localhost\\Service\\AllowUnencrypted -Value $x"
     record = (await client.invoke(text)).end.error
     assert record.target_object == record.category_target_name == text

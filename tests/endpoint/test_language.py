@@ -1,4 +1,4 @@
-"""The command line of an endpoint without language: what it reads, and what it refuses how."""
+"""The command line of an endpoint without language: accepted input and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from psrp.properties import unwrap as bare
 
 
 def shape(text: str) -> list[list[Any]]:
-    """Statements of stages: a value, or a name with (parameter, value) pairs."""
+    """Return the statements as stages: a value, or a name with (parameter, value) pairs."""
     found: list[list[Any]] = []
     for statement in parse(text):
         stages: list[Any] = []
@@ -185,7 +185,7 @@ INCOMPLETE = [
 
 @pytest.mark.parametrize(("text", "error_id"), INCOMPLETE)
 def test_an_unfinished_line_asks_for_more(text: str, error_id: str) -> None:
-    """A client goes on with `>>` when the reason is IncompleteParseException."""
+    """A client prompts with `>>` when the reason is IncompleteParseException."""
     with pytest.raises(CommandError) as caught:
         parse(text)
     record = caught.value.to_record("")

@@ -1,4 +1,4 @@
-"""Pools and pipelines as they live: queues, stops, closes, back-pressure, clients that vanish."""
+"""The life cycle of pools and pipelines: queues, stops, closes, backpressure, lost clients."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ async def test_output_that_nobody_fetches_holds_its_command_up() -> None:
 
 
 async def _read_a_little(client: Client) -> None:
-    """Runs the client until the command's output comes, and then reads no more."""
+    """Run the client until the command's output arrives, then stop reading."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client._write)
         while not any(result.output for result in client.results.values()):

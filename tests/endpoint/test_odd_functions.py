@@ -1,5 +1,4 @@
-"""Functions as people write them: wrapped, annotated for type checkers only, with exceptions of
-any kind and results of any type."""
+"""Unusual functions: wrapped, with string annotations, exceptions and results of any type."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def run(function: Callable[..., Any], line: str = "Test-It") -> Result:
-    """The result of a line; the session has to live on behind it."""
+    """Run a line and return its result; check that the session continues after it."""
     async with connected(FunctionsEngine({"Test-It": function})) as client:
         result = await client.invoke(line)
         assert (await client.invoke("'alive'")).output == ["alive"]
@@ -226,7 +225,7 @@ class Collection:
 
 
 class Number:
-    """As numpy has them."""
+    """A stand-in for numpy's arrays and scalars."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

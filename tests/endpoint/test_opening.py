@@ -1,4 +1,4 @@
-"""The opening of a session is answered by blocking calls; a driver goes on where they end."""
+"""The opening of a session is answered by blocking calls; then a driver takes over."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def descriptors(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def served(data: bytes) -> bytes:
-    """Everything that the greeting and then a driver say to these bytes."""
+    """Return the whole output of the blocking opening and then a driver for these bytes."""
     with descriptors(data) as (server_in, server_out, client_in):
         server = new_desk()
         over = answer_opening(server, server_in, server_out)

@@ -1,4 +1,4 @@
-"""Output and host calls of a typed line come in the order of the commands' work.
+"""Output and host calls of a typed line are sent in the order in which the commands make them.
 
 trio runs its tasks in any order; each test is repeated with the random numbers of its scheduler
 set to many seeds, so that a wrong order shows.
@@ -61,7 +61,7 @@ def seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 
 async def shown(*commands: Command) -> list[str]:
-    """Run commands that feed each other and Out-Default; what the host was told, in order."""
+    """Run commands in a pipeline that ends with Out-Default; return the host calls in order."""
     async with connected(FunctionsEngine(COMMANDS)) as client:
         client.answer = lambda call: "three"
         parts = (*commands, replace(command("Out-Default"), merge_previous_results=3))

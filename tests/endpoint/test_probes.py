@@ -1,7 +1,7 @@
-"""The endpoint answers odd openings as a real server does.
+"""The endpoint answers malformed openings as a real server does.
 
-The probes in which a pool opens run scripts, which this endpoint cannot; the machine plays them
-in `tests/psrp/test_recorded_conversations.py`.
+The probes in which a pool opens run scripts, which this endpoint does not support;
+`tests/psrp/test_recorded_conversations.py` replays them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STATE = re.compile(rb'<I32 N="RunspaceState">(\d)')
 
 
 def shapes(lines: Iterable[Said]) -> Iterator[str]:
-    """Packets by kind and message type, and error lines without their words."""
+    """Return packets by kind and message type, and error lines without their text."""
     messages = Messages(lenient=True)
     for said in lines:
         if not said.packets:

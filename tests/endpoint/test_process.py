@@ -1,4 +1,4 @@
-"""The process engine: a client reaches another server through it, and no process is left."""
+"""The process engine: a client reaches another server through it, and no process is left over."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHILD = (
 
 
 class Child:
-    """The engine, and the process that it started last."""
+    """The engine, with the process that it started last."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "pid"

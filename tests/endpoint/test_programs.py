@@ -1,4 +1,4 @@
-"""Programs as the commands of a winrs shell: input, output, signals, ends."""
+"""Programs as the commands of a winrs shell: input, output, signals, exit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""psrpcore's client, written by somebody else, at the functions engine: what it understands of
-errors and completions."""
+"""The independent client psrpcore with the functions engine: errors and completions."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ class TheirClient:
         self.events: list[Any] = []
 
     async def until(self, done: Callable[[], bool]) -> None:
-        """Move what is there, both ways, until it is enough."""
+        """Move data in both directions until the condition holds."""
         while not done():
             while (payload := self.pool.data_to_send()) is not None:
                 stream = _BACK[payload.stream_type]
@@ -61,7 +60,7 @@ class TheirClient:
                 self.link.news = trio.Event()
 
     async def run(self, shell: psrpcore.ClientPowerShell) -> list[Any]:
-        """The events of a pipeline up to its end."""
+        """Return the events of a pipeline up to its end."""
         over = (t.PSInvocationState.Completed, t.PSInvocationState.Failed)
         self.events.clear()
         shell.start()

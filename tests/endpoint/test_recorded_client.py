@@ -1,5 +1,6 @@
-"""The recorded PowerShell client against the functions engine: what it says is taken, each
-acknowledgement is where the real server had it, and what both can answer is the same."""
+"""The recorded PowerShell client with the functions engine: its packets are accepted, each
+acknowledgement is at the same place as the real server's, and answers that both can give are
+equal."""
 
 from __future__ import annotations
 
@@ -116,7 +117,7 @@ def words(record: ErrorRecord | None) -> tuple[Any, ...]:
 
 
 def calls(bodies: list[bytes]) -> list[tuple[Any, ...]]:
-    """Method, call id, arguments."""
+    """Return method, call id and arguments."""
     found = []
     for body in bodies:
         value = loads(body)
@@ -201,7 +202,7 @@ async def test_errors_that_the_client_sends_back_are_shown_in_the_same_lines() -
 
 @needs("enter-interactive")
 async def test_warnings_errors_and_host_texts_of_a_line_are_the_same() -> None:
-    """Statement J107: the record first, then the call of the host."""
+    """Statement J107: the record is sent first, then the host call."""
     player = await play("enter-interactive")
     (target,) = [id for id, name in started(player).items() if name == "Write-Warning"]
     assert calls(player.said.of(target, HOST_CALL)) == calls(player.truth.of(target, HOST_CALL))

@@ -1,4 +1,4 @@
-"""Select-Object, Measure-Object, and what may be asked about commands."""
+"""Select-Object, Measure-Object, and queries about commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures to start reach the client, and the log keeps what else would be lost."""
+"""Failures to start are reported to the client, and the log records printed text and tracebacks."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_signal_leaves_no_child_behind(number: signal.Signals, tmp_path: Path)
     argv = target("--process", child).argv
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
-        # A session begins with its first packet; the child is started then.
+        # A session, and its child process, starts at the first packet.
         process.stdin.write(
             b"<Data Stream='Default' PSGuid='00000000-0000-0000-0000-000000000000'>AAAA</Data>\n"
         )

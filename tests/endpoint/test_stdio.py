@@ -1,4 +1,4 @@
-"""`psrp serve --stdio` as a program of its own, with psrpcore as a client that is not ours."""
+"""`psrp serve --stdio` as a process, with psrpcore as an independent client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POOL = "00000000-0000-0000-0000-000000000000"
 
 
 class Peer:
-    """psrpcore's client machine over the stdio of our server, one packet after the other."""
+    """psrpcore's client machine over the stdio of our server, one packet at a time."""
 
     def __init__(self, *arguments: str) -> None:
         host = types.HostInfo(
@@ -64,7 +64,7 @@ class Peer:
         self.process.stdin.flush()
 
     def read(self) -> tuple[str, str]:
-        """The next packet's kind and target; its data go to the machine."""
+        """Return the next packet's kind and target; pass its data to the machine."""
         assert self.process.stdout is not None
         while line := self.process.stdout.readline():
             found = _PACKET.fullmatch(line.rstrip(b"\n"))
@@ -113,7 +113,7 @@ class Peer:
         return shell
 
     def finish(self, shell: psrpcore.ClientPowerShell) -> list[Any]:
-        """All events of a pipeline; it is closed behind the last."""
+        """Return all events of a pipeline; close it after the last."""
         while not any(isinstance(each, psrpcore.PipelineStateEvent) for each in self.waiting):
             self.read()
         events, self.waiting = self.waiting, []
@@ -123,7 +123,7 @@ class Peer:
         return events
 
     def end(self) -> int:
-        """Close the session, then the stream; the exit code."""
+        """Close the session, then the stream; return the exit code."""
         self.write("Close")
         self.until("CloseAck")
         assert self.process.stdin is not None
@@ -249,7 +249,7 @@ def test_a_wrong_call_says_what_is_wrong(arguments: tuple[str, ...], words: str)
     done = run(*arguments)
     assert done.returncode != 0
     assert words in done.stderr
-    # With stdio alone the client could have been answered; here there was none.
+    # With --stdio the error is reported to the client; here there is no client.
     assert done.stdout == "" or done.stdout.startswith("__NamedPipeError__:")
 
 

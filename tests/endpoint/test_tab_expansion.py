@@ -1,4 +1,4 @@
-"""TabExpansion2: how a line may go on, as PowerShell's clients and ours ask for it."""
+"""TabExpansion2: completions, requested as by PowerShell's clients and ours."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ SHAPES: list[Any] = [
 
 @pytest.mark.parametrize("what", SHAPES, ids=str)
 async def test_every_shape_of_the_question_gets_the_same_answer(what: Any) -> None:
-    """By position with options is what PowerShell's console sends, by name its debugger."""
+    """PowerShell's console sends arguments by position with options, its debugger by name."""
     async with connected(FunctionsEngine(COMMANDS)) as client:
         result = await client.invoke(what)
     assert (result.state, result.errors) == ("COMPLETED", [])

@@ -1,4 +1,4 @@
-"""Pipelines wait for a runspace, and threads for an answer that may never come."""
+"""Pipelines wait for a runspace, and threads for an answer that may never arrive."""
 
 from __future__ import annotations
 

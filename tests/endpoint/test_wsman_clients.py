@@ -1,4 +1,4 @@
-"""Clients that this project did not write, unchanged, at `psrp serve --http --https`."""
+"""Third-party clients, unchanged, with `psrp serve --http --https`."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ PYPSRP: dict[str, dict[str, Any]] = {
 
 
 def pypsrp(endpoint: Endpoint, mode: str, **changes: Any) -> Any:
-    """A connection of pypsrp."""
+    """Open a connection of pypsrp."""
     wsman = pytest.importorskip("pypsrp.wsman")
     values = dict(PYPSRP[mode])
     if values["auth"] == "credssp":
@@ -156,7 +156,7 @@ def test_pypsrp_leaves_a_session_and_comes_back(endpoint: Endpoint, mode: str) -
         second = PowerShell(pool).add_cmdlet("Wait-A")
         second.begin_invoke()
         pool.disconnect()
-        # A second process would have nothing but the name of the user.
+        # A second process would get only the name of the user.
         with pypsrp(endpoint, "basic over HTTPS") as other:
             found = [each for each in RunspacePool.get_runspace_pools(other) if each.id == pool.id]
             assert len(found) == 1
@@ -200,7 +200,7 @@ def test_a_wrong_password_is_refused(endpoint: Endpoint, mode: str, user: str) -
     changes = {"username": user, "password": "wrong"}
     with pypsrp(endpoint, mode, **changes) as connection:
         pool = RunspacePool(connection)
-        # requests-credssp has no error of its own for a refusal in the middle.
+        # requests-credssp has no specific error for a refusal during the exchange.
         with pytest.raises((AuthenticationError, Exception), match=r"(?i)auth|credential|CredSSP"):
             pool.open()
 

@@ -1,4 +1,4 @@
-"""Engines behind the WS-Man service: states, new clients, and sessions that outlive connections."""
+"""Engines of the WS-Man service: states, new clients, and sessions that outlive connections."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from wsman import names
 from wsman.hosting import Refusal, ShellRequest
 
 POWERSHELL = names.POWERSHELL_PREFIX + "microsoft.powershell"
-"""In lower case: configuration names are compared without it."""
+"""The name in lower case, because configuration names are compared without regard to case."""
 
 
 class Link:
-    """Stands in for a shell of the service."""
+    """A stand-in for a shell of the service."""
 
     def __init__(self) -> None:
         self.woken = trio.Event()
@@ -56,7 +56,7 @@ def kinds_in(data: bytes) -> set[int]:
 
 
 class Client:
-    """A client's pool at a session, moved by hand."""
+    """A client's pool connected to a session, moved step by step."""
 
     def __init__(self, session: WatchedSession, link: Link, id: UUID) -> None:
         self.session = session
@@ -203,7 +203,7 @@ async def test_a_connect_that_is_not_two_messages_is_refused(engine: Engine) -> 
             out = other.pool.data_to_send()
             assert out is not None
             for data in (b"x", out.data[:-5], out.data):
-                # The last one is whole, but of another pool.
+                # The last message is complete, but belongs to another pool.
                 assert not kinds_in(session.connect(data, 32768)) & {0x2100B}
             session.client_gone()
             nursery.cancel_scope.cancel()
@@ -292,7 +292,7 @@ def test_fragments_are_cut_after_a_message() -> None:
 
 
 class Said:
-    """A session that has said a few messages."""
+    """A session that has sent a few messages."""
 
     def __init__(self, messages: list[bytes], size: int) -> None:
         self.fragments = [

@@ -1,4 +1,4 @@
-"""Our client at our endpoint, in every way to sign in."""
+"""Our client with our endpoint, with every authentication method."""
 
 from __future__ import annotations
 

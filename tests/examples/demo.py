@@ -1,10 +1,10 @@
-"""What `make demo` shows live: a scripted session, as a person would see it.
+"""Show a scripted session live, for `make demo`.
 
     python -m tests.examples.demo
 
-First with the endpoint that psrp brings along, then over ssh with a real OpenSSH server, where
-one is installed: it listens on loopback for these seconds, with keys and a configuration that
-are thrown away. What is typed is piped in; psrp shows it behind its prompt.
+First with the endpoint of this package, then over ssh with a real OpenSSH server if one is
+installed: it listens on loopback during the demo, with temporary keys and a temporary
+configuration. The typed lines are piped in; psrp shows them after its prompt.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.sshsub.sshd import SSHD, USER, Server, running
 
 PSRP = Path(sys.executable).with_name("psrp")
-#: Longer than any of the programs here takes, even on a busy machine.
+#: Time limit of each program, long enough for a busy machine.
 PATIENCE = 60
 TYPED = """\
 Get-Endpoint
@@ -41,7 +41,7 @@ exit
 
 
 def show(what: str, command: list[str], typed: str) -> int:
-    """Run ``command`` with ``typed`` on its standard input; its exit code."""
+    """Run ``command`` with ``typed`` on its standard input; return its exit code."""
     shown = " ".join(command).replace(" --", " \\\n    --")
     print(f"\n# {what}\n$ {shown}", flush=True)
     ran = subprocess.Popen(
@@ -59,7 +59,7 @@ def show(what: str, command: list[str], typed: str) -> int:
 
 
 def over_ssh() -> int:
-    """The same over a real server; 0 where this machine has none, or none that lets us in."""
+    """Show the same over a real server; return 0 if there is none or if it refuses the log-in."""
     if SSHD is None or shutil.which("ssh") is None:
         return _not_shown("there is no OpenSSH server here")
     with tempfile.TemporaryDirectory(prefix="psrp-demo-") as folder:
@@ -80,7 +80,7 @@ def _enter(server: Server) -> list[str]:
 
 
 def _closed_to_us(server: Server) -> str:
-    """Why plain ssh cannot get in: a locked account, say; empty when it can."""
+    """Return the reason why ssh cannot log in (such as a locked account); empty if it can."""
     options = [f"-o{name}={value}" for name, value in server.options.items()]
     command = ["ssh", *options, "-i", server.key, "-p", str(server.port), f"{USER}@127.0.0.1"]
     tried = subprocess.run(

@@ -13,7 +13,7 @@ from psremoting import PSSession, sync
 
 
 def count(target: str, last: int) -> list[int]:
-    """Waits, so it belongs into a thread."""
+    """Run a command with blocking calls; call it in a thread."""
     with sync.connect(target) as session:
         return list(session.invoke(f"Get-Number {last}"))
 

@@ -3,7 +3,7 @@
     python tests/examples/fuzz_toy_defragmenter.py           finds the bug, exit code 1
     python tests/examples/fuzz_toy_defragmenter.py --fixed   finds nothing, exit code 0
 
-spec-notes/fuzzing.md goes through it step by step.
+spec-notes/fuzzing.md explains it step by step.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HEADER = struct.Struct(">QQBI")
 
 
 class Toy:
-    """Puts fragments together again. The planted bug: what it does with half a blob."""
+    """A toy that joins fragments. The planted bug: it does not wait for a complete blob."""
 
     def __init__(self) -> None:
         self.buffer = b""
@@ -44,7 +44,7 @@ class Toy:
 
 
 class FixedToy(Toy):
-    """Waits for the blob, too."""
+    """The corrected toy, which waits for the complete blob."""
 
     def ready(self) -> bool:
         if not super().ready():
@@ -53,14 +53,14 @@ class FixedToy(Toy):
 
 
 def check(toy: type[Toy], stream: FragmentSequence, pieces: list[bytes]) -> None:
-    """However the stream is cut: the messages come out that went in."""
+    """Check that the received messages are those sent, however the stream is cut."""
     receiver = toy()
     received = [message for piece in pieces for message in receiver.feed(piece)]
     assert received == list(stream.messages), f"sent {stream.messages}, received {received}"
 
 
 def fuzz(toy: type[Toy]) -> None:
-    """Raises the smallest failure that hypothesis finds."""
+    """Raise the smallest failure that hypothesis finds."""
 
     @settings(max_examples=200, database=None, derandomize=True)
     @given(stream=fragments(), data=st.data())

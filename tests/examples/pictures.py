@@ -25,7 +25,7 @@ PSRP = Path(sys.executable).with_name("psrp")
 RECORDING = "fixtures/outofproc/sessions/streams.jsonl"
 COLUMNS, LINES = 96, 30
 SHOWN = 24
-"""Rows of the timeline in its picture."""
+"""Number of timeline rows in the picture."""
 COLORS = {"brown": "yellow", "brightbrown": "bright_yellow", "brightblack": "bright_black"}
 
 
@@ -96,7 +96,7 @@ def _write(path: Path, lines: list[Text], title: str) -> None:
     for line in lines:
         console.print(line, no_wrap=True, soft_wrap=True)
     svg = console.export_svg(title=title, unique_id=path.stem)
-    # The fonts of the page serve: a picture loads nothing from elsewhere.
+    # Use the fonts of the page: a picture must not load external files.
     kept, skip = [], False
     for row in svg.splitlines():
         skip = skip or row.strip().startswith("@font-face")

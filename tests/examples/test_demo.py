@@ -1,4 +1,4 @@
-"""`make demo` decodes a recording, and then shows sessions that are alive."""
+"""`make demo` decodes a recording, and then shows live sessions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OVER_SSH = """\
 
 
 def processes_of(session_folder: str) -> list[str]:
-    """The command lines in which the folder of the demo's server stands."""
+    """Return the command lines of processes that contain the folder of the demo's server."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -41,7 +41,7 @@ def processes_of(session_folder: str) -> list[str]:
 
 
 def test_the_sessions_are_shown_as_a_person_sees_them(tmp_path: Path) -> None:
-    """Over ssh, too, where there is a server; and nothing of it is left."""
+    """Also over ssh if there is a server; no process and no file is left."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.examples.demo"],
         cwd=ROOT,

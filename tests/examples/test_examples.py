@@ -1,4 +1,4 @@
-"""The examples that the notes show to strangers do what the notes say."""
+"""The examples of the notes work as described."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_bug_is_where_the_note_says() -> None:
 
 
 def test_the_note_shows_the_example_as_it_is() -> None:
-    """Every line of code in the note stands in the example, in the same order."""
+    """Every line of code in the note is in the example, in the same order."""
     source = iter((HERE / "fuzz_toy_defragmenter.py").read_text("utf-8").splitlines())
     blocks = NOTE.read_text("utf-8").split("```python\n# from the example\n")[1:]
     shown = [line for block in blocks for line in block.split("```")[0].splitlines()]

@@ -1,4 +1,4 @@
-"""The examples of the library: they run, and the README shows them as they are."""
+"""The examples of the library run, and the README shows them unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.house.source import ROOT
 
 HERE = Path(__file__).parent
 PAGES = {"tools.py": ROOT / "README.md", "from_asyncio.py": ROOT / "spec-notes" / "asyncio.md"}
-#: psrp itself, wherever it is installed.
+#: The path of the installed psrp program.
 PSRP = f"{sys.executable} -c 'from psremoting.cli.main import main; main()'"
 
 

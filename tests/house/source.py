@@ -1,4 +1,4 @@
-"""The project's own files, as the house tests see them."""
+"""The project's files, for the house tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("psrp", "wsman", "sshsub", "psremoting")
 
 
 def modules(*tops: str) -> list[Path]:
-    """Every Python file below these top-level folders, as paths from the root."""
+    """Return every Python file below these top-level folders, as paths from the root."""
     found = (path.relative_to(ROOT) for top in tops for path in (ROOT / top).rglob("*.py"))
     return sorted(path for path in found if "__pycache__" not in path.parts)
 
@@ -24,13 +24,14 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def all_functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Functions and methods of one file, inner ones too."""
+    """Return the functions and methods of one file, nested ones included."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
     return [node for node in ast.walk(tree(path)) if isinstance(node, kinds)]
 
 
 def named_tests() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Every test as pytest names it: `tests/psrp/test_pool.py::test_x`, with its class if any."""
+    """Return every test by its pytest name: `tests/psrp/test_pool.py::test_x`, with its class if
+    any."""
     return {
         "::".join((path.as_posix(), *names)): node
         for path in modules("tests")
@@ -50,7 +51,7 @@ def _top_functions(
 
 
 def pages() -> list[Path]:
-    """The pages people read, as paths from the root."""
+    """Return the documentation pages, as paths from the root."""
     texts = (
         *ROOT.glob("*.md"),
         *(ROOT / "spec-notes").glob("*.md"),

@@ -1,4 +1,4 @@
-"""What `psremoting` itself offers, and that it is had for nothing until it is asked for."""
+"""The names that `psremoting` exports, which are loaded on first use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Who may import whom. This table is the map of the project; CONTRIBUTING.md says why.
+"""The allowed imports between packages. CONTRIBUTING.md gives the reasons.
 
-Every import statement counts, wherever it stands: in functions, and for type checkers only.
+Every import statement is checked, including those in functions and those for type checkers only.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ LAYERS = {
     | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego", "h11"}
     | {"click", "prompt_toolkit", "yaml"},
 }
-#: What single files may use on top of their package.
+#: Additional modules that single files may use.
 TRIO = ANY_STDLIB | {"trio"}
-#: Ours are the process's own descriptors, not a transport.
+#: These are the process's own descriptors, not a transport.
 DESCRIPTORS = {"sshsub/descriptors.py": {"os"}}
 STRATEGIES = {"hypothesis", "psrp.strategies"}
 
-#: Calls that ask the world for time, randomness, a file, a terminal or code.
+#: Calls that read time, randomness, a file, a terminal or code.
 WORLDLY_METHODS = {"uuid1", "uuid4", "getnode", "now", "utcnow", "today", "fromtimestamp"}
 WORLDLY_NAMES = WORLDLY_METHODS | {"open", "input", "print", "exec", "eval", "__import__"}
 
 
-#: Makes the ``__init__`` of a data class, as the standard library does.
+#: Generates the ``__init__`` of a data class, as the standard library does.
 COMPILES = {("psrp/frozen.py", "exec")}
 
 
@@ -61,7 +61,7 @@ def allowed(path: Path) -> set[str]:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything a file imports; a relative import begins with a dot."""
+    """Return line and full name of every import of a file; a relative import begins with a dot."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

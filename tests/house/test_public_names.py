@@ -1,4 +1,4 @@
-"""The names that other projects build on, and how they are called."""
+"""The public names that other projects use, and their signatures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ERRORS = {
     "LimitExceeded": "RemoteProtocolError",
 }
 
-#: The verbs of every machine, with the arguments they take.
+#: The common methods of every machine, with their arguments.
 VERBS = {
     "send": ("event",),
     "next_event": (),

@@ -1,10 +1,9 @@
-"""What the pages say is true: code runs, commands print what is shown, links lead somewhere.
+"""The documentation pages are correct: code runs, commands print the shown output, links resolve.
 
-In a `console` block every `$ psrp ...` line is run; what stands under it must come out, where a
-line `...` stands for any lines. What stands there behind a prompt or a question is typed.
-`$ make ...` lines must name a target. Other commands are not run. All `python` blocks of one page
-run in order, in one namespace; one that says to be taken `# from the example` is held against
-that file by its own test.
+In a `console` block every `$ psrp ...` line is run and must print the lines below it, where a line
+`...` stands for any lines. Text after a prompt or a question is typed. `$ make ...` lines must name
+a target. Other commands are not run. All `python` blocks of one page run in order, in one
+namespace; blocks marked `# from the example` are compared with that file by a separate test.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import pytest
 from tests.house.source import ROOT, pages
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: A prompt, or a question: what a person types stands behind it.
+#: A prompt or a question, followed by typed text.
 TYPED = re.compile(r"^(?:\[[\w.]+\]: PS> |[^:]*\(default is \"\w\"\): |Your name: )(.+)$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BIN = Path(sys.executable).parent
@@ -33,7 +32,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
-    """Each command of the console blocks with the lines that shall come out."""
+    """Return each command of the console blocks with its expected lines."""
     found: list[tuple[str, list[str]]] = []
     for block in blocks(page, "console"):
         for line in block.splitlines():
@@ -45,7 +44,7 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 
 
 def fits(expected: list[str], printed: list[str]) -> bool:
-    """Equal, where `...` in ``expected`` stands for any lines."""
+    """Return whether the lines are equal, where `...` in ``expected`` stands for any lines."""
     pattern = "".join(r"(?:.*\n)*" if x == "..." else re.escape(x) + r"\n" for x in expected)
     return re.fullmatch(pattern, "".join(f"{x.rstrip()}\n" for x in printed)) is not None
 

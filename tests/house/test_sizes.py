@@ -1,4 +1,4 @@
-"""Files that can be read in one sitting, functions that fit on a screen, names with a meaning."""
+"""Limits on the size of files and functions, and rules for names and tests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from tests.house.source import PACKAGES, ROOT, all_functions, modules, tree
 
 WANTED_FILE = 500
-"""A longer file is a warning: splitting one subject in two only to be short helps nobody."""
+"""A longer file gives a warning only, because one subject should not be split to save lines."""
 MAX_FILE = 750
 MAX_FUNCTION = 50
 #: A longer file gives its reason in one of its first lines: `# table: ...`, `# generated: ...` or
 #: `# long: ...`.
 FILE_MARK = re.compile(r"^# (table|generated|long): \w", re.MULTILINE)
-#: A longer function says so on the line of its name: `def read(self) -> None:  # table`.
+#: A longer function is marked on its `def` line: `def read(self) -> None:  # table`.
 FUNCTION_MARK = re.compile(r"#\s*table\b")
 
 NAMES_THAT_SAY_NOTHING = re.compile(
@@ -65,9 +65,9 @@ def test_a_file_that_has_code_says_what_it_is_for(path: Path) -> None:
 
 
 def checks(node: ast.AST, names: set[str]) -> bool:
-    """Whether code compares something: by itself, or by calling what does.
+    """Return whether code asserts something, directly or through a function that it calls.
 
-    A `try` counts: a property test may say that only one kind of error comes out.
+    A `try` counts, because a property test may check that only one kind of error is raised.
     """
     return any(
         isinstance(inner, ast.Assert | ast.Try)

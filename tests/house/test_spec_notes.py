@@ -1,7 +1,7 @@
-"""Every note names the test that holds it, and every statement of the checklist has its test.
+"""Every note names the test that checks it, and every statement of the checklist has a test.
 
-A test says in its docstring which statement it holds: `Statement E46.`, or `Statements E46, E47.`
-The table in spec-notes/README.md is kept by hand and compared both ways.
+The docstring of a test names the statements that it checks: `Statement E46.`, or `Statements E46,
+E47.` The table in spec-notes/README.md is maintained by hand and compared in both directions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TESTS = named_tests()
 README = Path("spec-notes/README.md")
 NOTES = sorted(path.relative_to(ROOT) for path in (ROOT / "spec-notes").glob("*.md"))
 
-#: The checklist is numbered through; a section is the letter before the number.
+#: The checklist has consecutive numbers; the letter before the number is the section.
 SECTIONS = {
     "A": range(1, 16),
     "B": range(16, 27),
@@ -32,7 +32,7 @@ SECTIONS = {
     "J": range(99, 117),
 }
 STATEMENTS = {f"{section}{number}" for section, found in SECTIONS.items() for number in found}
-#: What the protocol core holds. Of section J only what is not a carrier's or the shell's.
+#: Statements of the protocol core. Section J without those of the carriers and the shell.
 ELSEWHERE = {"J101", "J106", "J107", "J108"}
 CORE = {name for name in STATEMENTS if name[0] in "ABCDEFJ"} - ELSEWHERE
 
@@ -52,7 +52,7 @@ def rows() -> dict[str, str]:
 
 
 def claims() -> dict[str, set[str]]:
-    """Statement -> the tests whose docstring says that they hold it."""
+    """Return each statement with the tests whose docstrings name it."""
     found: dict[str, set[str]] = {}
     for name, node in TESTS.items():
         for listed in CLAIM.findall(ast.get_docstring(node) or ""):
@@ -105,7 +105,7 @@ def test_what_no_test_holds_is_called_open() -> None:
 
 
 def anchors(note: str) -> set[str]:
-    """The anchors of a page as GitHub makes them."""
+    """Return the anchors of a page in GitHub's form."""
     found = HEADING.findall(text(Path("spec-notes", note)))
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
 

@@ -1,4 +1,4 @@
-"""The number of the version stands in two places, because one of them must be had for nothing."""
+"""The version of the package equals the version in pyproject.toml."""
 
 from __future__ import annotations
 

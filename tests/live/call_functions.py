@@ -1,6 +1,6 @@
 """Python functions of our endpoint, each with the PowerShell function that does the same.
 
-The two have the same parameters; `tests.live.test_calls` calls both and compares what comes back.
+The two have the same parameters; `tests.live.test_calls` calls both and compares the results.
 """
 
 from __future__ import annotations
@@ -223,4 +223,4 @@ TWINS: dict[str, str] = {
     "Get-Several": "[CmdletBinding()] param() [long]1; 'two'; $null; , @([long]3, [long]4);"
     " @{ a = [long]1 }; [pscustomobject]@{ Name = 'x'; Value = [long]2 }",
 }
-"""The body of the PowerShell function of each name. An ``int`` of ours is a [long]."""
+"""The body of the PowerShell function of each name. Our ``int`` corresponds to [long]."""

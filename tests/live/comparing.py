@@ -1,4 +1,4 @@
-"""Comparing what two clients got, row by row, with differences that are accepted."""
+"""Comparison of the results of two clients, row by row, with accepted differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ __all__ = ["Comparison", "canonical"]
 
 
 def canonical(document: str | bytes) -> str:
-    """A CLIXML document as one element without indentation; several, or none, stay so."""
+    """Return a CLIXML document as one element without indentation; several elements, or none, are
+    unchanged."""
     text = document.decode("utf-8", "surrogatepass") if isinstance(document, bytes) else document
     text = re.sub(r">\r?\n *<", "><", text.strip())
     found = re.fullmatch(r"(?:<\?xml.*?\?>)?<Objs [^>]*?(?:/>|>(.*)</Objs>)", text, re.DOTALL)
@@ -20,12 +21,12 @@ def canonical(document: str | bytes) -> str:
 
 @dataclass
 class Comparison:
-    """Collects the rows of one table that differ. `check` fails with all of them."""
+    """A collector of the rows of one table that differ. `check` fails with all of them."""
 
     accepted: Mapping[str, str] = field(default_factory=dict)
-    """Row to the reason why it may differ; such a row must differ."""
+    """Row to the reason for its difference; such a row must differ."""
     by_chance: frozenset[str] = frozenset()
-    """Accepted rows that may be equal as well, by chance."""
+    """Accepted rows that may also be equal by chance."""
     equal: int = 0
     differing: dict[str, str] = field(default_factory=dict)
 
@@ -41,7 +42,7 @@ class Comparison:
         )
 
     def check(self, rows: Iterable[str]) -> None:
-        """Fail when a row differs that may not, or does not differ that is accepted."""
+        """Fail if a row differs that is not accepted, or if an accepted row does not differ."""
         rows = list(rows)
         wrong = [text for row, text in self.differing.items() if row not in self.accepted]
         settled = self.accepted.keys() - self.by_chance - self.differing.keys()
@@ -53,13 +54,13 @@ class Comparison:
 
 
 def _common(one: str, other: str) -> int:
-    """The number of characters at the start that are the same."""
+    """Return the length of the common prefix."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _cut(value: Any, start: int, limit: int = 1000) -> str:
-    """The part of a value that shows how it differs."""
+    """Return the part of a value around its first difference."""
     text = value if isinstance(value, str) else repr(value)
     before, after = "... " * (start > 0), " ..." * (len(text) > start + limit)
     return before + text[start : start + limit] + after

@@ -1,6 +1,6 @@
-"""Fixtures for tests against a real PowerShell. `README.md` in this folder says how to use them.
+"""Fixtures for tests against a real PowerShell. `README.md` in this folder describes their use.
 
-Without PowerShell every test in this folder is skipped, and the reason says why.
+Without PowerShell every test in this folder is skipped with a reason.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that hangs. It comes first, so that the servers' start is not counted."""
+    """Fail a test that hangs. This fixture runs first, so that the servers' start is not
+    counted."""
     seconds = getattr(request.module, "TIME_LIMIT", _LIMIT)
 
     def give_up(_: int, __: FrameType | None) -> None:
@@ -55,7 +56,7 @@ def _time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def pwsh() -> str:
-    """The path of the real PowerShell."""
+    """Return the path of the real PowerShell."""
     found = powershell.find()
     assert found is not None
     return found
@@ -86,13 +87,13 @@ def clients(hosts: Hosts) -> Iterator[Clients]:
 
 @pytest.fixture(scope="session")
 def real(clients: Clients) -> powershell.PowerShell:
-    """A real PowerShell that is kept open: ``real.run(code)``, ``real.json(code)``."""
+    """A real PowerShell process that is kept open: ``real.run(code)``, ``real.json(code)``."""
     return clients.real
 
 
 @pytest.fixture(params=CARRIERS)
 def carrier(request: pytest.FixtureRequest, hosts: Hosts) -> str:
-    """Each carrier that reaches the servers."""
+    """Each carrier of the servers."""
     name = str(request.param)
     if name == "ssh" and hosts.sshd is None:
         pytest.skip("no sshd")
@@ -101,9 +102,9 @@ def carrier(request: pytest.FixtureRequest, hosts: Hosts) -> str:
 
 @pytest.fixture(params=[*CARRIERS, "wsman"])
 def table_carrier(request: pytest.FixtureRequest, hosts: Hosts) -> str:
-    """Each carrier that reaches a real server; over ``wsman`` only our client does.
+    """Each carrier of a real server; only our client uses ``wsman``.
 
-    There its results are compared with those of the real client over stdio.
+    For ``wsman`` the results are compared with those of the real client over stdio.
     """
     name = str(request.param)
     if name == "ssh" and hosts.sshd is None:
@@ -140,7 +141,7 @@ def screens(hosts: Hosts) -> Iterator[Screens]:
 
 @pytest.fixture(scope="session")
 def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc | None]:
-    """A running MIT KDC with the account of the WS-Man server; None where there is none."""
+    """A running MIT KDC with the account of the WS-Man server; None if no KDC is installed."""
     if kerberos.why_not():
         yield None
         return
@@ -154,7 +155,7 @@ def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc | None]:
 
 @pytest.fixture(scope="session")
 def wsman_server(kdc: Kdc | None) -> Iterator[WSManServer]:
-    """PowerShell's WS-Man plugin behind OMI's HTTP server; skips without it, with the reason."""
+    """PowerShell's WS-Man plugin in OMI's HTTP server; skips the test with a reason without it."""
     with wsman_peers.serving(kdc) as server:
         yield server
 
@@ -163,7 +164,7 @@ def wsman_server(kdc: Kdc | None) -> Iterator[WSManServer]:
 def native_client(
     hosts: Hosts, wsman_server: WSManServer, request: pytest.FixtureRequest
 ) -> Iterator[NativeClient]:
-    """PowerShell's native WS-Man client; its deaths by signal are counted in the summary."""
+    """PowerShell's native WS-Man client; its crashes are counted in the summary."""
     client = NativeClient(hosts.home, wsman_server)
     yield client
     if client.deaths:

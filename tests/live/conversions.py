@@ -1,5 +1,5 @@
-# table: values and types, one a line.
-"""Values and types whose conversion PowerShell is asked for.
+# table: values and types, one per line.
+"""Values and types for comparing conversions with PowerShell.
 
 ``python -m tests.live.conversions`` records the answers into fixtures/powershell, where
 tests/powershell/test_conversion.py reads them without a PowerShell.
@@ -204,7 +204,7 @@ TYPES = (
 
 
 def ask(pwsh: str, folder: Path) -> list[dict[str, Any]]:
-    """Return the answers of a real PowerShell: one row a value, with one answer a type."""
+    """Return the answers of a real PowerShell: one row per value, with one answer per type."""
     values, types, out = folder / "values.txt", folder / "types.txt", folder / "answers.jsonl"
     values.write_text("\n".join(VALUES))
     types.write_text("\n".join(TYPES))

@@ -1,4 +1,4 @@
-"""A throw-away MIT KDC on loopback: realm TEST.LOCAL, the account wsuser, and a keytab."""
+"""A temporary MIT KDC on loopback: realm TEST.LOCAL, the account wsuser, and a keytab."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Kdc:
 
 
 def why_not() -> str | None:
-    """The reason why no KDC can run here; None when one can."""
+    """Return the reason why no KDC can run here, or None."""
     missing = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
     return f"no {', '.join(missing)}: install krb5-kdc and krb5-admin-server" if missing else None
 

@@ -1,7 +1,7 @@
-"""Servers by name, the carriers that reach them, and clients of both kinds that stay open.
+"""Servers by name, their carriers, and open clients of both kinds.
 
-A server is a program of its own, ``hosts/NAME`` in a folder of the test run. Each carrier reaches
-each of them, from our client and from the real one:
+A server is a program, ``hosts/NAME`` in a folder of the test run. Our client and the real one use
+these carriers:
 
 ========  =============================================  =======================================
 carrier   our client                                     the real client
@@ -45,7 +45,7 @@ exec {ssh} "$@"
 
 @dataclass(frozen=True)
 class Peer:
-    """One server over one carrier, as each client names it."""
+    """The address of one server over one carrier, for each client."""
 
     name: str
     target: Target
@@ -56,12 +56,12 @@ class Peer:
 
 @dataclass
 class Hosts:
-    """The folder of servers. Servers are added once, and found over each carrier."""
+    """The folder of servers. A server is added once and available over each carrier."""
 
     folder: Path
     sshd: sshd.Server | None = None
     others: dict[tuple[str, str], tuple[Target, SessionOption]] = field(default_factory=dict)
-    """Servers over other carriers, which only our client reaches: by carrier and name."""
+    """Servers over other carriers, for our client only: by carrier and name."""
     _names: list[str] = field(default_factory=list)
 
     @property
@@ -71,7 +71,7 @@ class Hosts:
 
     @property
     def bin(self) -> Path:
-        """The folder with the stand-in for ssh, to be put before PATH of a real client."""
+        """The folder with the stand-in for ssh, to be prepended to a real client's PATH."""
         return self.folder / "bin"
 
     def program(self, name: str) -> Path:
@@ -85,9 +85,9 @@ class Hosts:
         _executable(self.bin / "ssh", _SSH.format(hosts=hosts, ssh=shlex.quote(ssh)))
 
     def add(self, name: str, argv: list[str], **environment: str) -> None:
-        """Add a server; adding it again does nothing. ``environment`` is added to its own.
+        """Add a server; adding it again has no effect. ``environment`` is added to its environment.
 
-        It starts in its HOME: LIVE_HOME of the client's environment, else the folder of all.
+        It starts in its HOME: LIVE_HOME of the client's environment, otherwise the common folder.
         """
         if name in self._names:
             return
@@ -100,13 +100,13 @@ class Hosts:
         self._names.append(name)
 
     def add_ours(self, name: str, *serve: str) -> None:
-        """Add `psrp serve --stdio` of this very source, with more options."""
+        """Add `psrp serve --stdio` of this source tree, with more options."""
         start = "from psremoting.cli.entry import main; main()"
         argv = [sys.executable, "-c", start, "serve", "--stdio", *serve]
         self.add(name, argv, PYTHONPATH=str(ROOT))
 
     def peer(self, carrier: str, name: str) -> Peer:
-        """The server ``name`` over ``carrier``."""
+        """Return the server ``name`` over ``carrier``."""
         if carrier == "stdio":
             target: Target = ProcessTarget(argv=(str(self.program(name)),))
             return Peer(name, target, hashtable({"HostName": name}))
@@ -136,12 +136,12 @@ def _executable(path: Path, text: str) -> None:
 
 
 SUBSYSTEMS = ("powershell", "restricted", "functions", "process", "demo")
-"""Names that sshd knows: a server of another name is reached over stdio only."""
+"""Names of sshd's subsystems: a server with another name is available over stdio only."""
 
 
 @contextmanager
 def with_sshd(hosts: Hosts) -> Iterator[None]:
-    """A throw-away sshd with a subsystem for each name in `SUBSYSTEMS`."""
+    """A temporary sshd with a subsystem for each name in `SUBSYSTEMS`."""
     folder = hosts.folder / "sshd"
     folder.mkdir()
     first, *others = SUBSYSTEMS
@@ -164,7 +164,7 @@ class Clients:
         self._registered: set[str] = set()
 
     def ours(self, carrier: str, name: str = "powershell") -> sync.SyncSession:
-        """Our open session; a new one when the last has ended."""
+        """Return our open session, or a new one if the last has ended."""
         key = (carrier, name)
         found = self._ours.get(key)
         if found is not None:
@@ -181,14 +181,15 @@ class Clients:
         return session
 
     def theirs(self, carrier: str, name: str = "powershell") -> str:
-        """The expression of the real client's open session: ``(Get-LiveSession 'ssh/powershell')``.
+        """Return the PowerShell expression of the real client's open session: ``(Get-LiveSession
+        'ssh/powershell')``.
 
-        For `New-LivePipeline` the name alone is the argument: `pipeline`.
+        `New-LivePipeline` takes the name alone: see `pipeline`.
         """
         return f"(Get-LiveSession {self._register(carrier, name)})"
 
     def pipeline(self, carrier: str, name: str = "powershell") -> str:
-        """The expression of a [powershell] in the real client's session."""
+        """Return the PowerShell expression of a [powershell] in the real client's session."""
         return f"(New-LivePipeline {self._register(carrier, name)})"
 
     def _register(self, carrier: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A real PowerShell: its program, its environment, and a process of it that is kept open."""
+"""A real PowerShell: its program, its environment, and a process that is kept open."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ _DRIVER = Path(__file__).with_name("driver.ps1")
 
 
 class PeerFailed(AssertionError):
-    """A command of the real PowerShell failed, or did not end in time."""
+    """A command of the real PowerShell that failed or did not end in time."""
 
 
 @functools.cache
 def find() -> str | None:
-    """Absolute path of ``pwsh``: PSREMOTING_PWSH, else the first on PATH; None without one."""
+    """Return the absolute path of ``pwsh``: PSREMOTING_PWSH, otherwise the first on PATH, or
+    None."""
     given = os.environ.get("PSREMOTING_PWSH")
     found = shutil.which(given) if given else shutil.which("pwsh")
     return os.path.abspath(found) if found else None
 
 
 def why_not() -> str | None:
-    """The reason to skip live tests; None when there is a PowerShell."""
+    """Return the reason to skip live tests, or None if there is a PowerShell."""
     if find():
         return None
     given = os.environ.get("PSREMOTING_PWSH")
@@ -53,7 +54,7 @@ def why_not() -> str | None:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment of a PowerShell that reads and writes nothing of the user's."""
+    """Return the environment of a PowerShell that does not read or write the user's files."""
     kept = {name: os.environ[name] for name in ("PATH", "TZ", "USER") if name in os.environ}
     return {
         **kept,
@@ -68,20 +69,20 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def quoted(text: str) -> str:
-    """``text`` as a literal of PowerShell in single quotes."""
+    """Return ``text`` as a PowerShell literal in single quotes."""
     for quote in "'\u2018\u2019\u201a\u201b":
         text = text.replace(quote, quote * 2)
     return f"'{text}'"
 
 
 class PowerShell:
-    """One process that runs what `run` is given, in one global scope; started when needed.
+    """A process that runs the code given to `run` in one global scope; started when needed.
 
     A command that exceeds its time limit ends the process; the next command starts a new one.
     """
 
     def __init__(self, home: Path, *, path: str = "") -> None:
-        """``path`` comes before PATH."""
+        """Prepend ``path`` to PATH."""
         self._environment = environment(home)
         if path:
             self._environment["PATH"] = path + os.pathsep + self._environment.get("PATH", "")
@@ -91,13 +92,13 @@ class PowerShell:
         self._mark = ""
 
     def prepare(self, code: str) -> None:
-        """Run ``code`` now if the process runs, and first in every process to come."""
+        """Run ``code`` now if the process runs, and first in every later process."""
         self._prelude += code + "\n"
         if self._process is not None and self._process.poll() is None:
             self._ask(code, 60.0)
 
     def run(self, code: str, *, timeout: float = 60.0) -> str:
-        """Run ``code``; its output objects as strings, joined by newlines.
+        """Run ``code``; return its output objects as strings, joined by newlines.
 
         Errors are terminating (``$ErrorActionPreference`` is Stop). Raises PeerFailed.
         """
@@ -106,7 +107,7 @@ class PowerShell:
         return self._ask(code, timeout)
 
     def json(self, code: str, *, timeout: float = 60.0) -> list[Any]:
-        """Run ``code``; its output objects through ConvertTo-Json, always a list."""
+        """Run ``code``; return its output objects through ConvertTo-Json, always a list."""
         written = "ConvertTo-Json -Depth 20 -Compress -AsArray -EnumsAsStrings"
         text = self.run(f"@(. {{ {code}\n}}) | {written}", timeout=timeout)
         return list(json.loads(text)) if text else []
@@ -167,7 +168,7 @@ class PowerShell:
             if line is None:
                 self.close()
                 raise PeerFailed(f"PowerShell has ended: {code}\n{''.join(noise)}")
-            # Host output without a newline may come before the mark.
+            # Host output without a newline may precede the mark.
             _, mark, rest = line.partition(self._mark + " ")
             if mark:
                 how, _, answer = rest.strip().partition(" ")
@@ -187,7 +188,7 @@ def _read(process: subprocess.Popen[str], answers: queue.SimpleQueue[str | None]
 
 
 def hashtable(values: Mapping[str, object]) -> str:
-    """A PowerShell hashtable literal of texts and numbers."""
+    """Return a PowerShell hashtable literal of strings and numbers."""
     pairs = (
         f"{quoted(name)} = {value if isinstance(value, int) else quoted(str(value))}"
         for name, value in values.items()

@@ -13,7 +13,7 @@ FUNCTIONS: dict[str, str] = {
     "Get-Thing": "param([string]$Name = 'thing', [int]$Count = 1) \"$Name x $Count\"",
     "Write-Failure": "param([string]$Text = 'it failed') Write-Error $Text",
 }
-"""Function name to the text of its body, its ``param()`` included."""
+"""Function name to its body, ``param()`` included."""
 
 
 def write_configuration(

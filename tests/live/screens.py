@@ -1,10 +1,10 @@
 """The same keys typed into the real Enter-PSSession and into `psrp enter`, and both screens.
 
 Both run in pseudo-terminals of 120x40 and enter the same host, whose server is the program
-``hosts/localhost``: the ``ssh`` first on their PATH is a stand-in that runs it. The lines that a
-step has put on the screen are compared after it, those that have scrolled off included; so one
-difference does not hide the next. Each of the two servers runs in a folder of its own, with a
-name of the same length.
+``hosts/localhost``: the ``ssh`` first on their PATH is a stand-in that runs it. After each step the
+lines that it has written are compared, including those that have scrolled off; thus one difference
+does not hide the next. Each of the two servers has its own working directory, with names of the
+same length.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ __all__ = ["LEFT", "PROMPT", "Difference", "Pair", "Screens", "Step"]
 COLUMNS, LINES = 120, 40
 HOST = "localhost"
 PROMPT = r"\[localhost\]: PS [^>]*>"
-"""The last line, when the entered session waits for a command."""
+"""The pattern of the last line when the entered session waits for a command."""
 LEFT = "<left>"
-"""Wait until the session was left: the local prompt of the real client, the end of ours."""
+"""The end of the session: the local prompt of the real client, the exit of ours."""
 _LOCAL = r"PS [^>]*>"
 _PATIENCE = 30.0
 """Seconds to wait for a state."""
 _SETTLE = 4.0
-"""Seconds that both screens have to become equal once both have reached the state."""
+"""Time limit in seconds for both screens to become equal after both have reached the state."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Keys to type, and the pattern that the line of the cursor matches when it is done.
+    """Keys to type, and a pattern that the cursor's line matches when the step is done.
 
-    With ``shows`` one of the lines since the keys must match that pattern too. ``accepted`` names
-    why the screens may differ after this step; they are not compared then.
+    With ``shows`` one of the lines since the keys must match that pattern too. ``accepted`` is the
+    reason why the screens may differ after this step; they are not compared then.
     """
 
     keys: str
@@ -57,11 +57,11 @@ class Step:
 
 
 class Difference(AssertionError):
-    """The two screens differ, or one of the programs did not reach the expected state."""
+    """A difference of the two screens, or a program that did not reach the expected state."""
 
 
 class _Terminal:
-    """A program in a pseudo-terminal, and its screen with what has scrolled off."""
+    """A program in a pseudo-terminal, and its screen with the lines that have scrolled off."""
 
     def __init__(self, argv: Sequence[str], environment: dict[str, str], home: Path) -> None:
         home.mkdir(exist_ok=True)
@@ -79,24 +79,24 @@ class _Terminal:
         self.child.delaybeforesend = None
         self.ended = False
         self.start = 0
-        """The row in which the last step began, counted from the first line ever shown."""
+        """The row in which the last step began, counted from the first line of the program."""
         self.clear()
 
     def clear(self) -> None:
-        """Forget the screen; the program is not told."""
+        """Clear the recorded screen without informing the program."""
         self.screen = pyte.HistoryScreen(COLUMNS, LINES, history=2000, ratio=0.5)
-        # pyte gives answers to the terminal's questions to this method.
+        # pyte passes the terminal's answers to queries to this method.
         self.screen.write_process_input = self._answer  # type: ignore[method-assign]
         self.stream = pyte.Stream(self.screen)
         self.written = ""
 
     def _answer(self, data: str) -> None:
-        """Answer a question of the program to its terminal, such as the cursor's position."""
+        """Answer a query of the program to its terminal, such as the cursor's position."""
         with contextlib.suppress(OSError):
             self.child.send(data)
 
     def read(self, seconds: float = 0.02) -> bool:
-        """Take in what comes within ``seconds``; whether anything came."""
+        """Read output for ``seconds``; return whether there was any."""
         if self.ended:
             time.sleep(seconds)
             return False
@@ -113,16 +113,16 @@ class _Terminal:
 
     @property
     def current(self) -> str:
-        """The text of the cursor's line."""
+        """Return the text of the cursor's line."""
         return self.screen.display[self.screen.cursor.y].rstrip()
 
     @property
     def row(self) -> int:
-        """The row of the cursor, counted as `start`."""
+        """Return the row of the cursor, counted like `start`."""
         return len(self.screen.history.top) + self.screen.cursor.y
 
     def lines(self) -> list[str]:
-        """All lines from the top to the last that is not empty."""
+        """Return all lines from the top to the last that is not empty."""
         above = [
             "".join(row[column].data for column in range(COLUMNS)).rstrip()
             for row in self.screen.history.top
@@ -133,7 +133,7 @@ class _Terminal:
         return lines
 
     def is_at(self, pattern: str) -> bool:
-        """Whether the cursor's line is one that ``pattern`` matches."""
+        """Return whether ``pattern`` matches the cursor's line."""
         return not self.ended and re.fullmatch(pattern, self.current) is not None
 
     def wait_for(self, pattern: str, what: str) -> None:
@@ -141,7 +141,7 @@ class _Terminal:
         self.wait(lambda: self.is_at(pattern), what)
 
     def wait(self, ready: Callable[[], bool], what: str) -> None:
-        """Read until ``ready`` holds and nothing more comes. Raises Difference."""
+        """Read until ``ready`` holds and no more output arrives. Raises Difference."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             if not self.read() and (ready() or self.ended):
@@ -166,13 +166,13 @@ class Pair:
 
     @property
     def at_prompt(self) -> bool:
-        """Whether both wait for a command."""
+        """Return whether both wait for a command."""
         return self.real.is_at(PROMPT) and self.ours.is_at(PROMPT)
 
     def play(self, steps: Sequence[Step | str]) -> None:
-        """Type each step into both and compare what each step has put on the screens.
+        """Type each step into both and compare the lines that each step has written.
 
-        A text is a line to type, with Enter. Raises Difference with all that differ.
+        A string is a line to type, with Enter. Raises Difference with all differences.
         """
         found = []
         for given in steps:
@@ -188,9 +188,9 @@ class Pair:
             raise Difference("\n".join(found))
 
     def step(self, step: Step) -> str:
-        """Type one step; how the screens differ since then, or an empty text.
+        """Type one step; return the difference of the screens since then, or an empty string.
 
-        Raises Difference when one of the programs does not come to the expected state.
+        Raises Difference if one of the programs does not reach the expected state.
         """
         for terminal in (self.real, self.ours):
             terminal.written = ""
@@ -226,7 +226,7 @@ class Pair:
         return ready
 
     def screens(self, *, left: bool = False) -> tuple[list[str], list[str]]:
-        """The lines of both since the last step; ``left`` is without the local prompt."""
+        """Return the lines of both since the last step; ``left`` without the local prompt."""
         real, ours = (each.lines()[each.start :] for each in (self.real, self.ours))
         ours = [line.replace(self.ours.home, self.real.home) for line in ours]
         if left and real and re.fullmatch(_LOCAL, real[-1]):
@@ -240,7 +240,7 @@ class Pair:
 
 
 class Screens:
-    """Starts pairs, and keeps the programs for the next test."""
+    """A factory of pairs that keeps the programs for the next test."""
 
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
@@ -251,8 +251,8 @@ class Screens:
 
     @contextmanager
     def entered(self, server: str = "powershell", *options: str) -> Iterator[Pair]:
-        """Both programs at the prompt of a session on ``server``; the last session when it is
-        the same and still at its prompt.
+        """Return both programs at the prompt of a session on ``server``; the last session is reused
+        if it has the same arguments and is still at its prompt.
 
         ``options`` are for both command lines, such as ``-ConfigurationName``.
         """
@@ -287,7 +287,7 @@ class Screens:
         return Pair(real, ours)
 
     def _end(self) -> None:
-        """End our program, and bring the real client back to its local prompt or end it too."""
+        """End our program, and return the real client to its local prompt or end it too."""
         pair, self._pair = self._pair, None
         if pair is None:
             return

@@ -79,7 +79,7 @@ _STREAMS = {
 
 
 def ours(text: str) -> ParseError | list[Any]:
-    """Our error, or our tree as nested lists."""
+    """Return our error, or our tree as nested lists."""
     try:
         return list(_Trees(text).tree(parse(text)))
     except ParseError as error:
@@ -87,7 +87,7 @@ def ours(text: str) -> ParseError | list[Any]:
 
 
 def theirs(tree: Any) -> Any:
-    """A tree of the real parser, in the form in which `ours` gives one."""
+    """Return a tree of the real parser in the form of `ours`."""
     if not isinstance(tree, list):
         return tree
     if tree and tree[0] == "number" and tree[1] == "System.Double":
@@ -98,14 +98,14 @@ def theirs(tree: Any) -> Any:
 
 
 def _using_inside(tree: Any) -> Any:
-    """The real tree has ``using`` around members and indexes, ours at the variable."""
+    """Move ``using`` from members and indexes, where the real tree has it, to the variable."""
     if tree[0] == "variable":
         return ["using", tree]
     return [tree[0], _using_inside(tree[1]), *[theirs(each) for each in tree[2:]]]
 
 
 def _keyword(keyword: str) -> str:
-    """The class of a statement in the real tree."""
+    """Return the class of a statement in the real tree."""
     definitions = {"function": "FunctionDefinitionAst", "class": "TypeDefinitionAst"}
     return definitions.get(keyword) or f"{_KEYWORDS.get(keyword, keyword)}StatementAst"
 

@@ -1,5 +1,5 @@
-"""Python values as arguments of a script on a real server: it sees what it sees of the value
-that the real client sends. spec-notes/live.md"""
+"""Python values as arguments of a script on a real server, compared with the values that the real
+client sends. spec-notes/live.md"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.live.tables import sections
 
 ROWS = [tuple(row.split(" :: ")) for rows in sections("arguments").values() for row in rows]
 
-# What a script can see of a value: its types, and its content as CLIXML; secrets in the clear.
+# The types of a value in a script, and its content as CLIXML, with decrypted secrets.
 _DESCRIBE = r"""
 function global:Describe($value) {
     if ($null -eq $value) { return 'null' }
@@ -43,7 +43,7 @@ _ROUTES = {
     "args": "Describe $args[0]; $args.Count",
     "input": "$all = @($input); $all.Count; Describe $all[0]",
 }
-"""How the value gets into a script."""
+"""The way in which a script receives the value."""
 
 _REAL = {
     "parameter": "$null = $p.AddScript($script).AddParameter('p', $value); $p.Invoke()",
@@ -62,7 +62,7 @@ _ROUTE_ACCEPTED = _OPEN | {
 
 
 def value_of(expression: str) -> Any:
-    """The value of a row's Python side."""
+    """Return the value of a row's Python expression."""
     names = {
         **{name: getattr(psrp.clixml, name) for name in psrp.clixml.__all__},
         "Credential": Credential,
@@ -76,7 +76,7 @@ def value_of(expression: str) -> Any:
 
 
 def _run(session: sync.SyncSession, script: str, **more: Any) -> str:
-    """The output of a script as text, or why it failed."""
+    """Return the output of a script as text, or the reason of its failure."""
     try:
         result = session.run(script, **more)
     except LocalProtocolError as error:

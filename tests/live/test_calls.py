@@ -1,5 +1,5 @@
-"""Calls of our functions by the real client, next to calls of their twins on a real server without
-language: output, error ids, categories and messages. spec-notes/live.md"""
+"""Calls of our functions and of equivalent functions on a real server without language, made by the
+real client: output, error ids, categories and messages. spec-notes/live.md"""
 
 from __future__ import annotations
 

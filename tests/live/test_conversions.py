@@ -1,4 +1,4 @@
-"""Conversions give what the PowerShell at hand gives now."""
+"""Conversions give the results of the installed PowerShell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixtures themselves: each client reaches each server over each carrier."""
+"""Tests of the fixtures: each client reaches each server over each carrier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recorded output of the formatting rows is still that of the PowerShell at hand."""
+"""The recorded output of the formatting rows equals that of the installed PowerShell."""
 
 from __future__ import annotations
 

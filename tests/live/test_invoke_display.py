@@ -1,4 +1,4 @@
-"""`psrp invoke` shows what the scripts of a real server write, once and where it belongs."""
+"""`psrp invoke` shows the output of a real server's scripts once and on the right stream."""
 
 from __future__ import annotations
 

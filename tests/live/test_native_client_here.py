@@ -1,4 +1,5 @@
-"""PowerShell's own WS-Man client at `psrp serve`, before functions and before PowerShell."""
+"""PowerShell's native WS-Man client with `psrp serve`: with functions and as a gateway to
+PowerShell."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def clients(
 
 
 def ask(client: NativeClient, way: str, script: str) -> list[str]:
-    """The lines of a script in which ``@a`` are the parameters of the connection."""
+    """Run a script in which ``@a`` are the parameters of the connection; return its lines."""
     server = client._server
     if way == "kerberos":
         if server.kdc is None:

@@ -1,6 +1,6 @@
-"""Commands through our process engine, next to the same commands on the server directly.
+"""Commands through our process engine, compared with the same commands on the server directly.
 
-The engine hands every byte on; what the clients get must not differ in anything.
+The engine forwards every byte, so the clients must get equal results.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_the_real_client_sees_the_same_through_the_process_engine(clients: Clien
 
 
 def _all(session: sync.SyncSession, script: str) -> str:
-    """Everything that comes of a command, in the order in which it comes."""
+    """Return the whole output of a command in the order of arrival."""
     seen: list[str] = []
 
     def record(kind: StreamKind, item: Any) -> None:

@@ -9,18 +9,18 @@ from tests.live.screens import LEFT, PROMPT, Screens, Step
 CTRL_C, CTRL_D, CTRL_R, TAB, UP, LEFT_KEY = "\x03", "\x04", "\x12", "\t", "\x1b[A", "\x1b[D"
 ANY = r".*"
 MORE = r">>"
-"""The prompt of a further line of a block."""
+"""The prompt of a continuation line."""
 ASKED = r".*:"
 
 
 def answered(command: str, *answers: str, until: str = ASKED) -> list[Step | str]:
-    """A command that asks, and its answers; the last leads back to the prompt."""
+    """Return a command that asks, and its answers; after the last the prompt appears."""
     *first, last = answers
     return [Step(command + "\r", until), *(Step(a + "\r", until) for a in first), Step(last + "\r")]
 
 
 def running(command: str) -> Step:
-    """A command that goes on; done once it runs."""
+    """Return a long command as a step that is done when the command runs."""
     return Step(f"'begin'; {command}\r", "", shows="begin")
 
 
@@ -328,7 +328,7 @@ OPEN: dict[str, str] = {
     "questions for numbers": "a number that is none goes to the server, which refuses it",
     "debugger": "the head of errors; the underline of position messages",
 }
-"""Scenarios that differ still, and why. An entry whose scenario is equal fails: remove it."""
+"""Scenarios that still differ, with reasons. An entry whose scenario is equal fails: remove it."""
 
 
 def _marked(name: str) -> object:

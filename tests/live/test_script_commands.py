@@ -1,4 +1,4 @@
-"""Our commands of a script are those that the real PowerShell makes of it."""
+"""Our conversion of a script to commands equals that of the real PowerShell."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def _difference(text: str, found: Any) -> Any:
 
 
 def _same(value: Any, real: Any) -> bool:
-    """Tell if two values are the same. The order of a hashtable does not count, nor the spelling
-    of a number, which a method call in PowerShell drops; the recorded lines have it."""
+    """Return whether two values are equal, ignoring the order of a hashtable and the spelling of a
+    number, which a method call in PowerShell drops; the recorded lines check it."""
     if isinstance(value, PSObject) and value.value is not None:
         value = value.value
     if isinstance(value, Dictionary) and isinstance(real, Dictionary):
@@ -88,7 +88,7 @@ def test_constant_expressions_have_the_values_of_powershell(real: PowerShell) ->
 
 
 class _Commands:
-    """Random commands with constant arguments, the same in every run."""
+    """Return random commands with constant arguments, the same in every run."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

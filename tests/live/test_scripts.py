@@ -1,4 +1,4 @@
-"""Scripts that write records: each field as the real client's object has it.
+"""Scripts that write records: each field equals that of the real client's object.
 spec-notes/live.md"""
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _text(fields: dict[str, Any]) -> str:
 
 
 def _told(result: Result) -> dict[str, Any]:
-    """The same fields of our result."""
+    """Return the same fields of our result."""
     streams = result.streams
     record = getattr(result.error, "record", None)
     failure = None
@@ -139,7 +139,7 @@ def _told(result: Result) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:
-    """A value as PowerShell puts it into a string."""
+    """Return a value as PowerShell formats it in a string."""
     if isinstance(value, PSObject):
         if value.to_string is not None:
             return value.to_string

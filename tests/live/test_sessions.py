@@ -13,7 +13,7 @@ from tests.live.peers import Hosts
 async def test_a_script_that_stops_in_the_debugger_is_continued(
     hosts: Hosts, like_powershell: bool
 ) -> None:
-    """A server stops only where the client has set the debug mode, as PowerShell's does."""
+    """A server stops only if the client has set the debug mode, as PowerShell's client does."""
     notices: list[str] = []
     target = hosts.peer("stdio", "powershell").target
     async with PSSession.connect(

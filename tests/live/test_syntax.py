@@ -46,7 +46,7 @@ def test_a_line_is_read_as_powershell_reads_it(real: PowerShell, number: int) ->
 
 
 def _difference(own: ParseError | list[Any], real: dict[str, Any]) -> Any:
-    """The first difference; None for equal trees, or for errors that mean the same."""
+    """Return the first difference; None for equal trees, or for equivalent errors."""
     if not real["errors"]:
         tree = theirs(real["tree"])
         return None if own == tree else (own, tree)

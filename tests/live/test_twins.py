@@ -1,4 +1,4 @@
-"""Functions of our endpoint answer as functions of a real endpoint do.
+"""Functions of our endpoint give the same results as functions of a real endpoint.
 
 The real client sends each call of `tests.live.twins` to a real endpoint without language and to
 ours, and the outcomes are compared.
@@ -20,7 +20,7 @@ from tests.recordings import ROOT
 
 TIME_LIMIT = 240
 
-#: Lines, and what the real client sent for them: see the README of that folder.
+#: Lines, and the commands that the real client sent for them: see the README of that folder.
 LINES = ROOT.parent / "shared" / "cases" / "constrained-lines.jsonl"
 _VARIABLES = "$v = 'vv'; $h = @{ x = 'sp' }; $arr = 1, 2"
 
@@ -58,7 +58,7 @@ def test_each_python_function_has_a_twin() -> None:
 
 @pytest.fixture(scope="module")
 def outcomes(clients: Clients, hosts: Hosts, pwsh: str) -> list[tuple[str, Any, Any]]:
-    """The call, the outcome at our endpoint, and the one at the real endpoint."""
+    """Return the call, the outcome at our endpoint, and the one at the real endpoint."""
     return compared(clients, hosts, pwsh, CALLS)
 
 

@@ -1,5 +1,5 @@
-"""Values that a real server sends: read by our client and written again, they are the document
-that the real client's PSSerializer writes of what it has read. spec-notes/live.md"""
+"""Values of a real server, read and written again by our client: the document equals that of the
+real client's PSSerializer. spec-notes/live.md"""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_values_are_read_and_written_as_powershell_does(
     theirs = clients.real.json(
         f"Read-LiveValues {clients.pipeline(table_carrier)} @({expressions})", timeout=100
     )
-    # PowerShell's hash tables have another order in every process.
+    # PowerShell's hashtables have a different order in every process.
     by_chance = frozenset(row for row, reason in ACCEPTED.items() if reason is _ORDER)
     comparison = Comparison(ACCEPTED, by_chance)
     for row, document in zip(rows, theirs, strict=True):
@@ -81,7 +81,7 @@ def test_values_are_read_and_written_as_powershell_does(
 
 
 def _document(text: str) -> str:
-    """A document as it is compared, and the errors after it.
+    """Return a document in the form for comparison, and the errors after it.
 
     Accepted for all rows: PowerShell puts "Deserialized." before type names when it reads, and
     reads IE as a list and SBK as a string, so it writes LST and S; `loads` keeps all three.

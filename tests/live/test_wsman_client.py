@@ -1,4 +1,4 @@
-"""Our WS-Man client on the real plugin: work, round trips, and failures."""
+"""Our WS-Man client with the real plugin: commands, round trips, and failures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_large_input_and_output_come_through(
             (back,) = await values(session, "'z' * 1MB")
             assert back == "z" * (1 << 20)
             if not compressed:
-                # Many small Sends to a compressed shell are a race in the provider of the plugin.
+                # The plugin's provider has a race with many small Sends to a compressed shell.
                 script = "$input | Measure-Object | % Count"
                 assert await values(session, script, input=range(500)) == [500]
 
@@ -70,7 +70,7 @@ async def test_three_commands_run_at_once_and_one_is_stopped(wsman_server: WSMan
 
 
 async def test_no_more_round_trips_than_pypsrp(wsman_server: WSManServer) -> None:
-    """Open, one command, close; and no Receive of a target is made beside another one."""
+    """Open, run one command, close; a target never has two outstanding Receives."""
     pypsrp = pytest.importorskip("pypsrp")
     busy: list[tuple[str, Any]] = []
     with trio.fail_after(120):
@@ -112,7 +112,7 @@ def _pypsrp_round_trips(_: Any, server: WSManServer) -> int:
 
 
 async def test_opening_a_command_and_closing_wait_for_no_poll(wsman_server: WSManServer) -> None:
-    """The server answers an empty poll after 30 seconds; nothing here takes nearly as long."""
+    """The server answers an empty poll after 30 seconds; no step may wait for one."""
     start = time.monotonic()
     for _ in range(2):
         async with PSSession.connect(target(wsman_server), options=wsman_server.options) as session:

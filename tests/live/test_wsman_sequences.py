@@ -1,8 +1,8 @@
-"""The same scripts through pypsrp at PowerShell's plugin and at `psrp serve --process pwsh`: the
-requests and what the answers hold come in the same order.
+"""The same scripts through pypsrp with PowerShell's plugin and with `psrp serve --process pwsh`:
+requests and the content of answers have the same order.
 
-How many fragments travel in one answer may differ, and so may the number of answers that hold
-nothing but the middle of a message.
+The number of fragments in one answer may differ, and so may the number of answers that hold only
+the middle of a message.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _STATE = re.compile(rb'State">(\d)')
 
 
 def kinds_in(text: str) -> list[str]:
-    """The messages that begin in the streams of an envelope."""
+    """Return the messages that begin in the streams of an envelope."""
     found = []
     for stream in re.findall(r"Stream [^>]*>([^<]*)<", text):
         data = b64decode(stream)
@@ -61,7 +61,7 @@ def kinds_in(text: str) -> list[str]:
 
 
 def watch(connection: Any, log: list[tuple[str, ...]]) -> None:
-    """Write every request and answer of a connection of pypsrp down."""
+    """Record every request and answer of a connection of pypsrp."""
     invoke = connection.invoke
 
     def watched(action: str, uri: str, resource: Any, *rest: Any, **named: Any) -> Any:
@@ -76,7 +76,7 @@ def watch(connection: Any, log: list[tuple[str, ...]]) -> None:
         kinds = kinds_in(text)
         log.extend((target, kind) for kind in kinds)
         states = re.findall(r"CommandState/(\w+)", text)
-        # Running beside a stream, or beside the middle of a message, tells nothing.
+        # The state Running together with a stream, or with the middle of a message, has no meaning.
         log.extend((target, state) for state in states if state != "Running")
         return answer
 
@@ -84,7 +84,7 @@ def watch(connection: Any, log: list[tuple[str, ...]]) -> None:
 
 
 def sequences(port: int) -> dict[str, list[tuple[str, ...]]]:
-    """What happens at a server: opening, each script, closing."""
+    """Return the sequence of requests and answers at a server: opening, each script, closing."""
     from pypsrp.powershell import PowerShell, RunspacePool
     from pypsrp.wsman import WSMan
 

@@ -1,4 +1,4 @@
-# table: functions, their twins and calls, one a row.
+# table: functions, their twins and calls, one per row.
 """Functions in Python and their twins in PowerShell, and calls of them.
 
 The twins are the functions of a real endpoint without language. A row of `CALLS` is a line that
@@ -499,4 +499,4 @@ ACCEPTED: dict[str, str] = {
     "Get-Choice green": "a Literal gives its own spelling",
     "Get-Version $null": "an annotation without None takes no null",
 }
-"""Calls whose answers differ, and why that is right."""
+"""Calls whose answers differ, with the reason."""

@@ -45,14 +45,14 @@ def _kit() -> Path | None:
 
 
 def client_program() -> str | None:
-    """PowerShell with its native WS-Man client; None without the kit."""
+    """Return PowerShell with its native WS-Man client; None without the kit."""
     kit = _kit()
     program = kit / "pwsh-wsman" if kit else None
     return str(program) if program and program.exists() else None
 
 
 def why_not() -> str | None:
-    """The reason why the WS-Man server cannot run here; None when it may."""
+    """Return the reason why the WS-Man server cannot run here, or None."""
     if client_program() is None:
         return "no WS-Man kit: set PSREMOTING_WSMAN_DIR"
     if not os.environ.get("PSREMOTING_WSMAN_START"):
@@ -64,7 +64,7 @@ def why_not() -> str | None:
 
 @dataclass(frozen=True)
 class WSManServer:
-    """A running server, and how to sign in."""
+    """A running server and its credentials."""
 
     http: int
     https: int
@@ -91,9 +91,9 @@ class WSManServer:
 
 @contextmanager
 def serving(kdc: Kdc | None) -> Iterator[WSManServer]:
-    """Start the server with Basic, NTLM, HTTPS, and Kerberos when there is a KDC.
+    """Start the server with Basic, NTLM, HTTPS, and Kerberos if there is a KDC.
 
-    Skips the test, with the reason, when the machine lacks something.
+    Skips the test, with the reason, if a requirement is missing.
     """
     reason = why_not()
     if reason:
@@ -145,18 +145,18 @@ def _wait(process: subprocess.Popen[str]) -> None:
 
 
 class NativeClient:
-    """PowerShell's native WS-Man client. It is old C code: each use is a process of its own."""
+    """PowerShell's native WS-Man client. Each use is a separate process, because the old C code may
+    crash."""
 
     def __init__(self, home: Path, server: WSManServer) -> None:
         self.deaths = 0
-        """How often a process ended by a signal of its own and was started again."""
+        """The number of processes that crashed and were started again."""
         self._home = home
         self._server = server
 
     def run(self, script: str, *, timeout: float = 90.0) -> str:
-        """The standard output of ``pwsh-wsman -c script``. A process that dies of a signal of its
-        own is started once more. Raises AssertionError after the time limit, and for a second
-        death.
+        """Return the standard output of ``pwsh-wsman -c script``. A process that crashes is started
+        once more. Raises AssertionError after the time limit, and for a second crash.
 
         ``$c`` is the credential, ``$o`` the session option for the server's certificate.
         """
@@ -202,6 +202,6 @@ class NativeClient:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
             raise AssertionError(f"no end within {timeout:g} s: {script}\n{output}") from None
-        # A shell in between reports a signal as 128 more than its number.
+        # An intermediate shell reports a signal as 128 plus its number.
         code = process.returncode
         return (128 - code if code in (134, 139) else code), output

@@ -43,7 +43,7 @@ def _theirs(answer: dict[str, str]) -> str:
 
 
 def _written(value: Any) -> str:
-    """CLIXML without the prefix that objects get which are sent on."""
+    """Return CLIXML without the prefix of deserialized type names."""
     bare = value.value if isinstance(value, clixml.PSObject) and not value.type_names else value
     return clixml.dumps(value if bare is None else bare).decode().replace("Deserialized.", "")
 
@@ -56,7 +56,7 @@ ACCEPTED = {
     "odd constructor": "PowerShell finds a constructor or a null argument by accident",
     "today": "the answer depends on the day on which it was asked",
 }
-"""Why an answer may differ, by the word that `reason_to_differ` gives."""
+"""The reasons why an answer may differ, by the keys that `reason_to_differ` returns."""
 
 
 def reason_to_differ(value: str, type_name: str, theirs: str) -> str | None:

@@ -1,9 +1,9 @@
 """Expressions whose output is compared with PowerShell's: width of the window and expression.
 
-Each runs in a real PowerShell, its objects are serialized as a server sends them, and what the
-real client shows of them is recorded in ``formatting_received.jsonl`` by
-``python -m tests.powershell.record_formatting PWSH``. tests/live compares the recording with the
-PowerShell at hand.
+Each runs in a real PowerShell, its objects are serialized as by a server, and the real client's
+display of them is recorded in ``formatting_received.jsonl`` by ``python -m
+tests.powershell.record_formatting PWSH``. tests/live compares the recording with the installed
+PowerShell.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _COMMAND = (
 _FIVE = "[pscustomobject]@{a=1;b=2;c=3;d=4;e=5}"
 
 ROWS: tuple[tuple[int, str], ...] = (
-    # values that are lines by themselves
+    # values that are printed as lines
     (80, "0.1; 1e22; -0.0; [single]0.1; 1e15; 1e16; [double]::NaN; [double]::PositiveInfinity"),
     (80, "1.5d; 100d; 1.10d; 1e-5; 123456789.123456789; 0.1+0.2; 1/3; [single](1/3)"),
     (80, "[double]::MaxValue; [double]::Epsilon; [single]::MaxValue; 1e14; 1234567890123456.0"),
@@ -154,7 +154,7 @@ ROWS: tuple[tuple[int, str], ...] = (
          "Name='ssh';DisplayName='OpenBSD Secure Shell server'}"),
     (80, "[cultureinfo]'en-US' | Select-Object LCID,Name,DisplayName"),
     (100, "[semver]'7.6.9'"),
-    # where an object came from
+    # the origin of an object
     (80, _tagged("[pscustomobject]@{a=1}")),
     (80, _tagged("[pscustomobject]@{a=1}", shown=False)),
     (80, _tagged("[pscustomobject]@{a=1;b=2}")),
@@ -171,7 +171,7 @@ ROWS: tuple[tuple[int, str], ...] = (
     (80, _tagged("5")),
 )  # fmt: skip
 
-#: Run as ``... | Format-...`` on the server: the objects that travel are formatting instructions.
+#: Run as ``... | Format-...`` on the server, which sends formatting instructions.
 FORMATTED: tuple[tuple[int, str], ...] = (
     (80, "[pscustomobject]@{a=1;b='x'},[pscustomobject]@{a=2000;b='y'} | Format-Table"),
     (80, "[pscustomobject]@{a=1;b='x'} | Format-List"),

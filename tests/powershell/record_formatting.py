@@ -1,4 +1,4 @@
-"""Record what a real PowerShell shows of received objects.
+"""Record a real PowerShell's display of received objects.
 
 python -m tests.powershell.record_formatting PWSH
 """
@@ -42,7 +42,8 @@ foreach ($row in $rows) {
 
 
 def ask(pwsh: str) -> list[dict[str, Any]]:
-    """Each row with the documents of its objects (``clixml``) and the text shown (``shown``)."""
+    """Return each row with the documents of its objects (``clixml``) and the text shown
+    (``shown``)."""
     rows = [
         {"width": width, "expression": expression, "formatted": formatted}
         for table, formatted in ((ROWS, False), (FORMATTED, True))

@@ -1,4 +1,4 @@
-"""Conversions give what a recorded PowerShell gave."""
+"""Conversions give the recorded results of PowerShell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A script becomes the commands that PowerShell's own client made of it, or stays a script."""
+"""A script is converted to the same commands as by PowerShell's client, or stays a script."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAYS_A_SCRIPT = {"Get-Thing ([int])"}
 
 
 def merges(command: Command) -> dict[str, int]:
-    """The merges as the recording names them."""
+    """Return the merges in the recording's form."""
     found = {name: int(getattr(command, name)) for name in _MERGES}
     return {
         f"Merge{name.removeprefix('merge_').title()}": number

@@ -1,4 +1,4 @@
-"""Every place where a peer's text reaches a terminal, with text that would steer it."""
+"""Every output of a peer's text to a terminal, with control sequences in the text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STEERING = (
     "\x90$q\x9c",
 )
 EVIL = "a" + "b".join(STEERING) + "z"
-#: What must not be in any output; ``\x1b[`` followed by m is a colour.
+#: Sequences that must not be in any output; ``\x1b[`` followed by m is a colour.
 FORBIDDEN = (
     "\x1b]5",
     "\x1b[6n",
@@ -151,10 +151,10 @@ SINKS: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("sink", SINKS, ids=list(SINKS))
 def test_no_sink_passes_a_sequence_that_steers_the_terminal(sink: str) -> None:
-    """Whatever a peer says passes one allow-list before it reaches a terminal."""
+    """All text of a peer passes one allow-list before it reaches a terminal."""
     shown = SINKS[sink]()
     assert "a" in shown
-    # JSON spells controls as escapes of its own.
+    # JSON writes control characters as escapes.
     shown = shown.replace("\\u001b", "")
     assert not [each for each in FORBIDDEN if each in shown]
     without_colours = displayable(shown, colours=True, moves=True)

@@ -1,4 +1,4 @@
-"""Single values in .NET's spelling, and values that hold themselves."""
+"""Single values in .NET's spelling, and values that contain themselves."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_largest_span_has_a_text() -> None:
 
 
 def _steps(value: Any) -> int:
-    """The number of calls of Python functions that rendering takes."""
+    """Return the number of calls of Python functions during rendering."""
     count = 0
 
     def tick(_frame: Any, event: str, _argument: Any) -> None:

@@ -1,4 +1,4 @@
-"""The rows of the differential tables: text files, one row a line, in named sections."""
+"""The rows of the differential tables: text files, one row per line, in named sections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ _HERE = Path(__file__).parent
 
 
 def sections(name: str) -> dict[str, list[str]]:
-    """The rows of ``name``.txt by section: ``# -- NAME`` begins one, another # is a comment."""
+    """Return the rows of ``name``.txt by section: ``# -- NAME`` begins one, another # is a
+    comment."""
     found: dict[str, list[str]] = {}
     rows: list[str] = []
     for line in (_HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines():
