@@ -280,7 +280,7 @@ class Channels:
             self._order.append(channel)
 
     def pending(self, target: UUID | AnyTarget | None = ANY_TARGET) -> int:
-        """Bytes of messages that have not left, of one target or of all."""
+        """Return the bytes of messages that have not left, of one target or of all."""
         if isinstance(target, AnyTarget):
             return sum(channel.pending for channel in self._order)
         return sum(channel.pending for channel in self._channels_of(target))

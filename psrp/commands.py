@@ -103,7 +103,7 @@ class Command:
     parameters: tuple[Parameter, ...] = ()
 
     def __str__(self) -> str:
-        """The command line for display; it is not meant to be run."""
+        """Return the command line for display; it is not meant to be run."""
         words = [self.text, *(str(parameter) for parameter in self.parameters)]
         return " ".join(word for word in words if word)
 
@@ -140,7 +140,7 @@ class PowerShell:
         return replace(self, statements=(*self.statements, *more))
 
     def __str__(self) -> str:
-        """The command line for display; it is not meant to be run."""
+        """Return the command line for display; it is not meant to be run."""
         return "; ".join(
             " | ".join(str(command) for command in statement) for statement in self.statements
         )
@@ -168,7 +168,7 @@ def script(
 def command(
     text: str, *arguments: Any, use_local_scope: bool | None = None, **parameters: Any
 ) -> Command:
-    """A command by name, with positional arguments and named parameters."""
+    """Return a command by name, with positional arguments and named parameters."""
     made = _parameters(arguments, parameters)
     return Command(text, use_local_scope=use_local_scope, parameters=made)
 
@@ -181,7 +181,7 @@ def _parameters(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Para
 
 
 def using_key(expression: str) -> str:
-    """The key under which a server of PowerShell 5 or later looks up ``$using:expression``.
+    """Return the key under which a server of PowerShell 5 or later looks up ``$using:expression``.
 
     The source text of the whole expression, in lower case when it is a bare variable, as
     base64 of UTF-16LE (``PsUtils.cs``, GetUsingExpressionKey).
@@ -195,7 +195,7 @@ def using_key(expression: str) -> str:
 
 
 def using_values(values: Mapping[str, Any]) -> Dictionary:
-    """The value of the parameter ``--%``: a Hashtable of all ``$using:`` values."""
+    """Return the value of the parameter ``--%``: a Hashtable of all ``$using:`` values."""
     return Dictionary({using_key(name): value for name, value in values.items()})
 
 
@@ -221,7 +221,7 @@ def _shown(value: Any) -> str:
 
 
 def write_powershell(shell: PowerShell, version: ProtocolVersion) -> PSObject:
-    """The PowerShell member of CREATE_PIPELINE for a peer of ``version``.
+    """Return the PowerShell member of CREATE_PIPELINE for a peer of ``version``.
 
     Raises LocalProtocolError for an empty statement, and below 2.2 for more than one.
     """

@@ -76,7 +76,7 @@ def _check(object_id: int, message: bytes, max_size: int) -> None:
 
 
 def split(object_id: int, message: bytes, max_size: int) -> Iterator[bytes]:
-    """The fragments of one message, each of at most ``max_size`` bytes, header included.
+    """Return the fragments of one message, each of at most ``max_size`` bytes, header included.
 
     Raises LocalProtocolError (at once, not on the first step) for ``max_size`` below 22, an
     object id outside 1..2^63-1, and an empty message. [MS-PSRP] 2.2.4

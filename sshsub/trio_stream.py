@@ -190,7 +190,7 @@ def host_process(
     name: str | None = None,
     directory: str | os.PathLike[str] | None = None,
 ) -> HostProcess:
-    """The one process of this id or of this name. Raises NoSuchPipe for none or several.
+    """Return the one process of this id or of this name. Raises NoSuchPipe for none or several.
 
     The name is compared without case.
     """
@@ -238,7 +238,7 @@ def _lives(pid: int) -> bool:
 
 
 def custom_pipe(name: str, directory: str | os.PathLike[str] | None = None) -> Path:
-    """The socket of ``pwsh -CustomPipeName name``. Raises NoSuchPipe."""
+    """Return the socket of ``pwsh -CustomPipeName name``. Raises NoSuchPipe."""
     path = _directory(directory) / f"CoreFxPipe_{name}"
     if "/" in name or not _is_ours(path):
         raise NoSuchPipe(

@@ -1,9 +1,9 @@
-"""The accounts of an endpoint: a text with a salted hash for Basic, and an NT hash where asked.
+"""The accounts of an endpoint: one text with a scrypt hash per account and an optional NT hash.
 
-One account a line: ``name:scrypt:14:8:1:SALT:HASH:NTHASH``, salt and hash in hexadecimal, the last
-field empty without NTLM. Names are compared without case. The NT hash is the password as far as
-NTLM is concerned, so it is only there when somebody asked for it, and the file is for its owner
-alone.
+The text has one account per line: ``name:scrypt:14:8:1:SALT:HASH:NTHASH``. Salt and hashes are
+hexadecimal; the last field is empty for an account without NTLM. Names are compared without case.
+For NTLM the NT hash is equivalent to the password: it is stored only on request, and only the
+owner of the file may read it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_PASSWORD = 1024
 
 
 class AccountsError(LocalProtocolError):
-    """A text is no list of accounts, or an account cannot be made. Holds no secret."""
+    """The text is not a list of accounts, or an account cannot be created. Contains no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Account:
     nt_hash: bytes = field(default=b"", repr=False)
 
     def has_password(self, password: str) -> bool:
-        """Compare a password, in the time that the cost demands whatever the answer is."""
+        """Return whether the password is right; a wrong one takes as long as the right one."""
         made = _hash(password, self.salt, self.cost)
         return hmac.compare_digest(made, self.hash)
 
@@ -55,7 +55,7 @@ def _hash(password: str, salt: bytes, cost: tuple[int, int, int]) -> bytes:
 
 
 def new_account(name: str, password: str, *, salt: bytes, ntlm: bool = False) -> Account:
-    """An account with a password. ``salt`` is 16 random bytes. Raises AccountsError."""
+    """Return an account with a password. ``salt`` is 16 random bytes. Raises AccountsError."""
     if not 0 < len(name) <= _MAX_NAME or ":" in name or not name.isprintable():
         raise AccountsError(
             f"an account's name has 1 to {_MAX_NAME} printable characters and no colon"
@@ -75,7 +75,7 @@ def new_account(name: str, password: str, *, salt: bytes, ntlm: bool = False) ->
 
 
 class Accounts:
-    """A list of accounts. ``nobody`` has the salt with which unknown users cost the same time."""
+    """A list of accounts. The salt of ``nobody`` gives unknown users the same hashing time."""
 
     def __init__(self, accounts: Iterable[Account] = (), *, salt: bytes = bytes(_SALT)) -> None:
         self._accounts = {each.name.lower(): each for each in accounts}
@@ -90,22 +90,22 @@ class Accounts:
 
     @property
     def has_nt_hashes(self) -> bool:
-        """At least one account can be used with NTLM."""
+        """Return whether at least one account can be used with NTLM."""
         return any(each.nt_hash for each in self._accounts.values())
 
     def add(self, account: Account) -> None:
-        """Add an account, in place of one of the same name."""
+        """Add an account; it replaces one of the same name."""
         self._accounts[account.name.lower()] = account
 
     def remove(self, name: str) -> bool:
-        """Remove an account; False when there is none of that name."""
+        """Remove an account; return False if the name is unknown."""
         return self._accounts.pop(name.lower(), None) is not None
 
     def find(self, name: str, domain: str = "") -> Account | None:
-        """The account that a client means.
+        """Return the account for a client's user name, or None.
 
-        ``DOMAIN\\user`` and ``user@REALM`` are looked up as they stand, then as ``user``: what
-        clients send as the domain of a local account differs between them.
+        ``DOMAIN\\user`` and ``user@REALM`` are looked up unchanged, then as ``user``: the domain
+        that clients send for a local account varies.
         """
         if not domain and "\\" in name:
             domain, _, name = name.partition("\\")
@@ -116,7 +116,7 @@ class Accounts:
         return next((each for each in found if each is not None), None)
 
     def check(self, name: str, password: str) -> str | None:
-        """The account's name if the password is right; it takes as long for an unknown user."""
+        """Return the account's name if the password is right; unknown users take the same time."""
         account = self.find(name)
         right = (account or self._nobody).has_password(password)
         return account.name if account is not None and right else None
@@ -125,7 +125,7 @@ class Accounts:
 
     @classmethod
     def parse(cls, text: str, *, salt: bytes = bytes(_SALT)) -> Accounts:
-        """Read a list of accounts. Raises AccountsError, which names the line."""
+        """Read a list of accounts. Raises AccountsError with the line number."""
         found = []
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip() and not line.startswith("#"):
@@ -133,7 +133,7 @@ class Accounts:
         return cls(found, salt=salt)
 
     def format(self) -> str:
-        """The text that `parse` reads."""
+        """Return the text that `parse` reads."""
         return "".join(_formatted(each) for each in self._accounts.values())
 
 
@@ -167,15 +167,15 @@ def _r_times_p(cost: tuple[int, int, int]) -> int:
     return cost[1] * cost[2] if min(cost[1:]) > 0 else 0
 
 
-# -- log-ons that failed
+# -- failed log-ons
 
 
 class LogonGuard:
-    """Counts failed log-ons and says how long the answer to the next failure has to wait.
+    """Counts failed log-ons and returns the delay before the answer to each further failure.
 
-    It counts for each user and for each address of a peer. The wait doubles from ``first`` to
-    ``most`` seconds; it is forgotten after ``forget`` seconds without a failure, or at a success.
-    At most ``size`` users and addresses are remembered.
+    Failures are counted by user and by peer address. The delay doubles from ``first`` to ``most``
+    seconds; it is reset by a success and after ``forget`` seconds without a failure.
+    At most ``size`` users and addresses are kept.
     """
 
     def __init__(
@@ -187,17 +187,17 @@ class LogonGuard:
         self._size = size
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
         self.failed = 0
-        """Log-ons that failed since the start."""
+        """The number of failed log-ons since the start."""
         self.succeeded = 0
 
     def failure(self, user: str, address: str, now: float) -> float:
-        """Count a failure; the seconds for which its answer is to be held back."""
+        """Count a failure; return the seconds to wait before answering it."""
         self.failed += 1
         return max(self._count(("user", user.lower()[:_MAX_NAME]), now),
                    self._count(("address", address), now))  # fmt: skip
 
     def success(self, user: str, address: str) -> None:
-        """Count a success, and forget the failures of this user from anywhere."""
+        """Count a success, and reset the failures of this user from all addresses."""
         self.succeeded += 1
         self._failures.pop(("user", user.lower()[:_MAX_NAME]), None)
         self._failures.pop(("address", address), None)

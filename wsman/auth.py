@@ -1,6 +1,6 @@
 """The vocabulary of authentication over HTTP: mechanisms, credentials, headers, refusals.
 
-The machines that speak it are `wsman.auth_client` and `wsman.auth_server`. [MS-WSMV] 2.2.9.1,
+The state machines are in `wsman.auth_client` and `wsman.auth_server`. [MS-WSMV] 2.2.9.1,
 3.1.4.1.29 and 3.2.4.1.22, RFC 9110 11
 """
 
@@ -71,7 +71,7 @@ class Credential:
 
 
 class CannotAuthenticate(LocalProtocolError):
-    """Our own rules forbid to authenticate in this way, or something for it is missing.
+    """Our own rules forbid this kind of authentication, or a prerequisite is missing.
 
     ``code`` is the WS-Management error code for the same situation, or None.
     """
@@ -82,7 +82,7 @@ class CannotAuthenticate(LocalProtocolError):
 
 
 class AuthenticationRefused(RemoteProtocolError):
-    """The peer does not authenticate us, or its tokens cannot be used.
+    """The peer refuses to authenticate us, or its tokens cannot be used.
 
     ``offered`` names the schemes that a server offered instead.
     """
@@ -97,7 +97,7 @@ class AuthenticationRefused(RemoteProtocolError):
 
 
 def basic_header(credential: Credential) -> str:
-    """The Authorization header of Basic. Raises CannotAuthenticate for a colon in the name."""
+    """Return the Authorization header of Basic. Raises CannotAuthenticate: colon in the name."""
     if ":" in credential.user_name:
         raise CannotAuthenticate("cannot use Basic: the user name contains a colon")
     text = f"{credential.user_name}:{credential.password}"
@@ -105,9 +105,9 @@ def basic_header(credential: Credential) -> str:
 
 
 def basic_credential(value: str) -> Credential | None:
-    """The credential in the text after ``Basic``; None when it is none.
+    """Return the credential in the text after ``Basic``, or None if it cannot be read.
 
-    Names and passwords are UTF-8; what is no UTF-8 is Latin-1, as old clients write it.
+    Names and passwords are UTF-8; bytes that are not UTF-8 are read as Latin-1, for old clients.
     """
     try:
         octets = base64.b64decode(value, validate=True)
@@ -122,7 +122,7 @@ def basic_credential(value: str) -> Credential | None:
 
 
 def token_header(scheme: str, token: bytes | None) -> str:
-    """A header that carries a token, or only the scheme's name."""
+    """Return a header with a token, or with the scheme's name alone."""
     return f"{scheme} {base64.b64encode(token).decode()}" if token else scheme
 
 
@@ -134,9 +134,9 @@ _PARAMETER = re.compile(
 
 
 def challenges(headers: Headers) -> list[tuple[str, str, dict[str, str]]]:
-    """What the ``WWW-Authenticate`` headers offer: scheme in lower case, token, parameters.
+    """Return the challenges in ``WWW-Authenticate`` headers: lower-case scheme, token, parameters.
 
-    Several challenges may stand in one header. Text that is no challenge is skipped.
+    One header may contain several challenges. Text that is not a challenge is skipped.
     """
     found: list[tuple[str, str, dict[str, str]]] = []
     for name, value in headers:
@@ -162,18 +162,18 @@ def _unquoted(text: str) -> str:
 
 
 def decode_token(text: str) -> bytes:
-    """A token's bytes. Raises AuthenticationRefused when it is no base64."""
+    """Return a token's bytes. Raises AuthenticationRefused for invalid base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise AuthenticationRefused("expected a token in base64") from None
 
 
-# -- which hosts may have a password in a weak form
+# -- hosts that may receive a weakly protected password
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine's loopback."""
+    """Return whether a host name or address is this machine's loopback."""
     name = host.strip("[]").lower()
     if name in ("localhost", "."):
         return True
@@ -184,7 +184,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a host is an IP address and not a name."""
+    """Return whether a host is an IP address and not a name."""
     try:
         ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
@@ -193,10 +193,10 @@ def is_address(host: str) -> bool:
 
 
 def is_trusted(host: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a host is in a TrustedHosts list; loopback always is.
+    """Return whether a host is in a TrustedHosts list; loopback always is.
 
-    A pattern is a name, ``*``, one with ``*`` at either end, or ``<local>`` for every name
-    without a dot. Case does not count.
+    A pattern is a name, ``*``, a name with ``*`` at either end, or ``<local>`` for every name
+    without a dot. Names are compared without case.
     """
     name = host.strip("[]").lower()
     if is_loopback(host):

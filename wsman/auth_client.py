@@ -1,8 +1,8 @@
 """Authentication of one HTTP connection, the client's side.
 
-The connection is authenticated before anything else is sent, without waiting for a server to ask,
-as Windows' own client does. Legs whose connection will seal carry no body; over HTTPS the body
-rides along with the leg that is expected to be the last. [MS-WSMV] 3.1.4.1.29, 2.2.9.1
+The client authenticates the connection before it sends anything else, without waiting for a 401,
+as the Windows client does. A leg has no body if the connection will be sealed; over HTTPS the leg
+that is expected to be the last carries the body. [MS-WSMV] 3.1.4.1.29, 2.2.9.1
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _METHOD = "POST"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthOptions:
-    """How connections to one server are authenticated."""
+    """The authentication settings for connections to one server."""
 
     authentication: Authentication
     credential: Credential | None = None
@@ -49,24 +49,24 @@ class AuthOptions:
     host: str
     port: int
     secure: bool
-    """HTTPS."""
+    """True for HTTPS."""
     target: str = "/wsman"
     service: str = "HTTP"
-    """The first part of the server's principal name."""
+    """The service class, the first part of the server's principal name."""
     include_port_in_spn: bool = False
     delegate: bool = False
-    """Kerberos: hand the ticket on, so that the server can act for the user."""
+    """Kerberos: delegate the ticket, so that the server can act for the user."""
     allow_unencrypted: bool = False
-    """Basic and Digest over plain HTTP, and messages that nothing protects."""
+    """Allow Basic and Digest over plain HTTP, and unprotected messages."""
     no_encryption: bool = False
     """Do not seal over plain HTTP; needs ``allow_unencrypted``."""
     trusted_hosts: tuple[str, ...] = ()
-    """Hosts that may see NTLM without HTTPS: NTLM cannot prove who the server is."""
+    """Hosts that NTLM may be used with over HTTP: NTLM cannot prove the server's identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One request of the handshake: its headers, and whether the message's body goes along."""
+    """One request of the handshake: its headers, and whether it carries the message's body."""
 
     headers: Headers
     with_body: bool
@@ -77,10 +77,10 @@ class _Mechanism:
     scheme: str
     """The scheme of the Authorization header."""
     protocol: str
-    """pyspnego's name."""
+    """The name of the protocol in pyspnego."""
     format: SealingFormat
     answers: tuple[str, ...]
-    """Schemes, in lower case, under which a server's token may come."""
+    """Lower-case schemes that the server's token may be sent under."""
 
 
 _NEGOTIATE = _Mechanism(
@@ -122,13 +122,13 @@ _NEEDS_CREDENTIAL = {
 
 
 class ClientAuthenticator:
-    """Authenticates one connection; each connection needs one of its own.
+    """Authenticates one connection; each connection needs its own instance.
 
-    `first` gives the first leg and `receive` takes each response until it gives None. Both raise
-    CannotAuthenticate where our own rules forbid to go on, before anything secret is sent, and
-    `receive` raises AuthenticationRefused. ``channel_binding`` is what
-    `wsman.certificates.channel_binding` makes of the server's certificate; ``random`` gives
-    random bytes.
+    `first` returns the first leg; `receive` takes each response and returns the next leg, or None
+    at the end. Both raise CannotAuthenticate if our own rules forbid the next step, before anything
+    secret is sent; `receive` also raises AuthenticationRefused. ``channel_binding`` is the result
+    of `wsman.certificates.channel_binding` for the server's certificate; ``random`` returns random
+    bytes.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class ClientAuthenticator:
         self._digest: DigestClient | None = None
         self._legs = 0
         self.established = False
-        """The server has accepted us."""
+        """True once the server has accepted us."""
 
     def __repr__(self) -> str:
         kind = self._options.authentication.value
@@ -155,19 +155,19 @@ class ClientAuthenticator:
 
     @property
     def blocking(self) -> bool:
-        """Steps may ask a KDC or compute for a while: take them in another thread."""
+        """True if steps may wait for a KDC or compute for long: run them in another thread."""
         return self._mechanism is not None and self._mechanism.protocol != "ntlm"
 
     @property
     def seals(self) -> bool:
-        """Bodies have to be sealed: nothing else protects them."""
+        """True if bodies have to be sealed, because nothing else protects them."""
         options = self._options
         return self._mechanism is not None and not options.secure and not options.no_encryption
 
     # -- the handshake
 
     def first(self) -> Leg:
-        """The first leg."""
+        """Return the first leg."""
         kind = self._options.authentication
         if self._mechanism is not None:
             return self._token_leg(self._begin().step(None))
@@ -176,9 +176,9 @@ class ClientAuthenticator:
         return Leg(headers=self.headers(), with_body=True)
 
     def receive(self, status: int, headers: Headers) -> Leg | None:
-        """Take the response to a leg: the next leg, or None when the connection is authenticated.
+        """Take the response to a leg; return the next leg, or None when authenticated.
 
-        When the leg before carried the body, the response that gives None is the answer to it.
+        If the previous leg carried the body, the response that returns None is the answer to it.
         """
         if self.established:
             raise LocalProtocolError("the connection is authenticated already")
@@ -212,7 +212,7 @@ class ClientAuthenticator:
         assert self._mechanism is not None
         assert self._context is not None
         self._legs += 1
-        # NTLM ends with its second leg, Kerberos with its first; others say so themselves.
+        # NTLM ends with its second leg, Kerberos with its first; other mechanisms report the end.
         last = self._context.complete or self._legs > 1 or self._context.protocol == "kerberos"
         header = token_header(self._mechanism.scheme, token)
         return Leg(
@@ -262,10 +262,10 @@ class ClientAuthenticator:
         self._digest = DigestClient(offered[0], self._options.credential, self._random)
         return Leg(headers=self.headers(), with_body=True)
 
-    # -- after it
+    # -- after the handshake
 
     def headers(self) -> Headers:
-        """The headers that every request of the connection needs after the handshake."""
+        """Return the headers that every request of the connection needs after the handshake."""
         options = self._options
         if options.authentication is Authentication.BASIC:
             assert options.credential is not None
@@ -277,12 +277,12 @@ class ClientAuthenticator:
         return ()
 
     def seal(self, content_type: str, body: bytes) -> tuple[str, bytes]:
-        """The Content-Type and the body to send in place of these."""
+        """Return the Content-Type and the body to send instead of the given ones."""
         context, mechanism = self._sealing()
         return seal(mechanism.format, content_type, body, context.wrap)
 
     def unseal(self, content_type: str, body: bytes, *, max_size: int) -> tuple[Plain, ...]:
-        """The messages in a sealed body. Raises SealingError, AuthenticationRefused."""
+        """Return the messages in a sealed body. Raises SealingError, AuthenticationRefused."""
         return unseal(content_type, body, self._sealing()[0].unwrap, max_size=max_size)
 
     def _sealing(self) -> tuple[SecurityContext, _Mechanism]:
@@ -292,7 +292,7 @@ class ClientAuthenticator:
 
 
 def _check(options: AuthOptions) -> None:
-    """Refuse what must not be tried. Raises CannotAuthenticate."""
+    """Check the rules for the options and credential. Raises CannotAuthenticate."""
     kind = options.authentication
     if kind in _NEEDS_CREDENTIAL and options.credential is None:
         raise CannotAuthenticate(f"{kind.value} needs a credential", EXPLICIT_CREDENTIALS)

@@ -1,9 +1,9 @@
 """Authentication of one HTTP connection, the server's side.
 
-`ServerAuthenticator.receive` takes the Authorization header of each request and tells what is to
-be done with it: ask the client for more, check a password, or serve it. Negotiate, Kerberos,
-CredSSP and NTLM authenticate the connection, so later requests carry no header; Basic and
-certificates come with every request. A client may authenticate anew in the middle of a
+`ServerAuthenticator.receive` takes the Authorization header of each request and returns the next
+step: ask the client for more, check a password, or serve the request. Negotiate, Kerberos,
+CredSSP and NTLM authenticate the connection, so later requests have no header; Basic and
+certificates are checked for every request. A client may authenticate again on an open
 connection. [MS-WSMV] 3.1.4.1.29
 """
 
@@ -57,30 +57,30 @@ _NAMES = {
 
 
 class ChannelBindings(Enum):
-    """CbtHardeningLevel: what is asked of clients over HTTPS."""
+    """CbtHardeningLevel: the channel binding required of clients over HTTPS."""
 
     NONE = "none"
     RELAXED = "relaxed"
-    """A client that binds to another channel is refused."""
+    """Refuse a client that binds to another channel."""
     STRICT = "strict"
-    """So is an NTLM client that binds to none."""
+    """Refuse also an NTLM client that binds to no channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAuthOptions:
-    """Which clients a server takes."""
+    """The authentication methods and accounts that a server accepts."""
 
     accounts: Accounts | None = None
     kerberos: bool = False
-    """A keytab is there, and the Kerberos libraries are."""
+    """True if a keytab and the Kerberos libraries are available."""
     principals: tuple[str, ...] = ("*",)
-    """Which Kerberos names are taken: a name, or one that ends or begins with ``*``."""
+    """Kerberos names that are accepted: a name, or a pattern with ``*`` at either end."""
     credssp: CredSSPTLSContext | None = None
-    """The certificate for CredSSP; None: not offered."""
+    """The certificate for CredSSP; None if CredSSP is not offered."""
     mappings: tuple[CertificateMapping, ...] = ()
-    """Accounts of client certificates; empty: none are taken."""
+    """Accounts of client certificates; empty if certificates are not accepted."""
     allow_unencrypted: bool = False
-    """Basic, and messages that nothing protects, over plain HTTP."""
+    """Allow Basic and unprotected messages over plain HTTP."""
     bindings: ChannelBindings = ChannelBindings.RELAXED
     computer: str = "localhost"
     """This machine's name, for NTLM."""
@@ -92,17 +92,17 @@ class ServerAuthOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """Answer 401 with these headers, ``delay`` seconds later, and drop the request's body."""
+    """Answer 401 with these headers after ``delay`` seconds, and discard the request's body."""
 
     headers: Headers
     delay: float = 0.0
     failed: bool = False
-    """A log-on failed; otherwise it only goes on."""
+    """True if a log-on failed; False if the handshake continues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordCheck:
-    """Check a password, which takes a while, and hand the account's name to `checked`."""
+    """Check a password, which is slow, and pass the account's name to `checked`."""
 
     user_name: str
     password: str = field(repr=False)
@@ -110,7 +110,7 @@ class PasswordCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Serve the request for ``user``; ``headers`` go onto the response."""
+    """Serve the request for ``user``; add ``headers`` to the response."""
 
     user: str
     scheme: str
@@ -121,7 +121,7 @@ class ServerAuthenticator:
     """Authenticates one connection.
 
     ``channel_binding`` is the server's own on HTTPS; ``certificate`` is the client's, verified by
-    TLS; ``address`` is the client's, for counting failures. ``random`` gives random bytes and
+    TLS; ``address`` is the client's, for counting failures. ``random`` returns random bytes and
     ``wall_time`` the seconds since 1970.
     """
 
@@ -160,7 +160,7 @@ class ServerAuthenticator:
 
     @property
     def offers(self) -> Headers:
-        """The WWW-Authenticate headers of a 401: what this listener takes."""
+        """The WWW-Authenticate headers of a 401: the schemes that this listener accepts."""
         options = self._options
         found = []
         if options.ntlm or options.kerberos:
@@ -180,7 +180,7 @@ class ServerAuthenticator:
 
     @property
     def must_seal(self) -> bool:
-        """Requests have to come sealed: nothing else protects them."""
+        """True if requests have to be sealed, because nothing else protects them."""
         return not self._secure and not self._options.allow_unencrypted
 
     # -- the handshake
@@ -188,9 +188,9 @@ class ServerAuthenticator:
     def receive(
         self, authorization: str | None, now: float, *, uri: str = ""
     ) -> Challenge | PasswordCheck | Accepted:
-        """Take the Authorization header of a request, None where it has none.
+        """Take the Authorization header of a request, None if it has none.
 
-        ``uri`` is the resource that the request is about, for client certificates.
+        ``uri`` is the resource URI of the request, for client certificates.
         """
         if authorization is None:
             if self._user:
@@ -224,7 +224,7 @@ class ServerAuthenticator:
         credential = basic_credential(value)
         if credential is None:
             return self._fail("", now)
-        # Hashing costs 50 ms: on one connection it is done once for one password.
+        # Hashing takes 50 ms: each connection hashes the same password only once.
         proof = hmac.new(self._key, value.encode(), hashlib.sha256).digest()
         if self._proven and hmac.compare_digest(proof, self._proven):
             return Accepted(user=self._proven_user, scheme="Basic")
@@ -319,7 +319,7 @@ class ServerAuthenticator:
         return self._claimed if context.protocol != "kerberos" else ""
 
     def _account(self, context: SecurityContext) -> str | None:
-        """The user's name: an account's for NTLM, the principal for Kerberos."""
+        """Return the user's name: the account's for NTLM, the principal for Kerberos."""
         peer = context.peer
         if context.protocol == "kerberos":
             return peer if _is_allowed(peer, self._options.principals) else None
@@ -329,16 +329,16 @@ class ServerAuthenticator:
 
     @property
     def can_seal(self) -> bool:
-        """The connection has a context that seals."""
+        """True if the connection has a context that can seal."""
         return self._context is not None and bool(self._user)
 
     def seal(self, content_type: str, body: bytes) -> tuple[str, bytes]:
-        """The Content-Type and the body to answer with in place of these."""
+        """Return the Content-Type and the body to answer with instead of the given ones."""
         context = self._sealing()
         return seal(_FORMATS[self._scheme], content_type, body, context.wrap)
 
     def unseal(self, content_type: str, body: bytes, *, max_size: int) -> tuple[Plain, ...]:
-        """The messages in a sealed body. Raises SealingError, AuthenticationRefused."""
+        """Return the messages in a sealed body. Raises SealingError, AuthenticationRefused."""
         return unseal(content_type, body, self._sealing().unwrap, max_size=max_size)
 
     def _sealing(self) -> SecurityContext:

@@ -1,4 +1,4 @@
-"""What certificates mean here: channel bindings, and the account behind a client's certificate.
+"""Channel bindings, and the mapping of client certificates to accounts.
 
 [MS-WSMV] 3.1.4.1.35, RFC 5929 4
 """
@@ -29,9 +29,9 @@ _UPN = "1.3.6.1.4.1.311.20.2.3"
 
 
 def channel_binding(certificate: bytes) -> bytes:
-    """The tls-server-end-point binding of a server's certificate, given in DER.
+    """Return the tls-server-end-point binding of a server's certificate, given in DER.
 
-    The hash is the one of the certificate's signature; SHA-256 in place of a weak or unknown one.
+    The hash algorithm is that of the certificate's signature, SHA-256 if that is weak or unknown.
     """
     name = "sha256"
     try:
@@ -49,7 +49,7 @@ def channel_binding(certificate: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """What counts of a client's certificate: its subjects and the thumbprints of its issuers."""
+    """The data of a client's certificate that rules use: subjects and issuers' thumbprints."""
 
     subjects: tuple[str, ...]
     """The principal name, the e-mail addresses and DNS names, then the common name."""
@@ -60,7 +60,7 @@ class ClientCertificate:
 def client_certificate(chain: Sequence[bytes]) -> ClientCertificate | None:
     """Read a verified chain in DER, the client's own certificate first.
 
-    None when the first certificate cannot be read or is not made for clients.
+    Returns None if the first certificate cannot be read or does not allow client authentication.
     """
     try:
         read = [x509.load_der_x509_certificate(each) for each in chain]
@@ -106,18 +106,18 @@ def _subjects(certificate: x509.Certificate) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateMapping:
-    """One rule: which certificates stand for which account, at which resources."""
+    """One rule: it maps matching certificates to an account, for matching resources."""
 
     account: str
     issuer: str
     """Thumbprint of an issuer in the verified chain, in hexadecimal."""
     subject: str = "*"
-    """The subject, or ``*`` and its end."""
+    """The subject, or ``*`` followed by its end."""
     uri: str = "*"
-    """The resource URI, or its beginning and ``*``."""
+    """The resource URI, or its beginning followed by ``*``."""
 
     def takes(self, certificate: ClientCertificate, uri: str) -> bool:
-        """Tell whether the rule is for this certificate and resource. Case does not count."""
+        """Return whether the rule matches a certificate and a resource, without case."""
         if self.issuer.upper().replace(" ", "") not in certificate.issuers:
             return False
         subject, resource = self.subject.lower(), self.uri.lower()
@@ -134,10 +134,10 @@ class CertificateMapping:
 def account_of(
     mappings: Iterable[CertificateMapping], certificate: ClientCertificate, uri: str
 ) -> str | None:
-    """The account that the rules give a certificate at a resource, or None.
+    """Return the account that the rules map a certificate to at a resource, or None.
 
-    The longest subject wins, then the longest URI; rules that are equally good and name different
-    accounts give none.
+    The longest subject takes precedence, then the longest URI; rules of equal precedence that name
+    different accounts give None.
     """
     fitting = [each for each in mappings if each.takes(certificate, uri)]
     if not fitting:
@@ -148,9 +148,9 @@ def account_of(
 
 
 def parse_mappings(text: str) -> tuple[CertificateMapping, ...]:
-    """Read rules, one a line: account, issuer's thumbprint, subject and URI, cut at white space.
+    """Read rules, one per line: account, issuer's thumbprint, subject, URI, split at white space.
 
-    Subject and URI may be left out. Raises LocalProtocolError, which names the line.
+    Subject and URI may be omitted. Raises LocalProtocolError with the line number.
     """
     found = []
     for number, line in enumerate(text.splitlines(), 1):

@@ -25,7 +25,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActDone:
-    """The server has carried a step out."""
+    """The server has performed a step."""
 
     act: TransportAct
     target: UUID | None = None
@@ -49,14 +49,14 @@ class CommandEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomAgain:
-    """`Shell.room` of the target is not 0 any more."""
+    """`Shell.room` of the target is above 0 again."""
 
     target: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
-    """A request got no answer and will be made again after ``delay`` seconds."""
+    """A request got no answer and is repeated after ``delay`` seconds."""
 
     operation: str
     attempt: int
@@ -66,6 +66,6 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The machine is at its end. ``error`` is None after an orderly close or disconnect."""
+    """The machine has ended. ``error`` is None after an orderly close or disconnect."""
 
     error: WSManError | None

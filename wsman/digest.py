@@ -1,6 +1,6 @@
 """Digest access authentication, the client's side. RFC 7616, RFC 2617
 
-The WinRM service does not offer it; other WS-Man servers do.
+The WinRM service does not offer Digest; other WS-Man servers do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HASHES: dict[str, Callable[[bytes], str]] = {
 
 
 class DigestClient:
-    """Answers the challenge of one server; each request gets a header of its own.
+    """Answers the challenge of one server; each request gets its own header.
 
     Raises AuthenticationRefused for a challenge that cannot be answered.
     """
@@ -48,7 +48,7 @@ class DigestClient:
         self._count = 0
 
     def header(self, method: str, target: str) -> str:
-        """The Authorization header of one request."""
+        """Return the Authorization header of one request."""
         self._count += 1
         given = self._parameters
         user, realm, nonce = self._credential.user_name, given["realm"], given["nonce"]

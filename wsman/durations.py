@@ -1,4 +1,4 @@
-"""Durations as WS-Management writes them: a part of xs:duration, in seconds here.
+"""Durations in the form that WS-Management uses: a subset of xs:duration, in seconds here.
 
 Windows writes ``PT60.000S`` and ``P0DT0H0M9S``, OMI ``PT1M``. A year counts as 365 days and a
 month as 30, as in .NET.

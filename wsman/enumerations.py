@@ -25,7 +25,7 @@ class _Open:
 
 
 class Enumerations:
-    """What is left of enumerations, by context, for a limited time and number."""
+    """The remaining items of enumerations by context, limited in time and number."""
 
     def __init__(self, limits: ServiceLimits) -> None:
         self._limits = limits
@@ -39,7 +39,7 @@ class Enumerations:
         value: queries.Enumerate,
         now: float,
     ) -> queries.EnumerateResponse:
-        """The first answer. Items are in it when the client asked for that. Raises Refusal."""
+        """Return the first answer, with items if the client asked for them. Raises Refusal."""
         self._expire(now)
         first = self._count(value.max_elements) if value.optimized else 0
         given, rest = items[:first], items[first:]
@@ -49,7 +49,7 @@ class Enumerations:
         return queries.EnumerateResponse(context=context, **_sorted(given))
 
     def pull(self, user: str, value: queries.Pull, now: float) -> queries.PullResponse:
-        """The next items. Raises Refusal."""
+        """Return the next items. Raises Refusal."""
         left = self._take(user, value.context, now).items
         count = self._count(value.max_elements)
         given, rest = left[:count], left[count:]
@@ -59,7 +59,7 @@ class Enumerations:
         return queries.PullResponse(context=value.context, **_sorted(given))
 
     def release(self, user: str, value: queries.Release, now: float) -> None:
-        """Forget an enumeration. Raises Refusal."""
+        """Discard an enumeration. Raises Refusal."""
         self._take(user, value.context, now)
 
     def _count(self, asked: int | None) -> int:

@@ -1,8 +1,8 @@
 """Writing of SOAP envelopes.
 
-lxml builds and escapes everything except base64. A stream's bytes are encoded straight into the
-serialized text: while the tree is built a processing instruction holds their place, which no
-value can imitate, because lxml escapes ``<``.
+lxml builds and escapes everything except base64. A stream's bytes are encoded directly into the
+serialized text: while the tree is built, a processing instruction marks their position. No value
+can forge one, because lxml escapes ``<``.
 
 [MS-WSMV] 2.2.4 and 3.1.4.1.
 """
@@ -47,15 +47,15 @@ _LANG = f"{{{names.XML}}}lang"
 _PLACE = re.compile(rb"<\?base64 (\d+)\?>")
 
 SLACK = 256
-"""Bytes of an envelope that are kept free for ids and numbers of varying length."""
+"""Bytes of an envelope that are reserved for ids and numbers of varying length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers:
-    """The headers of one envelope. An empty value is not written."""
+    """The headers of one envelope. An empty value is omitted."""
 
     action: str = ""
-    """The action URI; empty for the one of the body's operation."""
+    """The action URI; empty for that of the body's operation."""
     to: str = ""
     reply_to: str = ""
     """Requests: `names.ANONYMOUS`."""
@@ -76,7 +76,7 @@ class Headers:
     locale: str = ""
     data_locale: str = ""
     compression: str = ""
-    """``xpress`` or nothing."""
+    """``xpress`` or empty."""
     selectors: tuple[tuple[str, str], ...] = ()
     options: tuple[Option, ...] = ()
 
@@ -97,7 +97,7 @@ class Body:
         *,
         parent: etree._Element | None = None,
     ) -> etree._Element:
-        """Append one element. Raises LocalProtocolError for text that XML cannot hold."""
+        """Append one element. Raises LocalProtocolError for text that XML cannot represent."""
         try:
             element = etree.SubElement(
                 self._parent if parent is None else parent, f"{{{space}}}{name}", attributes
@@ -117,7 +117,7 @@ class Body:
     def unprefixed(self, parent: etree._Element, name: str, space: str) -> etree._Element:
         """Append an element that declares ``space`` as its default namespace.
 
-        creationXml and its relatives are written so by every known client.
+        All known clients write creationXml and similar elements in this form.
         """
         element = etree.SubElement(parent, f"{{{space}}}{name}", nsmap={None: space})  # type: ignore[dict-item]
         return element
@@ -216,5 +216,5 @@ def envelope_overhead(headers: Headers, fill: Fill | None = None, *, action: str
 
 
 def payload_room(max_envelope_size: int, overhead: int) -> int:
-    """Return how many bytes fit into one envelope after base64. 0 when none do."""
+    """Return how many bytes fit into one envelope after base64, at least 0."""
     return max((max_envelope_size - overhead) // 4 * 3, 0)

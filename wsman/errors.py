@@ -1,6 +1,6 @@
-"""Failures of an operation: the server's fault, or no usable answer at all.
+"""Failures of an operation: a fault of the server, or no usable answer.
 
-Both have a code of Windows' numbering, so that a user sees PowerShell's error id for either.
+Both have a Windows error code, so that a user sees PowerShell's error id for either.
 """
 
 from __future__ import annotations
@@ -66,12 +66,11 @@ class WSManFault(WSManError):
 
 
 class TransportFailure(WSManError):
-    """No usable answer came.
+    """No usable answer was received.
 
-    ``sent`` is true when the request may have reached the server, ``partial`` when a part of the
-    answer had arrived. ``status`` is the HTTP status, 0 without one. ``final`` means that trying
-    again is of no use, or does harm, as with a wrong password. ``location`` is the URL of a
-    redirect.
+    ``sent`` is true if the request may have reached the server, ``partial`` if part of the answer
+    was received. ``status`` is the HTTP status, or 0. ``final`` means that repeating the request is
+    useless or harmful, as with a wrong password. ``location`` is the URL of a redirect.
     """
 
     def __init__(
@@ -97,9 +96,9 @@ class TransportFailure(WSManError):
 
     @classmethod
     def of_status(cls, status: int) -> TransportFailure:
-        """Make the failure of an HTTP answer without an envelope."""
+        """Return the failure for an HTTP answer without an envelope."""
         code, text = BY_STATUS.get(status, (HTTP_ERROR, f"the server answered HTTP {status}"))
-        # The server has refused these before it did anything.
+        # The server has refused requests with these statuses before acting on them.
         refused = status in (400, 401, 403, 404, 407, 411, 413, 503)
         return cls(text, code=code, sent=not refused, status=status)
 

@@ -1,4 +1,4 @@
-"""Faults of WS-Management: what they mean to a client, and those that a server gives.
+"""Faults of WS-Management: their meaning to a client, and the faults that a server returns.
 
 A fault's code is the unsigned number in WSManFault/@Code; PowerShell's tables have the same
 numbers with a sign. Without a code the subcode decides. [MS-WSMV] 2.2.4.43
@@ -41,23 +41,23 @@ IN_USE = 0x803381CD
 QUOTA_SHELLS = 0x803381A5
 
 GONE = frozenset((ABORTED, CANCELLED, NO_SUCH_SHELL, SHELL_DISCONNECTED, STREAM_DISCONNECTED))
-"""Codes that end a Receive in an orderly way when its target was closed."""
+"""Codes that end a Receive in an orderly way after its target was closed."""
 
 RETRIED = frozenset(
     (0x80338012, ABORTED, 1722, 0x80338113, 0x803381D0, 0x803381C6, 0x80338112, 0x80338170)
 )
-"""Codes after which a Create is tried again, up to MaxConnectionRetryCount."""
+"""Codes after which a Create is repeated, up to MaxConnectionRetryCount."""
 
 
 def is_timed_out(fault: Fault) -> bool:
-    """Whether the fault means that nothing came within the OperationTimeout: ask again."""
+    """Return whether the fault means no data within the OperationTimeout: ask again."""
     return fault.wsman_code == TIMED_OUT or (
         fault.wsman_code is None and fault.subcode == "TimedOut"
     )
 
 
 def is_gone(fault: Fault) -> bool:
-    """Whether the fault means that the shell or the command does not exist any more.
+    """Return whether the fault means that the shell or the command no longer exists.
 
     OMI reports an unknown shell as ``wsa:DestinationUnreachable``.
     """
@@ -66,7 +66,7 @@ def is_gone(fault: Fault) -> bool:
     return fault.subcode in ("InvalidSelectors", "DestinationUnreachable")
 
 
-# -- the faults that a server gives
+# -- faults that a server returns
 
 _DETAIL = names.WSMAN.removesuffix(".xsd") + "/faultDetail/"
 _SENDER, _RECEIVER = "Sender", "Receiver"
@@ -155,7 +155,7 @@ FAULT_NAMES = frozenset(_FAULTS)
 
 
 def make_fault(name: str, message: str = "", **changes: object) -> Fault:
-    """Return a fault by name, with a message of its own and other fields replaced."""
+    """Return a fault by name, with its own message and other fields replaced."""
     code, subcode, number, detail, reason = _FAULTS[name]
     fault = Fault(
         code=code,
@@ -185,7 +185,7 @@ def fault_action(fault: Fault) -> str:
 
 
 def write_fault(body: Body, fault: Fault) -> None:
-    """Write the s:Fault of an envelope, with Windows' detail where there is a code or a text."""
+    """Write the s:Fault of an envelope, with Windows' detail if there is a code or a text."""
     element = body.add(names.SOAP, "Fault")
     code = body.add(names.SOAP, "Code", parent=element)
     body.add(names.SOAP, "Value", f"s:{fault.code or _RECEIVER}", parent=code)

@@ -1,8 +1,8 @@
-"""Security contexts over pyspnego, for both roles, behind one face.
+"""Security contexts over pyspnego, with one interface for both roles.
 
-Whatever pyspnego, the Kerberos library or the TLS library raises for a peer's token, and that is
-more than their documents name, leaves here as `wsman.auth.AuthenticationRefused`; what fails
-before a peer is asked leaves as `wsman.auth.CannotAuthenticate`.
+pyspnego, the Kerberos library and the TLS library raise more exception types for a peer's token
+than they document. All of them become `wsman.auth.AuthenticationRefused`; failures before the
+peer is contacted become `wsman.auth.CannotAuthenticate`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 _MIN_CREDSSP = 5
-"""The first version of CredSSP that is not open to CVE-2018-0886."""
+"""The first version of CredSSP that is not vulnerable to CVE-2018-0886."""
 
 
 class SecurityContext:
-    """One negotiation and the sealing that follows it."""
+    """One negotiation and the sealing after it."""
 
     def __init__(self, proxy: Any) -> None:
         self._proxy = proxy
@@ -56,17 +56,17 @@ class SecurityContext:
 
     @property
     def protocol(self) -> str:
-        """``ntlm`` or ``kerberos`` once that is settled."""
+        """``ntlm`` or ``kerberos``, once negotiated."""
         return self._translated("protocol", lambda: self._proxy.negotiated_protocol) or ""
 
     @property
     def peer(self) -> str:
-        """Acceptor: the client's name as its mechanism writes it."""
+        """Acceptor: the client's name in the form of its mechanism."""
         return self._translated("name", lambda: self._proxy.client_principal) or ""
 
     @property
     def delegated(self) -> Credential | None:
-        """Acceptor of CredSSP: the credential that the client handed over."""
+        """Acceptor of CredSSP: the credential that the client delegated."""
         given = self._proxy.get_extra_info("client_credential")
         if given is None:
             return None
@@ -74,17 +74,17 @@ class SecurityContext:
         return Credential(user_name=domain + given.username, password=given.password)
 
     def step(self, token: bytes | None) -> bytes | None:
-        """Take the peer's token; the token for the peer. Raises AuthenticationRefused."""
+        """Take the peer's token; return the token to send. Raises AuthenticationRefused."""
         made: bytes | None = self._translated("token", lambda: self._proxy.step(token))
         return made
 
     def wrap(self, data: bytes) -> tuple[bytes, bytes, int]:
-        """Seal bytes: the security header, the data, the padding in it."""
+        """Seal bytes; return the security header, the data and the length of padding in it."""
         made = self._translated("sealing", lambda: self._proxy.wrap_winrm(data))
         return made.header, made.data, made.padding_length
 
     def unwrap(self, header: bytes, data: bytes) -> bytes:
-        """Open sealed bytes. Raises AuthenticationRefused."""
+        """Unseal bytes. Raises AuthenticationRefused."""
         opened = self._translated("unsealing", lambda: self._proxy.unwrap_winrm(header, data))
         return bytes(opened)
 
@@ -100,7 +100,7 @@ class SecurityContext:
 
 
 def can_kerberos() -> bool:
-    """Tell whether the Kerberos libraries are installed."""
+    """Return whether the Kerberos libraries are installed."""
     return all(importlib.util.find_spec(each) is not None for each in ("gssapi", "krb5"))
 
 
@@ -122,9 +122,9 @@ def initiator(
     bindings: bytes | None = None,
     delegate: bool = False,
 ) -> SecurityContext:
-    """A client's context for ``ntlm``, ``kerberos``, ``negotiate`` or ``credssp``.
+    """Return a client's context for ``ntlm``, ``kerberos``, ``negotiate`` or ``credssp``.
 
-    Without a credential Kerberos takes the ticket cache. Raises CannotAuthenticate.
+    Without a credential, Kerberos uses the ticket cache. Raises CannotAuthenticate.
     """
     flags = spnego.ContextReq.default
     if delegate:
@@ -160,10 +160,10 @@ def initiator(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptorOptions:
-    """What a server's contexts are made with; see `wsman.ntlm_acceptor.NtlmAcceptor`."""
+    """The data for a server's contexts; see `wsman.ntlm_acceptor.NtlmAcceptor`."""
 
     find_hash: Callable[[str, str], bytes | None] | None
-    """None: no NTLM."""
+    """None if NTLM is not accepted."""
     kerberos: bool
     computer: str
     random: Callable[[int], bytes]
@@ -171,11 +171,11 @@ class AcceptorOptions:
     bindings: bytes | None = None
     strict: bool = False
     tls: CredSSPTLSContext | None = None
-    """The certificate that CredSSP shows; None: no CredSSP."""
+    """The certificate for CredSSP; None if CredSSP is not accepted."""
 
 
 def acceptor(protocol: str, options: AcceptorOptions) -> SecurityContext:
-    """A server's context: ``negotiate`` takes SPNEGO and bare tokens of both mechanisms."""
+    """Return a server's context: ``negotiate`` accepts SPNEGO and bare Kerberos or NTLM tokens."""
     if protocol != "credssp":
         return SecurityContext(_Acceptor(protocol, options))
     proxy = spnego.server(
@@ -188,11 +188,11 @@ def acceptor(protocol: str, options: AcceptorOptions) -> SecurityContext:
 
 
 class _Acceptor:
-    """Chooses the mechanism by the client's first token, then is that mechanism's context.
+    """Selects the mechanism by the client's first token, then delegates to its context.
 
-    pyspnego's SPNEGO takes every mechanism that it has for one that the client offered, and the
-    client's first token for one of the mechanism that it chose itself. So it gets exactly one
-    mechanism, the first of the client's that this server has, and a token only of that one.
+    pyspnego's SPNEGO assumes that the client offered every mechanism that it supports itself, and
+    that the client's first token is for the mechanism that it prefers. So it is given exactly one
+    mechanism, the client's first that this server supports, and only tokens of that mechanism.
     """
 
     def __init__(self, protocol: str, options: AcceptorOptions) -> None:
@@ -218,7 +218,7 @@ class _Acceptor:
         return made
 
     def _choose(self, token: bytes) -> bytes:
-        """Make the context for a client's first token; the token to begin it with."""
+        """Create the context for a client's first token; return the token to start it with."""
         if self._protocol == "kerberos":
             self._proxy = self._kerberos()
             return token

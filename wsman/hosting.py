@@ -1,8 +1,8 @@
-"""What stands between the service and the work of its shells: who runs them, and how it reports.
+"""The interface between the service and the sessions that do the work of its shells.
 
-The service keeps shells, commands and requests; a host opens the session that does the work of
-one shell. Sessions of PowerShell take and give `psrp.sansio.Outgoing`; sessions of programs take
-lines and bytes by the name of a stream. All calls return at once.
+The service manages shells, commands and requests; a host opens one session for each shell.
+PowerShell sessions exchange `psrp.sansio.Outgoing`; program sessions exchange lines, and bytes by
+the name of a stream. No call blocks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellRequest:
-    """What a client asks for with Create, and who it is."""
+    """The parameters of a client's Create, and the client's identity."""
 
     shell_id: str
     owner: str
@@ -44,19 +44,19 @@ class ShellRequest:
 
 
 class ShellLink(Protocol):
-    """What the session of a shell may ask of the service."""
+    """The service as a shell's session sees it."""
 
     def wake(self) -> None:
-        """There is output, or room for more input."""
+        """Report output, or room for more input."""
 
     def report(self, text: str) -> None:
-        """Something that the client sent could not be used: a line for a log."""
+        """Report unusable input of the client, as a line for a log."""
 
     def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
-        """This step cannot be done: the request that asked for it gets a fault."""
+        """Report that a step failed: the request for it is answered with a fault."""
 
     def fail(self, text: str) -> None:
-        """The session is over for a reason of its own."""
+        """Report that the session ended without a request."""
 
 
 class Session(Protocol):
@@ -66,26 +66,26 @@ class Session(Protocol):
         """Take a client's bytes for one target, or a step of the carrier."""
 
     def connect(self, data: bytes, room: int) -> bytes:
-        """Take the connectXml of a new client; the connectResponseXml, empty where refused."""
+        """Take a new client's connectXml; return the connectResponseXml, empty if refused."""
 
     def data_to_send(self, room: int, target: UUID | None = None) -> Outgoing | None:
-        """Give whole fragments of one target, ``room`` bytes at most, or a step that is done."""
+        """Return whole fragments of one target, up to ``room`` bytes, or a completed step."""
 
     def pending(self, target: UUID | None) -> int:
-        """Bytes that wait for this target."""
+        """Return the number of bytes queued for this target."""
 
     def state(self, target: UUID) -> str:
-        """The state of a command by the bytes that were taken: ``Running``, ``Pending`` while it
-        waits for an answer of the client's, or ``Done``."""
+        """Return a command's state after the bytes taken so far: ``Running``, ``Pending`` while it
+        waits for an answer of the client, or ``Done``."""
 
     def takes_more(self, target: UUID | None) -> bool:
-        """Whether the answer to a Send may go out; False holds the client up."""
+        """Return whether a Send may be answered; False delays the client."""
 
     def drop(self, target: UUID, keep: int) -> None:
-        """Discard the oldest whole messages of a command until ``keep`` bytes wait."""
+        """Discard the oldest whole messages of a command until ``keep`` bytes are queued."""
 
     def client_gone(self) -> None:
-        """End now; nobody takes what is left."""
+        """End at once; the remaining output is discarded."""
 
 
 class ProgramSession(Protocol):
@@ -95,22 +95,22 @@ class ProgramSession(Protocol):
         """Start a program. Raises Refusal."""
 
     def write(self, command_id: str, data: bytes, *, end: bool) -> None:
-        """Bytes for a program's standard input, and its end."""
+        """Write bytes to a program's standard input, and close it at the end."""
 
     def read(self, command_id: str, room: int) -> list[tuple[str, bytes]]:
-        """What the program wrote: names of streams and bytes, ``room`` in all."""
+        """Return a program's output as stream names and bytes, up to ``room`` bytes in all."""
 
     def exit_code(self, command_id: str) -> int | None:
-        """The program's exit code once it has ended and all its output was read."""
+        """Return the program's exit code once it has ended and all output was read, else None."""
 
     def takes_more(self, command_id: str) -> bool:
-        """Whether the answer to a Send may go out."""
+        """Return whether a Send may be answered."""
 
     def interrupt(self, command_id: str) -> None:
-        """Ctrl+C."""
+        """Send Ctrl+C to a program."""
 
     def close(self, command_id: str) -> None:
-        """End the program and forget it."""
+        """End the program and discard it."""
 
     def client_gone(self) -> None:
         """End all programs."""
@@ -120,4 +120,4 @@ class Host(Protocol):
     """Opens the sessions of new shells."""
 
     def open(self, request: ShellRequest, link: ShellLink) -> Session | ProgramSession:
-        """The session of a new shell. Raises Refusal, for an unknown configuration for example."""
+        """Return the session of a new shell. Raises Refusal, e.g. for an unknown configuration."""

@@ -95,11 +95,11 @@ class Request:
     chunked: bool = False
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, or None; names are compared without case."""
+        """Return the first value of a header, or None; names are compared without case."""
         return next(iter(_all(self.headers, name)), None)
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Every value of a header."""
+        """Return every value of a header."""
         return _all(self.headers, name)
 
     @property
@@ -121,11 +121,11 @@ class Response:
     body: bytes = b""
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, or None; names are compared without case."""
+        """Return the first value of a header, or None; names are compared without case."""
         return next(iter(_all(self.headers, name)), None)
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Every value of a header."""
+        """Return every value of a header."""
         return _all(self.headers, name)
 
 
@@ -133,7 +133,7 @@ class Response:
 
 
 def content_type(value: str) -> tuple[str, str]:
-    """A Content-Type as its lower-case media type and its lower-case charset, or empty."""
+    """Return a Content-Type as its lower-case media type and its lower-case charset, or empty."""
     kind, *parameters = value.split(";")
     charset = ""
     for each in parameters:
@@ -144,7 +144,7 @@ def content_type(value: str) -> tuple[str, str]:
 
 
 def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """A body without its Content-Encoding.
+    """Return a body without its Content-Encoding.
 
     Raises HttpError for an unknown encoding (415) and for damaged data (400), LimitExceeded for
     more than ``limit`` bytes.
@@ -256,7 +256,7 @@ class HttpServer(_Connection):
         return self._h11.trailing_data[1] or self._h11.their_state is h11.CLOSED
 
     def next_request(self) -> Request | None:
-        """The next whole request, or None until more bytes come.
+        """Return the next whole request, or None until more bytes come.
 
         Raises HttpError and LimitExceeded; then answer with `refuse` and hang up.
         """
@@ -293,13 +293,13 @@ class HttpServer(_Connection):
         )
 
     def data_to_send(self) -> bytes:
-        """Bytes that are due before a response: ``100 Continue``, or none."""
+        """Return the bytes that are due before a response: ``100 Continue``, or none."""
         data = self._out
         self._out = b""
         return data
 
     def respond(self, response: Response, *, close: bool = False) -> bytes:
-        """The bytes of the response to the request that `next_request` gave.
+        """Return the bytes of the response to the request that `next_request` gave.
 
         ``close`` ends the connection with it. Raises LocalProtocolError out of turn.
         """
@@ -329,7 +329,7 @@ class HttpServer(_Connection):
         return b"".join(piece or b"" for piece in pieces)
 
     def refuse(self, status: int) -> bytes:
-        """The bytes of an answer to what is no good request; the connection ends with it."""
+        """Return the bytes of an answer to what is no good request; the connection ends with it."""
         self._broken = True
         reason = REASONS.get(status, "")
         head = f"HTTP/1.1 {status} {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -362,7 +362,7 @@ class HttpClient(_Connection):
     def request(
         self, target: str, headers: Headers, body: bytes = b"", *, method: str = "POST"
     ) -> bytes:
-        """The bytes of one request. Raises LocalProtocolError while another one is open."""
+        """Return the bytes of one request. Raises LocalProtocolError while another one is open."""
         own = {name.lower() for name, _ in headers}
         standing = tuple(each for each in self._standing if each[0].lower() not in own)
         length = () if method == "CONNECT" else (("Content-Length", str(len(body))),)
@@ -381,7 +381,7 @@ class HttpClient(_Connection):
         return b"".join(piece or b"" for piece in pieces)
 
     def next_response(self) -> Response | None:
-        """The whole response, or None until more bytes come.
+        """Return the whole response, or None until more bytes come.
 
         Raises HttpError, also when the connection ends before or inside the response, and
         LimitExceeded.

@@ -37,14 +37,14 @@ class Location:
     def of_computer(
         cls, host: str, *, port: int | None = None, secure: bool = False, application: str = "wsman"
     ) -> Location:
-        """The listener of a computer; ``application`` is the URL prefix of the listener."""
+        """Return the listener of a computer; ``application`` is the URL prefix of the listener."""
         chosen = port if port is not None else HTTPS_PORT if secure else HTTP_PORT
         name = "localhost" if host in (".", "") else host
         return cls(host=name, port=chosen, secure=secure, path="/" + application.strip("/"))
 
     @classmethod
     def of_url(cls, url: str, *, http_port: int = 80, https_port: int = 443) -> Location:
-        """The parts of an http or https URL. Raises LocalProtocolError.
+        """Return the parts of an http or https URL. Raises LocalProtocolError.
 
         The ports are those of a URL without one. A URL without a path means ``/wsman``.
         """

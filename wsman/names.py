@@ -80,7 +80,7 @@ _LOWER_CASE = {uri.lower(): name for uri, name in ACTIONS.items()}
 
 
 def operation_name(action: str) -> str:
-    """The short name of an action; of an unknown one the last part of its path.
+    """Return the short name of an action; of an unknown one the last part of its path.
 
     Case does not count: OMI answers with ``windows/Shell``.
     """
@@ -109,7 +109,7 @@ SIGNALS: dict[str, str] = {
 
 
 def signal_name(code: str) -> str:
-    """A signal's code in words; an unknown one as it stands. Case does not count here."""
+    """Return a signal's code in words; an unknown one as it stands. Case does not count here."""
     return SIGNALS.get(code.lower(), code)
 
 

@@ -43,7 +43,7 @@ _SERVER_VERSION = (2, 0)
 
 
 def plugin_fault(code: int, text: str) -> Refusal:
-    """A refusal with a code of PowerShell's plugin."""
+    """Return a refusal with a code of PowerShell's plugin."""
     return Refusal(make_fault("InternalError", text, wsman_code=code, provider="PowerShell"))
 
 
@@ -192,7 +192,7 @@ class PowerShellWork:
     # -- output
 
     def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
-        """The answer to a Receive, or None while there is none. Raises Refusal.
+        """Return the answer to a Receive, or None while there is none. Raises Refusal.
 
         The end of a command is an answer of its own, after its last stream. So is the state
         Running when a command goes on that waited for its client.
@@ -231,7 +231,7 @@ class PowerShellWork:
             command.closed = True
 
     def closed_answer(self, command_id: str) -> v.ReceiveResponse:
-        """The answer to a Receive whose command was closed meanwhile."""
+        """Return the answer to a Receive whose command was closed meanwhile."""
         return v.ReceiveResponse(states=(soap.CommandState(state="Done", command_id=command_id),))
 
     # -- disconnecting

@@ -96,7 +96,7 @@ class ProgramWork:
         return
 
     def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
-        """The answer to a Receive, or None while there is none. Raises Refusal."""
+        """Return the answer to a Receive, or None while there is none. Raises Refusal."""
         if not command_id:
             return None
         key = self._find(command_id)

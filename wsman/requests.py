@@ -124,7 +124,7 @@ class Requests:
         )
 
     def again(self, request: Request) -> Request:
-        """The same envelope once more.
+        """Return the same envelope once more.
 
         A server that knows its MessageID gives the same answer again instead of acting again.
         """

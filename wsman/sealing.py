@@ -98,7 +98,7 @@ def seal(
     body: bytes,
     wrap: Callable[[bytes], tuple[bytes, bytes, int]],
 ) -> tuple[str, bytes]:
-    """The Content-Type and the body of the HTTP message that carries ``body`` sealed.
+    """Return the Content-Type and the body of the HTTP message that carries ``body`` sealed.
 
     ``wrap`` seals bytes and gives the security header, the data and the length of padding in it.
     """
@@ -128,7 +128,7 @@ def _part(
 
 
 def _parameters(value: str) -> tuple[str, dict[str, str]]:
-    """A Content-Type cut into its lower-case name and its parameters."""
+    """Return a Content-Type cut into its lower-case name and its parameters."""
     name, *rest = value.split(";")
     found = {}
     for each in rest:
@@ -152,7 +152,7 @@ def unseal(
     *,
     max_size: int,
 ) -> tuple[Plain, ...]:
-    """The messages in a sealed body, opened with ``unwrap``, which takes header and data.
+    """Return the messages in a sealed body, opened with ``unwrap``, which takes header and data.
 
     ``multipart/encrypted`` holds one message a pair of parts; ``multipart/x-multi-encrypted``
     holds one message in all of them. Raises SealingError, LimitExceeded, and what ``unwrap``
@@ -265,7 +265,7 @@ class SealedReader:
         return line.startswith(b"--") and line[2:].strip(b" ") == self._boundary + b"--"
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """The complete lines at hand, each with the number of bytes up to its end."""
+        """Return the complete lines at hand, each with the number of bytes up to its end."""
         at = 0
         while (stop := self._buffer.find(b"\r\n", at, at + _MAX_LINE)) >= 0:
             yield stop + 2, bytes(self._buffer[at:stop])
@@ -276,7 +276,7 @@ class SealedReader:
     # -- the extent of sealed data
 
     def _sealed_size(self, head: _Head) -> int | None:
-        """Bytes from the u32 to the end of the sealed data; None until that is known."""
+        """Return the bytes from the u32 to the end of the sealed data; None until that is known."""
         buffer = self._buffer
         if len(buffer) < 4:
             return None
@@ -336,7 +336,7 @@ class _Head:
 
     @classmethod
     def read(cls, lines: Iterator[tuple[int, bytes]], boundary: bytes, offset: int) -> _Head | None:
-        """The head, or None while lines are missing. Raises SealingError."""
+        """Return the head, or None while lines are missing. Raises SealingError."""
         fields: dict[str, str] = {}
         start = 0
         for count, (end, line) in enumerate(lines):

@@ -126,7 +126,7 @@ class ServedShell:
         self.active = now
 
     def next_deadline(self) -> float:
-        """The time at which `advance` has something to do without being woken."""
+        """Return the time at which `advance` has something to do without being woken."""
         if self._waiting:
             return min(each.deadline for each in self._waiting.values())
         return self.active + self.idle_timeout

@@ -153,7 +153,7 @@ class Service:
             self._answer(exchange, make_fault("SchemaValidationError", str(error)))
 
     def take_answers(self) -> list[Answer]:
-        """The answers that are ready, in order; each is given once."""
+        """Return the answers that are ready, in order; each is given once."""
         answers, self._answers = self._answers, []
         return answers
 
@@ -281,7 +281,7 @@ class Service:
         self._on_wake()
 
     def _find(self, call: _Call) -> ServedShell:
-        """The user's shell that the request is about. Raises Refusal."""
+        """Return the user's shell that the request is about. Raises Refusal."""
         shell = self._shells.get((call.user, call.envelope.selector("ShellId").upper()))
         if shell is None or shell.over:
             raise Refusal(make_fault("InvalidSelectors"))
@@ -329,7 +329,7 @@ class Service:
         self._settle(shell)
 
     def _new_shell_id(self, asked: str, exchange: Exchange) -> str | None:
-        """The id of the new shell; None when a repeated Create was answered again."""
+        """Return the id of the new shell; None when a repeated Create was answered again."""
         if not asked:
             return str(self._new_id()).upper()
         try:
@@ -413,7 +413,7 @@ class Service:
         self._tickets[exchange.ticket] = shell
 
     def _at_once(self, shell: ServedShell, value: object, call: _Call) -> object:
-        """The answer to a request that never waits. Raises Refusal."""
+        """Return the answer to a request that never waits. Raises Refusal."""
         exchange = call.exchange
         if isinstance(value, v.Command):
             shell.check()

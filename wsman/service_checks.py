@@ -129,7 +129,7 @@ def check_selectors(envelope: soap.Envelope) -> None:
 
 
 def envelope_limit(envelope: soap.Envelope, limits: ServiceLimits) -> int:
-    """Bytes that the answer may have. Raises Refusal."""
+    """Return the bytes that the answer may have. Raises Refusal."""
     asked = envelope.max_envelope_size
     if asked is None:
         return min(153_600, limits.max_envelope_size)
@@ -144,7 +144,7 @@ def envelope_limit(envelope: soap.Envelope, limits: ServiceLimits) -> int:
 
 
 def timeout_of(envelope: soap.Envelope, limits: ServiceLimits) -> float:
-    """Seconds that a request may wait for its answer. Raises Refusal."""
+    """Return the seconds that a request may wait for its answer. Raises Refusal."""
     if not envelope.operation_timeout:
         return limits.max_timeout
     seconds = parse_duration(envelope.operation_timeout)
@@ -169,7 +169,7 @@ def _detail(name: str) -> str:
 
 
 def identify(version: str) -> queries.IdentifyResponse:
-    """The answer to Identify; without a version it gives nothing away."""
+    """Return the answer to Identify; without a version it gives nothing away."""
     stack = f"OS: 0.0.0 SP: 0.0 Stack: 3.0{' ' + version if version else ''}"
     return queries.IdentifyResponse(product_vendor="psremoting", product_version=stack)
 

@@ -66,7 +66,7 @@ def _asks_identify(body: bytes) -> bool:
 
 
 def resource_uri(body: bytes) -> str:
-    """The ResourceURI of an envelope; empty when it cannot be read."""
+    """Return the ResourceURI of an envelope; empty when it cannot be read."""
     try:
         return soap.parse(body).resource_uri
     except RemoteProtocolError:
@@ -74,7 +74,7 @@ def resource_uri(body: bytes) -> str:
 
 
 def open_request(request: Request, auth: ServerAuthenticator, max_size: int) -> Opened | Response:
-    """The envelope in the body of a request whose user is known.
+    """Return the envelope in the body of a request whose user is known.
 
     A Response where the request is a leg of a handshake, which carries no body, or has to be
     refused. Raises LimitExceeded.
@@ -126,7 +126,7 @@ def _fault(text: str) -> Response:
 def sealed_response(
     answer: Answer, auth: ServerAuthenticator, opened: Opened, headers: HttpHeaders
 ) -> Response:
-    """The HTTP response for an answer of the service, sealed when the request was."""
+    """Return the HTTP response for an answer of the service, sealed when the request was."""
     if not answer.data:
         return Response(status=answer.status, headers=headers)
     kind = SOAP_UTF16 if answer.encoding == "utf-16" else SOAP

@@ -368,7 +368,7 @@ def _read_connect_response(envelope: soap.Envelope) -> v.ConnectResponse:
 
 
 def _element(name: str) -> Callable[[Body, Any], None]:
-    """A writer of one element without content."""
+    """Return a writer of one element without content."""
 
     def write(body: Body, _value: object) -> None:
         body.add(_RSP, name)
@@ -381,7 +381,7 @@ def _nothing(_body: Body, _value: object) -> None:
 
 
 def _always(kind: Callable[[], Any]) -> Callable[[soap.Envelope], Any]:
-    """A reader of a body that says nothing; Windows leaves such bodies empty."""
+    """Return a reader of a body that says nothing; Windows leaves such bodies empty."""
     return lambda _envelope: kind()
 
 

@@ -114,12 +114,12 @@ class Envelope:
         return local_name(self.body) if self.body is not None else ""
 
     def selector(self, name: str) -> str:
-        """A selector's value; names are compared without case. [MS-WSMV] 3.1.4.1.2"""
+        """Return a selector's value; names are compared without case. [MS-WSMV] 3.1.4.1.2"""
         wanted = name.lower()
         return next((value for key, value in self.selectors if key.lower() == wanted), "")
 
     def option(self, name: str) -> str | None:
-        """An option's value, or None where it was not sent."""
+        """Return an option's value, or None where it was not sent."""
         return next((option.value for option in self.options if option.name == name), None)
 
     @property
@@ -181,7 +181,7 @@ class Fault:
 
 
 def parse(data: bytes | str, *, max_size: int = MAX_ENVELOPE) -> Envelope:
-    """One envelope. Raises SoapError, and LimitExceeded for one over ``max_size`` bytes."""
+    """Return one envelope. Raises SoapError, and LimitExceeded for one over ``max_size`` bytes."""
     root = _root(data, max_size)
     if root.tag != f"{{{names.SOAP}}}Envelope":
         raise SoapError(f"expected a SOAP 1.2 Envelope, got {root.tag!r}")
@@ -242,7 +242,7 @@ def _root(data: bytes | str, max_size: int) -> etree._Element:
 
 
 def _utf_8(data: bytes | str) -> bytes:
-    """The text in UTF-8 without a byte order mark."""
+    """Return the text in UTF-8 without a byte order mark."""
     if isinstance(data, str):
         return data.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and data[1:2] != b"\0":
@@ -341,7 +341,7 @@ _HEADERS: dict[str, Callable[[etree._Element], tuple[str, object]]] = {
 
 
 def decode_base64(text: str, element: str) -> bytes:
-    """The bytes of a base64 text; white space in it is allowed. Raises SoapError."""
+    """Return the bytes of a base64 text; white space in it is allowed. Raises SoapError."""
     try:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -396,7 +396,7 @@ def read_command(envelope: Envelope) -> Command:
 
 
 def read_command_states(envelope: Envelope) -> tuple[CommandState, ...]:
-    """The CommandState elements of a ReceiveResponse."""
+    """Return the CommandState elements of a ReceiveResponse."""
     if envelope.body is None:
         return ()
     found = []
@@ -414,7 +414,7 @@ def read_command_states(envelope: Envelope) -> tuple[CommandState, ...]:
 
 
 def read_signal(envelope: Envelope) -> tuple[str, str]:
-    """The command id and the code of a Signal."""
+    """Return the command id and the code of a Signal."""
     body = envelope.body
     if body is None:
         return "", ""
@@ -443,7 +443,7 @@ def read_shells(envelope: Envelope) -> tuple[dict[str, str], ...]:
 
 
 def read_fault(envelope: Envelope) -> Fault | None:
-    """The fault that the envelope is, or None."""
+    """Return the fault that the envelope is, or None."""
     body = envelope.body
     if body is None or body.tag != f"{{{names.SOAP}}}Fault":
         return None

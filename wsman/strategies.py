@@ -113,7 +113,7 @@ _ITEMS: dict[str, Any] = {
 
 
 def requests() -> SearchStrategy[Any]:
-    """The body of any request."""
+    """Return the body of any request."""
     mode = st.sampled_from(["", "Block", "Drop"])
     return st.one_of(
         st.builds(
@@ -144,7 +144,7 @@ def _with_dialect(value: queries.Enumerate) -> queries.Enumerate:
 
 
 def responses() -> SearchStrategy[Any]:
-    """The body of any response, faults included."""
+    """Return the body of any response, faults included."""
     return st.one_of(
         st.builds(
             v.CreateResponse, address=_WORD.filter(bool), resource_uri=_WORD, selectors=_PAIRS,
@@ -239,7 +239,7 @@ def conversations(draw: DrawFn, max_commands: int = 3) -> Conversation:
 
 
 def _polls(draw: DrawFn, target: UUID | None, said: dict[UUID | None, bytes]) -> list[Exchange]:
-    """Some Receives of one target that do not end it."""
+    """Return some Receives of one target that do not end it."""
     made = []
     command_id = str(target).upper() if target is not None else ""
     for data in draw(st.lists(st.none() | _DATA, max_size=4)):

@@ -161,7 +161,7 @@ class ShellClient:
             await self.connections.aclose()
 
     async def commands(self) -> list[queries.CommandInfo]:
-        """The commands that the server has in this shell. Raises WSManError."""
+        """Return the commands that the server has in this shell. Raises WSManError."""
         return await commands_of(self.connections, self.machine.requests)
 
 
@@ -195,7 +195,7 @@ async def identify(connections: Connections, config: ShellConfig) -> queries.Ide
 
 
 async def shells_on(connections: Connections, config: ShellConfig) -> list[v.ShellInfo]:
-    """The PowerShell shells of the user on a server. Raises WSManError.
+    """Return the PowerShell shells of the user on a server. Raises WSManError.
 
     Rows of other resources, and rows without id, state, name or resource URI, are left out, as
     PowerShell does.
@@ -214,7 +214,7 @@ def _is_session(shell: v.ShellInfo) -> bool:
 
 
 async def commands_of(connections: Connections, requests: Requests) -> list[queries.CommandInfo]:
-    """The commands of the shell that the requests are about. Raises WSManError."""
+    """Return the commands of the shell that the requests are about. Raises WSManError."""
     first = queries.Enumerate(dialect=names.SELECTOR_FILTER, selectors=requests.selectors[:1])
     fields = {"resource_uri": names.RESOURCE_COMMAND, "selectors": ()}
     found = await _enumerate(connections, requests, first, fields)

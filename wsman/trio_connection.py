@@ -269,7 +269,7 @@ class Connection:
         return None
 
     async def _step(self, function: Callable[..., Leg | None], *arguments: object) -> Leg | None:
-        """One step of the authentication machine; in a thread where it may ask a KDC."""
+        """Return one step of the authentication machine; in a thread where it may ask a KDC."""
         assert self._auth is not None
         try:
             if self._auth.blocking:
@@ -393,7 +393,7 @@ def _proxy_steps(proxy: Proxy, authority: str) -> Callable[[Response], str | Non
 
 
 def _as_origin(headers: Headers) -> Headers:
-    """The challenges of a proxy, named like those of a server."""
+    """Return the challenges of a proxy, named like those of a server."""
     return tuple(
         ("WWW-Authenticate" if name.lower() == "proxy-authenticate" else name, value)
         for name, value in headers

@@ -275,7 +275,7 @@ class _Connection:
                     await self._write(self._http.refuse(error.status))
 
     async def _next_request(self) -> Request | None:
-        """The next request, or None when the client is gone or too slow."""
+        """Return the next request, or None when the client is gone or too slow."""
         request = self._http.next_request()
         if request is not None:
             return request
@@ -405,7 +405,7 @@ class _Connection:
 
 
 def _resource(request: Request, authorization: str | None) -> str:
-    """The resource URI of a request that a certificate stands for; no other needs it."""
+    """Return the resource URI of a request that a certificate stands for; no other needs it."""
     if authorization is None or not authorization.lower().startswith("http"):
         return ""
     return resource_uri(request.body)

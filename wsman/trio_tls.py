@@ -62,7 +62,7 @@ class TlsIdentity:
         return context, channel_binding(read.public_bytes(Encoding.DER))
 
     def current(self) -> tuple[ssl.SSLContext, bytes]:
-        """The context for a new connection, and its channel binding."""
+        """Return the context for a new connection, and its channel binding."""
         stamp = self._times()
         if stamp and stamp != self._stamp:
             self._stamp = stamp
@@ -79,7 +79,7 @@ def _no_password() -> str:
 
 
 def verified_chain(connection: Any) -> Sequence[bytes]:
-    """The client's verified certificates in DER, its own first; none when it showed none."""
+    """Return the client's verified certificates in DER, its own first; none when it showed none."""
     public = getattr(connection, "get_verified_chain", None)
     if public is not None:
         return list(public() or ())
@@ -89,7 +89,7 @@ def verified_chain(connection: Any) -> Sequence[bytes]:
 
 
 def credssp_identity(folder: Path) -> CredSSPTLSContext:
-    """A certificate for CredSSP, made for this process; ``folder`` holds it for a moment.
+    """Return a certificate for CredSSP, made for this process; ``folder`` holds it for a moment.
 
     Clients do not verify it: they bind the exchange to its key.
     """

@@ -27,7 +27,7 @@ class DocumentWriter:
         self._begun = False
 
     def begin(self) -> bytes:
-        """The start of the document; called by `add` where it was not."""
+        """Return the start of the document; called by `add` where it was not."""
         self._begun = True
         return _OPEN.encode()
 
@@ -57,6 +57,6 @@ class DocumentWriter:
         return head + shown[len(_OPEN) : -len(_CLOSE)].rstrip("\n").encode()
 
     def end(self) -> bytes:
-        """The end of the document."""
+        """Return the end of the document."""
         head = b"" if self._begun else self.begin()
         return head + f"\n{_CLOSE}\n".encode()

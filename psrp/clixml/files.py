@@ -76,7 +76,7 @@ class Segment(NamedTuple):
 
 
 def decode_text(data: bytes, encoding: str | None = None) -> str:
-    """The text of a file: by its byte order mark, else by ``encoding``, else by its look.
+    """Return the text of a file: by its byte order mark, else by ``encoding``, else by its look.
 
     Without either it is UTF-16 when every second of the first two bytes is zero, else UTF-8.
     What a console wrote may be in its code page instead: then say which (``"cp437"``). Raises

@@ -47,7 +47,7 @@ def to_json(value: Any, *, reveal: bool = False) -> Any:
 
 
 def _shared(root: Any) -> dict[int, int]:
-    """The `id` of every container that is met more than once; 0: it has no number yet."""
+    """Return the `id` of every container that is met more than once; 0: it has no number yet."""
     seen: set[int] = set()
     shared: dict[int, int] = {}
     pending = [root]

@@ -138,7 +138,7 @@ class StderrText:
         self._content(line[found.start() :])
 
     def _from_json(self, line: str) -> str | None:
-        """The text that a line of JSON quotes, when it is or continues a document."""
+        """Return the text that a line of JSON quotes, when it is or continues a document."""
         marked = _JSON_MARK.search(line) is not None and '"' in line
         if not marked and not (self._inside and self._key):
             return None
@@ -240,7 +240,7 @@ class _Document:
         """Whether it was text of another program."""
 
     def feed(self, text: str) -> tuple[str, str | None]:
-        """The readable text, and what follows the end of the document once that has come."""
+        """Return the readable text, and what follows the end of the document once that has come."""
         self._held += text
         shown: list[str] = []
         while self._held:
@@ -297,7 +297,7 @@ class _Document:
         return len(text) < _TAG_LIMIT and re.match(r"</?[A-Za-z0-9]*(\s|$)", text) is not None
 
     def _item_end(self, tag: re.Match[str]) -> int | None:
-        """The end of the element that ``tag`` begins; None when it has not come."""
+        """Return the end of the element that ``tag`` begins; None when it has not come."""
         if tag[3]:
             return tag.end()
         begin, depth = self._resume or (tag.end(), 1)
@@ -363,6 +363,6 @@ class _Document:
 
 
 def _plain(text: str) -> str:
-    """The text of an element: line ends in it are those of a log that broke the line."""
+    """Return the text of an element: line ends in it are those of a log that broke the line."""
     text = text.replace("\r", "").replace("\n", "")
     return unescape(html.unescape(text)).replace("\r\n", "\n")

@@ -61,7 +61,7 @@ def _joined(text: str) -> str:
 
 
 def strings(*, min_size: int = 0, max_size: int = 50) -> SearchStrategy[str]:
-    """Text of any UTF-16 units: controls, lone surrogates and what looks like an escape too.
+    """Return text of any UTF-16 units: controls, lone surrogates and what looks like an escape too.
 
     Shrinks to the shortest, then towards ``0``.
     """

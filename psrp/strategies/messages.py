@@ -28,7 +28,7 @@ _POOL_OR_PIPELINE = st.none() | _ID
 
 @st.composite
 def host_calls(draw: DrawFn, /, kind: Callable[..., e.Event], **fields: SearchStrategy[Any]) -> Any:
-    """A call of any of the 56 methods, ``fields`` over what would be drawn."""
+    """Return a call of any of the 56 methods, ``fields`` over what would be drawn."""
     method = draw(st.sampled_from(sorted(METHODS)))
     drawn = {name: draw(strategy) for name, strategy in fields.items()}
     if is_void(method):
@@ -42,7 +42,7 @@ def host_calls(draw: DrawFn, /, kind: Callable[..., e.Event], **fields: SearchSt
 def host_responses(
     draw: DrawFn, /, kind: Callable[..., e.Event], **fields: SearchStrategy[Any]
 ) -> Any:
-    """The answer to a call of any method that has a result: that, or an error."""
+    """Return the answer to a call of any method that has a result: that, or an error."""
     drawn = {name: draw(strategy) for name, strategy in fields.items()}
     if "method" not in drawn:
         drawn["method"] = draw(st.sampled_from([m for m in sorted(METHODS) if not is_void(m)]))
