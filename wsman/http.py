@@ -1,8 +1,8 @@
-"""HTTP/1.1 for both roles, without I/O: whole messages in and out, and limits on what is kept.
+"""HTTP/1.1 for both roles, without I/O: whole messages in and out, with size limits.
 
-h11 does the parsing. What it leaves open is settled here: how large heads and bodies may be, which
-statuses refuse a request, that a message leaves as one piece (two writes cost 40 ms when the peer
-delays its acknowledgements), and that compressed bodies are unpacked within the same limit.
+h11 does the parsing. This module adds the rest: limits for heads and bodies, the statuses that
+refuse a request, writing each message as one piece (two writes cost 40 ms if the peer delays its
+acknowledgements), and the decompression of bodies within the same limit.
 [MS-WSMV] 3.1.4.1.31.8, RFC 9112
 """
 
@@ -56,15 +56,15 @@ REASONS = {
     501: "Not Implemented",
     503: "Service Unavailable",
 }
-"""The reason phrases that HTTP.sys gives the statuses used here."""
+"""The reason phrases of HTTP.sys for the statuses used here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """How much of one message is kept, in bytes."""
+    """Limits on one message, in bytes."""
 
     max_head: int = 64 << 10
-    """Request or status line and header lines: Kerberos tokens alone may take 64,000."""
+    """Request or status line and header lines; a Kerberos token alone can have 64,000 bytes."""
     max_body: int = 16 << 20
 
 
@@ -72,7 +72,7 @@ _LIMITS = HttpLimits()
 
 
 class HttpError(RemoteProtocolError):
-    """The peer broke HTTP. ``status`` is what a server answers it with before it hangs up."""
+    """The peer broke HTTP. ``status`` is a server's answer before it closes the connection."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
@@ -86,7 +86,7 @@ def _all(headers: Headers, name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. ``chunked`` tells that its body came without a Content-Length."""
+    """One request. ``chunked`` is true if its body had no Content-Length."""
 
     method: str
     target: str
@@ -104,7 +104,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target without scheme, host, query and final slashes."""
+        """The target's path, without scheme, host, query and trailing slashes."""
         target = self.target
         if "://" in target:
             target = "/" + target.partition("://")[2].partition("/")[2]
@@ -113,7 +113,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One response. Its Content-Length is not among ``headers`` when it is to be sent."""
+    """One response. ``headers`` of a response to send do not contain Content-Length."""
 
     status: int
     reason: str = ""
@@ -133,7 +133,7 @@ class Response:
 
 
 def content_type(value: str) -> tuple[str, str]:
-    """Return a Content-Type as its lower-case media type and its lower-case charset, or empty."""
+    """Return the media type and the charset (or empty) of a Content-Type, in lower case."""
     kind, *parameters = value.split(";")
     charset = ""
     for each in parameters:
@@ -155,7 +155,7 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
     if kind in ("gzip", "x-gzip"):
         return _inflated(body, zlib.MAX_WBITS | 16, limit)
     if kind == "deflate":
-        # The name means zlib's format; some servers send the bare one.
+        # The name means the zlib format; some servers send raw deflate data.
         wrapped = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
         return _inflated(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit)
     raise HttpError(f"Content-Encoding: expected gzip, deflate or identity, got {encoding!r}", 415)
@@ -178,7 +178,7 @@ def _inflated(body: bytes, window: int, limit: int) -> bytes:
 
 
 class _Connection:
-    """What both roles share: h11's events joined to whole messages within the limits."""
+    """The common part of both roles: joins h11's events to whole messages, within the limits."""
 
     def __init__(self, role: type[h11.CLIENT] | type[h11.SERVER], limits: HttpLimits) -> None:
         self._limits = limits
@@ -187,13 +187,13 @@ class _Connection:
         self._broken = False
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes of the peer; none when it has closed its side."""
+        """Take bytes of the peer; ``b""`` if it has closed its side."""
         if self._broken:
             return
         try:
             self._h11.receive_data(data)
         except h11.RemoteProtocolError:
-            # More after the end: what matters was read before.
+            # Data after the end of the message: the message itself was read before.
             self._broken = True
 
     def _event(self) -> object:
@@ -242,23 +242,23 @@ class HttpServer(_Connection):
 
     @property
     def closing(self) -> bool:
-        """No further request can come: hang up once everything is sent."""
+        """True if no further request can follow: close the connection once everything is sent."""
         return self._broken or self._h11.our_state in (h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
 
     @property
     def idle(self) -> bool:
-        """Nothing of a request has come yet."""
+        """True if no byte of a request was received yet."""
         return self._h11.their_state is h11.IDLE and not self._h11.trailing_data[0]
 
     @property
     def peer_closed(self) -> bool:
-        """The client has closed its side and sends nothing more."""
+        """True if the client has closed its side."""
         return self._h11.trailing_data[1] or self._h11.their_state is h11.CLOSED
 
     def next_request(self) -> Request | None:
         """Return the next whole request, or None until more bytes come.
 
-        Raises HttpError and LimitExceeded; then answer with `refuse` and hang up.
+        Raises HttpError and LimitExceeded; then answer with `refuse` and close the connection.
         """
         while True:
             event = self._event()
@@ -293,15 +293,15 @@ class HttpServer(_Connection):
         )
 
     def data_to_send(self) -> bytes:
-        """Return the bytes that are due before a response: ``100 Continue``, or none."""
+        """Return the bytes to send before a response: ``100 Continue``, or none."""
         data = self._out
         self._out = b""
         return data
 
     def respond(self, response: Response, *, close: bool = False) -> bytes:
-        """Return the bytes of the response to the request that `next_request` gave.
+        """Return the bytes of the response to the request that `next_request` returned.
 
-        ``close`` ends the connection with it. Raises LocalProtocolError out of turn.
+        ``close`` closes the connection after it. Raises LocalProtocolError out of turn.
         """
         if not self._waiting:
             raise LocalProtocolError("cannot respond: no request waits for a response")
@@ -329,7 +329,7 @@ class HttpServer(_Connection):
         return b"".join(piece or b"" for piece in pieces)
 
     def refuse(self, status: int) -> bytes:
-        """Return the bytes of an answer to what is no good request; the connection ends with it."""
+        """Return the bytes of an answer to an invalid request; the connection ends with it."""
         self._broken = True
         reason = REASONS.get(status, "")
         head = f"HTTP/1.1 {status} {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -356,7 +356,7 @@ class HttpClient(_Connection):
 
     @property
     def reusable(self) -> bool:
-        """Another request may follow on this connection."""
+        """True if another request may follow on this connection."""
         return not self._broken and self._h11.our_state is h11.IDLE
 
     def request(
@@ -396,7 +396,7 @@ class HttpClient(_Connection):
             elif isinstance(event, h11.EndOfMessage):
                 return self._response()
             elif event is h11.PAUSED and self._head is not None:
-                # The answer to CONNECT: what follows is no HTTP any more.
+                # The answer to CONNECT: the bytes after it are not HTTP.
                 return self._response()
             elif isinstance(event, h11.ConnectionClosed):
                 self._broken = True

@@ -1,6 +1,6 @@
 """Canonical Huffman codes of at most 15 bits for 512 symbols, as LZ77+Huffman uses them.
 
-A table of lengths is all that travels: codes are numbered by length, then by symbol.
+Only the code lengths are transmitted: codes are numbered by length, then by symbol.
 [MS-XCA] 2.1.4.3 and 2.2.4
 """
 
@@ -22,7 +22,7 @@ def code_lengths(counts: list[int]) -> bytes:
     """
     used = [symbol for symbol, count in enumerate(counts) if count]
     if len(used) == 1:
-        # A code needs two symbols: a decoder refuses a table that is not complete.
+        # A code needs two symbols: a decoder refuses an incomplete table.
         used.append(0 if used[0] else 1)
     weights = {symbol: max(counts[symbol], 1) for symbol in used}
     while True:
@@ -65,7 +65,7 @@ def codes(lengths: bytes) -> list[int]:
 
 
 def decoding_table(lengths: bytes) -> list[int] | None:
-    """Return ``symbol << 4 | length`` for every 15 bits, or None for a table that is no code."""
+    """Return ``symbol << 4 | length`` for every 15 bits, or None for an invalid table."""
     table: list[int] = []
     for length in range(1, MAX_BITS + 1):
         repeat = 1 << (MAX_BITS - length)

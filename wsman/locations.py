@@ -1,4 +1,4 @@
-"""URLs of WS-Management services: their parts, default ports, and which redirects may be followed.
+"""URLs of WS-Management services: their parts, default ports, and the rules for redirects.
 
 A computer name means port 5985, or 5986 with HTTPS; a connection URI without a port means 80 or
 443, as in PowerShell.
@@ -24,7 +24,7 @@ DEFAULT_PATH = "/wsman"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where a service listens."""
+    """The address of a service."""
 
     host: str
     """Without brackets."""
@@ -37,7 +37,7 @@ class Location:
     def of_computer(
         cls, host: str, *, port: int | None = None, secure: bool = False, application: str = "wsman"
     ) -> Location:
-        """Return the listener of a computer; ``application`` is the URL prefix of the listener."""
+        """Return the listener of a computer; ``application`` is the listener's URL prefix."""
         chosen = port if port is not None else HTTPS_PORT if secure else HTTP_PORT
         name = "localhost" if host in (".", "") else host
         return cls(host=name, port=chosen, secure=secure, path="/" + application.strip("/"))
@@ -46,7 +46,7 @@ class Location:
     def of_url(cls, url: str, *, http_port: int = 80, https_port: int = 443) -> Location:
         """Return the parts of an http or https URL. Raises LocalProtocolError.
 
-        The ports are those of a URL without one. A URL without a path means ``/wsman``.
+        Default ports are 80 and 443. A URL without a path means ``/wsman``.
         """
         try:
             parts = urlsplit(url)
@@ -80,9 +80,10 @@ class Location:
 
 
 def may_follow(old: Location, new: Location, hosts: Iterable[str]) -> bool:
-    """Whether a redirect may be followed with the same credentials.
+    """Return whether a redirect may be followed with the same credentials.
 
-    Never from HTTPS to HTTP. To another host only when it is in ``hosts`` (``*`` is any).
+    A redirect from HTTPS to HTTP is never followed, one to another host only if the host is in
+    ``hosts`` (``*`` is any).
     """
     if old.secure and not new.secure:
         return False

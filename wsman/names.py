@@ -40,7 +40,7 @@ RESOURCE_SHELL = SHELL
 RESOURCE_COMMAND = SHELL + "/Command"
 RESOURCE_CMD = SHELL + "/cmd"
 POWERSHELL_PREFIX = POWERSHELL + "/"
-"""What every resource URI of a PowerShell configuration begins with, in any case."""
+"""The beginning of every resource URI of a PowerShell configuration, in any case."""
 
 # -- actions
 
@@ -80,9 +80,9 @@ _LOWER_CASE = {uri.lower(): name for uri, name in ACTIONS.items()}
 
 
 def operation_name(action: str) -> str:
-    """Return the short name of an action; of an unknown one the last part of its path.
+    """Return the short name of an action; for an unknown one, the last part of its path.
 
-    Case does not count: OMI answers with ``windows/Shell``.
+    Case is ignored: OMI answers with ``windows/Shell``.
     """
     found = ACTIONS.get(action) or _LOWER_CASE.get(action.lower())
     return found or action.rstrip("/").rsplit("/", 1)[-1]
@@ -91,7 +91,7 @@ def operation_name(action: str) -> str:
 # -- signals
 
 SIGNAL_STOP = "powershell/signal/crtl_c"
-"""Stop a pipeline. Misspelt on the wire, and compared by its text. [MS-PSRP] 3.1.5.3.9"""
+"""Stop a pipeline. Misspelt on the wire, and compared as text. [MS-PSRP] 3.1.5.3.9"""
 SIGNAL_TERMINATE = SHELL + "/signal/terminate"
 SIGNAL_CTRL_C = SHELL + "/signal/ctrl_c"
 SIGNAL_CTRL_BREAK = SHELL + "/signal/ctrl_break"
@@ -109,11 +109,11 @@ SIGNALS: dict[str, str] = {
 
 
 def signal_name(code: str) -> str:
-    """Return a signal's code in words; an unknown one as it stands. Case does not count here."""
+    """Return the name of a signal's code, in any case; an unknown code is returned unchanged."""
     return SIGNALS.get(code.lower(), code)
 
 
-# -- fault codes: the numbers that decide what a client does next
+# -- fault codes that decide the client's next step
 
 FAULT_TIMED_OUT = 2150858793
 FAULT_NO_SUCH_SHELL = 2150858843
@@ -132,4 +132,4 @@ FAULT_CODES: dict[int, str] = {
     2150859213: "shell is in use, cannot reconnect",
     2150859230: "stream is disconnected",
 }
-"""WSManFault codes (unsigned) in words."""
+"""Names of WSManFault codes (unsigned)."""

@@ -1,8 +1,8 @@
 """The server's side of NTLM over a list of accounts.
 
-pyspnego's own acceptor reads passwords from a file that an environment variable names, and takes
-bindings of zeros for right. This one asks for a hash, and has the same methods, so that pyspnego's
-SPNEGO can use it. The messages and the arithmetic are pyspnego's. [MS-NLMP] 3.2.5, 3.4
+pyspnego's own acceptor reads passwords from a file that an environment variable names, and accepts
+channel bindings of zeros. This one takes NT hashes from a callback, and has the same methods, so
+that pyspnego's SPNEGO can use it. Messages and arithmetic are pyspnego's. [MS-NLMP] 3.2.5, 3.4
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from wsman.auth import LOGON_FAILURE, AuthenticationRefused
 __all__ = ["NtlmAcceptor"]
 
 _EPOCH = 11644473600
-"""Seconds between 1601, where FILETIME begins, and 1970."""
+"""Seconds between 1601, the epoch of FILETIME, and 1970."""
 _SIGNATURE = 16
 _FIXED_FLAGS = (
     NegotiateFlags.request_target
@@ -46,13 +46,13 @@ _FIXED_FLAGS = (
 class NtlmAcceptor:
     """One log-on: `step` takes Negotiate, then Authenticate.
 
-    ``find_hash`` gives the NT hash for a user and a domain, or None. An unknown user fails like a
+    ``find_hash`` returns the NT hash for a user and a domain, or None. An unknown user fails like a
     wrong password. ``bindings`` is the packed structure of channel bindings; a client that sends
-    others is refused, and with ``strict`` one that sends none. ``wall_time`` is the time of day in
-    seconds since 1970: with it in the challenge, clients have to protect the whole exchange.
+    others is refused, and with ``strict`` also one that sends none. ``wall_time`` is the time in
+    seconds since 1970; it goes into the challenge, so that clients protect the whole exchange.
     """
 
-    # pyspnego's SPNEGO asks its mechanisms for these.
+    # pyspnego's SPNEGO reads these attributes of its mechanisms.
     _is_wrapped = True
     negotiated_protocol = "ntlm"
 
@@ -138,7 +138,7 @@ class NtlmAcceptor:
         self.domain = message.domain_name or ""
         response = message.nt_challenge_response or b""
         if len(response) <= 24:
-            # NTLMv1 and LM can be broken in minutes.
+            # NTLMv1 and LM can be broken in minutes, so they are refused.
             raise AuthenticationRefused("NTLM: expected a response of version 2", LOGON_FAILURE)
         known = self._find_hash(self.user, self.domain)
         nt_hash = crypto.ntowfv2(
@@ -254,5 +254,5 @@ class _Keys:
         return 0
 
     def reset(self, outgoing: bool) -> None:
-        """Begin the key streams anew after the mechListMIC; the numbers go on."""
+        """Restart the key streams after the mechListMIC; the sequence numbers continue."""
         (self._out if outgoing else self._in).reset()

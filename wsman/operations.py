@@ -1,7 +1,7 @@
 """The operations of WS-Management in one table: names, actions, values and codecs.
 
-`write` makes an envelope of headers and a value; `read` makes a value of an envelope. Both roles
-use both. The values are in `wsman.shell_values`, `wsman.queries` and `wsman.faults`.
+`write` turns headers and a value into an envelope; `read` turns an envelope into a value. Both
+roles use both. The values are in `wsman.shell_values`, `wsman.queries` and `wsman.faults`.
 
 [MS-WSMV] 3.1.4
 """
@@ -25,7 +25,7 @@ __all__ = ["Acknowledge", "Cancel", "End", "KeepAlive", "action_of", "overhead",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepAlive:
-    """The server is still at work on the request; the real response follows.
+    """The server is still processing the request; the real response follows.
 
     Windows sends it as a part of one chunked response when the request has an OperationID.
     [MS-WSMV] 3.1.4.1.39
@@ -34,17 +34,17 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge:
-    """The peer has the responses up to the SequenceId of the headers."""
+    """The peer has received the responses up to the SequenceId of the headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Give the operation of the OperationID up."""
+    """Cancel the operation of the OperationID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The last envelope of an operation: nothing follows."""
+    """The last envelope of an operation."""
 
 
 _Row = tuple[type, "Callable[[Body, Any], None]", "Callable[[soap.Envelope], Any]"]
@@ -73,7 +73,7 @@ def action_of(kind: type) -> str:
 def write(headers: Headers, value: object, *, encoding: str = "utf-8") -> bytes:
     """Return the envelope of one operation.
 
-    ``headers.action`` is used when it is set, else the action of the value's class. ``encoding``
+    ``headers.action`` takes precedence over the action of the value's class. ``encoding``
     is ``utf-8`` or ``utf-16``. Raises LocalProtocolError for a value that is not an operation, and
     for text that XML cannot hold.
     """
@@ -90,7 +90,7 @@ def write(headers: Headers, value: object, *, encoding: str = "utf-8") -> bytes:
 
 
 def overhead(headers: Headers, value: object) -> int:
-    """Return the bytes that this envelope takes besides the base64 of streams."""
+    """Return the size of an envelope in bytes, without the base64 of its streams."""
     fill = _WRITERS[type(value)]
     return envelope_overhead(headers, lambda body: fill(body, value), action=action_of(type(value)))
 
@@ -98,8 +98,8 @@ def overhead(headers: Headers, value: object) -> int:
 def read(envelope: soap.Envelope) -> Any:
     """Return the value of an envelope. Raises SoapError.
 
-    A fault is a `soap.Fault`, whatever its action. The body decides about a request without an
-    action, which is Identify.
+    A fault is a `soap.Fault`, whatever its action. A request without an action is recognized by its
+    body; only Identify has none.
     """
     fault = soap.read_fault(envelope)
     if fault is not None:

@@ -1,7 +1,7 @@
-"""The work of a PowerShell shell behind the service: what the plugin of PowerShell does.
+"""The work of a PowerShell shell in the service; it corresponds to PowerShell's WSMan plugin.
 
-Bytes go on to a session and come back from it; nothing here looks into them. The refusals and
-their codes are those of PowerShell's own WSMan plugin. See spec-notes/wsman-service.md.
+It passes bytes to a session and back without interpreting them. The refusals and their codes are
+those of PowerShell's plugin. See spec-notes/wsman-service.md.
 [MS-PSRP] 3.2.5.3, [MS-WSMV] 3.1.4.5
 """
 
@@ -20,12 +20,12 @@ from wsman.xpress import XpressError, compress, decompress
 __all__ = ["PowerShellWork", "plugin_fault"]
 
 FRAGMENT = 32768
-"""Bytes of one Stream at most: the plugin's packets."""
+"""Maximum bytes of one Stream: the plugin's packet size."""
 KEPT = 128 << 10
-"""Bytes of a command's output that are kept for a client that left with BufferMode Drop."""
+"""Bytes of a command's output that are kept while its client is disconnected, BufferMode Drop."""
 _LEAST_ROOM = 512
 _ELEMENT = 192
-"""Bytes around the data of one Stream."""
+"""Bytes that surround the data of one Stream."""
 _MAX_COMMANDS = 10_000
 
 STREAM_SETS = 0x80540BB9
@@ -53,13 +53,13 @@ class _Command:
         self.stopping = False
         self.closed = False
         self.pending = False
-        """The client was told that the command waits for it."""
+        """The client has been told that the command is Pending."""
 
 
 class PowerShellWork:
     """One shell's session, its commands by id, and the steps that are not confirmed yet.
 
-    ``compressed`` is what the client asked for with CompressionType.
+    ``compressed`` is true if the client requested compression with CompressionType.
     """
 
     streams = ("stdin pr", "stdout")
@@ -75,13 +75,13 @@ class PowerShellWork:
 
     @staticmethod
     def check(create: v.Create, envelope: soap.Envelope) -> None:
-        """Refuse what the plugin refuses. Raises Refusal."""
+        """Check a Create by the plugin's rules. Raises Refusal."""
         if not create.input_streams.split() or not create.output_streams.split():
             raise plugin_fault(STREAM_SETS, "The set of input or output streams is empty.")
         _check_options(envelope)
 
     def begin(self, session: Any, create: v.Create) -> None:
-        """The host has opened the session: hand the first fragments on."""
+        """Pass the first fragments to the session that the host has opened."""
         self._session = session
         self.session.receive(
             Outgoing(act=TransportAct.CREATE_POOL, data=create.creation_xml or b"")
@@ -131,7 +131,7 @@ class PowerShellWork:
     # -- input
 
     def send(self, value: v.Send) -> tuple[str, ...]:
-        """Hand input on; the ids of the commands it was for. Raises Refusal, changing nothing."""
+        """Pass input on; return the ids of its commands. Raises Refusal, changing nothing."""
         items = [self._input(each) for each in value.streams]
         for item in items:
             self.session.receive(item)
@@ -159,9 +159,9 @@ class PowerShellWork:
     # -- signals
 
     def signal(self, value: v.Signal) -> bool:
-        """Act on a Signal; True when its answer has to wait for `stopped`. Raises Refusal.
+        """Act on a Signal; return True if its answer waits for `stopped`. Raises Refusal.
 
-        Only the misspelt code and its twin stop a command; every other one closes it.
+        Only the misspelt code and ``powershell/signal/ctrl_c`` stop a command; all others close it.
         """
         if not value.command_id:
             return False
@@ -177,12 +177,12 @@ class PowerShellWork:
         return False
 
     def stopped(self, command_id: str) -> bool:
-        """Whether the Signal that stops a command may be answered."""
+        """Return whether the Signal that stops a command may be answered."""
         command = self._commands.get(command_id.upper())
         return command is None or not command.stopping
 
     def settle(self) -> None:
-        """Drop what closed commands still have to say; nobody asks for it."""
+        """Discard the remaining output of closed commands."""
         for command in list(self._closing):
             while (out := self.session.data_to_send(FRAGMENT, command.id)) is not None:
                 if out.act is TransportAct.CLOSE_PIPELINE:
@@ -194,13 +194,13 @@ class PowerShellWork:
     def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
         """Return the answer to a Receive, or None while there is none. Raises Refusal.
 
-        The end of a command is an answer of its own, after its last stream. So is the state
-        Running when a command goes on that waited for its client.
+        The end of a command is a separate answer after its last stream, and so is the state Running
+        of a command that waited for its client and continues.
         """
         command = self._find(command_id) if command_id else None
         target = command.id if command else None
         streams: list[v.StreamData] = []
-        # With less room for another one a fragment would be cut, which some clients cannot read.
+        # A smaller room would cut a fragment between streams, which some clients cannot read.
         while room >= FRAGMENT or not streams:
             out = self.session.data_to_send(max(min(room, FRAGMENT), _LEAST_ROOM), target)
             if out is None:
@@ -237,7 +237,7 @@ class PowerShellWork:
     # -- disconnecting
 
     def drop_output(self) -> None:
-        """The client has left and wants no more than the newest output."""
+        """Discard all but the newest output, while the client is disconnected."""
         for command in self._commands.values():
             if self.session.pending(command.id) > KEPT:
                 self.session.drop(command.id, KEPT // 2)
@@ -249,7 +249,7 @@ class PowerShellWork:
         self.session.receive(Outgoing(act=TransportAct.RECONNECT))
 
     def connect(self, data: bytes | None, room: int) -> bytes:
-        """A new client connects to the pool; the bytes of connectResponseXml. Raises Refusal."""
+        """Connect a new client to the pool; return the connectResponseXml. Raises Refusal."""
         if not data:
             raise plugin_fault(CONNECT_WITHOUT_DATA, "Expected connectXml with fragments.")
         answer = self.session.connect(data, room)
@@ -259,7 +259,7 @@ class PowerShellWork:
         return answer
 
     def connect_command(self, command_id: str) -> None:
-        """A new client connects to a command. Raises Refusal."""
+        """Connect a new client to a command. Raises Refusal."""
         command = self._find(command_id)
         self.session.receive(Outgoing(target=command.id, act=TransportAct.CONNECT))
 
@@ -276,7 +276,7 @@ class PowerShellWork:
         return None
 
     def take_failed_commands(self) -> tuple[tuple[str, str], ...]:
-        """Ids and texts of commands that could not be started after all."""
+        """Return ids and error texts of commands that failed to start."""
         found = []
         for act, target, message in self._failures:
             for key, command in list(self._commands.items()):
@@ -287,7 +287,7 @@ class PowerShellWork:
         return tuple(found)
 
     def end(self) -> None:
-        """The shell is deleted."""
+        """End the session: the shell is deleted."""
         if self._session is not None:
             self._session.client_gone()
 
@@ -307,7 +307,7 @@ def _check_options(envelope: soap.Envelope) -> None:
             raise plugin_fault(
                 OPTION_NOT_UNDERSTOOD, f"The option {option.name[:80]} is not understood."
             )
-    # The name is compared with its case.
+    # The name is compared case-sensitively.
     version = envelope.option("protocolversion")
     if version is None:
         raise plugin_fault(

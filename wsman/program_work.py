@@ -1,4 +1,4 @@
-"""The work of a winrs shell behind the service: programs with their input, output and exit code.
+"""The work of a winrs shell in the service: programs with their input, output and exit code.
 
 [MS-WSMV] 3.1.4.1.31, 3.1.4.11 to 3.1.4.14
 """
@@ -64,7 +64,7 @@ class ProgramWork:
         self._commands[key] = value.command
 
     def send(self, value: v.Send) -> tuple[str, ...]:
-        """Hand input on; the ids of the commands it was for. Raises Refusal, changing nothing."""
+        """Pass input on; return the ids of its commands. Raises Refusal, changing nothing."""
         for each in value.streams:
             self._find(each.command_id)
             if each.name.lower() != "stdin":
@@ -77,7 +77,7 @@ class ProgramWork:
         return not self.knows(command_id) or self.session.takes_more(command_id.upper())
 
     def signal(self, value: v.Signal) -> bool:
-        """Act on a Signal; its answer never waits. Raises Refusal."""
+        """Act on a Signal; its answer is never delayed. Raises Refusal."""
         if not value.command_id:
             return False
         key = self._find(value.command_id)

@@ -62,10 +62,10 @@ class CommandInfo:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enumerate:
     optimized: bool = True
-    """Items are wanted in the first response."""
+    """The first response should contain items."""
     max_elements: int | None = MAX_ELEMENTS
     dialect: str = ""
-    """The filter's dialect as sent; `names.SELECTOR_FILTER` is the known one."""
+    """The filter's dialect as sent; only `names.SELECTOR_FILTER` is known."""
     selectors: tuple[tuple[str, str], ...] = ()
     """The filter."""
 
@@ -73,7 +73,7 @@ class Enumerate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnumerateResponse:
     context: str = ""
-    """What the next Pull must name; empty when ``end`` is true."""
+    """The context to name in the next Pull; empty if ``end`` is true."""
     shells: tuple[ShellInfo, ...] = ()
     commands: tuple[CommandInfo, ...] = ()
     end: bool = False
@@ -105,7 +105,7 @@ class ReleaseResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identify:
-    """Ask which server this is; the only request without an Action."""
+    """Ask for the server's product and versions; the only request without an Action."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""The client's requests: the headers of a shell, numbers, and the reading of answers.
+"""The client's requests: the headers of a shell, message ids, and the reading of answers.
 
-[MS-WSMV] 3.1.4.1 and 3.1.4.5.2: after Create the reference that the server returned is used in
-all later requests; SessionId, locale and encoding stay the same for the life of a shell.
+[MS-WSMV] 3.1.4.1 and 3.1.4.5.2: after Create, all later requests use the reference that the server
+returned; SessionId, locale and encoding do not change for the life of a shell.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Request", "Requests", "ShellConfig"]
 
 SMALL_ENVELOPE = 150 << 10
-"""MaxEnvelopeSize until the server's version is known: what WinRM 2 takes."""
+"""MaxEnvelopeSize until the server's version is known: the limit of WinRM 2."""
 LARGE_ENVELOPE = 500 << 10
 """MaxEnvelopeSize of WinRM 3 and later."""
 LATE = 30.0
@@ -32,13 +32,13 @@ LATE = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellConfig:
-    """Everything that the envelopes of one shell need. Times are seconds."""
+    """The settings for the envelopes of one shell. Times are seconds."""
 
     url: str
     """The wsa:To of the requests."""
     resource_uri: str = names.POWERSHELL_PREFIX + "Microsoft.PowerShell"
     shell_id: str = ""
-    """The ShellId to propose or to connect to, in upper case; empty for the server's choice."""
+    """The ShellId to propose or to connect to, in upper case; empty: the server chooses it."""
     session_id: str = ""
     """A GUID in upper case, constant for the client process; empty for none."""
     name: str = ""
@@ -51,10 +51,10 @@ class ShellConfig:
     buffer_mode: str = ""
     """``Block``, ``Drop`` or empty; sent with Disconnect, Reconnect and Connect."""
     compress: bool = False
-    """Ask for xpress."""
+    """Request xpress compression."""
     pack_input: bool = False
-    """Pack what is sent, where that pays. Off, because PowerShell's provider on Linux loses the
-    session over packed input; stored blocks are read by every server."""
+    """Compress sent data if that makes it smaller. Off by default, because PowerShell's provider on
+    Linux loses the session over compressed input; every server reads stored blocks."""
     utf_16: bool = False
     no_profile: bool = False
     retries: int = 5
@@ -69,16 +69,16 @@ class Request:
     operation: str
     """``Create``, ``Receive`` ..."""
     target: UUID | None
-    """The command that it is about, None for the shell."""
+    """The command that the request is for, or None for the shell."""
     body: bytes
     message_id: str
     timeout: float
-    """Seconds after which no answer is expected any more."""
+    """Seconds after which an answer is no longer expected."""
     content_type: str = "application/soap+xml;charset=UTF-8"
 
     @property
     def polls(self) -> bool:
-        """Whether the answer may take as long as the OperationTimeout: use a connection alone."""
+        """True if the answer may take as long as the OperationTimeout: use its own connection."""
         return self.operation in ("Receive", "Send")
 
 
@@ -124,9 +124,9 @@ class Requests:
         )
 
     def again(self, request: Request) -> Request:
-        """Return the same envelope once more.
+        """Return the request again, with the same envelope.
 
-        A server that knows its MessageID gives the same answer again instead of acting again.
+        A server that knows its MessageID repeats its answer instead of acting again.
         """
         self._numbers += 1
         return replace(request, number=self._numbers)
@@ -158,7 +158,7 @@ class Requests:
 
     @property
     def room(self) -> int:
-        """How many bytes of a stream one envelope takes, whichever operation carries them."""
+        """Return how many bytes of a stream fit into one envelope of any operation."""
         size, room = self._room
         if size != self.max_envelope_size:
             size = self.max_envelope_size
@@ -180,7 +180,7 @@ class Requests:
     def read(self, request: Request, status: int, bodies: Sequence[bytes]) -> Any:
         """Return the value of an answer.
 
-        ``bodies`` are the envelopes of one HTTP response, of which Windows may send several.
+        ``bodies`` are the envelopes of one HTTP response, which may be several from Windows.
         Raises WSManFault or TransportFailure.
         """
         envelope = None

@@ -1,16 +1,16 @@
-"""The body of a sealed HTTP message: the parts around wrapped bytes, written and read.
+"""The body of a sealed HTTP message: reading and writing of the parts around the sealed data.
 
-A sealed message is two parts between boundaries. The first names the content and the length of
-the plain text, the second holds a little-endian u32, a security header of that many bytes and the
-sealed data. It only resembles MIME: no blank line follows the header lines, and no line break
-comes before the next boundary. Sealed data may contain the boundary's text by chance, so the
-reader goes by lengths and never searches: what a GSS mechanism seals keeps its length, and what
-CredSSP seals is a run of TLS records, which carry their own.
+A sealed message is two parts between boundaries. The first gives the content type and the length
+of the plain text, the second holds a little-endian u32, a security header of that many bytes and
+the sealed data. It only resembles MIME: no blank line follows the header lines, and no line break
+precedes the next boundary. Sealed data may contain the boundary's text by chance, so the reader
+uses lengths and never searches: data sealed by a GSS mechanism keeps its length, and data sealed
+by CredSSP is a sequence of TLS records, which have their own lengths.
 
 Peers differ: Windows puts a TAB before the header lines of a part, some clients do not; Exchange
 writes ``-- Encrypted Boundary``; OMI ends with an empty line; one body may hold several messages,
-each with its own end; CredSSP cuts at 16 KiB, and some clients end each piece as if it were the
-last. All of these are read. [MS-WSMV] 2.2.9.1
+each with its own end; CredSSP splits at 16 KiB, and some clients end each piece as if it were the
+last. All of these are accepted. [MS-WSMV] 2.2.9.1
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MAX_LINE = 1024
 _MAX_LINES = 8
 _MAX_HEADER = 4096
 _MAX_PADDING = 16
-"""Bytes by which sealed data may be longer than its Length: the block of the oldest ciphers."""
+"""Bytes by which sealed data may exceed its Length: the block size of the oldest ciphers."""
 _TLS_HEADER = 5
 _TLS_MAX_RECORD = 16384 + 2048
 _DASH = 0x2D
@@ -63,7 +63,7 @@ class SealingFormat(Enum):
     """The three formats; the value is the protocol's name on the wire."""
 
     SPNEGO = "application/HTTP-SPNEGO-session-encrypted"
-    """The scheme Negotiate, whatever mechanism is inside."""
+    """The scheme Negotiate, with any mechanism inside."""
     KERBEROS = "application/HTTP-Kerberos-session-encrypted"
     """The scheme Kerberos."""
     CREDSSP = "application/HTTP-CredSSP-session-encrypted"
@@ -71,7 +71,7 @@ class SealingFormat(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedPart:
-    """One pair of parts. ``data`` is still sealed; ``offset`` is where the pair begins."""
+    """One pair of parts. ``data`` is still sealed; ``offset`` is the start of the pair."""
 
     format: SealingFormat
     content_type: str
@@ -83,7 +83,7 @@ class SealedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plain:
-    """One opened message: its Content-Type and its bytes."""
+    """One unsealed message: its Content-Type and its bytes."""
 
     content_type: str
     body: bytes
@@ -100,7 +100,7 @@ def seal(
 ) -> tuple[str, bytes]:
     """Return the Content-Type and the body of the HTTP message that carries ``body`` sealed.
 
-    ``wrap`` seals bytes and gives the security header, the data and the length of padding in it.
+    ``wrap`` seals bytes; it returns the security header, the data and the length of its padding.
     """
     pieces = [body]
     if format is SealingFormat.CREDSSP and len(body) > CHUNK:
@@ -128,7 +128,7 @@ def _part(
 
 
 def _parameters(value: str) -> tuple[str, dict[str, str]]:
-    """Return a Content-Type cut into its lower-case name and its parameters."""
+    """Return the lower-case name of a Content-Type, and its parameters."""
     name, *rest = value.split(";")
     found = {}
     for each in rest:
@@ -141,7 +141,7 @@ _SEALED_TYPES = ("multipart/encrypted", "multipart/x-multi-encrypted")
 
 
 def is_sealed(content_type: str) -> bool:
-    """Tell whether a Content-Type is that of a sealed body."""
+    """Return whether a Content-Type is that of a sealed body."""
     return _parameters(content_type)[0] in _SEALED_TYPES
 
 
@@ -152,11 +152,11 @@ def unseal(
     *,
     max_size: int,
 ) -> tuple[Plain, ...]:
-    """Return the messages in a sealed body, opened with ``unwrap``, which takes header and data.
+    """Return the messages in a sealed body, unsealed with ``unwrap``, which takes header and data.
 
-    ``multipart/encrypted`` holds one message a pair of parts; ``multipart/x-multi-encrypted``
-    holds one message in all of them. Raises SealingError, LimitExceeded, and what ``unwrap``
-    raises.
+    ``multipart/encrypted`` holds one message per pair of parts; ``multipart/x-multi-encrypted``
+    holds one message in all pairs together. Raises SealingError, LimitExceeded, and the errors of
+    ``unwrap``.
     """
     kind, parameters = _parameters(content_type)
     if kind not in _SEALED_TYPES:
@@ -173,7 +173,7 @@ def unseal(
 
 def _open(part: SealedPart, unwrap: Callable[[bytes, bytes], bytes]) -> Plain:
     body = unwrap(part.header, part.data)
-    # A cipher's padding counts in Length and is gone after opening.
+    # Length includes a cipher's padding, which is absent after unsealing.
     if not 0 <= part.length - len(body) <= _MAX_PADDING:
         raise SealingError(
             f"expected {part.length} bytes of plain text, got {len(body)}", part.offset
@@ -182,9 +182,9 @@ def _open(part: SealedPart, unwrap: Callable[[bytes, bytes], bytes]) -> Plain:
 
 
 class SealedReader:
-    """Reads the parts of one body, whose bytes may be cut anywhere.
+    """Reads the parts of one body, received in pieces of any size.
 
-    Iterate for the parts that are complete, and call `end` after the last byte.
+    Iterate to get the complete parts, and call `end` after the last byte.
     """
 
     def __init__(self, *, boundary: str = "", max_size: int) -> None:
@@ -194,7 +194,7 @@ class SealedReader:
         self._offset = 0
         self._parts = 0
         self._inside = False
-        """Past the boundary that begins a pair."""
+        """True after the boundary that begins a pair was read."""
         self._head: _Head | None = None
 
     def receive_data(self, data: bytes) -> None:
@@ -210,7 +210,7 @@ class SealedReader:
             yield part
 
     def end(self) -> None:
-        """The body has ended. Raises SealingError when it ended inside a part or holds none."""
+        """End the body. Raises SealingError if it ends inside a part or contains none."""
         rest = bytes(self._buffer).strip(b"\r\n")
         if self._inside or (rest and not self._is_end(rest)):
             raise SealingError("the body ends inside a part", self._offset + len(self._buffer))
@@ -244,7 +244,7 @@ class SealedReader:
         return data
 
     def _begin(self) -> bool:
-        """Step over the boundary that begins a pair, and over ends before it."""
+        """Skip the boundary that begins a pair and ends before it; return False if incomplete."""
         while (at := self._buffer.find(b"\r\n", 0, _MAX_LINE)) >= 0:
             line = bytes(self._buffer[:at])
             if line and not self._is_boundary(line) and not self._is_end(line):
@@ -265,7 +265,7 @@ class SealedReader:
         return line.startswith(b"--") and line[2:].strip(b" ") == self._boundary + b"--"
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """Return the complete lines at hand, each with the number of bytes up to its end."""
+        """Yield the complete lines received, each with the number of bytes up to its end."""
         at = 0
         while (stop := self._buffer.find(b"\r\n", at, at + _MAX_LINE)) >= 0:
             yield stop + 2, bytes(self._buffer[at:stop])
@@ -273,10 +273,10 @@ class SealedReader:
         if len(self._buffer) - at >= _MAX_LINE:
             raise SealingError(f"expected a line of at most {_MAX_LINE} bytes", self._offset + at)
 
-    # -- the extent of sealed data
+    # -- the size of sealed data
 
     def _sealed_size(self, head: _Head) -> int | None:
-        """Return the bytes from the u32 to the end of the sealed data; None until that is known."""
+        """Return the number of bytes from the u32 to the end of the sealed data, or None."""
         buffer = self._buffer
         if len(buffer) < 4:
             return None
@@ -291,7 +291,7 @@ class SealedReader:
         return self._padded_end(4 + header + head.length)
 
     def _padded_end(self, start: int) -> int | None:
-        """Where a boundary follows, ``start`` or at most a cipher's block after it."""
+        """Return the offset of the next boundary: at most a cipher's block after ``start``."""
         buffer = self._buffer
         for at in range(start, start + _MAX_PADDING + 1):
             if len(buffer) < at + 3 + len(self._boundary):
@@ -305,7 +305,7 @@ class SealedReader:
         )
 
     def _records_end(self, trailer: int) -> int | None:
-        """Where the run of TLS records ends: a record begins with its type, never with a dash."""
+        """Return the end of the TLS records; no record begins with a dash, unlike a boundary."""
         buffer = self._buffer
         at = 4
         while len(buffer) > at:
@@ -385,7 +385,7 @@ def _format(name: str, offset: int) -> SealingFormat:
 
 
 def _original_content(value: str, offset: int) -> tuple[str, int]:
-    """The content type and the length of ``type=application/soap+xml;charset=UTF-8;Length=9``."""
+    """Parse ``type=application/soap+xml;charset=UTF-8;Length=9`` into content type and length."""
     kept = []
     length = -1
     for each in value.split(";"):

@@ -1,8 +1,8 @@
-"""One shell of the service: its requests that wait, its timers, and what it answered last.
+"""One shell of the service: its waiting requests, its timers, and its last answers.
 
-A request waits here until the work has something for it or its time is up. The answer to a
-Receive is kept until the client asks for more: a client whose connection broke gets it again.
-[MS-WSMV] 3.1.1, 3.1.4.14, 3.1.4.10
+A request waits here until the work has an answer for it or its time is over. The answer to a
+Receive is kept until the client asks for more, so that a client whose connection broke gets it
+again. [MS-WSMV] 3.1.1, 3.1.4.14, 3.1.4.10
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Work = PowerShellWork | ProgramWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request as far as its answer needs to know it."""
+    """The data of one request that its answer depends on."""
 
     ticket: int
     user: str
@@ -63,9 +63,9 @@ class _Last:
 
 
 class ServedShell:
-    """A shell of one user. It is the `wsman.hosting.ShellLink` of its session.
+    """A shell of one user, and the `wsman.hosting.ShellLink` of its session.
 
-    ``answer(exchange, value)`` sends a value or a fault; ``woken(shell)`` asks for `advance`.
+    ``answer(exchange, value)`` sends a value or a fault; ``woken(shell)`` requests an `advance`.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class ServedShell:
         self.buffer_mode = "Block"
         self.failed: str | None = None
         self.over = False
-        """Deleted, expired, or its session's failure was told: nobody can use it any more."""
+        """True if the shell is deleted, expired, or its session's failure was reported."""
         self.scheduled: float | None = None
-        """When the service looks at it next."""
+        """The time of the service's next `advance` of this shell."""
         self._waiting: dict[int, _Waiting] = {}
         self._last: dict[str, _Last] = {}
         self._done: OrderedDict[str, object] = OrderedDict()
@@ -122,22 +122,22 @@ class ServedShell:
     # -- timers
 
     def touch(self, now: float) -> None:
-        """A request was addressed to the shell."""
+        """Record the time of a request to the shell, for the idle timeout."""
         self.active = now
 
     def next_deadline(self) -> float:
-        """Return the time at which `advance` has something to do without being woken."""
+        """Return the time of the next `advance` that is due without `wake`."""
         if self._waiting:
             return min(each.deadline for each in self._waiting.values())
         return self.active + self.idle_timeout
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for an answer."""
+        """The number of requests that wait for an answer."""
         return len(self._waiting)
 
     def advance(self, now: float) -> None:
-        """Answer what can be answered, and what has waited long enough."""
+        """Answer the requests that have an answer or have timed out."""
         self.work.settle()
         if self.state == "Disconnected" and self.buffer_mode.lower() == "drop":
             self.work.drop_output()
@@ -157,7 +157,7 @@ class ServedShell:
             if late or self.work.takes_more(each.command_id):
                 self._finish(each, v.SendResponse())
         elif late or self.work.stopped(each.command_id) or not self._receives(each.command_id):
-            # The state Stopped leaves before the answer to the Signal, if somebody asks for it.
+            # If a Receive is outstanding, it is answered with the state Stopped before the Signal.
             self._finish(each, v.SignalResponse())
 
     def _fill(self, each: _Waiting, late: bool) -> None:
@@ -201,7 +201,7 @@ class ServedShell:
     # -- requests
 
     def check(self) -> None:
-        """Refuse operations on a shell that is disconnected. Raises Refusal."""
+        """Check that the shell is connected. Raises Refusal."""
         if self.state != "Connected":
             raise Refusal(
                 make_fault(
@@ -213,14 +213,14 @@ class ServedShell:
             )
 
     def repeated(self, exchange: Exchange) -> object | None:
-        """What a request with this MessageID was answered before, or None.
+        """Return the previous answer to a request with this MessageID, or None.
 
-        A client that lost the answer sends the same envelope again; it must not act twice.
+        A client that lost the answer sends the same envelope again, which must not act twice.
         """
         return self._done.get(exchange.message_id)
 
     def remember(self, exchange: Exchange, value: object) -> object:
-        """Keep an answer for `repeated`."""
+        """Keep an answer for `repeated`; return it."""
         self._done[exchange.message_id] = value
         while len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
@@ -245,7 +245,7 @@ class ServedShell:
         self._wait("receive", value.command_id, exchange, now)
 
     def send(self, value: v.Send, exchange: Exchange, now: float) -> None:
-        """Take a Send; its answer waits while the target takes no more. Raises Refusal."""
+        """Take a Send; its answer is delayed while the target has no room. Raises Refusal."""
         self.check()
         targets = self.work.send(value)
         self.remember(exchange, v.SendResponse())
@@ -279,7 +279,7 @@ class ServedShell:
     # -- disconnecting
 
     def disconnect(self, value: v.Disconnect, now: float) -> None:
-        """The client leaves and the work goes on. Raises Refusal."""
+        """Disconnect the client; the work continues. Raises Refusal."""
         if self.state == "Connected":
             self.work.disconnect()
         self.state = "Disconnected"
@@ -293,7 +293,7 @@ class ServedShell:
         self.active = now
 
     def reconnect(self, exchange: Exchange) -> None:
-        """The same client is back. Raises Refusal."""
+        """Reconnect the client that disconnected. Raises Refusal."""
         same = not (self.session_id and exchange.session_id) or (
             self.session_id.lower() == exchange.session_id.lower()
         )
@@ -308,7 +308,7 @@ class ServedShell:
         self.state = "Connected"
 
     def connect(self, value: v.Connect, exchange: Exchange) -> v.ConnectResponse:
-        """Another client takes the shell over, or one of its commands. Raises Refusal."""
+        """Connect another client to the shell, or to one of its commands. Raises Refusal."""
         inputs, outputs = self.work.streams
         if value.command_id:
             self.check()
@@ -328,7 +328,7 @@ class ServedShell:
     # -- ends
 
     def client_gone(self, ticket: int, now: float) -> None:
-        """The connection of a request has ended: nobody takes its answer any more."""
+        """Drop a request whose connection has ended, and mark its answer as lost."""
         if self._waiting.pop(ticket, None) is not None:
             self.active = now
         for key, last in self._last.items():
@@ -338,14 +338,14 @@ class ServedShell:
                 )
 
     def delete(self) -> None:
-        """The client deletes the shell: its Receive ends first, with Done."""
+        """Delete the shell; its outstanding Receive is answered first, with Done."""
         for each in list(self._waiting.values()):
             if each.kind == "receive" and not each.command_id:
                 self._finish(each, self.work.closed_answer(""))
         self.end("")
 
     def end(self, text: str) -> None:
-        """End the work, and answer everything that waits."""
+        """End the work, and answer all waiting requests."""
         self.over = True
         for each in list(self._waiting.values()):
             ended = make_fault("InternalError", text) if text else _aborted()
@@ -354,7 +354,7 @@ class ServedShell:
         self._last.clear()
 
     def info(self, now: float) -> v.ShellInfo:
-        """What Get and Enumerate report."""
+        """Return the data of Get and Enumerate."""
         inputs, outputs = self.work.streams
         return v.ShellInfo(
             shell_id=self.request.shell_id,

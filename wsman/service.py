@@ -1,9 +1,9 @@
 """The service of an endpoint, without I/O: envelopes of authenticated users in, answers out.
 
-`Service.receive` takes a request under a ticket, `take_answers` gives the answers that are ready,
-`advance` lets time pass. The time is an argument, ids are handed in, and the work of the shells
-is behind `wsman.hosting`. A user sees and reaches only shells of that user: those of others do
-not exist for anyone else. [MS-WSMV] 3.1.4
+`Service.receive` takes a request under a ticket, `take_answers` returns the answers that are ready,
+`advance` handles the time. The time is an argument, ids are passed in, and the work of the shells
+is in `wsman.hosting` sessions. Users have access to their own shells only; to them, the shells of
+other users do not exist. [MS-WSMV] 3.1.4
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from wsman.service_checks import (
 __all__ = ["Answer", "Incoming", "Service"]
 
 _OVERHEAD = 2048
-"""Bytes of an answer beside its streams: headers, ids and namespaces."""
+"""Bytes of an answer without its streams: headers, ids and namespaces."""
 _ALREADY_EXISTS = 183
 _SHUTTING_DOWN = 1115
 _QUOTA_OPERATIONS = 0x803381A6
@@ -53,21 +53,21 @@ _LIMITS = ServiceLimits()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """One envelope, opened, of a user whose authentication succeeded."""
+    """One unsealed envelope of an authenticated user."""
 
     ticket: int
-    """Names the answer; never used twice."""
+    """Identifies the answer; never used twice."""
     user: str
     data: bytes
     address: str = ""
     """The client's address, for reports."""
     chunked: bool = False
-    """Its HTTP body came in chunks, which WinRM refuses."""
+    """True if the HTTP body was chunked, which WinRM refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """One request while it is acted on."""
+    """One request that is being processed."""
 
     user: str
     address: str
@@ -90,8 +90,8 @@ class Answer:
 class Service:
     """All shells of one endpoint.
 
-    ``new_id`` makes ids, ``on_wake`` is called when `advance` has something to do before
-    `next_deadline`. ``version`` is what Identify reports.
+    ``new_id`` makes ids; ``on_wake`` is called if `advance` is due before `next_deadline`.
+    ``version`` is the version that Identify reports.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Service:
         self._answers: list[Answer] = []
         self._enumerations = Enumerations(limits)
         self.draining = False
-        """No new shells: the service is about to end."""
+        """True if new shells are refused, because the service is about to end."""
 
     def __repr__(self) -> str:
         return f"<Service: {len(self._shells)} shells>"
@@ -129,7 +129,7 @@ class Service:
     # -- the driver's side
 
     def receive(self, incoming: Incoming, now: float) -> None:
-        """Take a request; its answer comes out of `take_answers`, at once or later."""
+        """Take a request; `take_answers` returns its answer, at once or later."""
         encoding = "utf-16" if incoming.data[:2] in _UTF_16 else "utf-8"
         exchange = Exchange(ticket=incoming.ticket, user=incoming.user, encoding=encoding)
         try:
@@ -153,12 +153,12 @@ class Service:
             self._answer(exchange, make_fault("SchemaValidationError", str(error)))
 
     def take_answers(self) -> list[Answer]:
-        """Return the answers that are ready, in order; each is given once."""
+        """Return the answers that are ready, in order, and remove them."""
         answers, self._answers = self._answers, []
         return answers
 
     def next_deadline(self) -> float | None:
-        """When `advance` is due, or None."""
+        """The time of the next `advance`, or None."""
         while self._deadlines:
             at, _, shell = self._deadlines[0]
             if not shell.over and at == shell.scheduled:
@@ -177,7 +177,7 @@ class Service:
         heapq.heappush(self._deadlines, (at, next(self._turns), shell))
 
     def advance(self, now: float) -> None:
-        """Answer what became ready or has waited long enough, and end idle shells."""
+        """Answer the requests that are ready or have timed out, and end idle shells."""
         due = self._dirty
         self._dirty = {}
         while (at := self.next_deadline()) is not None and at <= now:
@@ -189,14 +189,14 @@ class Service:
                 if not shell.over:
                     shell.advance(now)
             except Exception:
-                # Its work broke a promise: that costs this shell, and no other.
+                # An error of our own in a shell's work ends that shell only.
                 shell.over = True
                 raise
             finally:
                 self._settle(shell)
 
     def _settle(self, shell: ServedShell) -> None:
-        """Forget a shell that is over; see that the others are looked at in time."""
+        """Remove a shell that is over; schedule the next `advance` of others."""
         if shell.over:
             key = (shell.request.owner, shell.request.shell_id.upper())
             if self._shells.get(key) is shell:
@@ -205,13 +205,13 @@ class Service:
             self._schedule(shell)
 
     def client_gone(self, ticket: int, now: float) -> None:
-        """The connection of a request has ended before its answer was written whole."""
+        """Handle the end of a request's connection before its answer was completely written."""
         if (shell := self._end_ticket(ticket)) is not None:
             shell.client_gone(ticket, now)
             self._settle(shell)
 
     def answered(self, ticket: int) -> None:
-        """The answer to a ticket was written whole."""
+        """Record that the answer to a ticket was completely written."""
         self._end_ticket(ticket)
 
     def _end_ticket(self, ticket: int) -> ServedShell | None:
@@ -224,7 +224,7 @@ class Service:
         return shell
 
     def end(self, text: str = "The service is shutting down.") -> None:
-        """End every shell; what waits is answered."""
+        """End every shell; waiting requests are answered."""
         for shell in self.shells:
             shell.end(text)
         self._shells.clear()
@@ -281,7 +281,7 @@ class Service:
         self._on_wake()
 
     def _find(self, call: _Call) -> ServedShell:
-        """Return the user's shell that the request is about. Raises Refusal."""
+        """Return the user's shell that the request addresses. Raises Refusal."""
         shell = self._shells.get((call.user, call.envelope.selector("ShellId").upper()))
         if shell is None or shell.over:
             raise Refusal(make_fault("InvalidSelectors"))
@@ -329,7 +329,7 @@ class Service:
         self._settle(shell)
 
     def _new_shell_id(self, asked: str, exchange: Exchange) -> str | None:
-        """Return the id of the new shell; None when a repeated Create was answered again."""
+        """Return the id of the new shell, or None if a repeated Create was answered again."""
         if not asked:
             return str(self._new_id()).upper()
         try:
@@ -405,7 +405,7 @@ class Service:
         self._settle(shell)
 
     def _admit(self, shell: ServedShell, exchange: Exchange) -> None:
-        """Count a request that may wait. Raises Refusal."""
+        """Count a request that may wait for its answer. Raises Refusal."""
         if self._operations[exchange.user] >= self._limits.max_operations_per_user:
             text = "The maximum number of concurrent operations for this user has been exceeded."
             raise Refusal(make_fault("QuotaLimit", text, wsman_code=_QUOTA_OPERATIONS))
@@ -413,7 +413,7 @@ class Service:
         self._tickets[exchange.ticket] = shell
 
     def _at_once(self, shell: ServedShell, value: object, call: _Call) -> object:
-        """Return the answer to a request that never waits. Raises Refusal."""
+        """Return the answer to a request that is answered at once. Raises Refusal."""
         exchange = call.exchange
         if isinstance(value, v.Command):
             shell.check()
@@ -434,7 +434,7 @@ class Service:
             return shell.remember(exchange, shell.connect(value, exchange))
         raise Refusal(make_fault("ActionNotSupported"))
 
-    # -- questions about shells
+    # -- queries about shells
 
     def _get(self, call: _Call, _: queries.Get) -> None:
         shell = self._find(call)

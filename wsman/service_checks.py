@@ -1,6 +1,6 @@
-"""What is checked of every request before it is acted on, and the limits of the service.
+"""The checks of every request before it is processed, and the limits of the service.
 
-Each check raises `wsman.hosting.Refusal` with the fault that WinRM gives. [MS-WSMV] 3.1.4.1,
+Each check raises `wsman.hosting.Refusal` with the fault of WinRM. [MS-WSMV] 3.1.4.1,
 [MS-WSMAN] 2.2.4, spec-notes/wsman-service.md
 """
 
@@ -29,7 +29,7 @@ _MAX_MESSAGE_ID = 2048
 _MAX_SELECTORS = 32
 
 CHUNKED = 50
-"""ERROR_NOT_SUPPORTED: the answer of WinRM to a chunked request of a shell."""
+"""ERROR_NOT_SUPPORTED: WinRM's answer to a chunked request of a shell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ServiceLimits:
     """Quotas and times; the names are those of WinRM's configuration."""
 
     max_envelope_size: int = 512_000
-    """MaxEnvelopeSizekb, in bytes: no request may be larger, nor any answer."""
+    """MaxEnvelopeSizekb, in bytes: the limit for requests and answers."""
     max_timeout: float = 60.0
     """MaxTimeoutms, in seconds: the longest OperationTimeout."""
     max_shells_per_user: int = 30
@@ -48,18 +48,18 @@ class ServiceLimits:
     max_operations_per_user: int = 1500
     """MaxConcurrentOperationsPerUser: requests that wait for an answer."""
     idle_timeout: float = 7200.0
-    """IdleTimeout of a shell whose client names none, in seconds."""
+    """IdleTimeout in seconds of a shell whose client sends none."""
     min_idle_timeout: float = 60.0
     max_idle_timeout: float = 2_147_483.0
     max_batch_items: int = 32_000
     enumeration_timeout: float = 60.0
-    """EnumerationTimeoutms, in seconds: how long a Pull may keep the rest waiting."""
+    """EnumerationTimeoutms, in seconds: the maximum time until the next Pull."""
     max_enumerations: int = 100
-    """Enumerations of all users that wait for a Pull."""
+    """Unfinished enumerations of all users."""
 
 
 def check_headers(envelope: soap.Envelope) -> None:
-    """Refuse an envelope whose headers break a rule. Raises Refusal."""
+    """Check the headers of an envelope. Raises Refusal."""
     _check_understood(envelope)
     if envelope.repeated:
         raise Refusal(
@@ -112,7 +112,7 @@ def _check_understood(envelope: soap.Envelope) -> None:
 
 
 def check_selectors(envelope: soap.Envelope) -> None:
-    """Refuse selectors that occur twice. Raises Refusal."""
+    """Check that no selector occurs twice. Raises Refusal."""
     if len(envelope.selectors) > _MAX_SELECTORS:
         raise Refusal(make_fault("InvalidSelectors", "There are too many selectors."))
     seen = set()
@@ -129,7 +129,7 @@ def check_selectors(envelope: soap.Envelope) -> None:
 
 
 def envelope_limit(envelope: soap.Envelope, limits: ServiceLimits) -> int:
-    """Return the bytes that the answer may have. Raises Refusal."""
+    """Return the maximum size of the answer in bytes. Raises Refusal."""
     asked = envelope.max_envelope_size
     if asked is None:
         return min(153_600, limits.max_envelope_size)
@@ -144,7 +144,7 @@ def envelope_limit(envelope: soap.Envelope, limits: ServiceLimits) -> int:
 
 
 def timeout_of(envelope: soap.Envelope, limits: ServiceLimits) -> float:
-    """Return the seconds that a request may wait for its answer. Raises Refusal."""
+    """Return the seconds after which the request times out. Raises Refusal."""
     if not envelope.operation_timeout:
         return limits.max_timeout
     seconds = parse_duration(envelope.operation_timeout)
@@ -154,7 +154,7 @@ def timeout_of(envelope: soap.Envelope, limits: ServiceLimits) -> float:
 
 
 def check_idle_timeout(seconds: float | None, limits: ServiceLimits) -> None:
-    """Refuse an IdleTimeOut of Disconnect that is out of range. Raises Refusal."""
+    """Check the range of a Disconnect's IdleTimeOut. Raises Refusal."""
     if seconds is None or limits.min_idle_timeout <= seconds <= limits.max_idle_timeout:
         return
     text = (
@@ -169,13 +169,13 @@ def _detail(name: str) -> str:
 
 
 def identify(version: str) -> queries.IdentifyResponse:
-    """Return the answer to Identify; without a version it gives nothing away."""
+    """Return the answer to Identify; with an empty version it discloses nothing."""
     stack = f"OS: 0.0.0 SP: 0.0 Stack: 3.0{' ' + version if version else ''}"
     return queries.IdentifyResponse(product_vendor="psremoting", product_version=stack)
 
 
 def unreadable(error: soap.SoapError) -> Refusal:
-    """The fault for a body that cannot be read: the plugin's for base64 of its own elements."""
+    """Return the fault for an unreadable body; invalid base64 has a fault of the plugin."""
     if error.element == "Action":
         return Refusal(make_fault("ActionNotSupported"))
     if error.element in ("creationXml", "connectXml", "Stream"):

@@ -1,4 +1,4 @@
-"""What a server does with one HTTP request, without I/O: refuse it, open it, seal its answer."""
+"""Processing of one HTTP request in a server, without I/O: checks, unsealing, sealing."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _MAX_IDENTIFY = 16 << 10
 
 
 class Plan(Enum):
-    """What is to be done with a request that is not refused at once."""
+    """The next step for a request that is not refused at once."""
 
     AUTHENTICATE = auto()
     IDENTIFY = auto()
-    """It asks without credentials which server this is."""
+    """Answer an Identify request without authentication."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The envelope of a request, and whether its answer has to be sealed as well."""
+    """The envelope of a request, and whether its answer has to be sealed."""
 
     data: bytes
     sealed: bool
 
 
 def plan(request: Request, path: str) -> Plan | Response:
-    """Tell what to do with a request by its line and headers."""
+    """Return the next step for a request, based on its request line and headers."""
     if request.path.lower() != path.lower():
         return Response(status=404)
     if request.method != "POST":
@@ -66,7 +66,7 @@ def _asks_identify(body: bytes) -> bool:
 
 
 def resource_uri(body: bytes) -> str:
-    """Return the ResourceURI of an envelope; empty when it cannot be read."""
+    """Return the ResourceURI of an envelope; empty if it cannot be read."""
     try:
         return soap.parse(body).resource_uri
     except RemoteProtocolError:
@@ -76,8 +76,8 @@ def resource_uri(body: bytes) -> str:
 def open_request(request: Request, auth: ServerAuthenticator, max_size: int) -> Opened | Response:
     """Return the envelope in the body of a request whose user is known.
 
-    A Response where the request is a leg of a handshake, which carries no body, or has to be
-    refused. Raises LimitExceeded.
+    Returns a Response if the request is a handshake leg without a body, or has to be refused.
+    Raises LimitExceeded.
     """
     kind = request.header("Content-Type") or ""
     try:
@@ -126,7 +126,7 @@ def _fault(text: str) -> Response:
 def sealed_response(
     answer: Answer, auth: ServerAuthenticator, opened: Opened, headers: HttpHeaders
 ) -> Response:
-    """Return the HTTP response for an answer of the service, sealed when the request was."""
+    """Return the HTTP response for an answer of the service, sealed if the request was sealed."""
     if not answer.data:
         return Response(status=answer.status, headers=headers)
     kind = SOAP_UTF16 if answer.encoding == "utf-16" else SOAP
