@@ -1,14 +1,14 @@
 """The client machine of a PowerShell shell.
 
 Bytes, acts and the time go in; requests and events come out. The driver makes the requests in
-the order in which they come, on connections of its choice, and does not wait for one before the
-next. For each target (the pool and each command) at most one Send and one Receive are outstanding.
+the order in which it gets them, on connections of its choice, without waiting for one before the
+next. Each target (the pool and each command) has at most one Send and one Receive outstanding.
 
-* The pool's Receive begins after Create; a command's after what was queued for it when the
-  server acknowledged it (the rest of CREATE_PIPELINE) has been sent.
-* Time-out faults, and empty answers with the state Running, are asked again.
+* The pool's Receive begins after Create; a command's Receive begins after the server has
+  acknowledged the command and the data queued by then (the rest of CREATE_PIPELINE) was sent.
+* Time-out faults, and empty answers with the state Running, are followed by another Receive.
 * A lost Receive, Signal, Delete or Reconnect is repeated up to the retry limit. Create, Command
-  and Send are repeated only when the request cannot have reached the server.
+  and Send are repeated only if the request cannot have reached the server.
 * A failed Receive of a command loses the command; a failed Receive of the pool loses the pool.
 * Every command that was started is terminated, and every shell that was created is deleted.
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Shell"]
 
 MAX_QUEUED = 2
-"""Pieces of one target that may wait before `Shell.room` is 0."""
+"""Queued pieces of one target at which `Shell.room` becomes 0."""
 _OPENS = {TransportAct.CREATE_POOL, TransportAct.CONNECT}
 KEEP_ALIVE = soap.Option(name="WSMAN_CMDSHELL_OPTION_KEEPALIVE", value="TRUE")
 
@@ -61,12 +61,12 @@ class Shell:
         self._touched: deque[Target] = deque()
         self._events: deque[object] = deque()
 
-    # -- what our side wants
+    # -- the user's side
 
     def room(self, target: UUID | None) -> int:
-        """How many bytes one `Outgoing` of ``target`` may hold now; 0 for not now.
+        """Return how many bytes one `Outgoing` of ``target`` may hold now; 0 if the queue is full.
 
-        A target that is not known yet is a command to be created.
+        An unknown target is a command that is about to be created.
         """
         found = self._find(target)
         if found is not None and found.queued >= MAX_QUEUED:
@@ -75,7 +75,7 @@ class Shell:
         return self.requests.room
 
     def send(self, out: Outgoing) -> None:
-        """Take what the pool machine wants moved. Raises LocalProtocolError.
+        """Take the output of the pool machine. Raises LocalProtocolError.
 
         Bytes and acts for a command that has ended are dropped: that is a race, not a mistake.
         """
@@ -100,7 +100,7 @@ class Shell:
         self.touch(target or self.pool)
 
     def hold(self, target: UUID | None) -> None:
-        """Make no further Receive of ``target``: nobody reads its output."""
+        """Make no further Receive of ``target``, because its output is not read."""
         if (found := self._find(target)) is not None:
             found.held = True
 
@@ -110,7 +110,7 @@ class Shell:
             self.touch(found)
 
     def use_large_envelopes(self) -> None:
-        """The server's protocol version is 2.2 or later: it takes 500 KB."""
+        """Allow requests of 500 KB: the server's protocol version is 2.2 or later."""
         self.requests.max_envelope_size = max(self.requests.max_envelope_size, LARGE_ENVELOPE)
 
     # -- requests and answers
@@ -134,7 +134,7 @@ class Shell:
 
     @property
     def next_time(self) -> float | None:
-        """The time of the earliest request that waits, or None."""
+        """The time of the earliest delayed request, or None."""
         return min((due for due, _ in self._waiting), default=None)
 
     def receive_answer(self, number: int, status: int, bodies: Sequence[bytes], now: float) -> None:
@@ -143,12 +143,12 @@ class Shell:
         self._answers.take(attempt, request, status, bodies, now)
 
     def receive_failure(self, number: int, failure: TransportFailure, now: float) -> None:
-        """Take note that a request got no answer."""
+        """Handle a request that got no answer."""
         attempt, _request = self._outstanding.pop(number)
         self._answers.fail(attempt, failure, now)
 
     def is_wanted(self, number: int) -> bool:
-        """Whether a request is still worth making; false for a Receive of a closed command."""
+        """Return whether a request is still needed; false for a Receive of a closed command."""
         found = self._outstanding.get(number)
         return found is not None and self._wanted(found[0])
 
@@ -200,7 +200,7 @@ class Shell:
         return target
 
     def _fill(self, target: Target, data: bytes) -> None:
-        """Keep what fits into the opening request; the rest is sent after it."""
+        """Put what fits into the opening request; the rest is sent after it."""
         room = self.requests.room
         target.first = data[:room]
         if len(data) > room:
@@ -238,7 +238,7 @@ class Shell:
     # -- plans
 
     def touch(self, target: Target) -> None:
-        """The target may have a request to make."""
+        """Schedule a check of the target for a next request."""
         if target not in self._touched:
             self._touched.append(target)
 
@@ -246,7 +246,7 @@ class Shell:
         self._events.append(event)
 
     def end(self, error: WSManError | None) -> None:
-        """Nothing follows: report it once."""
+        """End the machine and report it once."""
         if not self.over:
             self.over = True
             self._touched.clear()
@@ -254,7 +254,7 @@ class Shell:
             self.tell(ev.Lost(error=error))
 
     def wait(self, attempt: Attempt, until: float) -> None:
-        """Make the request of ``attempt`` again at a later time."""
+        """Repeat the request of ``attempt`` at a later time."""
         self._waiting.append((until, attempt))
 
     def _wanted(self, attempt: Attempt) -> bool:
@@ -292,7 +292,7 @@ class Shell:
 
     @property
     def _busy_sending(self) -> bool:
-        """Whether a Send or a terminate is not answered yet: Disconnect comes after them."""
+        """True while a Send or a terminate is unanswered: Disconnect has to wait for them."""
         return any(
             each.sending or each.queued or (each.id and each.close in (Step.WANTED, Step.SENT))
             for each in (self.pool, *self.commands.values())
@@ -303,7 +303,7 @@ class Shell:
             return
         if target.phase is Phase.NEW:
             if target.close is not Step.NO:
-                # The command never left: there is nothing to terminate.
+                # The command was never sent: there is nothing to terminate.
                 self.forget(target)
                 self.tell(ev.ActDone(act=TransportAct.CLOSE_PIPELINE, target=target.id))
                 self.touch(self.pool)
@@ -331,7 +331,7 @@ class Shell:
         if target.connects:
             value: object = v.Connect(command_id=target.command_id)
             return Attempt("ConnectCommand", target, value)
-        # One space is what PowerShell sends for an empty command line; some servers want a text.
+        # PowerShell sends one space for an empty command line; some servers require a text.
         value = v.Command(command_id=target.command_id, command=" ", arguments=(target.first,))
         return Attempt("Command", target, value)
 
@@ -380,7 +380,7 @@ class Shell:
         return self.requests.make(attempt.value, target=attempt.target.id, options=options)
 
     def forget(self, target: Target) -> None:
-        """A command is at its end."""
+        """Mark a command as ended and remove it."""
         target.phase = Phase.ENDED
         if target.id is not None:
             self.commands.pop(target.id, None)

@@ -1,4 +1,4 @@
-"""What answers and failures mean to the client machine, and when a request is repeated."""
+"""The effects of answers and failures on the client machine, and the repetition of requests."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["Answers"]
 _REPEATED = frozenset(
     ("Receive", "Stop", "Terminate", "Delete", "Disconnect", "Reconnect", "ReconnectCommand")
 )
-"""Requests that do no harm when the server gets them twice."""
+"""Requests that are harmless if the server receives them twice."""
 _FIRST_DELAY = 0.5
 _LAST_DELAY = 15.0
 _QUICK = 0.2
-"""Seconds within which an answer without content counts as quick."""
+"""Seconds within which an empty answer counts as quick."""
 _MAX_PAUSE = 2.0
 
 
 def retry_delay(tries: int) -> float:
-    """Return the seconds before the next attempt: at once, then 0.5 s, doubled up to 15 s."""
+    """Return the delay in seconds before the next attempt: 0, then 0.5, doubled up to 15."""
     return 0.0 if tries <= 1 else min(_FIRST_DELAY * 2.0 ** (tries - 2), _LAST_DELAY)
 
 
 class Machine(Protocol):
-    """`wsman.shell.Shell`, as far as answers change it."""
+    """The part of `wsman.shell.Shell` that answers change."""
 
     config: ShellConfig
     requests: Requests
@@ -55,7 +55,7 @@ class Machine(Protocol):
 
 
 class Answers:
-    """Lives inside a `wsman.shell.Shell`."""
+    """Handles the answers of one `wsman.shell.Shell`."""
 
     def __init__(self, shell: Machine) -> None:
         self._shell = shell
@@ -127,24 +127,24 @@ class Answers:
             and error.code in faults.RETRIED
             and attempt.tries <= self._shell.config.retries
         ):
-            # A new envelope: the answer to the old one stands.
+            # Send a new envelope: the server would repeat its answer to the old one.
             attempt.request = None
             self._again(attempt, error, now)
         else:
             self._give_up(attempt, error)
 
     def fail(self, attempt: Attempt, error: TransportFailure, now: float) -> None:
-        """A request got no usable answer."""
+        """Handle a request that got no usable answer."""
         if self._shell.over:
             return
         retries = self._shell.config.retries
         if attempt.kind in _REPEATED:
             may = not error.partial
-            # One more attempt costs nothing when only an idle connection had gone.
+            # One more attempt is harmless if only an idle connection was closed.
             retries = max(retries, 1)
         else:
             may = not error.sent
-        # A status that refuses the request will do so again, apart from these.
+        # Other statuses that refuse the request would be repeated as well.
         if error.final or (error.status and error.status not in (400, 401, 503)):
             may = False
         if may and attempt.tries <= retries and not self._closed(attempt):
@@ -253,7 +253,7 @@ class Answers:
             self._nothing_came(attempt, now)
 
     def _nothing_came(self, attempt: Attempt, now: float) -> None:
-        """Ask again; not at once when the server answers quickly without anything."""
+        """Ask again; after a delay if the server returns empty answers quickly."""
         target = attempt.target
         target.receiving = False
         quick = now - attempt.sent_at < _QUICK
@@ -275,7 +275,7 @@ class Answers:
         self._tidy(target)
 
     def _tidy(self, target: Target) -> None:
-        """Forget a command that is terminated and has no Receive outstanding."""
+        """Remove a command that is terminated and has no Receive outstanding."""
         if target.id is not None and target.close is Step.DONE and not target.receiving:
             self._shell.forget(target)
             self._shell.touch(self._shell.pool)
@@ -290,7 +290,7 @@ class Answers:
         elif gone and shell.disconnect in (Step.SENT, Step.DONE):
             return
         elif target.id is not None and target.stop is not Step.NO:
-            # The server has dropped a command that was being stopped: that is its end.
+            # The server has dropped a command that was being stopped: the command has ended.
             target.done = True
             shell.tell(ev.CommandEnded(target=target.id))
         else:
@@ -304,7 +304,7 @@ class Answers:
         self._lose_command(target, error)
 
     def _lose_command(self, target: Target, error: WSManError) -> None:
-        """Report a command as lost, and terminate what of it the server may still have."""
+        """Report a command as lost, and terminate it if the server may still have it."""
         if target.close is Step.NO:
             self._shell.tell(
                 ev.ActFailed(act=TransportAct.CREATE_PIPELINE, target=target.id, error=error)
@@ -335,7 +335,7 @@ class Answers:
     def _not_stopped(self, target: Target, error: WSManError) -> None:
         target.stop = Step.DONE
         if isinstance(error, WSManFault) and faults.is_gone(error.fault):
-            # The command had ended before the signal reached it.
+            # The command had ended before the signal arrived.
             act = TransportAct.STOP_PIPELINE
             self._shell.tell(ev.ActDone(act=act, target=target.id))
             if target.close is Step.NO and not target.receiving:
@@ -360,7 +360,7 @@ class Answers:
         self._shell.end(None)
 
     def _not_deleted(self, _pool: Target, error: WSManError) -> None:
-        """A shell that is gone is deleted; any other failure is reported with the end."""
+        """Count a shell that is gone as deleted; report any other failure with the end."""
         gone = isinstance(error, WSManFault) and faults.is_gone(error.fault)
         self._shell.pool.close = Step.DONE
         self._shell.tell(ev.ActDone(act=TransportAct.CLOSE_POOL))

@@ -62,7 +62,7 @@ _MEMBERS: tuple[tuple[str, str, str], ...] = (
     ("MemoryUsed", "memory_used", ""),
     ("ChildProcesses", "child_processes", "number"),
 )
-"""Element, field, and the form of its text, in the order in which Windows writes them."""
+"""Element, field, and text format, in the order in which Windows writes them."""
 
 
 def _days(seconds: float) -> str:
@@ -82,9 +82,9 @@ _FORMS: dict[str, Callable[[Any], str]] = {
 
 
 def read_shell_info(members: dict[str, str]) -> v.ShellInfo:
-    """Make a ShellInfo of the members that `soap.read_shells` returns.
+    """Return a ShellInfo for the members that `soap.read_shells` returns.
 
-    A number or a time that cannot be read counts as absent.
+    An unreadable number or time counts as absent.
     """
     found: dict[str, Any] = {}
     for element, field, form in _MEMBERS:
@@ -377,11 +377,11 @@ def _element(name: str) -> Callable[[Body, Any], None]:
 
 
 def _nothing(_body: Body, _value: object) -> None:
-    """A writer of an empty body."""
+    """Write an empty body."""
 
 
 def _always(kind: Callable[[], Any]) -> Callable[[soap.Envelope], Any]:
-    """Return a reader of a body that says nothing; Windows leaves such bodies empty."""
+    """Return a reader that ignores the body; Windows leaves such bodies empty."""
     return lambda _envelope: kind()
 
 

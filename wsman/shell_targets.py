@@ -19,7 +19,7 @@ STREAM_NAMES = {Stream.DEFAULT: "stdin", Stream.PROMPT_RESPONSE: "pr"}
 
 
 class Phase(Enum):
-    """The life of a target."""
+    """The phases of a target."""
 
     NEW = "new"
     STARTING = "starting"
@@ -33,7 +33,7 @@ class Phase(Enum):
 
 
 class Step(Enum):
-    """An act that happens once."""
+    """The progress of an act that happens once."""
 
     NO = "not asked for"
     WANTED = "wanted"
@@ -42,7 +42,7 @@ class Step(Enum):
 
 
 class Attempt:
-    """One request that is outstanding or waits to be repeated."""
+    """One request that is outstanding or is going to be repeated."""
 
     __slots__ = ("kind", "request", "sent_at", "target", "tries", "value")
 
@@ -53,7 +53,7 @@ class Attempt:
         self.tries = 0
         self.sent_at = 0.0
         self.request: Request | None = None
-        """The request that got no answer: its envelope is repeated."""
+        """The request that got no answer: its envelope is sent again."""
 
 
 class Target:
@@ -68,16 +68,16 @@ class Target:
         self.close = Step.NO
         self.held = False
         self.done = False
-        """The state Done was reported: no Receive is made any more."""
+        """The state Done was reported: no further Receive is made."""
         self.sending = False
         self.receiving = False
         self.quiet_until = 0.0
-        """The time before which no Receive is made: the server answers without anything."""
+        """The time before which no Receive is made, because the server returns empty answers."""
         self.empty_answers = 0
         self.bytes_before_receive = 0
         self.bytes_in_flight = 0
         self.starved = False
-        """`Shell.room` was 0 when it was last asked for."""
+        """`Shell.room` returned 0 when it was last called."""
         self._prompt: deque[bytes] = deque()
         self._default: deque[bytes] = deque()
 
@@ -87,7 +87,7 @@ class Target:
 
     @property
     def queued(self) -> int:
-        """How many pieces wait."""
+        """The number of queued pieces."""
         return len(self._prompt) + len(self._default)
 
     @property
@@ -98,7 +98,7 @@ class Target:
         (self._prompt if stream is Stream.PROMPT_RESPONSE else self._default).append(data)
 
     def take(self, room: int) -> tuple[Stream, bytes]:
-        """Return the next piece: prompt responses first, at most ``room`` bytes."""
+        """Return the next piece: host responses first, at most ``room`` bytes."""
         stream = Stream.PROMPT_RESPONSE if self._prompt else Stream.DEFAULT
         queue = self._prompt or self._default
         data = queue.popleft()
@@ -109,17 +109,17 @@ class Target:
         return stream, data
 
     def sent(self) -> None:
-        """The outstanding Send was answered."""
+        """Record that the outstanding Send was answered."""
         self.sending = False
         self.bytes_before_receive -= self.bytes_in_flight
 
     def begin_receiving(self) -> None:
-        """The server knows the target: what is queued now goes out before the first Receive."""
+        """Record that the server knows the target; queued data is sent before the first Receive."""
         self.phase = Phase.OPEN
         self.bytes_before_receive = sum(map(len, self._default)) if self.id is not None else 0
 
     def drop(self) -> None:
-        """Forget what is queued."""
+        """Drop the queued data."""
         self._prompt.clear()
         self._default.clear()
         self.bytes_before_receive = 0

@@ -1,7 +1,7 @@
-"""Values of the shell operations: what requests ask for and what responses report.
+"""Values of the shell operations: the contents of requests and responses.
 
-One class for each body. Streams are bytes here; base64 and compression belong to the codecs and
-to the machines. [MS-WSMV] 2.2.4 and 3.1.4
+There is one class for each body. Streams are bytes here; base64 and compression are handled by the
+codecs and the machines. [MS-WSMV] 2.2.4 and 3.1.4
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Create:
     """Create a shell. The options and the resource URI are in the headers."""
 
     shell_id: str = ""
-    """The id that the client proposes; empty for one of the server's choice."""
+    """The id that the client proposes; empty: the server chooses it."""
     name: str = ""
     input_streams: str = PSRP_INPUT
     output_streams: str = PSRP_OUTPUT
@@ -85,7 +85,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateResponse:
-    """The reference that all later requests must use, and the new shell where reported."""
+    """The reference that all later requests must use, and the new shell if reported."""
 
     address: str = ""
     resource_uri: str = ""
@@ -130,7 +130,7 @@ class SendResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receive:
-    """Ask for output: that of the shell, or that of one command."""
+    """Ask for output of the shell, or of one command."""
 
     streams: str = PSRP_OUTPUT
     command_id: str = ""
@@ -166,7 +166,7 @@ class DeleteResponse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect:
     idle_timeout: float | None = None
-    """Seconds; None for the shell's own."""
+    """Seconds; None for the shell's own time."""
     buffer_mode: str = ""
     """``Block``, ``Drop`` or empty."""
 
@@ -179,7 +179,7 @@ class DisconnectResponse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconnect:
     command_id: str = ""
-    """Empty for the shell, which comes first; then one Reconnect for each command."""
+    """Empty for the shell, which is reconnected first; then one Reconnect for each command."""
     buffer_mode: str = ""
 
 

@@ -1,10 +1,10 @@
 """Reading of SOAP envelopes as WS-Management peers send them.
 
-An envelope comes from a peer, so it is read without a DTD, without entities and without network
-access, and every fault in it is a `SoapError` that names the element. The reader tolerates four
-habits of real peers: a recorded string still carries a declaration of another encoding; NUL bytes
-pad the end (a client that seals in blocks of 16 counts them in); attribute values use undeclared
-prefixes; attributes such as ``mustUnderstand`` are in any namespace or in none.
+Envelopes of a peer are read without DTD, entities and network access, and every fault in one is a
+`SoapError` that names the element. The reader tolerates four deviations of real peers: a recorded
+string declares another encoding than it has; NUL bytes follow the end (a client that seals in
+blocks of 16 includes them in the length); attribute values use undeclared prefixes; attributes
+such as ``mustUnderstand`` are in any namespace or in none.
 
 [MS-WSMV] 2.2.4 and 3.1.4, [MS-WSMAN] 2.2.4.
 """
@@ -57,7 +57,7 @@ _DECLARATION = re.compile(rb"\s*<\?xml\s[^>]*\?>")
 
 
 class SoapError(RemoteProtocolError):
-    """An envelope cannot be read. ``element`` names the place, or is empty."""
+    """An envelope cannot be read. ``element`` names the element, or is empty."""
 
     def __init__(self, text: str, element: str = "") -> None:
         super().__init__(text + (f" (at {element})" if element else ""))
@@ -75,7 +75,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One message: the headers that have a meaning here, and the body's first element.
+    """One message: the headers that are used here, and the body's first element.
 
     An absent header is an empty string, an empty tuple, or None for a number.
     """
@@ -96,14 +96,14 @@ class Envelope:
     data_locale: str = ""
     max_envelope_size: int | None = None
     selectors: tuple[tuple[str, str], ...] = ()
-    """Name and value in document order, repeated names included."""
+    """Name and value in document order, including repeated names."""
     options: tuple[Option, ...] = ()
     must_understand: frozenset[str] = frozenset()
     """Local names of the headers that were sent with mustUnderstand="true"."""
     unknown: tuple[str, ...] = ()
     """Qualified names (``{namespace}name``) of the headers that are not read here."""
     repeated: tuple[str, ...] = ()
-    """Local names of known headers that occur more than once; the last one was read."""
+    """Local names of known headers that occur more than once; the last value is used."""
     body: etree._Element | None = None
 
     @property
@@ -119,18 +119,18 @@ class Envelope:
         return next((value for key, value in self.selectors if key.lower() == wanted), "")
 
     def option(self, name: str) -> str | None:
-        """Return an option's value, or None where it was not sent."""
+        """Return an option's value, or None if it was not sent."""
         return next((option.value for option in self.options if option.name == name), None)
 
     @property
     def shell_id(self) -> str:
-        """The shell this is about: the selector, else the id that a Create asks for or gets."""
+        """The shell's id: the selector, else the id that Create proposes or its response has."""
         return self.selector("ShellId") or read_shell(self).get("ShellId", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """Base64 text that an envelope carries for a shell or a command, not decoded yet."""
+    """Base64 text that an envelope carries for a shell or a command, not yet decoded."""
 
     element: str
     """``creationXml``, ``connectXml``, ``connectResponseXml``, ``Arguments`` or ``Stream``."""
@@ -143,7 +143,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """rsp:CommandLine, or the CommandResponse (then only its id)."""
+    """rsp:CommandLine, or a CommandResponse (then only its id)."""
 
     command_id: str = ""
     command: str = ""
@@ -181,7 +181,7 @@ class Fault:
 
 
 def parse(data: bytes | str, *, max_size: int = MAX_ENVELOPE) -> Envelope:
-    """Return one envelope. Raises SoapError, and LimitExceeded for one over ``max_size`` bytes."""
+    """Parse one envelope. Raises SoapError, and LimitExceeded for over ``max_size`` bytes."""
     root = _root(data, max_size)
     if root.tag != f"{{{names.SOAP}}}Envelope":
         raise SoapError(f"expected a SOAP 1.2 Envelope, got {root.tag!r}")
@@ -230,7 +230,7 @@ def _root(data: bytes | str, max_size: int) -> etree._Element:
         raw = raw[found.end() :]
     if b"<!DOCTYPE" in raw:
         raise SoapError("a document type declaration is not allowed")
-    # A parser of its own for each envelope: a shared one would keep a log that grows.
+    # Use a new parser for each envelope: a shared one would keep a growing log.
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True,
         remove_pis=True, encoding="utf-8",
@@ -247,7 +247,7 @@ def _utf_8(data: bytes | str) -> bytes:
         return data.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and data[1:2] != b"\0":
         return data.removeprefix(b"\xef\xbb\xbf")
-    # Without a byte order mark the second byte of "<" tells the order.
+    # Without a byte order mark, the second byte of "<" determines the byte order.
     encoding = "utf-16" if data[:1] in (b"\xff", b"\xfe") else "utf-16-le"
     try:
         return data.decode(encoding).encode()
@@ -271,7 +271,7 @@ def text_of(element: etree._Element | None) -> str:
 
 
 def attribute(element: etree._Element, name: str) -> str:
-    """Return an attribute by its local name; peers put them into any namespace."""
+    """Return an attribute by its local name; peers use any namespace."""
     if (value := element.get(name)) is not None:
         return str(value)
     tail = "}" + name
@@ -279,7 +279,7 @@ def attribute(element: etree._Element, name: str) -> str:
 
 
 def find(element: etree._Element | None, name: str) -> etree._Element | None:
-    """Return the first element of that local name: ``element`` itself or a descendant."""
+    """Return the first element with that local name: ``element`` itself or a descendant."""
     if element is None:
         return None
     return next((e for e in element.iter() if local_name(e) == name), None)
@@ -341,7 +341,7 @@ _HEADERS: dict[str, Callable[[etree._Element], tuple[str, object]]] = {
 
 
 def decode_base64(text: str, element: str) -> bytes:
-    """Return the bytes of a base64 text; white space in it is allowed. Raises SoapError."""
+    """Return the bytes of a base64 text; white space is allowed. Raises SoapError."""
     try:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -358,7 +358,7 @@ _NAMED_PAYLOADS = ("creationXml", "connectXml", "connectResponseXml")
 def read_payloads(envelope: Envelope) -> tuple[Payload, ...]:
     """Return the stream data that the envelope carries, in document order.
 
-    The Arguments of a Command are among them; those of a cmd shell are words, not base64.
+    They include the Arguments of a Command; those of a cmd shell are words, not base64.
     """
     body = envelope.body
     if body is None:
@@ -383,7 +383,7 @@ def read_payloads(envelope: Envelope) -> tuple[Payload, ...]:
 
 
 def read_command(envelope: Envelope) -> Command:
-    """Read the command line of a Command, or the id that its response gives."""
+    """Read the command line of a Command, or the id in its response."""
     body = envelope.body
     if body is None:
         return Command()
@@ -443,7 +443,7 @@ def read_shells(envelope: Envelope) -> tuple[dict[str, str], ...]:
 
 
 def read_fault(envelope: Envelope) -> Fault | None:
-    """Return the fault that the envelope is, or None."""
+    """Return the fault in the envelope, or None."""
     body = envelope.body
     if body is None or body.tag != f"{{{names.SOAP}}}Fault":
         return None

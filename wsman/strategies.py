@@ -1,7 +1,7 @@
 """Hypothesis strategies for WS-Management: headers, operations, envelopes, whole conversations.
 
-Install ``psremoting[testing]``; nothing else in `wsman` imports this module. What is made here is
-what a real peer may send, so test a client or a server of your own with it.
+Install ``psremoting[testing]``; nothing else in `wsman` imports this module. All values are such as
+a real peer may send, so you can test your own client or server with them.
 
     @given(envelopes())
     def test_my_reader(envelope): assert my_reader(envelope.data) == envelope.value
@@ -37,7 +37,7 @@ _XML_TEXT = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=40
 )
 _WORD = _XML_TEXT.map(str.strip)
-"""Text that white space at the ends does not change: readers strip it."""
+"""Text without white space at the ends, which readers strip."""
 _IDS = st.uuids().map(lambda made: str(made).upper())
 _DATA = st.binary(max_size=300)
 _SECONDS = st.integers(0, 10**9).map(lambda milliseconds: milliseconds / 1000)
@@ -45,7 +45,7 @@ _PAIRS = st.lists(st.tuples(_WORD.filter(bool), _WORD), max_size=3).map(tuple)
 
 
 def headers() -> SearchStrategy[Headers]:
-    """Headers with any of their members present or not."""
+    """Generate headers; each member may be present or absent."""
     uuids = _IDS.map(lambda made: f"uuid:{made}")
     optional = _WORD | st.just("")
     return st.builds(
@@ -113,7 +113,7 @@ _ITEMS: dict[str, Any] = {
 
 
 def requests() -> SearchStrategy[Any]:
-    """Return the body of any request."""
+    """Generate the body of any request."""
     mode = st.sampled_from(["", "Block", "Drop"])
     return st.one_of(
         st.builds(
@@ -144,7 +144,7 @@ def _with_dialect(value: queries.Enumerate) -> queries.Enumerate:
 
 
 def responses() -> SearchStrategy[Any]:
-    """Return the body of any response, faults included."""
+    """Generate the body of any response, including faults."""
     return st.one_of(
         st.builds(
             v.CreateResponse, address=_WORD.filter(bool), resource_uri=_WORD, selectors=_PAIRS,
@@ -167,7 +167,7 @@ def responses() -> SearchStrategy[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeExample:
-    """One envelope, and what it says."""
+    """One envelope as bytes and as a value."""
 
     data: bytes
     headers: Headers
@@ -179,13 +179,13 @@ def _envelopes(draw: DrawFn, values: SearchStrategy[Any]) -> EnvelopeExample:
     given, value = draw(headers()), draw(values)
     encoding = draw(st.sampled_from(["utf-8", "utf-16"]))
     written = operations.write(given, value, encoding=encoding)
-    # Windows' native client pads sealed envelopes with NUL bytes and counts them.
+    # Windows' native client pads sealed envelopes with NUL bytes and includes them in the length.
     padding = b"\0" * draw(st.sampled_from([0, 0, 2, 14])) if encoding == "utf-8" else b""
     return EnvelopeExample(data=written + padding, headers=given, value=value)
 
 
 def envelopes(values: SearchStrategy[Any] | None = None) -> SearchStrategy[EnvelopeExample]:
-    """Envelopes of any operation, in UTF-8 or UTF-16, or of ``values``."""
+    """Generate envelopes of any operation, in UTF-8 or UTF-16, or of ``values``."""
     return _envelopes(requests() | responses() if values is None else values)
 
 
@@ -194,7 +194,7 @@ def envelopes(values: SearchStrategy[Any] | None = None) -> SearchStrategy[Envel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its response; ``status`` is that of HTTP."""
+    """One request and its response; ``status`` is the HTTP status."""
 
     request: Any
     response: Any
@@ -203,20 +203,20 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """The whole life of a PowerShell shell, one exchange after the other."""
+    """The whole life of a PowerShell shell, as consecutive exchanges."""
 
     shell_id: str
     exchanges: tuple[Exchange, ...]
     output: tuple[tuple[UUID | None, bytes], ...]
-    """What the server sent, by target: None is the pool."""
+    """The server's output by target; None is the pool."""
 
 
 @st.composite
 def conversations(draw: DrawFn, max_commands: int = 3) -> Conversation:
-    """A shell that is created, receives, runs commands with input and output, and is deleted.
+    """Generate a shell that is created, runs commands with input and output, and is deleted.
 
-    Time-outs and empty answers come in between, output is cut anywhere, and a command may be
-    stopped.
+    The conversation contains time-outs and empty answers, output is cut anywhere, and a command may
+    be stopped.
     """
     shell_id = draw(_IDS)
     said: dict[UUID | None, bytes] = {}
@@ -239,7 +239,7 @@ def conversations(draw: DrawFn, max_commands: int = 3) -> Conversation:
 
 
 def _polls(draw: DrawFn, target: UUID | None, said: dict[UUID | None, bytes]) -> list[Exchange]:
-    """Return some Receives of one target that do not end it."""
+    """Generate some Receives of one target that do not end it."""
     made = []
     command_id = str(target).upper() if target is not None else ""
     for data in draw(st.lists(st.none() | _DATA, max_size=4)):

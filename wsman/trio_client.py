@@ -1,7 +1,7 @@
 """The client over HTTP: drives `wsman.shell.Shell` on connections of `wsman.trio_pool`.
 
-`ShellClient` reports to a `Receiver`, which is PowerShell's session or a test. It opens what it
-needs, never raises out of `run`, and leaves no shell behind that it could delete.
+`ShellClient` reports to a `Receiver`, which is PowerShell's session or a test. It opens the
+connections it needs and deletes its shell at the end if possible; `ShellClient.run` never raises.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["Receiver", "ShellClient", "ask", "commands_of", "identify", "shells_on"]
 
 SESSION_ID = str(uuid4()).upper()
-"""The SessionId of this process: a shell can be reconnected to with the same one only."""
+"""The SessionId of this process: only the same one can reconnect to a shell."""
 GRACE = 2.0
-"""Seconds that outstanding Receives may take to end after a disconnect."""
+"""Seconds to wait for outstanding Receives after a disconnect."""
 DELETE_SECONDS = 5.0
-"""Seconds for the Delete of a client that is closed in a hurry."""
+"""Seconds for the Delete of a client that is closed at once."""
 MAX_ITEMS = 32000
 
 
 class Receiver(Protocol):
-    """The user of a `ShellClient`. Everything but `wait_for_reader` is a plain call."""
+    """The user of a `ShellClient`. Only `wait_for_reader` is asynchronous."""
 
     def received(self, data: bytes, target: UUID | None) -> None: ...
     def act_done(self, act: TransportAct, target: UUID | None) -> None: ...
@@ -61,13 +61,13 @@ class ShellClient:
         self._receiver: Receiver | None = None
         self._lost: ev.Lost | None = None
         self.round_trips = 0
-        """Requests that were made so far, authentication legs apart."""
+        """The number of requests made so far, without authentication legs."""
 
     def room(self, target: UUID | None) -> int:
         return 0 if self.machine.over else self.machine.room(target)
 
     def send(self, out: Outgoing) -> None:
-        """Queue it; after the end nothing happens."""
+        """Queue data or an act; it is ignored after the end."""
         with suppress(LocalProtocolError):
             self.machine.send(out)
         self._wake.set()
@@ -96,7 +96,7 @@ class ShellClient:
         receiver.lost(self._lost.error if self._lost is not None else None)
 
     def _is_suspended(self, grace: float, now: float) -> bool:
-        """Whether the shell is disconnected and its last Receives have ended."""
+        """True if the shell is disconnected and its last Receives have ended."""
         if self.machine.disconnect is not Step.DONE:
             return False
         return not self.machine.outstanding or now >= grace
@@ -118,7 +118,7 @@ class ShellClient:
             machine.receive_failure(request.number, failure, trio.current_time())
         else:
             machine.receive_answer(request.number, status, bodies, trio.current_time())
-        # What came is handed on at once: the main task may be busy with other answers.
+        # Pass events on at once: the main task may be busy with other answers.
         self._tell()
         self._wake.set()
 
@@ -147,7 +147,7 @@ class ShellClient:
     async def aclose(self) -> None:
         """Delete a shell that still exists, within a few seconds, and close the connections.
 
-        Call it when `run` has ended or was cancelled. Never raises.
+        Call it after `run` has ended or was cancelled. Never raises.
         """
         machine = self.machine
         exists = machine.pool.phase in (Phase.OPEN, Phase.STARTING) and not machine.pool.connects
@@ -169,7 +169,7 @@ class ShellClient:
 
 
 async def ask(connections: Connections, request: Request) -> tuple[int, list[bytes]]:
-    """Make one request within its time. Raises TransportFailure."""
+    """Make one request within its time limit. Raises TransportFailure."""
     try:
         with trio.fail_after(request.timeout):
             return await connections.exchange(request.content_type, request.body)
@@ -185,7 +185,7 @@ async def _operate(connections: Connections, requests: Requests, value: object, 
 
 
 async def identify(connections: Connections, config: ShellConfig) -> queries.IdentifyResponse:
-    """Ask which server this is. Raises WSManError."""
+    """Send Identify and return the server's answer. Raises WSManError."""
     requests = Requests(config, uuid4)
     request = requests.make(queries.Identify(), resource_uri="", selectors=())
     status, bodies = await ask(connections, request)
@@ -197,8 +197,8 @@ async def identify(connections: Connections, config: ShellConfig) -> queries.Ide
 async def shells_on(connections: Connections, config: ShellConfig) -> list[v.ShellInfo]:
     """Return the PowerShell shells of the user on a server. Raises WSManError.
 
-    Rows of other resources, and rows without id, state, name or resource URI, are left out, as
-    PowerShell does.
+    Rows of other resources, and rows without id, state, name or resource URI, are omitted, as in
+    PowerShell.
     """
     requests = Requests(config, uuid4)
     first = queries.Enumerate()
@@ -214,7 +214,7 @@ def _is_session(shell: v.ShellInfo) -> bool:
 
 
 async def commands_of(connections: Connections, requests: Requests) -> list[queries.CommandInfo]:
-    """Return the commands of the shell that the requests are about. Raises WSManError."""
+    """Return the commands of the shell that the requests address. Raises WSManError."""
     first = queries.Enumerate(dialect=names.SELECTOR_FILTER, selectors=requests.selectors[:1])
     fields = {"resource_uri": names.RESOURCE_COMMAND, "selectors": ()}
     found = await _enumerate(connections, requests, first, fields)
@@ -227,7 +227,7 @@ async def _enumerate(
     first: queries.Enumerate,
     fields: Mapping[str, object],
 ) -> list[queries.EnumerateResponse | queries.PullResponse]:
-    """Make an enumeration to its end: Enumerate, then Pull while items are left."""
+    """Run an enumeration to its end: Enumerate, then Pull while items are left."""
     answers = [await _operate(connections, requests, first, **fields)]
     count = _items(answers[-1])
     while not answers[-1].end and answers[-1].context and count < MAX_ITEMS:

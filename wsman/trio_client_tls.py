@@ -1,4 +1,4 @@
-"""TLS towards a server: contexts of the session options, and the checks that OpenSSL lacks."""
+"""TLS for clients: contexts for the session options, and the checks that OpenSSL does not have."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["TlsOptions", "check_certificate", "make_context"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """How the certificate of a server is checked, and which one we show."""
+    """The verification of a server's certificate, and the client's own certificate."""
 
     ca_file: str = ""
-    """PEM file with the authorities that are trusted instead of the system's. Revocation lists in
-    it are honoured."""
+    """PEM file with the authorities to trust instead of the system's. Revocation lists in it are
+    honoured."""
     pinned: str = ""
-    """SHA-256 or SHA-1 of the server's certificate in hexadecimal: only this one is accepted, and
-    nothing else about it is checked."""
+    """SHA-256 or SHA-1 of the server's certificate in hexadecimal: only that certificate is
+    accepted, and nothing else is checked."""
     skip_ca_check: bool = False
     skip_cn_check: bool = False
     skip_revocation_check: bool = False
     certificate: str = ""
-    """PEM file with our own certificate and, unless ``key`` is set, its key."""
+    """PEM file with the client's certificate and, unless ``key`` is set, its key."""
     key: str = ""
 
 
@@ -58,7 +58,7 @@ def _has_lists(path: str) -> bool:
 
 
 def check_certificate(certificate: bytes, host: str, options: TlsOptions) -> None:
-    """Check what the context did not: the pin, or the name without the authority.
+    """Check what the context did not check: the pin, or the name without the authority.
 
     Raises TransportFailure.
     """

@@ -1,6 +1,6 @@
 """One HTTP connection to a WS-Management service: TCP, proxy, TLS, authentication, sealing.
 
-A connection that was given up inside an exchange is closed: nothing else can be read from it.
+A connection whose exchange was abandoned is closed: nothing else can be read from it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Everything that a connection needs to know. Times are seconds."""
+    """The settings of a connection. Times are seconds."""
 
     location: Location
     auth: AuthOptions
@@ -64,11 +64,11 @@ class Endpoint:
     connect_timeout: float = 30.0
     max_body: int = 16 << 20
     cookies: dict[str, str]
-    """Cookies of the service, which every answer may change."""
+    """Cookies of the service; every answer may change them."""
 
 
 class Connection:
-    """One connection; `exchange` is called by one task at a time."""
+    """One connection. Only one task at a time may call `exchange`."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -87,10 +87,10 @@ class Connection:
 
     @property
     def reusable(self) -> bool:
-        """Another exchange may follow: nothing was cut off and the server keeps it open."""
+        """True if another exchange may follow: nothing was cut off and the server keeps it open."""
         if self._stream is None or self._socket is None or not self._http.reusable:
             return False
-        # Bytes or an end that nobody asked for: the server has closed it in the meantime.
+        # Unrequested data or the end of the stream: the server has closed the connection.
         readable, _, _ = select.select([self._socket.socket.fileno()], [], [], 0)
         return not readable
 
@@ -102,7 +102,7 @@ class Connection:
     # -- opening
 
     async def open(self) -> None:
-        """Connect and shake hands with TLS. Raises TransportFailure."""
+        """Connect and perform the TLS handshake. Raises TransportFailure."""
         endpoint = self._endpoint
         try:
             with trio.fail_after(endpoint.connect_timeout):
@@ -162,7 +162,7 @@ class Connection:
     # -- proxies
 
     async def _pass_proxy(self, proxy: Proxy) -> None:
-        """Ask the proxy for a tunnel; plain HTTP is relayed where Basic or nothing is needed."""
+        """Open a tunnel through the proxy; plain HTTP is relayed if Basic or nothing is needed."""
         basic = proxy.authentication is Authentication.BASIC and proxy.credential is not None
         own: Headers = ()
         if basic and proxy.credential is not None:
@@ -204,15 +204,15 @@ class Connection:
     async def exchange(
         self, content_type: str, body: bytes, *, target: str = "", headers: Headers = ()
     ) -> tuple[int, list[bytes]]:
-        """Post one envelope; returns the status and the envelopes of the answer.
+        """Post one envelope; return the status and the envelopes of the answer.
 
-        The connection is authenticated before the first body leaves. Raises TransportFailure; the
+        The connection is authenticated before the first body is sent. Raises TransportFailure; the
         connection is closed then.
         """
         try:
             found = await self._exchange(content_type, body, target or self._target, headers)
         except BaseException:
-            # Also when the caller gives up: the answer would be taken for that of the next one.
+            # Also on cancellation: the answer would be taken for the answer to the next request.
             await self.aclose()
             raise
         self.exchanges += 1
@@ -249,7 +249,7 @@ class Connection:
         return self._opened(response)
 
     async def _authenticate(self, target: str, given: Headers, body: bytes) -> Response | None:
-        """Make the legs; returns the answer to the body when the last leg carried it."""
+        """Perform the handshake; return the answer to the body if the last leg carried it."""
         assert self._auth is not None
         leg: Leg | None = await self._step(self._auth.first)
         while leg is not None:
@@ -269,7 +269,7 @@ class Connection:
         return None
 
     async def _step(self, function: Callable[..., Leg | None], *arguments: object) -> Leg | None:
-        """Return one step of the authentication machine; in a thread where it may ask a KDC."""
+        """Run one step of the authentication machine, in a thread if it may contact a KDC."""
         assert self._auth is not None
         try:
             if self._auth.blocking:
@@ -286,7 +286,7 @@ class Connection:
         content_type = response.header("content-type") or ""
         if not is_sealed(content_type):
             if response.status == _REFUSED and self.exchanges:
-                # The server has forgotten the authentication of this connection.
+                # The server has lost the authentication of this connection.
                 raise TransportFailure.of_status(_REFUSED)
             return response.status, [response.body]
         try:
@@ -343,7 +343,7 @@ class Connection:
         return (("Cookie", "; ".join(f"{name}={value}" for name, value in cookies.items())),)
 
     def _keep_cookies(self, response: Response) -> None:
-        """Keep the name and the value of each cookie: MS-WSMAN, or those of Exchange."""
+        """Store the name and the value of each cookie: MS-WSMAN, or those of Exchange."""
         for text in response.all("set-cookie"):
             name, found, value = text.partition(";")[0].partition("=")
             if found and name.strip() and len(self._endpoint.cookies) < 50:
@@ -351,7 +351,7 @@ class Connection:
 
 
 def _proxy_steps(proxy: Proxy, authority: str) -> Callable[[Response], str | None]:
-    """Return a function that answers each 407 of a proxy with a Proxy-Authorization."""
+    """Return a function that answers each 407 of a proxy with a Proxy-Authorization value."""
     if proxy.authentication is Authentication.DIGEST:
 
         def digest(response: Response) -> str | None:
@@ -393,7 +393,7 @@ def _proxy_steps(proxy: Proxy, authority: str) -> Callable[[Response], str | Non
 
 
 def _as_origin(headers: Headers) -> Headers:
-    """Return the challenges of a proxy, named like those of a server."""
+    """Return the challenges of a proxy under the header names of a server."""
     return tuple(
         ("WWW-Authenticate" if name.lower() == "proxy-authenticate" else name, value)
         for name, value in headers

@@ -1,6 +1,6 @@
-"""Connections to one service: authenticated, reused when idle, replaced when they went stale.
+"""Connections to one service: authenticated, reused while idle, replaced when stale.
 
-An outstanding long poll has its connection alone; everything else takes an idle one, or a new one.
+An outstanding long poll occupies one connection; other requests use an idle or a new connection.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ IDLE_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirection:
-    """Which redirects are followed."""
+    """The rules for following redirects."""
 
     count: int = 0
-    """How many in a row; 0 for none. PowerShell's default is 5 with -AllowRedirection."""
+    """Maximum number of consecutive redirects. PowerShell's default is 5 with -AllowRedirection."""
     hosts: tuple[str, ...] = ()
-    """Other hosts that may see the credentials; ``*`` is any."""
+    """Other hosts that may receive the credentials; ``*`` is any."""
 
 
 class Connections:
     """All connections of one client to one service.
 
-    ``make_endpoint`` gives the endpoint of a location: that of the target, and those of redirects.
+    ``make_endpoint`` returns the endpoint of a location: the target's, or that of a redirect.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Connections:
         self._all: set[Connection] = set()
         self._closed = False
         self.opened = 0
-        """How many connections were made."""
+        """The number of connections that were opened."""
 
     async def exchange(
         self, content_type: str, body: bytes, *, headers: tuple[tuple[str, str], ...] = ()
     ) -> tuple[int, list[bytes]]:
-        """Post one envelope on a connection of its own for that long.
+        """Post one envelope on a connection that no other exchange uses meanwhile.
 
         Raises TransportFailure.
         """
@@ -111,7 +111,7 @@ class Connections:
         self._idle.append(connection)
 
     async def _redirect(self, failure: TransportFailure) -> None:
-        """Go on at the new location, or raise what forbids it."""
+        """Switch to the new location. Raises TransportFailure if that is not allowed."""
         if self._redirected >= self._redirection.count:
             raise failure
         try:
@@ -132,7 +132,7 @@ class Connections:
         self._idle.clear()
 
     async def aclose(self) -> None:
-        """Close every connection, also those inside an exchange."""
+        """Close every connection, including those with an exchange in progress."""
         self._closed = True
         for connection in list(self._all):
             await connection.aclose()

@@ -1,8 +1,8 @@
 """The server's driver: listeners, connections, and the tasks around one service.
 
-A connection reads one request after the other. What a request costs before its user is known is
-bounded: the size of head and body, the time for both, the number of connections, and the time a
-failed log-on takes. A request that waits holds a connection; when that ends, the service is told.
+A connection reads one request after the other. The cost of a request before its user is known is
+bounded: the size of head and body, the time for both, the number of connections, and the time of a
+failed log-on. A waiting request occupies its connection; if that ends, the service is notified.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ __all__ = ["Listener", "ServerLimits", "WSManServer"]
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 _RECEIVE = 64 << 10
 _AHEAD = 64 << 10
-"""Bytes that are read of a client's next request while one waits for its answer."""
+"""Bytes that are read of a client's next request while the current one is unanswered."""
 _CHECKS = 2
-"""Passwords that are checked at the same time."""
+"""Number of passwords that are checked concurrently."""
 _LAST_WORDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLimits:
-    """What clients may cost. Times are seconds."""
+    """Limits on the resources of clients. Times are seconds."""
 
     max_connections: int = 300
     """MaxConnections of all listeners; further ones get 503."""
@@ -54,16 +54,16 @@ class ServerLimits:
     idle_time: float = 120.0
     """An open connection without a request."""
     handshake_time: float = 30.0
-    """TLS."""
+    """The TLS handshake."""
     write_time: float = 60.0
-    """For a client to take an answer."""
+    """Until a client has read an answer."""
     grace: float = 5.0
-    """At the end: for connected clients to delete or disconnect their shells."""
+    """At shutdown: for connected clients to delete or disconnect their shells."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """One address to listen at; with an identity it is HTTPS."""
+    """One address to listen on; HTTPS if it has an identity."""
 
     host: str
     port: int
@@ -77,10 +77,9 @@ class _Slot:
 
 
 class WSManServer:
-    """Serves one service at any number of listeners.
+    """Serves one service on any number of listeners.
 
-    ``report`` gets a line for each thing that an administrator may want to know; none holds a
-    secret.
+    ``report`` is called with a line, free of secrets, for each event of interest to administrators.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class WSManServer:
         self._checks = trio.CapacityLimiter(_CHECKS)
 
     def wake(self) -> None:
-        """The service has something to do; to be given to it as ``on_wake``."""
+        """Wake the driver because `Service.advance` is due; pass it as ``on_wake``."""
         self._woken.set()
 
     # -- life
@@ -123,7 +122,7 @@ class WSManServer:
         stop: trio.Event | None = None,
         on_listening: Callable[[str], None] = lambda url: None,
     ) -> None:
-        """Serve until ``stop`` is set, then end in order. Raises OSError for a bad address."""
+        """Serve until ``stop`` is set, then shut down. Raises OSError for a bad address."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_timer)
             for each in listeners:
@@ -137,7 +136,7 @@ class WSManServer:
             nursery.cancel_scope.cancel()
 
     async def _end(self) -> None:
-        """Let connected clients leave, then answer what waits."""
+        """Let connected clients leave, then answer the waiting requests."""
         self._service.draining = True
         self._closing = True
         with trio.move_on_after(self._limits.grace):
@@ -163,7 +162,7 @@ class WSManServer:
             self._flush()
 
     def _flush(self) -> None:
-        """Hand answers to the connections that wait for them."""
+        """Pass answers to the connections that wait for them."""
         for answer in self._service.take_answers():
             slot = self._slots.get(answer.ticket)
             if slot is None:
@@ -185,7 +184,7 @@ class WSManServer:
                 try:
                     stream = await listener.accept()
                 except OSError as error:
-                    # Out of descriptors, for example: others may end meanwhile.
+                    # Out of descriptors, for example: other connections may end meanwhile.
                     self._report(f"cannot accept a connection: {error}")
                     await trio.sleep(0.1)
                     continue
@@ -203,7 +202,7 @@ class WSManServer:
         except RemoteProtocolError as error:
             self._report(f"a connection was ended: {error}")
         except Exception as error:
-            # A fault of our own costs the connection that met it, and no other.
+            # An internal error ends this connection only.
             self._report(f"a connection failed: {type(error).__name__}: {error}")
         finally:
             self._connections -= 1
@@ -275,7 +274,7 @@ class _Connection:
                     await self._write(self._http.refuse(error.status))
 
     async def _next_request(self) -> Request | None:
-        """Return the next request, or None when the client is gone or too slow."""
+        """Return the next request, or None if the client is gone or too slow."""
         request = self._http.next_request()
         if request is not None:
             return request
@@ -377,7 +376,7 @@ class _Connection:
                 server._service.client_gone(ticket, trio.current_time())
 
     async def _wait(self, slot: _Slot) -> None:
-        """Wait for the answer, or until the client has gone."""
+        """Wait for the answer, or until the client is gone."""
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
@@ -405,7 +404,7 @@ class _Connection:
 
 
 def _resource(request: Request, authorization: str | None) -> str:
-    """Return the resource URI of a request that a certificate stands for; no other needs it."""
+    """Return the resource URI of a request that a certificate authenticates; else empty."""
     if authorization is None or not authorization.lower().startswith("http"):
         return ""
     return resource_uri(request.body)

@@ -1,4 +1,4 @@
-"""The certificate of an HTTPS listener, read again when its files change."""
+"""The certificate of an HTTPS listener, reloaded when its files change."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["TlsIdentity", "credssp_identity", "verified_chain"]
 class TlsIdentity:
     """A certificate with its key, and the authorities of client certificates.
 
-    `current` looks at the files' times, so that a renewed certificate is used by the next
-    connection. Raises LocalProtocolError when the files cannot be used at first; later on the
-    certificate that was read before stays, and ``trouble`` tells why.
+    `current` checks the files' times, so that the next connection uses a renewed certificate.
+    Raises LocalProtocolError if the files cannot be used initially; if they become unusable later,
+    the previous certificate stays in use and ``trouble`` has the reason.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TlsIdentity:
     def _load(self) -> tuple[ssl.SSLContext, bytes]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A resumed session has no certificate of the client.
+        # A resumed session would have no client certificate.
         context.num_tickets = 0
         context.options |= ssl.OP_NO_TICKET
         try:
@@ -79,7 +79,7 @@ def _no_password() -> str:
 
 
 def verified_chain(connection: Any) -> Sequence[bytes]:
-    """Return the client's verified certificates in DER, its own first; none when it showed none."""
+    """Return the client's verified certificates in DER, its own first; empty if it sent none."""
     public = getattr(connection, "get_verified_chain", None)
     if public is not None:
         return list(public() or ())
@@ -89,7 +89,7 @@ def verified_chain(connection: Any) -> Sequence[bytes]:
 
 
 def credssp_identity(folder: Path) -> CredSSPTLSContext:
-    """Return a certificate for CredSSP, made for this process; ``folder`` holds it for a moment.
+    """Return a new certificate for CredSSP; a file in ``folder`` holds it temporarily.
 
     Clients do not verify it: they bind the exchange to its key.
     """

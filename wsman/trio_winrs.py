@@ -25,10 +25,10 @@ __all__ = ["ProgramRun"]
 
 
 class ProgramRun:
-    """One program in a shell of its own.
+    """One program in its own shell.
 
-    ``on_output`` gets the name of a stream and its bytes. `run` returns the exit code, or None
-    where the server does not report one, and raises WSManError.
+    ``on_output`` is called with the name of a stream and its bytes. `run` returns the exit code, or
+    None if the server does not report one, and raises WSManError.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ProgramRun:
         self._code: int | None = None
 
     def interrupt(self) -> None:
-        """Press Ctrl+C."""
+        """Send Ctrl+C to the program."""
         self._machine.interrupt()
         self._wake.set()
 
@@ -59,7 +59,7 @@ class ProgramRun:
         *,
         source: AsyncIterator[bytes] | None = None,
     ) -> int | None:
-        """Run the program to its end; ``source`` is its input, empty where it is None."""
+        """Run the program to its end; ``source`` is its input, None for empty input."""
         self._machine.start(command, arguments)
         try:
             async with trio.open_nursery() as nursery:
@@ -125,7 +125,7 @@ class ProgramRun:
                         self._error = error
 
     async def _clean_up(self) -> None:
-        """Delete a shell that is left, within a few seconds, and close the connections."""
+        """Delete a shell that still exists, within a few seconds, and close the connections."""
         machine = self._machine
         with trio.CancelScope(shield=True):
             if machine.exists and not machine.over:

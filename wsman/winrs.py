@@ -1,8 +1,9 @@
 """The client machine of a cmd shell: one program at a time, with its streams and exit code.
 
-`start` runs a program in the shell, `send_input` feeds it, `interrupt` is Ctrl+C, `close` ends
-program and shell. Requests, answers and time are handled as in `wsman.shell`: a time-out is asked
-again, a lost Receive is repeated, and Send and Command are never repeated blindly.
+`start` runs a program in the shell, `send_input` sends its input, `interrupt` is Ctrl+C, `close`
+ends program and shell. Requests, answers and time are handled as in `wsman.shell`: a time-out is
+followed by another Receive, a lost Receive is repeated, and Send and Command are repeated only if
+they cannot have reached the server.
 
 [MS-WSMV] 3.1.4.5 to 3.1.4.14, 2.2.4.12
 """
@@ -34,18 +35,18 @@ _REPEATED = frozenset(("Receive", "Signal", "Delete"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellSettings:
-    """How the shell is set up. Times are seconds."""
+    """The settings of the shell. Times are seconds."""
 
     working_directory: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     lifetime: float | None = None
     code_page: int | None = 65001
-    """The code page of the streams; 65001 is UTF-8. None for the server's."""
+    """The code page of the streams; 65001 is UTF-8. None for the server's default."""
     no_profile: bool = False
     console_mode: bool = True
     """The program's input is a console, not a pipe."""
     skip_cmd_shell: bool = False
-    """Start the program itself instead of ``cmd.exe /c``."""
+    """Start the program directly instead of with ``cmd.exe /c``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +60,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exited:
-    """The program has ended. ``code`` is None where the server does not report it."""
+    """The program has ended. ``code`` is None if the server does not report it."""
 
     code: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The program could not be started, or was lost. After a refusal the shell can be used."""
+    """The program did not start, or was lost. After a refusal the shell can still be used."""
 
     error: WSManError
 
@@ -91,7 +92,7 @@ class CmdShell:
         self.settings = settings
         self.over = False
         self.exists = False
-        """The server has the shell."""
+        """True if the shell exists on the server."""
         self._config = config
         self._created = Step.WANTED
         self._command: v.Command | None = None
@@ -107,7 +108,7 @@ class CmdShell:
         self._outstanding: dict[int, tuple[_Attempt, Request]] = {}
         self._events: deque[object] = deque()
 
-    # -- what our side wants
+    # -- the user's side
 
     def start(self, command: str, arguments: Sequence[str] = ()) -> None:
         """Run a program. Raises LocalProtocolError while another one runs."""
@@ -128,11 +129,11 @@ class CmdShell:
 
     @property
     def wants_input(self) -> bool:
-        """Whether nothing is queued: time to read more."""
+        """True if no input is queued: read more."""
         return not self._input and not self._sending
 
     def interrupt(self) -> None:
-        """Press Ctrl+C."""
+        """Send Ctrl+C to the program."""
         self._interrupts += 1
 
     def close(self) -> None:
@@ -181,7 +182,7 @@ class CmdShell:
             self._answered(attempt, value)
 
     def receive_failure(self, number: int, failure: TransportFailure, now: float) -> None:
-        """Take note that a request got no answer."""
+        """Handle a request that got no answer."""
         attempt, _ = self._outstanding.pop(number)
         if not self.over:
             self._repeat(attempt, failure, now)
@@ -268,7 +269,7 @@ class CmdShell:
             )
         return ()
 
-    # -- what answers mean
+    # -- effects of answers
 
     def _answered(self, attempt: _Attempt, value: Any) -> None:
         match value:

@@ -1,7 +1,7 @@
 """The stream compression ``xpress`` of WS-Man shells.
 
-The data of a Stream is a run of blocks: u16 plain length - 1, u16 stored length - 1 (both
-little-endian), and the stored bytes. Equal lengths mean that the block is stored as it is; else it
+The data of a Stream is a sequence of blocks: u16 plain length - 1, u16 stored length - 1 (both
+little-endian), and the stored bytes. If both are equal the block is stored uncompressed; else it
 is LZ77+Huffman with a table of its own. A block holds at most 64 KiB. creationXml and Arguments
 are never compressed. [MS-WSMV] 3.1.4.1.31.6, [MS-XCA] 2.1 and 2.2
 """
@@ -19,20 +19,20 @@ __all__ = ["XpressError", "compress", "decompress"]
 BLOCK = 1 << 16
 MAX_PLAIN = 16 << 20
 _SMALLEST = 266
-"""Windows stores what is shorter: the table alone takes 256 bytes."""
+"""Windows stores shorter data uncompressed: the table alone takes 256 bytes."""
 _TABLE = 256
 _FIRST_MATCH = 256
 _MIN_MATCH = 4
 _WORTHWHILE = 0.9
 _INDEXED = 24
-"""Bytes of a match that later matches may begin in; more costs time and gains little."""
+"""Bytes of a match in which later matches may begin; more costs time and gains little."""
 _HEADER = struct.Struct("<HH")
 _WORD = struct.Struct("<H")
 _LONG = struct.Struct("<I")
 
 
 class XpressError(RemoteProtocolError):
-    """Compressed data that cannot be read. ``offset`` is the byte where the fault is."""
+    """Compressed data that cannot be read. ``offset`` is the byte of the fault."""
 
     def __init__(self, text: str, offset: int) -> None:
         super().__init__(f"{text} (compressed data, byte {offset})")
@@ -42,8 +42,8 @@ class XpressError(RemoteProtocolError):
 def decompress(data: bytes, *, max_size: int = MAX_PLAIN) -> bytes:
     """Return the plain bytes of a Stream.
 
-    Raises XpressError for data that is not a run of blocks, and LimitExceeded before anything over
-    ``max_size`` bytes is unpacked.
+    Raises XpressError for data that is not a sequence of blocks, and LimitExceeded before more than
+    ``max_size`` bytes are unpacked.
     """
     blocks = []
     at = total = 0
@@ -76,7 +76,7 @@ def _unpack(data: bytes, start: int, stored: int, plain: int) -> bytes:
     table = decoding_table(_lengths(data[start:at]))
     if table is None:
         raise XpressError("the code table is not a complete prefix code", start)
-    # Zeros after the end stand for words that the encoder did not have to write.
+    # Zeros after the end replace words that the encoder may omit.
     padded = data[at:end] + b"\0\0\0\0"
     last = len(padded) - 1
     bits = int.from_bytes(padded[0:2], "little") << 16 | int.from_bytes(padded[2:4], "little")
@@ -175,7 +175,7 @@ def compress(data: bytes, *, pack: bool = True) -> bytes:
 
 
 def _pays(block: bytes) -> bool:
-    """Whether packing is worth its time; the fast compressor of the standard library guesses."""
+    """Return whether packing is worthwhile, estimated with the standard library's compressor."""
     if len(block) < _SMALLEST:
         return False
     return len(zlib.compress(block, 1)) + _TABLE < len(block) * _WORTHWHILE
@@ -221,13 +221,13 @@ def _matches(block: bytes) -> list[tuple[int, int, int]]:
 
 
 def _match_length(block: bytes, found: int, at: int, size: int) -> int:
-    """Return how many bytes at ``at`` are those at ``found``; four of them are known to be."""
+    """Return how many bytes at ``at`` equal those at ``found``; the first four are known to."""
     length, step = _MIN_MATCH, 8
     while True:
         ours = block[at + length : at + length + step]
         theirs = block[found + length : found + length + len(ours)]
         if ours != theirs:
-            # The highest differing byte of the exclusive or tells how many are equal before it.
+            # All bytes before the highest nonzero byte of the exclusive or are equal.
             differing = int.from_bytes(ours, "big") ^ int.from_bytes(theirs, "big")
             return length + len(ours) - (differing.bit_length() + 7) // 8
         length += len(ours)
@@ -237,10 +237,10 @@ def _match_length(block: bytes, found: int, at: int, size: int) -> int:
 
 
 def _write(tokens: list[tuple[int, int, int]], lengths: bytes, code: list[int]) -> bytes:
-    """Write the bit stream: words of 16 bits, each in the place where a decoder reads it.
+    """Write the bit stream: words of 16 bits, each at the position where a decoder reads it.
 
     A decoder reads two words ahead of the bits that it uses, and long lengths as bytes at its
-    place; so the place of a word is reserved two words before its bits are known.
+    current position; so the position of a word is reserved two words before its bits are known.
     """
     out = bytearray(4)
     place, following = 0, 2
