@@ -1,4 +1,4 @@
-"""What a link can do without any protocol: `cat` of a file, an echo, a login and nothing else."""
+"""The speed of a link without any protocol: `cat` of a file, an echo, a login alone."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _ECHOES = 300
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How to run a shell command at the other end."""
+    """A way to run a shell command at the other end."""
 
     argv: tuple[str, ...]
     socket: bool = False
     """Its stdin and stdout are one socket, not two pipes."""
 
     def empty(self) -> float:
-        """Seconds to start a command that does nothing, and to end it."""
+        """Return the seconds to start and end a command that does nothing."""
         start = perf_counter()
         subprocess.run([*self.argv, "exit 0"], check=True, stdin=subprocess.DEVNULL)
         return perf_counter() - start
 
     def echo(self) -> float:
-        """Median seconds of a line of 100 bytes there and back."""
+        """Return the median round-trip time in seconds of a line of 100 bytes."""
         taken = []
         with self._running("echo ready; exec cat") as (stdin, stdout):
             for _ in range(_ECHOES):
@@ -48,7 +48,8 @@ class Link:
         return statistics.median(taken)
 
     def cat(self, file: Path) -> float:
-        """Seconds from asking for a file to its last byte; the login is not counted."""
+        """Return the seconds from the request for a file to its last byte; the login is not
+        counted."""
         size = file.stat().st_size
         with self._running(f"echo ready; read go; exec cat {file}") as (stdin, stdout):
             start = perf_counter()
@@ -62,7 +63,7 @@ class Link:
 
     @contextmanager
     def _running(self, command: str) -> Iterator[tuple[int, int]]:
-        """Where to write to the command, and where to read from it."""
+        """Run the command; yield the descriptors of its stdin and stdout."""
         argv = (*self.argv, command)
         if self.socket:
             ours, theirs = socket.socketpair()

@@ -1,4 +1,4 @@
-"""The values that are written and read: the same ones for every library, in its own types."""
+"""The values that are written and read: equal values in the types of each library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psrp import clixml
 
 MIB = 1 << 20
 DEPTH = 48
-"""As deep as PowerShell reads; it writes 50, and cannot read them back."""
+"""The depth that PowerShell reads; it writes 50, and cannot read them back."""
 TYPES = ["System.Management.Automation.PSCustomObject", "System.Object"]
 SENTENCE = "The quick brown fox jumps over the lazy dog. "
 
@@ -78,7 +78,7 @@ def strings(count: int) -> list[str]:
 
 
 def all_bodies() -> Iterator[Body]:
-    """In the order of the report."""
+    """Return the bodies in the order of the report."""
     for name, plain in (
         ("10 000 ints", integers(10_000)),
         ("10 000 short strings", strings(10_000)),

@@ -1,4 +1,4 @@
-"""Writing and reading CLIXML: ours beside psrpcore and pypsrp, on the same values and documents.
+"""Writing and reading CLIXML: ours, psrpcore and pypsrp with the same values and documents.
 
 psrpcore and pypsrp are driven as their own pools drive them: serialize to a tree and print it,
 parse a tree and deserialize it.
@@ -29,7 +29,7 @@ POWERSHELL = {
     "8 MiB string": ("56 ms", "33-51 ms"),
     "8 MiB of bytes": ("20-78 ms", "57-84 ms"),
 }
-#: Times psrpcore's speed: write, read.
+#: Aims as multiples of psrpcore's speed: write, read.
 AIMS = {
     "10 000 ints": ("5x", "15x"),
     "10 000 short strings": ("5x", "15x"),
@@ -38,7 +38,7 @@ AIMS = {
 
 
 class NoSecrets(types.PSCryptoProvider):
-    """psrpcore asks for a key holder even where no SecureString is in sight."""
+    """A key holder, which psrpcore requires even without a SecureString."""
 
     def register_key(self, key: bytes) -> None:
         raise NotImplementedError
@@ -92,7 +92,7 @@ def measure(body: bodies.Body, clock: Clock) -> list[Row]:
 
 
 def by_case(figures: dict[str, tuple[str, str]]) -> dict[str, str]:
-    """Body -> (write, read) as case -> figure."""
+    """Convert body -> (write, read) to case -> figure."""
     return {
         f"{name}, {case}": figure
         for name, pair in figures.items()
@@ -115,7 +115,7 @@ def table(clock: Clock) -> Table:
 
 
 def growing(clock: Clock, *, quick: bool) -> list[str]:
-    """Nanoseconds per byte of document over growing values: it must not grow."""
+    """Return the nanoseconds per byte of document for growing values; they must not grow."""
     scale = (1, 10) if quick else (1, 10, 100)
     cases: list[tuple[str, Callable[[int], Any], int]] = [
         ("ints", bodies.integers, 1000),

@@ -1,9 +1,9 @@
-"""Cutting messages into fragments and joining them, beside one copy of the same bytes.
+"""Cutting messages into fragments and joining them, compared with one copy of the same bytes.
 
-psrpcore has no public fragmenter: it is driven through a pool whose queue holds one message of
-the size wanted. On joining, its last fragment is held back, and pypsrp's, so that their time holds
-no XML. psrpcore, and pypsrp on joining, copy the rest of the message, or what has come of it,
-once for every fragment: they are left out where that would be over 4 GiB.
+psrpcore has no public fragmenter: it is driven through a pool whose queue holds one message of the
+required size. On joining, the last fragment is withheld from psrpcore and pypsrp, so that their
+time does not include XML. psrpcore, and pypsrp on joining, copy the rest of the message, or the
+part received so far, once for every fragment: they are left out if that would be over 4 GiB.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def our_join(pieces: list[bytes]) -> bytes | None:
 
 
 def pypsrp_cut(message: bytes, cut: int) -> list[bytes]:
-    """What its Fragmenter does with a message that is already packed."""
+    """Cut a packed message with pypsrp's Fragmenter."""
     fragmenter = powershell.Fragmenter(cut, Serializer())
     found = enumerate(fragmenter._byte_iterator(message, fragmenter.max_size))
     return [powershell.Fragment(1, n, blob, n == 0, end).pack() for n, (blob, end) in found]
@@ -54,7 +54,8 @@ def pypsrp_join(pieces: list[bytes], cut: int) -> None:
 
 
 def copied(size: int, cut: int) -> int:
-    """Bytes that a fragmenter copies which keeps the rest of the message for every fragment."""
+    """Return the bytes copied by a fragmenter that copies the rest of the message for every
+    fragment."""
     return size * (size // (cut - fragments.HEADER_SIZE)) // 2
 
 
@@ -114,7 +115,8 @@ def table(clock: Clock, *, quick: bool) -> Table:
 
 
 def growing(found: Table) -> list[str]:
-    """The same figures as nanoseconds per byte. Only what grows more than one copy does is ours."""
+    """Return the same figures as nanoseconds per byte. Only growth beyond that of one copy is
+    ours."""
     cases: dict[str, dict[str, tuple[str, float, int]]] = {}
     for row in found.rows:
         size, way = row.case.split(" at ")

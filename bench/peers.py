@@ -1,4 +1,4 @@
-"""Two opened psrpcore pools with one running pipeline, and what the measurements do with them."""
+"""Two opened psrpcore pools with one running pipeline, for the measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOM = 32768
 
 
 class PsrpcorePair:
-    """A client and a server pool of psrpcore, opened, with one pipeline that runs."""
+    """A client and a server pool of psrpcore, opened, with one running pipeline."""
 
     def __init__(self) -> None:
         self.client = psrpcore.ClientRunspacePool()
@@ -32,7 +32,7 @@ class PsrpcorePair:
 
     @staticmethod
     def _move(one: Any, other: Any) -> int:
-        """Everything that one has to say; how many events the other made of it."""
+        """Deliver all output of one pool to the other; return the number of events there."""
         while (payload := one.data_to_send(ROOM)) is not None:
             other.receive_data(payload)
         events = 0
@@ -41,7 +41,8 @@ class PsrpcorePair:
         return events
 
     def outputs(self, value: Any, count: int, every: int) -> None:
-        """``count`` outputs from the server to the client, carried after every so many."""
+        """Send ``count`` outputs from the server to the client, delivered after every ``every``
+        outputs."""
         seen = 0
         for _ in range(count // every):
             for _ in range(every):
@@ -51,7 +52,7 @@ class PsrpcorePair:
 
 
 def psrpcore_queued(text: str) -> tuple[Any, Any]:
-    """Client and server; one output of this text waits at the server."""
+    """Return client and server; one output of this text is queued at the server."""
     pair = PsrpcorePair()
     pair.pipeline.write_output(text)
     return pair.client, pair.server
@@ -65,7 +66,7 @@ def psrpcore_drain(server: Any, cut: int) -> list[Any]:
 
 
 def psrpcore_join(client: Any, payloads: list[Any]) -> None:
-    """All payloads but the last, as they come from a carrier."""
+    """Deliver all payloads but the last, as from a carrier."""
     for payload in payloads[:-1]:
         client.receive_data(payload)
     assert client.next_event() is None

@@ -1,4 +1,4 @@
-"""10 000 outputs through a whole client and server: from the value to the event and all between."""
+"""10 000 outputs through a complete client and server, from the value to the event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAYS = {"one by one": 1, "100 at a time": 100}
 
 
 class OurPair:
-    """The same two sides of our own."""
+    """The same with our client and server pools."""
 
     def __init__(self) -> None:
         self.client = Pool(Side.CLIENT, id=POOL_ID)
@@ -59,7 +59,7 @@ class OurPair:
         assert seen == count
 
     def wire_size(self, value: Any) -> int:
-        """Bytes of one such output, its fragment header included."""
+        """Return the bytes of one such output, its fragment header included."""
         self.server.send(e.PipelineOutput(pipeline_id=PIPELINE_ID, data=value))
         out = self.server.data_to_send(ROOM)
         assert out is not None

@@ -1,5 +1,5 @@
-"""PowerShell itself in the same run: its serializer next to ours, and sessions over ssh in the four
-pairs of clients and servers.
+"""PowerShell in the same run: its serializer and ours, and sessions over ssh in the four pairs of
+clients and servers.
 
 The real client is a process that is kept open and measures itself, without Invoke-Command's own
 work: its commands are [powershell] objects in an open session.
@@ -28,9 +28,9 @@ TO_PWSH = "ours to PowerShell"
 FROM_PWSH = "PowerShell to ours"
 SERIALIZER = "PSSerializer"
 COMMANDS = 50
-"""Small commands one after the other for one figure."""
+"""Number of consecutive small commands for one figure."""
 
-# What our server offers (`bench.values`), in the real one.
+# The functions of our server (`bench.values`) for the real one.
 _FUNCTIONS = r"""
 function Get-Integers($count) { 0..($count - 1) }
 function Get-Bytes($size) { , [byte[]]::new($size) }
@@ -80,7 +80,8 @@ function global:Open-Bench([hashtable]$parameters) {
 
 
 def tables(clock: Clock, *, quick: bool) -> list[Table]:
-    """The table of the serializers and that of the pairs; none, with the reason, without peers."""
+    """Return the tables of the serializers and of the pairs; print the reason and return none
+    without peers."""
     reason = powershell.why_not()
     if reason:
         print(f"PowerShell: skipped, {reason}\n")
@@ -190,7 +191,7 @@ def _bulks(mebibytes: int) -> list[tuple[str, str, int]]:
 
 
 def _ours(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict[str, float]:
-    """Our client's figures on ``server``, in seconds."""
+    """Return our client's figures with ``server``, in seconds."""
     target = clients.hosts.peer("ssh", server).target
     first = "1" if server == "powershell" else "Get-Integers 1"
     opened, firsts = [], []
@@ -232,7 +233,7 @@ def _openings(opened: list[float], firsts: list[float]) -> dict[str, float]:
 
 
 def _theirs(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict[str, float]:
-    """The real client's figures on ``server``, in seconds."""
+    """Return the real client's figures with ``server``, in seconds."""
     parameters = clients.hosts.peer("ssh", server).parameters
     real = clients.real
     real.run(f"$global:BenchFunctions = ${str(server == 'powershell').lower()}")

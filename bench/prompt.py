@@ -1,5 +1,5 @@
-"""The interactive shell at a pseudo-terminal: from the start of `psrp enter` to its prompt, on the
-embedded endpoint, and from a keystroke to its echo."""
+"""The interactive shell in a pseudo-terminal, with the embedded endpoint: time from the start of
+`psrp enter` to its prompt, and from a keystroke to its echo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _started(state: str) -> Any:
     psrp = str(Path(sys.executable).with_name("psrp"))
     environment = {**os.environ, "TERM": "xterm", "XDG_STATE_HOME": state}
     child = pexpect.spawn(psrp, ["enter"], encoding="utf-8", env=environment, dimensions=(24, 80))
-    # Without this pexpect waits 50 ms before everything that it types.
+    # Otherwise pexpect waits 50 ms before each input.
     child.delaybeforesend = None
     child.expect_exact(_PROMPT)
     return child
@@ -34,7 +34,7 @@ def _left(child: Any) -> None:
 
 
 def table(clock: Clock) -> Table:
-    """Both figures; PowerShell's own start is that over ssh, the only one that was recorded."""
+    """Return both figures; PowerShell's start is that over ssh, the only recorded one."""
     with TemporaryDirectory() as state:
         opened = []
         start = clock.simple(lambda: opened.append(_started(state)))

@@ -1,8 +1,8 @@
-"""Measuring, and the tables that come out.
+"""Measurements and their tables.
 
-A figure is the median of several repeats behind one that is not counted. What exists before is
-frozen out of the garbage collector's sight; during the work the collector runs as it does for
-everybody. Short work is repeated within one measurement until the clock can see it.
+A figure is the median of several repeats after one warm-up that is not counted. Existing objects
+are excluded from garbage collection (`gc.freeze`); during the work the collector runs as usual.
+Short work is repeated within one measurement until the clock can resolve it.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from typing import Any
 
 OURS = "psremoting"
 _LEAST = 2e-3
-"""Seconds that one measurement should last; below, work is repeated within it."""
+"""Minimum duration of one measurement in seconds; shorter work is repeated within it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure: what was done, by whom, how long it took."""
+    """One figure: the work, the library, and the time."""
 
     subject: str
     case: str
     who: str
     seconds: float
     size: int
-    """Bytes moved: of the document, of the message, or of all that went over the wire; 0 where
-    they are not the point."""
+    """Bytes moved: of the document, of the message, or of all data on the wire; 0 if not
+    applicable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The figures of one subject, and how to show them side by side."""
+    """The figures of one subject, and the columns of their table."""
 
     title: str
     rows: Sequence[Row]
     others: Sequence[str]
-    """Who stands beside us, one column of ratios each."""
+    """The libraries that are compared with ours, one column of ratios each."""
     aims: dict[str, str]
-    """Case -> what we want the ratio to be."""
+    """Case -> target for the ratio."""
     elsewhere: dict[str, str]
-    """Case -> PowerShell's own figure, measured elsewhere."""
+    """Case -> PowerShell's figure, measured elsewhere."""
     notes: Sequence[str] = ()
 
 
 class Clock:
-    """Measures with a fixed number of repeats."""
+    """A timer with a fixed number of repeats."""
 
     def __init__(self, repeats: int) -> None:
         self.repeats = repeats
 
     def simple(self, work: Callable[[], object]) -> float:
-        """Median seconds of one call of ``work``, which needs nothing prepared."""
+        """Return the median seconds of one call of ``work``, which needs no preparation."""
         once = self._timed(work, 1)
         loops = 1 if once >= _LEAST else min(10_000, int(_LEAST / max(once, 1e-7)) + 1)
         return statistics.median(self._timed(work, loops) for _ in range(self.repeats))
 
     def prepared(self, work: Callable[[Any], object], prepare: Callable[[], Any]) -> float:
-        """Median seconds of ``work(prepare())``; what ``prepare`` costs is not counted."""
+        """Return the median seconds of ``work(prepare())``, without the time of ``prepare``."""
         taken = []
         for _ in range(self.repeats + 1):
             made = prepare()
@@ -85,7 +85,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def ratio(ours: float, other: float | None) -> str:
-    """How many times as long the other took."""
+    """Return the other's time divided by ours."""
     if other is None:
         return "-"
     times = other / ours
@@ -93,7 +93,7 @@ def ratio(ours: float, other: float | None) -> str:
 
 
 def lines(table: Table) -> list[str]:
-    """The table as text, one line a case."""
+    """Return the table as text, one line per case."""
     heads = ["case", "ms", "MB/s", *(f"vs {who}" for who in table.others)]
     heads += ["aim"] if table.aims else []
     heads += ["PowerShell *"] if table.elsewhere else []
@@ -112,7 +112,7 @@ def lines(table: Table) -> list[str]:
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width, the first to the left, the others to the right."""
+    """Return columns of equal width, the first aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(
@@ -124,7 +124,7 @@ def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
 
 
 def growth(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float, int]]]]) -> list[str]:
-    """Time per byte of each case over growing sizes, and the last as a multiple of the first.
+    """Return the time per byte of each case for growing sizes, and the last divided by the first.
 
     A row is a case and its (size in words, seconds, bytes), smallest first.
     """

@@ -1,4 +1,4 @@
-"""`make bench`: every figure beside its peers', in one process and one run.
+"""`make bench`: our figures and those of the peers, in one process and one run.
 
 usage: python -m bench.run [--quick] [--only SUBJECT] [--repeats N] [--json FILE]
 """

@@ -1,6 +1,6 @@
 """Whole sessions: our client and our server, two processes, over pipes, a socket and real OpenSSH.
 
-Beside each stands what the link does without us: a login, an echo, `cat` of the same bytes.
+Each is compared with the link without us: a login, an echo, `cat` of the same bytes.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = ["tables"]
 MIB = 1 << 20
 BARE = "the bare link"
 COMMANDS = 100
-"""Small commands behind each other for one figure of latency."""
+"""Number of consecutive small commands for one figure of latency."""
 
-#: PowerShell 7.6.5 to itself over ssh, measured elsewhere on a machine of the same size.
+#: PowerShell 7.6.5 as client and server over ssh, measured elsewhere on a machine of the same size.
 POWERSHELL = {
     "open": "445 ms",
     "one command": "3.7-7.8 ms",
@@ -46,12 +46,12 @@ AIM = {"64 MiB of bytes": "0.3x"}
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """A command with much to say, and how to tell that all of it came."""
+    """A command with much output, and a check that all of it arrived."""
 
     case: str
     script: str
     size: int
-    """Bytes of the values, where they are bytes."""
+    """Size of the values in bytes, if they are bytes."""
     good: Callable[[list[Any]], bool]
 
 
@@ -79,7 +79,7 @@ def bulks(mebibytes: int) -> list[Bulk]:
 
 
 def tables(clock: Clock, *, quick: bool) -> list[Table]:
-    """One table for each link; the one of ssh says why when there is no sshd."""
+    """Return one table for each link; without sshd the table of ssh has the reason."""
     mebibytes = 8 if quick else 64
     serve = "serve", "--stdio", "--functions", "bench.values:FUNCTIONS"
     psrp = str(Path(sys.executable).with_name("psrp"))
@@ -107,7 +107,7 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
 
 @contextmanager
 def _serving(path: Path, psrp: str) -> Iterator[SocketTarget]:
-    """A server that listens on a unix socket; its start is nobody's time."""
+    """Run a server on a unix socket; its start is not measured."""
     functions = "--functions", "bench.values:FUNCTIONS"
     with subprocess.Popen([psrp, "serve", "--unix", path, *functions]) as process:
         try:

@@ -1,4 +1,4 @@
-"""What the server of `bench.sessions` offers, in our own types; it imports no peer library."""
+"""The commands of the server of `bench.sessions`, in our types; no peer library is imported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START = 639_029_090_450_000_000
 
 
 def mixed(number: int, wide: Any, unsigned: Any, moment: Any) -> dict[str, Any]:
-    """Ten properties as a process list has them; the three types differ between libraries."""
+    """Return ten properties as in a process list; the three types differ between libraries."""
     return {
         "Id": number,
         "Name": f"process-{number}",
@@ -39,7 +39,7 @@ def our_mixed(number: int) -> clixml.PSObject:
 
 
 def noise(size: int) -> bytes:
-    """Bytes without a pattern, the same ones in every run."""
+    """Return bytes without a pattern, the same in every run."""
     return Random(size).randbytes(size)
 
 
@@ -47,18 +47,18 @@ def noise(size: int) -> bytes:
 
 
 def get_integers(count: int) -> Iterator[int]:
-    """Gets so many integers."""
+    """Gets integers."""
     yield from range(count)
 
 
 def get_objects(count: int) -> Iterator[clixml.PSObject]:
-    """Gets so many objects of ten properties."""
+    """Gets objects with ten properties."""
     for number in range(count):
         yield our_mixed(number)
 
 
 def get_bytes(size: int, count: int = 1) -> Iterator[bytes]:
-    """Gets so many objects of so many bytes."""
+    """Gets objects of bytes."""
     piece = bytes(range(256)) * (size // 256)
     for _ in range(count):
         yield piece

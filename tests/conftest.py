@@ -1,7 +1,7 @@
 """Hypothesis profiles: `fast` for every run, `deep` (`make test-deep`) when there is time.
 
-The fast one is derandomised, so that a change which breaks nothing never turns a run red; new
-examples are the deep one's business. Neither has a deadline: a busy machine is not a bug.
+`fast` is derandomised, so that a correct change never makes a run fail; `deep` searches for new
+examples. Neither has a deadline, because the machine may be busy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how often PowerShell's native WS-Man client died of a signal and was started again."""
+    """Report how often PowerShell's native WS-Man client crashed and was started again."""
     reports = (each for group in terminalreporter.stats.values() for each in group)
     found = (pair for report in reports for pair in getattr(report, "user_properties", ()))
     deaths = sum(count for name, count in found if name == "native client deaths")

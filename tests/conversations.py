@@ -1,5 +1,5 @@
-"""Recorded out-of-process conversations: their lines and packets in the order in which they were
-seen, and the messages in these."""
+"""Recorded out-of-process conversations: their lines and packets in recorded order, and their
+messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ACTS = {
 
 @dataclass(frozen=True)
 class Said:
-    """One line: who said it, its bytes, and its packets up to the first fault."""
+    """One line: its sender, its bytes, and its packets up to the first fault."""
 
     side: Side
     line: bytes
@@ -32,7 +32,8 @@ class Said:
 
 
 def recordings(kind: str) -> list[Path]:
-    """The "sessions" or the "probes", each once: our own copy before the collection's."""
+    """Return the "sessions" or the "probes", each once: our copy takes precedence over the
+    collection's."""
     found: dict[str, Path] = {}
     for root in (FIXTURES, SHARED):
         for path in (root / "outofproc" / kind).glob("*.jsonl") if root else ():
@@ -41,13 +42,13 @@ def recordings(kind: str) -> list[Path]:
 
 
 def chunks(path: Path) -> Iterator[tuple[Side, bytes]]:
-    """The bytes as they were seen, cut anywhere."""
+    """Return the recorded chunks, cut anywhere."""
     for record in map(json.loads, path.read_text("utf-8").splitlines()):
         yield Side(record["from"]), base64.b64decode(record["data"])
 
 
 def conversation(path: Path) -> list[Said]:
-    """Lines in the order in which their last byte was seen."""
+    """Return the lines in the order of their last bytes."""
     readers = {side: LineReader() for side in Side}
     said = []
     for side, data in chunks(path):
@@ -58,7 +59,7 @@ def conversation(path: Path) -> list[Said]:
 
 
 def said_in(side: Side, data: bytes) -> Iterator[Said]:
-    """The lines of what one side said."""
+    """Return the lines of one side."""
     reader = LineReader()
     reader.receive_data(data)
     while line := reader.next_line():
@@ -73,15 +74,15 @@ def _packets(line: bytes) -> Iterator[Packet]:
 
 
 def act_of(packet: Packet) -> TransportAct | None:
-    """What a packet asks for or acknowledges, if that is to stop or to close."""
+    """Return the event of a packet that requests or acknowledges a stop or a close."""
     act = _ACTS.get(packet.kind)
     return TransportAct.CLOSE_POOL if act and packet.target is None else act
 
 
 class Messages:
-    """Joins the fragments of many streams, each with a key of its own.
+    """A joiner of the fragments of many streams, each with its own key.
 
-    ``lenient`` goes on behind a fault that costs one message only.
+    ``lenient`` continues after a fault that loses only one message.
     """
 
     def __init__(self, *, lenient: bool = False) -> None:
@@ -89,7 +90,7 @@ class Messages:
         self._streams: dict[Hashable, Defragmenter] = {}
 
     def of(self, key: Hashable, data: bytes) -> Iterator[bytes]:
-        """The messages that are whole now."""
+        """Return the messages that are complete now."""
         stream = self._streams.setdefault(key, Defragmenter())
         stream.receive_data(data)
         while True:

@@ -1,4 +1,4 @@
-"""The manual pages say what ``--help`` says, and a formatter can read them."""
+"""The manual pages contain the text of ``--help``, and a formatter can read them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERY = pytest.mark.parametrize("page", PAGES)
 
 
 def commands(command: click.Command = main, *names: str) -> dict[str, click.Command]:
-    """Every command by the name of its page."""
+    """Return every command by the name of its page."""
     names = names or ("psrp",)
     found = {f"{'-'.join(names)}.1": command}
     if isinstance(command, click.Group):
@@ -33,7 +33,7 @@ def commands(command: click.Command = main, *names: str) -> dict[str, click.Comm
 
 
 def plain(roff: str) -> str:
-    """The text without what is for the formatter."""
+    """Return the text without formatter requests."""
     for mark, character in {r"\-": "-", r"\(aq": "'", r"\(ti": "~", r"\(rs": "\\"}.items():
         roff = roff.replace(mark, character)
     return roff
@@ -75,7 +75,7 @@ def test_the_examples_are_complete_commands(page: str) -> None:
 
 
 def examples(epilog: str) -> list[list[str]]:
-    """The words after each `psrp` in the examples, up to those of the shell."""
+    """Return the words after each `psrp` in the examples, up to those of the shell."""
     found = []
     for line in epilog.splitlines():
         if not (line.startswith("  ") and "psrp " in line):

@@ -1,4 +1,4 @@
-"""The scripts that shells are given, and what is completed."""
+"""The completion scripts for shells, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from psremoting.cli.main import main
 from psremoting.cli.shell_completion import kebab_case, known_hosts
 
 BIN = Path(sys.executable).parent
-#: How each shell checks a script without running it.
+#: Arguments of each shell to check a script without running it.
 CHECK = {"bash": "-n", "zsh": "-n", "fish": "-n"}
 
 IN_BASH = """
@@ -34,7 +34,7 @@ def script(shell: str) -> str:
 
 
 def completed(home: Path, *words: str) -> list[str]:
-    """The completions of a real bash for ``psrp words...`` with the cursor at the end."""
+    """Return the completions of a real bash for ``psrp words...`` with the cursor at the end."""
     quoted = " ".join(f"'{word}'" for word in ("psrp", *words))
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""A conversation that hypothesis drew, held by two machines."""
+"""A conversation drawn by hypothesis, played by two machines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OF_ITSELF = (e.SessionCapability, e.RunspaceAvailability)
 
 
 def pair_for(steps: list[Step], *, cut: Cut = whole, room: int = 32768) -> Pair:
-    """Two machines that can hold it: the client speaks the version that it announces."""
+    """Two machines for the conversation: the client uses the version that it announces."""
     first = steps[0].event
     assert isinstance(first, e.SessionCapability)
     return Pair(
@@ -25,7 +25,7 @@ def pair_for(steps: list[Step], *, cut: Cut = whole, room: int = 32768) -> Pair:
 
 
 def held(pair: Pair, steps: list[Step]) -> Iterator[Step]:
-    """Take the steps; yield each after everything in transit has arrived."""
+    """Perform the steps; yield each after everything in transit has arrived."""
     for step in steps:
         (pair.client if step.side is Side.CLIENT else pair.server).send(step.event)
         pair.move()

@@ -1,4 +1,4 @@
-"""One machine driven along the tables, with the messages of its peer written by hand."""
+"""One machine driven along the tables, with hand-written messages of its peer."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ EVENTS = events()
 
 
 def event_of(what: TriggerKind, *, pool: bool = False) -> e.Event:
-    """The event for a trigger; the records of a pool name no pipeline."""
+    """Return the event for a trigger; the records of a pool have no pipeline id."""
     kind = what[0] if isinstance(what, tuple) else what
     for record in _records(None if pool else PIPELINE_ID):
         if type(record) is kind:
@@ -115,7 +115,8 @@ def event_of(what: TriggerKind, *, pool: bool = False) -> e.Event:
 def path_to(
     table: Table[Any], start: Any, goal: Any, avoid: set[TriggerKind]
 ) -> list[tuple[Side, TriggerKind]]:
-    """The fewest triggers from one state to another; without those in ``avoid``."""
+    """Return the shortest path of triggers from one state to another, without those in
+    ``avoid``."""
     ways: dict[Any, list[tuple[Side, TriggerKind]]] = {start: []}
     waiting = deque([start])
     while waiting and goal not in ways:
@@ -157,7 +158,7 @@ class Machine:
             self.events.append(found)
 
     def follow(self, path: list[tuple[Side, TriggerKind]], *, pool: bool) -> bool:
-        """Go along a path; False when this side cannot, because it answers by itself."""
+        """Follow a path; return False if this side cannot, because it answers automatically."""
         for side, what in path:
             if side is S and self.side is S and what in _SAID_BY_ITSELF:
                 continue
@@ -168,7 +169,7 @@ class Machine:
         return True
 
     def incident(self, incident: Incident, *, pool: bool) -> bool:
-        """Apply an incident to the pool or the pipeline; False where nothing changes."""
+        """Apply an incident to the pool or the pipeline; return False if nothing changes."""
         if pool:
             return self.pool._context.machine.incident(incident)
         found = self.pool._channels.pipelines[PIPELINE_ID].pipeline

@@ -18,7 +18,7 @@ from tests.properties.conversing import (
 
 @given(conversations())
 def test_two_machines_agree_whenever_nothing_is_under_way(steps: list[Step]) -> None:
-    """And every event is received once, in order, and equal."""
+    """Every event is received once, in order, and equal."""
     pair = pair_for(steps)
     for _ in held(pair, steps):
         assert pair.client.state is pair.server.state

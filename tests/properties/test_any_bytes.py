@@ -1,4 +1,4 @@
-"""Whatever bytes a peer sends: events or RemoteProtocolError, nothing else, in bounded memory."""
+"""Any bytes of a peer give events or RemoteProtocolError, nothing else, in bounded memory."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _drain(machine: Machine) -> list[e.Event]:
 @pytest.mark.parametrize("side", Side)
 @given(data=st.data())
 def test_a_machine_bears_any_messages(side: Side, data: st.DataObject) -> None:
-    """Good ones at any time, damaged ones, and bytes that are none."""
+    """The input is valid messages at any time, damaged messages, and random bytes."""
     machine = _machine(side)
     good = messages().map(
         lambda event: encode(event, RPID, sender=MESSAGES_BY_EVENT[type(event)] or side.peer)

@@ -28,7 +28,7 @@ MOVES = st.one_of(
 
 @cache
 def messages() -> list[bytes]:
-    """Short ones: what is in a value does not matter here."""
+    """Short messages, because the content of values does not matter here."""
     found = {
         recorded.message
         for path in recordings("probes") + recordings("sessions")
@@ -50,7 +50,7 @@ def opened(side: Side) -> Pool:
 
 
 def own_id(message: bytes) -> UUID | None:
-    """The pipeline that a message names."""
+    """Return the pipeline id of a message."""
     pid = UUID(bytes_le=message[24:40])
     return pid if pid.int else None
 

@@ -31,7 +31,7 @@ def test_any_cutting_of_a_conversation_gives_the_same_events(
     random = data.draw(st.randoms(use_true_random=False), label="where to cut")
 
     def cut(piece: bytes) -> list[bytes]:
-        # Drawn by one seed: a conversation is cut at far more places than can be shrunk.
+        # Drawn from one seed: a conversation has too many cuts to shrink them one by one.
         places = sorted(random.randrange(len(piece) + 1) for _ in range(random.randrange(4)))
         return [piece[a:b] for a, b in zip([0, *places], [*places, len(piece)], strict=True)]
 

@@ -1,7 +1,7 @@
-"""Twice the input costs twice the calls.
+"""Twice the input takes twice as many calls.
 
-Calls are counted, not seconds, because the clock of a busy machine says nothing. The cost inside a
-call (copying, above all) is shown by `make bench`: its figures per byte must not grow.
+Calls are counted instead of seconds, because times on a busy machine are unreliable. `make bench`
+shows the cost inside a call (mostly copying): its figures per byte must not grow.
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ WORK = [
 
 @pytest.mark.parametrize("work", WORK)
 def test_twice_the_input_costs_twice_thecalls(work: Callable[[int], Callable[[], object]]) -> None:
-    work(10)()  # what is made once is made now
+    work(10)()  # create what is created only once
     once, twice = calls(work(200)), calls(work(400))
     assert once > 100
     assert twice <= 2.1 * once
 
 
 def test_a_document_that_refers_to_one_object_many_times_is_not_unfolded() -> None:
-    """Each level holds the one below twice: 2 to the power of 40 if it were."""
+    """Each level contains the next one twice; expanded, that is 2 to the power of 40 values."""
     value: Any = List([1])
     for _ in range(40):
         value = List([value, value])

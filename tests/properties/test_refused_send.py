@@ -24,7 +24,7 @@ NOWHERE = UUID(int=1)
 
 
 def _is_refused(pool: Pool, event: e.Event) -> bool:
-    """Return whether no table has it; its fields may be a reason to refuse it, too."""
+    """Return whether no table has the event; its fields may be another reason to refuse it."""
     target = getattr(event, "pipeline_id", None)
     if target is None:
         return next_state(POOL, pool.state, (pool.side, trigger_kind(event, POOL))) is None
@@ -44,7 +44,7 @@ def _refuse(pool: Pool, event: e.Event) -> None:
 
 @given(conversations(max_moves=8), st.data())
 def test_a_refused_send_changes_nothing(steps: list[Step], data: st.DataObject) -> None:
-    """A conversation with attempts that the tables refuse is the conversation without them."""
+    """Refused sends do not change a conversation."""
     disturbed, undisturbed = pair_for(steps), pair_for(steps)
     everything = {side: messages(side=side) | st.sampled_from(_STEPS) for side in Side}
     for step in steps:

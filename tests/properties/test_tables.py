@@ -36,7 +36,7 @@ CALLS: dict[TriggerKind, TriggerKind] = {
     e.PipelineHostResponse: e.PipelineHostCall,
     e.RunspacePoolHostResponse: e.RunspacePoolHostCall,
 }
-#: States that only a server which was led there by half a message has.
+#: States that only a server reaches, after part of a message.
 _HALF = b"\0"
 
 
@@ -139,7 +139,7 @@ def test_a_pool_refuses_whatever_stands_in_no_row(side: Side, state: PoolState) 
         if isinstance(event, e.PipelineEvent) or next_state(POOL, state, (side, what)):
             continue
         if what == REFUSAL:
-            continue  # sent, it is a capability like any other
+            continue  # when sent, it is an ordinary capability
         machine = _pool_at(side, state)
         assert machine is not None
         with pytest.raises(LocalProtocolError):
@@ -160,9 +160,9 @@ def test_a_pipeline_refuses_whatever_stands_in_no_row(side: Side, state: Pipelin
         if not isinstance(event, e.PipelineEvent) or next_state(PIPELINE, state, (side, what)):
             continue
         if what is e.CreatePipeline:
-            continue  # a trigger of the pool; the pipeline's says whether there is input
+            continue  # a trigger of the pool; that of the pipeline depends on its input
         if state is PipelinePhase.CLOSED and side is C and type(event) in OPENERS:
-            continue  # the id of a pipeline that is gone is free again
+            continue  # the id of a removed pipeline may be used again
         machine = _pipeline_at(side, state)
         assert machine is not None
         before = machine.pool.pipelines
@@ -177,7 +177,7 @@ def test_a_pipeline_refuses_whatever_stands_in_no_row(side: Side, state: Pipelin
 @pytest.mark.parametrize("side", Side)
 @pytest.mark.parametrize("state", PoolState)
 def test_a_pool_never_shows_what_its_peer_may_not_say(side: Side, state: PoolState) -> None:
-    """It is a fault or ignored, and at a client's pool the end; the event itself is not shown."""
+    """The result is a fault, Ignored or, at a client's pool, the end; the event is not returned."""
     if _pool_at(side, state) is None:
         pytest.skip("this side is never in this state")
     for what, event in EVENTS.items():
@@ -194,7 +194,7 @@ def test_a_pool_never_shows_what_its_peer_may_not_say(side: Side, state: PoolSta
             assert side is C
             assert machine.pool.state is PoolState.BROKEN
         except LocalProtocolError:
-            continue  # the pencil cannot write it: only the other side has this message
+            continue  # only the other side sends this message, so the helper cannot write it
         assert not [shown for shown in machine.events if type(shown) is type(event)]
 
 
@@ -217,5 +217,5 @@ def test_states_change_in_the_module_of_the_tables_alone() -> None:
         and isinstance(node.ctx, ast.Store)
         and node.attr in ("state", "phase")
     }
-    # In `psrp.sansio` it is a field of an error.
+    # In `psrp.sansio` it is a field of an exception.
     assert assigned - {"sansio.py"} == {"states.py"}

@@ -61,12 +61,12 @@ def channel_of(pool: Pool, target: UUID | None = None) -> Channel:
 
 
 def force(pool: Pool, event: e.Event, channel: Channel | None = None, **more: Any) -> None:
-    """Queue a message whether it is legal or not."""
+    """Queue a message, legal or not."""
     pool._context.queue(event, channel, **more)
 
 
 def force_bytes(pool: Pool, message: bytes, channel: Channel | None = None) -> None:
-    """Queue a whole message as it is."""
+    """Queue a whole message unchanged."""
     pool._channels.add(channel or channel_of(pool), message)
 
 
@@ -111,7 +111,7 @@ class Pair:
         return self
 
     def create(self, id: UUID = PIPELINE_ID, **more: Any) -> UUID:
-        """Start a pipeline at the client and carry it over."""
+        """Start a pipeline at the client and deliver it to the server."""
         powershell = more.pop("powershell", script("1 + 1"))
         self.client.send(
             e.CreatePipeline(

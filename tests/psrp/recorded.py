@@ -1,4 +1,4 @@
-"""Whole messages out of recordings, whatever carried them: (file, who sent it, message)."""
+"""Complete messages of all recordings, for any carrier: (file, sender, message)."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def probe(name: str) -> Path:
 
 
 def sessions() -> frozenset[str]:
-    """The names of the recordings in which a real client spoke to a real server."""
+    """Return the names of the recordings of a real client with a real server."""
     return frozenset(path.name for path in recordings("sessions"))

@@ -1,4 +1,4 @@
-"""Commands of a pipeline: built by users, written for and read from peers of all versions."""
+"""Commands of a pipeline: building, and writing and reading for peers of all versions."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_payloads_hold_whole_fragments(sent: list[bytes], rooms: list[int]) -> N
         source.receive_data(payload)
         while (message := source.next_message()) is not None:
             found.append(message)
-        # Only a fragment of a message that goes on may wait, and it was used whole.
+        # Only a fragment of an incomplete message may be queued, and it was consumed completely.
         assert source.pending == 0
     assert found == sent
     assert (len(queue), queue.pending) == (0, 0)
@@ -186,7 +186,7 @@ def test_one_counter_serves_many_queues() -> None:
     assert first.next_payload(99) == fragment(2, 0, 3, b"a")
 
 
-# -- what real receivers do with odd streams
+# -- invalid streams, as read by real receivers
 
 
 def test_a_start_throws_the_unfinished_object_away() -> None:
@@ -432,7 +432,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_the_real_server_took_and_refused_the_same(name: str) -> None:
-    """The probes ask GET_AVAILABLE_RUNSPACES in odd fragments: was the question understood?"""
+    """The probes send GET_AVAILABLE_RUNSPACES in unusual fragments; count the requests read."""
     source = Defragmenter()
     asked = 0
     rules = []

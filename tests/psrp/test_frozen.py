@@ -22,7 +22,7 @@ from tests.recordings import ROOT
 
 @frozen.dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """As in the package."""
+    """A data class made as in the package."""
 
     name: str
     size: int = 3
@@ -32,14 +32,14 @@ class Ours:
 
 @frozen.dataclass(frozen=True, slots=True, kw_only=True)
 class Below(Ours):
-    """One field more."""
+    """A subclass with one more field."""
 
     more: tuple[int, ...] = ()
 
 
 @frozen.dataclass(frozen=True, slots=True)
 class Placed:
-    """Some by place, some by name."""
+    """A data class with positional and keyword-only fields."""
 
     x: int
     y: int = 0
@@ -49,7 +49,7 @@ class Placed:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Theirs:
-    """The same as `Ours`, made by the standard library."""
+    """The same as `Ours`, made with the standard library."""
 
     name: str
     size: int = 3
@@ -132,7 +132,7 @@ print(inspect.signature(Size), Size(1) == Size(1, 0))
 
 def test_a_default_that_is_made_each_time_is_refused() -> None:
     class Wrong:
-        """Its list would be shared or made anew."""
+        """A data class with a default_factory, which is refused."""
 
         items: list[int] = field(default_factory=list)
 

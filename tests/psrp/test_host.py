@@ -1,4 +1,4 @@
-"""Host calls: the table of methods, the values they carry, and the client's caution."""
+"""Host calls: the table of methods, their arguments and results, and the client's checks."""
 
 from __future__ import annotations
 
@@ -422,7 +422,7 @@ STRUCTURES = [
 
 @given(value=values(), member=values(max_leaves=3))
 def test_a_type_reads_any_value_without_an_error(value: Any, member: Any) -> None:
-    """Also a structure of whose members one has a value of another type."""
+    """Also a structure with a member of another type."""
     names = {field for each in SAMPLES.values() for field in getattr(each, "__slots__", ())}
     odd = PSObject(extended=dict.fromkeys(["character", "x", "label", *sorted(names)], member))
     for kind in STRUCTURES:

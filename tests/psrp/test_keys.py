@@ -1,4 +1,4 @@
-"""The session key: the blobs of the exchange, and the secrets it opens."""
+"""The session key: the blobs of the exchange, and the secrets that it decrypts."""
 
 from __future__ import annotations
 

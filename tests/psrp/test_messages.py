@@ -1,4 +1,4 @@
-"""Messages: the header, and every body as real peers write and read it."""
+"""Messages: the header, and every body in the form of real peers."""
 
 from __future__ import annotations
 

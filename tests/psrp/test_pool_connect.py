@@ -1,4 +1,4 @@
-"""Leaving a pool and coming back, as the same client or as another."""
+"""Disconnecting from a pool and connecting again, as the same or another client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def output(value: object) -> e.PipelineOutput:
 
 
 def take_over(pair: Pair, **counts: int) -> Pool:
-    """Another client connects; the pair's client is gone."""
+    """Connect another client in place of the pair's client."""
     other = Pool(Side.CLIENT, id=POOL_ID)
     other.send(e.SessionCapability(protocol_version="2.3"))
     other.send(e.ConnectRunspacePool(**counts))

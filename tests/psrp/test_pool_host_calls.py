@@ -1,4 +1,4 @@
-"""Host calls: the legal answers, their stream and their number."""
+"""Host calls: legal answers, their stream and their number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.psrp.pairs import OTHER_ID, PIPELINE_ID, Pair, channel_of, deliver, d
 
 
 def asked(pair: Pair, result: str) -> e.PipelineHostResponse:
-    """The answer to a question that the server's pipeline has just asked."""
+    """Return the answer to a host call that the server's pipeline has just made."""
     call = {
         "pipeline_id": PIPELINE_ID,
         "call_id": pair.server.new_host_call_id(PIPELINE_ID),
@@ -117,7 +117,7 @@ def test_host_call_ids_count_from_one_in_each_target() -> None:
 
 
 def test_a_server_takes_a_pipelines_host_response_on_the_pools_stream() -> None:
-    """pypsrp sends all of them there."""
+    """pypsrp sends all responses on this stream."""
     pair = Pair().open()
     pair.create()
     response = asked(pair, "x")

@@ -1,4 +1,4 @@
-"""Opening and closing a pool, and who accepts which version."""
+"""Opening and closing a pool, and the versions that each side accepts."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_refused_client_gets_a_capability_and_then_nothing(
     capability: e.SessionCapability,
 ) -> None:
     """Statement B20."""
-    # The client's own check keeps it from announcing such a thing, so it is written by hand.
+    # The client's check refuses such a capability, so it is written by hand.
     client = Pool(Side.CLIENT, id=POOL_ID, version="2.4")
     server = Pool(Side.SERVER, version="2.4")
     force(client, capability)
@@ -165,7 +165,7 @@ def test_a_client_accepts_the_known_versions_and_its_own(answered: str) -> None:
 def test_a_client_judges_the_servers_capability_itself(
     capability: e.SessionCapability, names: str
 ) -> None:
-    """Statement B20: nothing follows a refusal, so waiting for more would be for ever."""
+    """Statement B20: nothing follows a refusal, so the client must not wait."""
     client = Pool(Side.CLIENT, id=POOL_ID, version="2.4")
     client.send(e.SessionCapability(protocol_version="2.4"))
     server = Pool(Side.SERVER, id=POOL_ID)
@@ -245,7 +245,7 @@ def test_private_data_may_be_late_or_missing() -> None:
 
 
 def test_private_data_holds_the_version_table() -> None:
-    """Statement B22: what the caller gave is on the wire as a primitive dictionary."""
+    """Statement B22: the caller's values are sent as a primitive dictionary."""
     pair = Pair().open()
     data = pair.client.application_private_data
     assert data is not None

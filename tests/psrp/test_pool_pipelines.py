@@ -1,4 +1,4 @@
-"""Pipelines: legal messages, their order, and the cost of a broken rule."""
+"""Pipelines: legal messages, their order, and the effect of violations."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_messages_for_a_pipeline_that_is_gone_are_dropped() -> None:
     pair.close()
     deliver(late, pair.client)
     assert drain(pair.client) == []
-    # At a server, on the pool's stream, a message for a pipeline that it never saw:
+    # A server receives a message for an unknown pipeline on the pool's stream:
     pair.create(OTHER_ID, no_input=False)
     pair.client.send(e.PipelineInput(pipeline_id=OTHER_ID, data=1))
     (stray,) = sent(pair.client)
@@ -216,7 +216,7 @@ def test_closing_a_running_pipeline_lets_the_server_report_its_end_first() -> No
 
 
 def test_a_client_closes_a_pipeline_after_its_end() -> None:
-    """Statement C30: the machine's part; what a close is on the wire is the carrier's."""
+    """Statement C30: the machine's part; the carrier defines a close on the wire."""
     pair = Pair().open()
     pair.create()
     pair.end()

@@ -39,7 +39,7 @@ def create(id: UUID, **more: Any) -> e.CreatePipeline:
 
 
 def secret_script(text: str) -> PowerShell:
-    """A command whose creation has to wait for the session key."""
+    """Return a command whose creation has to wait for the session key."""
     command = Command(text, parameters=(Parameter("Secret", SecureString("s")),))
     return PowerShell.of(command)
 

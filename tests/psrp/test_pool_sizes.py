@@ -1,4 +1,4 @@
-"""Questions about runspaces, and the limits that a peer cannot pass."""
+"""Requests about runspaces, and limits on a peer."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_peer_opens_no_more_targets_than_it_may() -> None:
     pair.create(UUID(int=2))
     with pytest.raises(LimitExceeded):
         pair.create(UUID(int=3))
-    # The same on the pool's own stream, where the PID stands inside:
+    # The same on the pool's stream, with the PID in the message:
     pair = Pair(server={"max_pipelines": 1}).open(max_runspaces=9)
     pair.create(UUID(int=1))
     stranger = Pool(Side.CLIENT, id=POOL_ID)

@@ -1,6 +1,6 @@
-"""psrpcore, an independent implementation, as the other side of generated conversations.
+"""psrpcore, an independent implementation, as the peer in generated conversations.
 
-Where psrpcore is wrong the test says so at the place, and pins our answer.
+Where psrpcore is wrong, a comment says so, and the test checks our behaviour.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _STREAMS = {
 }
 _BACK = {theirs: ours for ours, theirs in _STREAMS.items()}
 
-# psrpcore writes an int beyond 32 bits and a lone high surrogate above U+D8FF as documents that
-# nobody can read, so its side is not given any.
+# psrpcore writes an int beyond 32 bits and a lone high surrogate above U+D8FF as invalid documents,
+# so these are not sent by its side.
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _plain = st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | _text | st.binary()
 _values = st.recursive(_plain, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
@@ -111,7 +111,7 @@ class TheirServer:
         return events
 
     def start(self, powershell: PowerShell, *, no_input: bool = True) -> psrpcore.ServerPipeline:
-        # psrpcore wants its object before the message: a KeyError otherwise.
+        # psrpcore needs its object before the message, and otherwise raises KeyError.
         pipeline = psrpcore.ServerPipeline(self.server, PIPELINE_ID)
         self.client.send(
             e.CreatePipeline(
@@ -123,14 +123,14 @@ class TheirServer:
         )
         self.back()
         pipeline.start()
-        # It reports Running, which no real server does.
+        # psrpcore reports Running, which no real server does.
         (running,) = self.back()
         assert isinstance(running, e.PipelineStateMessage)
         return pipeline
 
 
 def plain(value: Any) -> Any:
-    """psrpcore's values without their types, which its equality does not see through."""
+    """Return psrpcore's values without their types, which its comparison does not ignore."""
     if isinstance(value, list):
         return [plain(each) for each in value]
     if isinstance(value, bytes):
@@ -166,7 +166,7 @@ def test_their_servers_output_reaches_our_client(values: list[Any]) -> None:
     )
 
 
-# Its null input is announced as PIPELINE_OUTPUT, which no server takes from a client.
+# psrpcore sends null input as PIPELINE_OUTPUT, which no server accepts from a client.
 @given(values=st.lists(_values.filter(lambda value: value is not None), max_size=5))
 def test_their_clients_input_reaches_our_server(values: list[Any]) -> None:
     pair = TheirClient()
@@ -179,7 +179,7 @@ def test_their_clients_input_reaches_our_server(values: list[Any]) -> None:
     assert end == e.EndOfPipelineInput(pipeline_id=shell.pipeline_id)
 
 
-# A null in the input is an empty body: real servers take it, psrpcore's raises a ParseError.
+# Null input is an empty body: real servers accept it, psrpcore's raises a ParseError.
 @given(values=st.lists(_values.filter(lambda value: value is not None), max_size=5))
 def test_our_clients_input_reaches_their_server(values: list[Any]) -> None:
     pair = TheirServer()
@@ -312,7 +312,7 @@ def test_sizes_are_asked_and_set_across() -> None:
     assert answer == e.RunspaceAvailability(call_id=1, answer=True)
     assert pair.client.max_runspaces == 5
     other = TheirClient()
-    # psrpcore counts its calls from 1 and asks for a change only.
+    # psrpcore numbers its calls from 1 and sends only changes.
     other.client.set_max_runspaces(4)
     to_us(other.client, other.server)
     other.back()

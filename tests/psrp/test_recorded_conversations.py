@@ -1,6 +1,6 @@
-"""Real conversations through our machines: the recorded client against our server, the recorded
-server against our client. What the engine of the real server said is said by ours too; what
-the machine has to answer by itself must be what the real one answered.
+"""Real conversations through our machines: the recorded client with our server, the recorded server
+with our client. Our engine sends the messages of the recorded engine; the machine's own answers
+must equal the recorded ones.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ ENGINE = {
     MessageType.PIPELINE_HOST_CALL,
 }
 
-#: Recordings in which the number of free runspaces depends on what the real server did first.
+#: Recordings in which the number of free runspaces depends on a race in the real server.
 COUNTS_RACE = {
     "pool-of-three": "it asked for the free runspaces while a pipeline was being started",
 }
 
 
 def probes() -> list[Path]:
-    """Without the questions to the line protocol, which is the carrier's."""
+    """Return the probes without those of the line protocol, which belongs to the carrier."""
     carrier = ("line-", "garbage", "command-", "fragment-empty-packet")
     return [path for path in recordings("probes") if not path.stem.startswith(carrier)]
 
@@ -60,7 +60,7 @@ def names(path: Path) -> str:
 
 
 def session_key(path: Path) -> bytes | None:
-    """The key that the real server gave to the owner of key.pem, if it did."""
+    """Return the session key that the real server sent to the owner of key.pem, if any."""
     messages = Messages()
     for said in conversation(path):
         for packet in said.packets if said.side is Side.SERVER else ():
@@ -83,7 +83,7 @@ def kind_of(message: bytes) -> MessageType:
 
 
 class OurServer:
-    """Replays the recorded client to our server, whose engine sends the recorded messages."""
+    """A replay of the recorded client to our server, whose engine sends the recorded messages."""
 
     def __init__(self, path: Path) -> None:
         self._name = path.stem
@@ -111,7 +111,7 @@ class OurServer:
         for event in drain(self.server):
             if isinstance(event, e.ResetRunspaceState):
                 self.server.send(e.RunspaceAvailability(call_id=event.call_id, answer=True))
-            # A refused version and a closed pool are told by messages, not by an error line.
+            # A refused version and a closed pool are reported by messages, not by an error line.
             told = self.server.state is PoolState.CLOSED or "not supported" in str(event)
             if isinstance(event, e.Fault) and not told:
                 self.faults.append(event)
@@ -197,19 +197,19 @@ def test_our_client_takes_a_real_server_and_says_what_the_real_client_said(path:
 
 
 def written(client: Pool, event: e.Event) -> bytes:
-    """The message again that the server sent."""
+    """Return the message of the server, encoded again."""
     seal = client.keys.seal
     assert client.id is not None
     return encode(event, client.id, version=(2, 4), seal=seal, sender=Side.SERVER)
 
 
 def bare(message: bytes) -> bytes:
-    """A message without its RPID, which is zero in some and which events do not tell."""
+    """Return a message without its RPID, which is zero in some messages and not part of events."""
     return escaped(message[:8] + message[24:])
 
 
 def escaped(message: bytes) -> bytes:
-    """The two characters that no XML parser takes, as we write them: see statement E47."""
+    """Replace the two characters that no XML parser accepts by our escapes: see statement E47."""
     return message.replace(b"&#xFFFE;", b"_xFFFE_").replace(b"&#xFFFF;", b"_xFFFF_")
 
 

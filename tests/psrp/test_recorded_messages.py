@@ -1,4 +1,4 @@
-"""Every message of every recording is read as by the real peers, and written again."""
+"""Every message of every recording is read like by the real peers, and written again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_what_a_real_server_sent_is_written_again_byte_for_byte() -> None:
             header, event = decode(message)
             if encode(event, header.rpid, sender=sender) != message:
                 different.append(message[40:])
-    # PowerShell writes these two as references that no XML parser takes.
+    # PowerShell writes these two characters as references that no XML parser accepts.
     references = [UTF8_BOM + b"<S>&#xFFFE;</S>", UTF8_BOM + b"<S>&#xFFFF;</S>"]
     assert different == (references if "strings.jsonl" in files else [])
 

@@ -146,7 +146,7 @@ def test_details_and_the_extended_part_are_written_when_there_are_any() -> None:
     assert again.invocation_info is not None
     assert again.invocation_info["InvocationInfo_Line"] == "foo"
     assert again.invocation_info["ScriptExtent_File"] == "a.ps1"
-    # What PowerShell's decoder asks for is filled in.
+    # Members that PowerShell's decoder requires are filled in.
     assert again.invocation_info["InvocationInfo_HistoryId"] == Int64(0)
 
 

@@ -1,8 +1,8 @@
-"""A subsystem program by other hands: packets by regular expression, messages by psrpcore.
+"""An independent subsystem program: packets by regular expression, messages by psrpcore.
 
-Started as a child process by the tests. The words of a script say what it does: ``count 3``,
+Started as a child process by the tests. The words of a script select its actions: ``count 3``,
 ``echo`` (its input), ``warn``, ``error``, ``fail``, ``ask`` (a line from the host), ``sleep``,
-``deaf`` (sleeps and hears nothing), ``die`` (in the middle of a packet), ``exit 3``.
+``deaf`` (sleeps without reading), ``die`` (in the middle of a packet), ``exit 3``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The recorded PowerShell server plays its part again, whatever ids our client has."""
+"""A replay of the recorded PowerShell server, with the ids of our client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ZERO = b"00000000-0000-0000-0000-000000000000"
 
 
 def turns(name: str) -> list[tuple[int, list[bytes]]]:
-    """What the server said, in turns: after so many lines of the client, these lines."""
+    """Return the server's lines in turns: (number of client lines before them, lines)."""
     said = 0
     made: list[tuple[int, list[bytes]]] = []
     for each in conversation(WHOLE / "outofproc" / "sessions" / f"{name}.jsonl"):
@@ -32,9 +32,9 @@ def turns(name: str) -> list[tuple[int, list[bytes]]]:
 
 
 class RecordedServer:
-    """Says what was recorded, with the ids of the client that listens now.
+    """A server that sends the recorded lines with the ids of the current client.
 
-    ``limit`` is after how many bytes the stream is closed; None lets it come to its end.
+    ``limit`` is the number of bytes after which the stream is closed, or None.
     """
 
     def __init__(

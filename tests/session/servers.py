@@ -1,4 +1,5 @@
-"""Servers to try a session on: a pool and a subsystem over a memory stream, and how they err."""
+"""Servers for session tests: a pool and a subsystem over a memory stream, with selectable
+faults."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ REPLY_TIMEOUTS = {
 
 
 class FakeServer:
-    """Runs ``engine`` for every pipeline. What it writes goes through ``spoil`` first."""
+    """A server that runs ``engine`` for every pipeline. Its output passes through ``spoil``."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class FakeServer:
                 await self.stream.send_all(data)
 
     async def raw(self, data: bytes) -> None:
-        """Bytes that no machine would write."""
+        """Send bytes that no machine would write."""
         async with self._lock:
             await self.stream.send_all(data)
 
@@ -182,7 +183,7 @@ def text_of(event: e.CreatePipeline) -> str:
 
 
 async def small_engine(server: FakeServer, event: e.CreatePipeline) -> None:
-    """A few words that a test can say."""
+    """A small command language for tests."""
     id = event.pipeline_id
     word, _, rest = text_of(event).partition(" ")
     parameters = event.powershell.statements[0][-1].parameters
@@ -214,7 +215,7 @@ async def small_engine(server: FakeServer, event: e.CreatePipeline) -> None:
 async def fake_server(
     engine: Engine = small_engine, **more: Any
 ) -> AsyncIterator[tuple[StreamCarrier, FakeServer]]:
-    """A server in the background, and the carrier that leads to it."""
+    """Run a server in the background; yield a carrier connected to it."""
     ours, theirs = trio.testing.memory_stream_pair()
     server = FakeServer(theirs, engine, **more)
     async with trio.open_nursery() as nursery:

@@ -1,5 +1,5 @@
-"""Whatever happens to the way, a session ends in bounded time, with a reason, and loses nothing
-that had come whole."""
+"""When the connection fails in any way, a session ends in bounded time, with a reason, and keeps
+everything that was received completely."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def numbers(server: FakeServer, event: e.CreatePipeline) -> None:
 
 
 async def recorded_exchange() -> bytes:
-    """All that a server says while a session opens, runs one command and closes."""
+    """Return the whole output of a server while a session opens, runs one command and closes."""
     said: list[bytes] = []
 
     def keep(data: bytes) -> bytes:
@@ -37,7 +37,7 @@ async def recorded_exchange() -> bytes:
 
 
 class Cutter:
-    """Lets so many bytes through, and closes the way."""
+    """A stream that is closed after a number of bytes."""
 
     def __init__(self, limit: int) -> None:
         self.left = limit
@@ -80,7 +80,7 @@ async def test_cut_after_any_byte_it_ends_with_a_reason_and_no_output_is_lost_or
 ) -> None:
     whole = await recorded_exchange()
     size = len(whole)
-    # Every byte is cut in test_recorded_server.py; this server also has values of ours.
+    # test_recorded_server.py cuts at every byte; this server also sends our own values.
     for limit in range(part, size, 17):
         got, error = await talk_until_cut(limit)
         assert got == list(range(len(got)))
@@ -135,7 +135,7 @@ async def test_a_silent_server_is_given_up(autojump_clock: trio.testing.MockCloc
 async def test_cancelled_at_any_await_nothing_is_left(
     steps: int, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Every scheduling point of a whole conversation is one at which it may be cancelled."""
+    """The session may be cancelled at every scheduling point of a whole conversation."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(FakeServer(theirs, numbers).serve)

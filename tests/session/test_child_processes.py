@@ -1,4 +1,4 @@
-"""Sessions with servers in processes of their own: psrpcore's, and what is no server at all."""
+"""Sessions with servers in child processes: psrpcore's, and programs that are not servers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shell(script: str) -> ProcessTarget:
 async def test_psrpcore_as_a_server_runs_our_commands() -> None:
     async with PSSession.connect(TARGET) as session:
         assert (await session.run("count 100")).output == list(range(100))
-        # Not None: psrpcore cannot read the empty body that stands for it.
+        # Not None, because psrpcore cannot read the empty body of null.
         values: list[Any] = [1, "two", True, [1, 2], b"bytes"]
         echoed = (await session.run("echo", input=values)).output
         assert echoed == [1, "two", True, List([1, 2], echoed[3].type_names), b"bytes"]
@@ -71,7 +71,7 @@ async def test_psrpcore_asks_our_host_and_says_exit() -> None:
         assert code == 3
 
     table = {HostMethodId.ReadLine: read_line, HostMethodId.SetShouldExit: should_exit}
-    # psrpcore knows no colour -1, which PowerShell itself sends without a terminal.
+    # psrpcore refuses the colour -1, which PowerShell sends without a terminal.
     info = HostInfo.full(HostDefaultData(foreground_color=7, background_color=0))
     async with PSSession.connect(TARGET, host=TableHost(table, info=info)) as session:
         assert (await session.run("ask")).output == ["a line"]
@@ -236,7 +236,7 @@ def test_a_script_gets_the_error_that_ends_a_command() -> None:
 def children() -> set[str]:
     found: set[str] = set()
     for task in Path("/proc/self/task").iterdir():
-        # A thread of an earlier test may end at any time.
+        # A thread of an earlier test may still end during this test.
         with suppress(FileNotFoundError, ProcessLookupError):
             found |= set((task / "children").read_text().split())
     return found
@@ -264,7 +264,7 @@ async def test_cancelled_at_any_step_no_process_is_left(steps: int) -> None:
 
 @pytest.fixture
 def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The name of a socket has a hundred bytes, which pytest's own folders use up."""
+    """The path of a socket is limited to about a hundred bytes, which pytest's folders exceed."""
     with tempfile.TemporaryDirectory(prefix="ps") as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""A session on a server in the same process: commands, their output, their streams, their end."""
+"""A session with a server in the same process: commands, output, streams, endings."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ SERVE = (
 
 
 def stand_in(folder: Path, name: str = "docker") -> Path:
-    """A program that writes its arguments to a file and runs the endpoint of this package."""
+    """Write a program that records its arguments in a file and runs the endpoint of this
+    package."""
     program = folder / name
     program.write_text(
         f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {folder}/arguments\n"

@@ -1,4 +1,4 @@
-"""Errors around a session: their words and ids are those that PowerShell's users know."""
+"""Errors of a session have PowerShell's messages and ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many targets at a time, but not too many, and each on its own."""
+"""Many targets in parallel, up to a limit, and independent of each other."""
 
 from __future__ import annotations
 

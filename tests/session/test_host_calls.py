@@ -1,4 +1,4 @@
-"""Host calls reach the host in order and are answered once; what may not be shown is refused."""
+"""Host calls reach the host in order and are answered once; unsafe ones are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ M = HostMethodId
 
 
 def asking(*calls: tuple[int, int, tuple[Any, ...]]) -> Any:
-    """An engine that makes host calls and gives out the answers."""
+    """An engine that makes host calls and writes the answers to its output."""
 
     async def engine(server: FakeServer, event: e.CreatePipeline) -> None:
         id = event.pipeline_id

@@ -1,5 +1,5 @@
-"""A server whose packets, fragments or messages are odd in one way, and what a session makes of
-it: the recorded answers of the real client, and a clear end where that one waits for ever."""
+"""Servers whose packets, fragments or messages have one fault: a session reacts like the recorded
+real client, and ends with an error where the real client hangs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def each_line(change: Callable[[bytes], bytes]) -> Spoil:
 
 
 def each_message(change: Callable[[int, bytes], list[bytes]]) -> Spoil:
-    """Every message has one fragment; what ``change`` makes of it goes out in a packet each."""
+    """Return a fault that passes every message, in one fragment, through ``change``."""
 
     def line(line: bytes) -> bytes:
         head, mark, rest = line.partition(b"'>")
@@ -80,7 +80,7 @@ def in_pieces(_: int, data: bytes) -> list[bytes]:
 
 
 def stopping_first(kind: int, data: bytes) -> list[bytes]:
-    """psrpcore's server tells Stopping before it tells the end."""
+    """psrpcore's server sends Stopping before the final state."""
     return [data.replace(b">4</I32>", b">2</I32>"), data] if kind == PIPELINE_STATE else [data]
 
 
@@ -155,7 +155,7 @@ async def test_what_the_real_client_bears_is_borne(
             result = await session.run("count")
             assert (result.output, result.error) == ([0, 1, 2], None)
     assert session.state == "Closed"
-    # Nothing was waited for until it was given up.
+    # No time limit was used up.
     assert trio.current_time() < 5
 
 
@@ -277,7 +277,7 @@ async def test_where_the_real_client_waits_for_ever_the_command_fails(
 
 
 class Beside:
-    """A process's stderr, written to from within a test."""
+    """The stderr of a process, written by the test."""
 
     def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
         self.stream = stream
@@ -305,7 +305,7 @@ async def with_stderr(engine: Engine) -> AsyncIterator[Beside]:
 
 
 async def test_a_process_that_reports_on_stderr_is_understood() -> None:
-    """``pwsh -s`` has no prefix for it, and ends with the same words as every server."""
+    """``pwsh -s`` writes it without a prefix, and ends with the same message as every server."""
 
     async def refuse(server: FakeServer, event: e.CreatePipeline) -> None:
         if event.add_to_history:

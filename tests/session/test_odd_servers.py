@@ -1,5 +1,5 @@
-"""Servers that are odd in one way: where the real client hangs or words an error in its own
-way, ours ends in bounded time, with the same words where there are any."""
+"""Servers with one fault each: where the real client hangs, ours ends in bounded time; where it
+reports an error, ours has the same message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.session.servers import FakeServer, carrier_over, fake_server, small_e
 
 
 def replacing(old: str, new: str) -> Callable[[bytes], bytes]:
-    """Change the text of the messages a server sends; the lengths must be the same."""
+    """Replace text in the messages of a server; the lengths must be equal."""
     assert len(old) == len(new)
 
     def spoil(data: bytes) -> bytes:
@@ -49,7 +49,7 @@ def before_all(text: bytes) -> Callable[[bytes], bytes]:
 
 
 async def failure(**more: object) -> PSRemotingError:
-    """Why a session to such a server does not open."""
+    """Return the error of opening a session to such a server."""
     async with fake_server(**more) as (carrier, _):  # type: ignore[arg-type]
         with pytest.raises(PSRemotingError) as caught:
             async with PSSession.connect(carrier):
@@ -181,7 +181,7 @@ async def test_output_that_is_no_clixml_costs_one_command() -> None:
 async def test_a_close_acknowledgement_that_is_forgotten_holds_nothing_up(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """Statement J101: the real client waits for ever."""
+    """Statement J101: the real client waits without limit."""
 
     class Forgetful(FakeServer):
         def say(self, event: e.Event) -> None:

@@ -1,4 +1,4 @@
-"""SessionOption: PowerShell's defaults, and values that cannot be."""
+"""SessionOption: PowerShell's defaults, and invalid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asked to do the same thing, our client says what PowerShell's says: open, run, close."""
+"""Our client sends the same messages as PowerShell's for the same work: open, run, close."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINE = re.compile(rb"<(\w+) (?:Stream='(\w+)' )?PSGuid='([^']+)'(?: />|>([^<]*)
 
 
 def shape(stream: bytes) -> list[tuple[Any, ...]]:
-    """Packets with their messages read: pipelines numbered in their order, pool ids left out."""
+    """Return packets with decoded messages: pipelines numbered in order, without pool ids."""
     pipelines: dict[bytes, int] = {b"00000000-0000-0000-0000-000000000000": 0}
     packets: list[tuple[Any, ...]] = []
     for line in stream.splitlines():
@@ -52,7 +52,7 @@ def recorded_client(name: str) -> bytes:
 
 
 class Listening:
-    """A stream that keeps what is sent."""
+    """A stream that records sent data."""
 
     def __init__(self, stream: trio.StapledStream[Any, Any]) -> None:
         self._stream = stream

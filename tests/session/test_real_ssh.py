@@ -1,4 +1,4 @@
-"""Sessions through a real OpenSSH server on loopback, and what ssh itself has to say."""
+"""Sessions through a real OpenSSH server on loopback, and errors of ssh."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
-    """The endpoint of this package as the subsystem."""
+    """Run sshd with the endpoint of this package as the subsystem."""
     folder = tmp_path_factory.mktemp("sshd")
     program = folder / "serve.py"
     program.write_text("from psremoting.cli.serve import serve\nserve()\n")

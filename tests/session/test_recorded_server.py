@@ -1,4 +1,4 @@
-"""Our client with the recorded PowerShell server: whole, and cut after every byte."""
+"""Our client with the recorded PowerShell server: complete, and cut after every byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ PARTS = 6
 
 
 async def talk(limit: int | None) -> tuple[list[object], PSRemotingError | None, int]:
-    """Open, run the recorded script, close; what came out, why it ended, the server's bytes."""
+    """Open, run the recorded script, close; return the output, the reason of the end, the server's
+    bytes."""
     ours, theirs = trio.testing.memory_stream_pair()
     server = RecordedServer(theirs, "hello", limit)
     host = TableHost(info=HostInfo.full())
@@ -37,7 +38,7 @@ async def talk(limit: int | None) -> tuple[list[object], PSRemotingError | None,
 
 
 async def test_the_recorded_server_serves_our_client() -> None:
-    """Statement J106: its last line is an error line, and the end is an orderly one."""
+    """Statement J106: the last line is an error line, and the end is orderly."""
     got, error, size = await talk(None)
     assert got == ["hello", 2]
     assert error is None
@@ -48,7 +49,7 @@ async def test_the_recorded_server_serves_our_client() -> None:
 async def test_cut_after_every_byte_it_ends_clearly(
     part: int, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """No hang, no lost or doubled output, and the words of the real client."""
+    """No hang, no lost or repeated output, and the real client's message."""
     _, _, size = await talk(None)
     began = trio.current_time()
     for limit in range(part * size // PARTS, (part + 1) * size // PARTS):

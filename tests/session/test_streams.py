@@ -1,4 +1,4 @@
-"""The notes that say where an object came from."""
+"""The notes with the origin of an object."""
 
 from __future__ import annotations
 

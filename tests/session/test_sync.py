@@ -1,4 +1,4 @@
-"""Sessions for threads: results, errors, and the places where they must not be used."""
+"""Blocking sessions: results, errors, and refused uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands for the endpoint that terminal tests enter, as a program of its own."""
+"""Commands of the endpoint process that the terminal tests enter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The server of a recording as a program: ``python -m tests.shell.recorded_program RECORDING``.
 
-It says what was recorded in the recorded order: each message of the server once the client has
-said all that was recorded before it.
+It keeps the recorded order: it sends each message of the server when the client has sent all
+messages recorded before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BIRTHS = (e.CreatePipeline, e.GetCommandMetadata)
 
 
 class OrderedServer(RecordedServer):
-    """Pipelines are told apart by the order in which they begin, as in the recording."""
+    """The state of a replay. Pipelines are matched by the order in which they begin."""
 
     def __init__(self, stream: trio.abc.HalfCloseableStream, path: Path) -> None:
         super().__init__(stream, path)
@@ -61,7 +61,7 @@ class OrderedServer(RecordedServer):
                     self.say(event)
 
     def _catch_up(self) -> None:
-        """Say what comes next in the recording, up to what the client has not said yet."""
+        """Send recorded messages until the next one has to come from the client."""
         while self._script:
             sender, number, event = self._script[0]
             key = number, type(event).__name__

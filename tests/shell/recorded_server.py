@@ -1,4 +1,4 @@
-"""The server of a recording: it answers each message of a client as it did in the recording.
+"""The server of a recording: it answers each message of a client as in the recording.
 
 Pipelines of the client are matched with recorded ones in order. The recorded messages of the
 server are sent up to the point where it waited for an answer, for the end of the input or for a
@@ -30,7 +30,7 @@ _RECORDS = (e.WarningRecordMessage, e.VerboseRecordMessage, e.InformationRecordM
 
 @dataclass
 class Conversation:
-    """What was said in one pipeline, or in the pool; (sender, event) in order."""
+    """The messages of one pipeline, or of the pool: (sender, event) in order."""
 
     said: list[tuple[Side, e.Event]] = field(default_factory=list)
 
@@ -39,7 +39,7 @@ class Conversation:
 
 
 def conversations(path: Path) -> tuple[Conversation, list[Conversation]]:
-    """The pool's, and those of the pipelines in the order of their birth."""
+    """The messages of the pool, and those of the pipelines in the order of their creation."""
     pool = Conversation()
     pipelines: dict[UUID, Conversation] = {}
     for entry in decode(path):
@@ -56,7 +56,7 @@ def conversations(path: Path) -> tuple[Conversation, list[Conversation]]:
 
 
 class RecordedServer(FakeServer):
-    """Plays the server of ``path``. `sent` has what the client said, pipeline by pipeline."""
+    """A replay of the server in ``path``. `sent` has the client's messages by pipeline."""
 
     def __init__(self, stream: trio.abc.HalfCloseableStream, path: Path) -> None:
         super().__init__(stream, _nothing)
@@ -122,7 +122,7 @@ async def _nothing(_: FakeServer, __: e.CreatePipeline) -> None:
 
 
 def typed(recorded: list[Conversation]) -> Iterator[str]:
-    """What the user of the recording typed, line by line: commands and answers."""
+    """Return the typed lines of the recording: commands and answers."""
     for conversation in recorded:
         birth = conversation.said[0][1]
         if isinstance(birth, e.CreatePipeline):

@@ -1,4 +1,4 @@
-"""A shell over a server of the test's own, with a keyboard that a test types on."""
+"""A shell over a fake server, with a scripted keyboard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.session.servers import Engine, FakeServer, carrier_over, text_of
 
 
 class Keyboard:
-    """A `Reader` that is given its lines; what is asked is written to the screen."""
+    """A `Reader` with given lines; prompts are written to the screen."""
 
     def __init__(self, screen: Screen, *lines: str | Exception) -> None:
         self.screen = screen
@@ -63,7 +63,7 @@ class Keyboard:
 
 
 class ShellServer(FakeServer):
-    """A `FakeServer` that can be entered: it has the two commands, and a prompt."""
+    """A `FakeServer` that can be entered: it has the two required commands and a prompt."""
 
     def _deal_with(self, event: e.Event, nursery: trio.Nursery) -> None:
         if isinstance(event, e.GetCommandMetadata):
@@ -97,7 +97,7 @@ class Scene:
 
 
 def with_prompt(engine: Engine, prompt: str = "PS> ") -> Engine:
-    """``engine``, and an answer for ``prompt``."""
+    """Wrap ``engine`` to also answer ``prompt``."""
 
     async def answer(server: FakeServer, event: e.CreatePipeline) -> None:
         if text_of(event) == "prompt" and not event.is_nested:

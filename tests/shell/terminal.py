@@ -1,4 +1,4 @@
-"""The program in a pseudo-terminal, and what stands on its screen."""
+"""The program in a pseudo-terminal, and its screen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SERVE = "from psremoting.cli.serve import serve; serve()"
 PROMPT = "[localhost]: PS>"
 CTRL_C, CTRL_D = "\x03", "\x04"
 _PATIENCE = 30.0
-"""Seconds after which a screen that does not come is a failed test."""
+"""Time limit in seconds for an expected screen."""
 
 
 def serving() -> str:
@@ -54,7 +54,7 @@ def environment(state: Path, **more: str) -> dict[str, str]:
 
 
 def piped(state: Path, *target: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """The program from its start to its end, with ``text`` for its standard input."""
+    """Run the program with ``text`` as its standard input."""
     return subprocess.run(
         program(*target),
         input=text,
@@ -74,7 +74,7 @@ class Terminal:
         self.child = child
         self.screen = pyte.Screen(columns, lines)
         self.written = ""
-        """All that came, with its sequences."""
+        """All output, with its control sequences."""
         self._stream = pyte.Stream(self.screen)
 
     @property
@@ -83,7 +83,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What stands on the screen, without what is empty at its end."""
+        """Return the text of the screen, without empty space at its end."""
         return "\n".join(self.lines).rstrip()
 
     @property
@@ -101,7 +101,7 @@ class Terminal:
         self.type(text + "\r")
 
     def see(self, pattern: str) -> re.Match[str]:
-        """Wait until ``pattern`` stands on the screen."""
+        """Wait until ``pattern`` is on the screen."""
         found = None
         remaining = int(_PATIENCE / 0.05)
         while (found := re.search(pattern, self.text)) is None and remaining and self._take():
@@ -111,18 +111,18 @@ class Terminal:
         return found
 
     def see_prompt(self, prompt: str = PROMPT) -> None:
-        """Wait until the last line is a prompt, and nothing behind it."""
+        """Wait until the last line is a prompt with nothing after it."""
         remaining = int(_PATIENCE / 0.05)
         while self.last != prompt and remaining and self._take():
             remaining -= 1
         assert self.last == prompt, f"no prompt:\n{self.text}"
 
     def wait(self) -> None:
-        """Take in what comes within a moment."""
+        """Read the output of a short time."""
         assert self._take(), f"the program has ended:\n{self.text}"
 
     def settle(self, seconds: float = 0.4) -> None:
-        """Take in what comes, until nothing has come for ``seconds`` or the program has ended."""
+        """Read output until there is none for ``seconds`` or the program has ended."""
         quiet = 0.0
         while quiet < seconds:
             before = len(self.written)
@@ -131,7 +131,7 @@ class Terminal:
             quiet = 0.0 if len(self.written) > before else quiet + 0.05
 
     def end(self) -> int | None:
-        """Wait for the end of the program; its exit code, or None when a signal ended it."""
+        """Wait for the end of the program; return its exit code, or None if a signal ended it."""
         while self._take():
             pass
         self.child.wait()
@@ -159,7 +159,7 @@ def entered(
     command: list[str] | None = None,
     **more: str,
 ) -> Iterator[Terminal]:
-    """`psrp enter` in a terminal of its own, killed at the end if it is still there."""
+    """Run `psrp enter` in a pseudo-terminal; kill it at the end if it still runs."""
     first, *arguments = command or program(serving())
     child = pexpect.spawn(
         first,

@@ -1,4 +1,4 @@
-"""A script that stops at a breakpoint: lines go to the debugger until one lets it go on."""
+"""A script that stops at a breakpoint: lines go to the debugger until one resumes the script."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def results(action: ResumeAction | None) -> PSObject:
 
 
 class Debugged:
-    """An engine whose line ``go`` stops twice."""
+    """An engine whose command ``go`` stops twice."""
 
     def __init__(self) -> None:
         self.actions: list[int] = []

@@ -1,4 +1,4 @@
-"""How a session at a terminal ends when nobody said exit, and what is left of it: nothing."""
+"""Ends of a session at a terminal without `exit`, which leave no process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOST = "Enter-PSSession: The background process closed or ended abnormally"
 
 
 def server_of(terminal: Terminal) -> int:
-    """The process id of the endpoint."""
+    """Return the process id of the endpoint."""
     terminal.see_prompt()
     terminal.enter("Get-ServerId")
     id = int(terminal.see(r"pid (\d+)\.")[1])
@@ -34,7 +34,7 @@ def server_of(terminal: Terminal) -> int:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has waited for yet has, too."""
+    """Return whether a process has ended, zombies included."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -257,7 +257,7 @@ def test_without_a_target_the_endpoint_of_this_package_is_entered(tmp_path: Path
 
 
 def child_of(pid: int) -> int:
-    """The process id of the only child of ``pid``."""
+    """Return the process id of the only child of ``pid``."""
     children = []
     for place in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""What a typed line becomes."""
+"""Conversion of a typed line to commands or a script."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SCRIPTS = [
 
 
 def sent(line: str) -> list[list[Command]]:
-    """The commands of a line, without the Out-Default that each statement ends with."""
+    """Return the commands of a line, without the final Out-Default of each statement."""
     return [list(each[:-1]) for each in line_pipeline(ID, line).powershell.statements]
 
 

@@ -1,4 +1,4 @@
-"""The life of an entered session, over servers that behave in one way each."""
+"""The life of an entered session, over servers with one behaviour each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def quiet(server: FakeServer, event: e.CreatePipeline) -> None:
 
 
 async def failing(server: FakeServer, event: e.CreatePipeline) -> None:
-    """Every line fails, and so does the attempt to have that shown."""
+    """An engine for which every line fails, and also the request to show the error."""
     record = ErrorRecord.create("no", error_id="No", category=ErrorCategory.NotSpecified)
     await server.end(event.pipeline_id, e.InvocationState.FAILED, record)
 
@@ -155,7 +155,7 @@ async def test_ctrl_c_stops_a_prompt_that_never_comes() -> None:
 
 
 class _Metadata(ShellServer):
-    """Says which commands it has by itself, whatever becomes of its output."""
+    """A server that answers the command metadata without calling `output`."""
 
     async def _metadata(self, id: object) -> None:
         for each in range(3):
@@ -166,7 +166,7 @@ class _Metadata(ShellServer):
 async def test_output_and_host_calls_are_shown_in_the_order_in_which_they_came(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """The server sends everything in one go, so that every task has a choice."""
+    """The server sends everything at once, so that the order of the tasks is open."""
 
     def write(id: UUID, text: str) -> e.PipelineHostCall:
         method = HostMethodId.WriteLine2

@@ -1,4 +1,4 @@
-"""What cannot be entered is refused with the words and the id of the real Enter-PSSession."""
+"""Invalid targets are refused with the message and id of the real Enter-PSSession."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ENTERED = {
 
 
 def recorded(command: str) -> list[str]:
-    """What the real one showed for ``command``."""
+    """Return the recorded output for ``command``."""
     lines = iter(SCREEN.read_text("utf-8").splitlines())
     next(line for line in lines if line.endswith(f"> Enter-PSSession {command}"))
     shown = []
@@ -63,7 +63,7 @@ def test_an_error_is_worded_as_the_real_one(tmp_path: Path, command: str) -> Non
     assert done.returncode == 1
     assert done.stdout == ""
     *shown, last = done.stderr.splitlines()
-    # Ours adds what ssh reported, and a hint.
+    # Our message also has ssh's report and a hint.
     text = re.sub(r" ssh reported: .*|\nHint: .*", "", "\n".join(shown))
     assert text.splitlines() == recorded(command)
     assert last == f"    + FullyQualifiedErrorId : {identifier}{_COMMAND}"

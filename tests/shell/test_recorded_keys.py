@@ -1,5 +1,5 @@
-"""The keys of recorded sessions, typed into our client at a terminal whose server is the recorded
-one: the screen is that of the real client.
+"""The keys of recorded sessions, typed into our client at a terminal with the recorded server: the
+screen equals that of the real client.
 
 Recorded: PowerShell on both sides over ssh, a window of 120x40 (`captures/outofproc/interactive`).
 """
@@ -18,21 +18,21 @@ from tests.shell.terminal import Terminal, entered, program
 
 FOLDER = WHOLE / "outofproc" / "interactive"
 NAMES = ("ctrlc", "debugger", "exit3", "nested", "prompt", "setshouldexit", "tab")
-"""All but choices: its server sends a host call that PowerShell's own client cannot read, and that
-our writer refuses. `tests/live/test_screens.py` has choices with a live server."""
+"""All recordings except choices, whose server sends a host call that PowerShell's client cannot
+read and our writer refuses. `tests/live/test_screens.py` tests choices with a live server."""
 ACCEPTED = {
     "[127.0.0.1]: P> ": "[127.0.0.1]: PS>",
     "WH> [127.0.0.1]:> ": "WH> [127.0.0.1]:  ",
     "[127.0.0.1]:> function prompt { Get-Item": "[127.0.0.1]: 1function prompt { Get-Item",
 }
-"""Recorded beginnings of lines that our terminal shows otherwise: PSReadLine draws the last two
-characters of a prompt once more, in the wrong place when the prompt does not end in a blank."""
+"""Recorded beginnings of lines that differ at our terminal: PSReadLine redraws the last two
+characters of a prompt, in the wrong place when the prompt does not end in a blank."""
 OPEN: dict[str, str] = {
     "ctrlc": "a question given up leaves no line of its own; the words of a credential request",
     "debugger": "heads of errors, and the length of the underline in position messages",
     "tab": "the width of a column of completions",
 }
-"""Recordings whose screens differ still, and why."""
+"""Recordings whose screens still differ, with reasons."""
 KEYS = {"C-c": "\x03", "Enter": "\r", "Left": "\x1b[D", "Tab": "\t"}
 FIRST = "[127.0.0.1]: "
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the collection is n
 
 
 def recorded_screen(name: str) -> list[str]:
-    """The lines from the first remote prompt on, without the local prompt at the end."""
+    """Return the lines from the first remote prompt on, without the local prompt at the end."""
     text = (FOLDER / f"{name}.screen.txt").read_text("utf-8").rstrip()
     lines = [line.rstrip() for line in text.splitlines()]
     start = next(at for at, line in enumerate(lines) if line.startswith(FIRST))
@@ -55,7 +55,7 @@ def _as_ours(line: str) -> str:
 
 
 def type_recorded(terminal: Terminal, name: str) -> None:
-    """Type what was typed, and wait after each line until nothing more comes."""
+    """Type the recorded keys, and wait after each line until the output ends."""
     for line in (FOLDER / f"{name}.keys.txt").read_text("utf-8").splitlines():
         word, _, rest = line.partition(" ")
         if word in ("run", "send"):

@@ -1,4 +1,4 @@
-"""Our client enters the recorded real server, types what was typed there, and shows the same."""
+"""Our client enters the recorded real server with the recorded input and shows the same screen."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ pytestmark = pytest.mark.skipif(not RECORDING.exists(), reason="the recording is
 async def played(
     recording: Path = RECORDING, transport: str = "SSH"
 ) -> AsyncIterator[tuple[RecordedServer, str, Leaving]]:
-    """The whole session, entered as often as it was; the server, the screen and why it was left
-    the last time."""
+    """Replay the whole session, entered as often as recorded; return the server, the screen and the
+    reason of the last exit."""
     ours, theirs = trio.testing.memory_stream_pair()
     server = RecordedServer(theirs, recording)
     if transport == "NamedPipe":
-        # Enter-PSHostProcess tells its debug mode twice.
+        # Enter-PSHostProcess sends its debug mode twice.
         first, second, *more = server.recorded
         assert told(first.said[0][1]) == told(second.said[0][1])
         server.recorded = [second, *more]
@@ -82,7 +82,7 @@ OURS = {
     "PowerShell Credential Request: ": "PowerShell credential request",
     "Warning: A script": "Warning: the remote computer LAB asks for your credentials.",
 }
-"""Lines that begin like this are worded otherwise here, on purpose."""
+"""Beginnings of lines that intentionally have another text here."""
 
 
 async def test_the_screen_is_that_of_the_real_client() -> None:
@@ -101,8 +101,8 @@ async def test_the_screen_is_that_of_the_real_client() -> None:
 
 
 def told(event: e.Event) -> object:
-    """A message without what differs from run to run: the id, and how .NET's exceptions look
-    behind the fields that every error has."""
+    """Return a message without values that differ between runs: the id, and details of .NET's
+    exceptions other than the fields of every error."""
     event = replace(event, pipeline_id=UUID(int=0))  # type: ignore[call-arg]
     if isinstance(event, e.PipelineInput):
         record = ErrorRecord.from_object(event.data)

@@ -1,4 +1,4 @@
-"""Completion by the other side, and silence where it has none."""
+"""Completion by the server, and no result where it has none."""
 
 from __future__ import annotations
 

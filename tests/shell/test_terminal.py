@@ -1,4 +1,4 @@
-"""The real program at a terminal, against an endpoint in a process of its own."""
+"""The real program at a terminal, with an endpoint in a separate process."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_choice_is_offered_until_it_is_one(tmp_path: Path) -> None:
 def test_one_key_is_read_without_enter(tmp_path: Path) -> None:
     with entered(tmp_path) as terminal:
         run(terminal, "Read-Key")
-        # The key may come before it is asked for: it waits then, as on any terminal.
+        # The key may be typed before it is requested; it stays in the terminal's input buffer.
         terminal.see("Read-Key\n?")
         terminal.type("q")
         terminal.see("key q 81")

@@ -1,4 +1,4 @@
-"""The terminal as a host: what a server asks of it, and what it answers."""
+"""The terminal as a host: host calls and their results."""
 
 from __future__ import annotations
 

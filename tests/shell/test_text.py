@@ -1,4 +1,4 @@
-"""What of a remote text reaches the terminal."""
+"""Filtering of remote text for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A throw-away OpenSSH server on loopback, for the length of a test module."""
+"""A temporary OpenSSH server on loopback, for one test module."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def free_port() -> int:
 
 @contextmanager
 def running(folder: Path, program: str = "") -> Iterator[Server]:
-    """Start sshd with ``program`` as its subsystem "powershell"; it ends with the block."""
+    """Run sshd with ``program`` as its subsystem "powershell" for the duration of the block."""
     assert SSHD is not None
     if os.geteuid() == 0:
-        # Where no init script made it.
+        # Needed if no init script created it.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "id", "other"):
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]

@@ -18,7 +18,7 @@ class End:
         self.end = Subsystem(side)
 
     def packets(self) -> list[Packet]:
-        """Return its output."""
+        """Return the output."""
         return [p for line in self.end.data_to_send().splitlines() for p in read_line(line)]
 
     def hears(self, kind: PacketKind, target: UUID | None, data: bytes = b"") -> list[Event]:

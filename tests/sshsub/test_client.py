@@ -1,4 +1,4 @@
-"""The client end: it waits before it speaks, closes all it began, and never hangs on a server."""
+"""The client machine: stop-and-wait, a Close for every Command, and time limits for answers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Talk(End):
         self.client.send(Outgoing(target=target, data=data, **more))
 
     def start(self, target: UUID = P) -> None:
-        """A command whose birth is acknowledged."""
+        """Return a command whose CREATE_PIPELINE is acknowledged."""
         self.create(target)
         self.hears(PacketKind.COMMAND_ACK, target)
         self.hears(PacketKind.DATA_ACK, target)
@@ -155,7 +155,7 @@ def test_a_close_waits_for_data_and_signal(talk: Talk) -> None:
 def test_a_close_does_not_wait_for_the_acknowledgement_of_input_to_a_command_that_speaks(
     talk: Talk,
 ) -> None:
-    """The real client does not miss a DataAck either, when it has nothing more to send."""
+    """The real client does not wait for a DataAck either if it has no more data to send."""
     talk.create()
     talk.hears(PacketKind.COMMAND_ACK, P)
     talk.says()

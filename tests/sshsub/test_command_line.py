@@ -1,4 +1,4 @@
-"""The argv of ssh as PowerShell writes it, and refused arguments."""
+"""The arguments of ssh as PowerShell passes them, and refused values."""
 
 from __future__ import annotations
 

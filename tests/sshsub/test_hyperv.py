@@ -33,7 +33,7 @@ def right(shown: Credential) -> bool:
 
 
 def talk(client: Handshake, server: Handshake) -> list[tuple[str, bytes]]:
-    """Carry the messages; who said what."""
+    """Deliver the messages of both sides; return (sender, message) pairs."""
     said = []
     for _ in range(30):
         for name, one, other in (("C", client, server), ("S", server, client)):

@@ -1,4 +1,4 @@
-"""The cost of one client at a server: open commands, and work for each packet."""
+"""Limits on one client of a server: open commands, and work for each packet."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_any_line_gives_packets_or_a_packet_error(line: bytes) -> None:
 
 
 def test_bytes_that_are_no_utf_8_are_characters_like_others() -> None:
-    """A real peer decodes its stream before it looks for packets."""
+    """A real peer decodes its stream before it parses packets."""
     assert read(b"<!-- \xff -->" + f"<Command {GUID} />".encode()) == ([COMMAND], None)
     assert read(f"<Data Stream='\xe9' {GUID}>AAAA</Data>".encode("latin-1")) == ([DATA], None)
 
@@ -246,7 +246,7 @@ def test_a_line_over_the_limit_is_refused_and_the_next_one_read() -> None:
 
 
 def test_the_real_servers_answer_to_odd_lines_is_ours() -> None:
-    """Every line that ended the real server is refused, every other one is read."""
+    """Lines that ended the real server are refused, all others are read."""
     fatal = {
         "attribute-extra", "no-stream", "no-guid", "guid-bad", "leading-tab", "across-lines",
         "noise", "unknown-element", "data-empty", "data-selfclosed", "data-bad-base64",

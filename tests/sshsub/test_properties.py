@@ -1,4 +1,4 @@
-"""Whatever the cut, the noise or the bytes: the same events, or the peer's fault only."""
+"""Cuts and noise do not change the events; invalid bytes raise RemoteProtocolError only."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_any_bytes_give_events_or_the_peers_fault(side: Side, data: st.DataObjec
 
 
 class Talkers:
-    """Two machines joined by a pipe, and what their users did."""
+    """Two machines joined by a pipe, and the actions of their users."""
 
     def __init__(self) -> None:
         self.client, self.server = Subsystem(Side.CLIENT), Subsystem(Side.SERVER)
@@ -149,7 +149,7 @@ def test_two_ends_agree_and_leave_nothing_open(steps: list[tuple[str, UUID, int]
         talk.server_to_client(99)
     assert (talk.client.pending, talk.client.pending_replies, talk.held) == (0, (), deque())
     for way, data in talk.got.items():
-        # Stopping and closing the session drop what waits; nothing else does.
+        # Queued data is dropped only when the session is stopped or closed.
         assert talk.sent[way].startswith(data)
     said = [packet for line in talk.lines for packet in read_line(line)]
     count = Counter((packet.kind, packet.target) for packet in said)

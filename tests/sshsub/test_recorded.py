@@ -1,4 +1,4 @@
-"""Our machines in the place of one real peer, the recording in the place of the other."""
+"""Our machines in place of one real peer, with the recording as the other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def written(data: bytes) -> list[Packet]:
 
 
 def last_words(said: list[Said]) -> bytes:
-    """The line that an `-sshs` server ends with; a pipe's server ends without one."""
+    """The last line of an `-sshs` server; a server over a pipe has none."""
     last = [each.line for each in said if each.side is Side.SERVER][-1]
     return last if error_text(last) is not None else b""
 
@@ -47,7 +47,7 @@ def by_target(packets: list[Packet]) -> dict[UUID | None, list[Packet]]:
 
 
 class RecordedClient:
-    """A recorded client and our server, timed by the recorded server."""
+    """A recorded client with our server, which answers at the recorded points."""
 
     def __init__(self) -> None:
         self.server = Subsystem(Side.SERVER)
@@ -57,7 +57,7 @@ class RecordedClient:
         self.sent = b""
 
     def read_until(self, wanted: TransportAct | None, target: UUID | None) -> bool:
-        """Read on until a Data of the target, or its act, has come."""
+        """Read until a Data or an act of the target has arrived."""
         while not (self.data[target] if wanted is None else (wanted, target) in self.acts):
             event = self.server.next_event()
             if event is None:
@@ -71,7 +71,7 @@ class RecordedClient:
         return True
 
     def answer(self, packet: Packet) -> None:
-        """Let our server send what the recorded one sent, except for CommandAck."""
+        """Make our server send the recorded answers, except for CommandAck."""
         target = packet.target
         if packet.kind is PacketKind.DATA:
             out = Outgoing(target=target, stream=packet.stream, data=packet.data)
@@ -120,7 +120,7 @@ def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
         for text in errors
         if text is not None and not text.startswith((END_OF_INPUT_ERROR, "Remote transport error:"))
     ]
-    # The real one trips over what still comes while it ends; that is no answer to a line.
+    # The real server reports errors about input that arrives while it ends; these are not compared.
     expected = bool(fatal) and path.stem != "eof-while-running"
     fault: BrokenLine | None = None
     try:
@@ -131,7 +131,8 @@ def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
         fault = error
     assert (fault is not None) == expected
     if fault is not None and fault.rule not in ("text", "xml"):
-        # Of text it repeats the line, which may be anything; all the others have their words.
+        # For text outside an element it repeats the line, which varies; all others have a fixed
+        # message.
         told = [text.partition("   at ")[0].rstrip() for text in fatal]
         assert fault.words in told
 
@@ -145,7 +146,7 @@ def test_our_server_gives_an_odd_client_the_same_packets(path: Path) -> None:
 
 
 def replay_server(said: list[Said]) -> tuple[Subsystem, bytes, list[Event]]:
-    """Let our client request what the recorded one requested, at the same points."""
+    """Make our client send the recorded requests at the same points."""
     client = Subsystem(Side.CLIENT)
     sent, events = b"", []
     births: dict[UUID | None, bytes] = {}

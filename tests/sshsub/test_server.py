@@ -1,4 +1,4 @@
-"""The server end: everything is acknowledged, at its moment, and a bad line is the end."""
+"""The server machine: acknowledgements, their order, and the end on an invalid line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Talk(End):
         return [(p.kind.value, p.target) for p in self.packets()]
 
     def start(self, target: UUID = P) -> None:
-        """A command whose birth is acknowledged."""
+        """Return a command whose CREATE_PIPELINE is acknowledged."""
         self.hears(PacketKind.COMMAND, target)
         *_, event = self.hears(PacketKind.DATA, target, b"birth")
         assert isinstance(event, DataReceived)

@@ -1,4 +1,4 @@
-"""Over a real OpenSSH server: our argv, our process, our machines at both ends."""
+"""Our arguments, processes and machines over a real OpenSSH server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def argv(server: Server, **more: object) -> list[str]:
 async def converse(
     wire: ProcessWire, client: Subsystem, done: Callable[[list[Event]], bool]
 ) -> list[Event]:
-    """Move bytes both ways until ``done``, or the end."""
+    """Move bytes in both directions until ``done``, or the end."""
     events: list[Event] = []
     while True:
         while (event := client.next_event()) is not None:
@@ -87,7 +87,7 @@ async def test_a_whole_session_over_ssh(server: Server) -> None:
             assert events == [Ended(clean=True, reason=END_OF_INPUT_ERROR)]
             ending = await wire.wait()
     assert ending.exit_code == EXIT_CODE
-    # sshd does not carry a subsystem's stderr, and ssh had nothing to say.
+    # sshd does not forward a subsystem's stderr, and ssh printed nothing.
     assert shown == []
 
 

@@ -1,4 +1,4 @@
-"""Children that speak on their stdio: whatever happens to us, none is left."""
+"""Child processes that use their stdio: none is left over in any case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); prin
 
 
 def gone(pid: int) -> bool:
-    """Dead and waited for."""
+    """Return whether the process has ended and was reaped."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

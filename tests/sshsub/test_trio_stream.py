@@ -1,4 +1,4 @@
-"""Unix sockets and PowerShell's named pipes; our own listener; the descriptors of a server."""
+"""Unix sockets and PowerShell's named pipes; our listener; the descriptors of a server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def listen(path: Path) -> socket.socket:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A short path: a socket's has some hundred characters at most."""
+    """A short path, because a socket's path is limited to about a hundred characters."""
     with tempfile.TemporaryDirectory(prefix="ps") as name:
         yield Path(name)
 

@@ -1,4 +1,4 @@
-"""Messages and conversations of the strategies survive the library."""
+"""Messages and conversations of the strategies are accepted by the library."""
 
 from __future__ import annotations
 

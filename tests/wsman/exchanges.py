@@ -1,7 +1,7 @@
-"""Recorded WS-Man exchanges as requests and responses, for the tests of this room.
+"""Recorded WS-Man exchanges as requests and responses, for the tests in this folder.
 
 Three forms are read: YAML pairs, JSON lines of the live recordings, and JSON lines of the proxy
-(`dir`, `conn`, `body`). Sealed bodies are left out: they have no envelope in the clear.
+(`dir`, `conn`, `body`). Encrypted bodies are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One HTTP message with its envelope; ``request`` tells the direction."""
+    """One HTTP message with its envelope; ``request`` is the direction."""
 
     request: bool
     soap: str
@@ -74,7 +74,7 @@ def read(path: Path) -> list[Message]:
 
 
 def recordings() -> list[Path]:
-    """Every file of plain envelopes at hand: the whole collection, or the fixtures."""
+    """Return every file with plain envelopes: of the whole collection, or of the fixtures."""
     if SHARED is None:
         folders = [FIXTURES / name for name in ("wsman", "winrs", "wsman-live", "wsman-omi")]
     else:

@@ -1,4 +1,4 @@
-"""A Kerberos realm for tests of authentication: alice, her tickets, and what is missing for it."""
+"""A Kerberos realm for tests of authentication, with the user alice and her tickets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
 
 def why_not() -> str:
-    """The reason why no realm can be made here; empty when one can."""
+    """Return the reason why no realm can be created here; empty if one can."""
     if reason := kdc.why_not():
         return reason
     if shutil.which("kinit", path=_PATH) is None:
@@ -48,7 +48,7 @@ class Realm:
         }
 
     def run(self, *command: str, text: str | None = None) -> None:
-        """Run a program of Kerberos."""
+        """Run a Kerberos program."""
         environment = self.environment | {
             "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"),
             "PATH": _PATH,
@@ -65,6 +65,6 @@ class Realm:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Realm]:
-    """A realm whose KDC runs until the end of the block."""
+    """Run the KDC of a realm until the end of the block."""
     with kdc.running(folder, {"alice": PASSWORD}) as made:
         yield Realm(folder, made)

@@ -1,8 +1,8 @@
-"""Plays the server of a recording to our client machine, which has to do the same work.
+"""Replay the server of a recording to our client machine, which has to send the same requests.
 
-The acts of the recorded client are handed to the machine in their order; each recorded answer is
-given to the request of the machine that asks for the same. A Receive that the recorded client did
-not make may stay outstanding, one for each target; any other request fails the replay.
+The acts of the recorded client are passed to the machine in order; each recorded answer is given to
+the machine's corresponding request. A Receive that the recorded client did not make may stay
+outstanding, one for each target; any other additional request fails the replay.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RELATES = re.compile(r"(RelatesTo[^>]*>)[^<]*(<)")
 
 @dataclass
 class Replay:
-    """One shell's conversation."""
+    """The conversation of one shell."""
 
     config: ShellConfig
     events: list[Any] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Replay:
     terminated: int = 0
     """Signals of ours that the recorded client left out."""
     late: int = 0
-    """Answers that came after our machine was at its end."""
+    """Answers that arrived after our machine had ended."""
     now: float = 0.0
 
     def __post_init__(self) -> None:
@@ -53,24 +53,24 @@ class Replay:
             self.pending.append(request)
         while (event := self.machine.next_event()) is not None:
             self.events.append(event)
-        # A minute later: nothing waits in a replay.
+        # Advance the clock by a minute: a replay has no real waiting.
         self.now += 60.0
 
     def asked(self, value: Any) -> None:
-        """The recorded client made a request."""
+        """Handle a request of the recorded client."""
         if not self.machine.over:
             self.act(value)
             self.pump()
 
     def answered(self, value: Any, response: Message) -> None:
-        """The recorded server answered it."""
+        """Handle an answer of the recorded server."""
         if self.machine.over:
             self.late += 1
             return
         self.answer_terminates(value)
         ours = self.find(value)
         if ours is None:
-            # A Receive after the command's end, which has nothing to bring.
+            # A Receive after the command's end, which has no data.
             assert isinstance(value, v.Receive)
             assert value.command_id
             assert not self.data_of(response)
@@ -83,7 +83,7 @@ class Replay:
         self.pump()
 
     def answer_terminates(self, value: Any) -> None:
-        """Answer the signals that our machine makes and the recorded client did not."""
+        """Answer the signals that our machine sends and the recorded client did not."""
         for request in [r for r in self.pending if r.operation == "Signal"]:
             if isinstance(value, v.Delete) and request.target is not None:
                 self.pending.remove(request)
@@ -138,7 +138,7 @@ class Replay:
         raise AssertionError(f"the machine does not ask for {name} {target}; it has {waiting}")
 
     def note(self, target: UUID | None, response: Message) -> None:
-        """Keep what the recorded server sent, for comparison."""
+        """Record the data of the recorded server for comparison."""
         self.expected[target] = self.expected.get(target, b"") + self.data_of(response)
 
     def data_of(self, response: Message) -> bytes:
@@ -154,9 +154,9 @@ class Replay:
         return b"".join(map(decompress, found) if self.config.compress else found)
 
     def check(self) -> None:
-        """All data arrived in order, and nothing but one Receive a target is left.
+        """Check that all data arrived in order and only one Receive per target is outstanding.
 
-        Bytes that came for a command after its close are dropped by the machine.
+        The machine drops bytes for a command that arrive after its close.
         """
         received: dict[UUID | None, bytes] = {}
         for event in self.events:
@@ -175,7 +175,7 @@ class Replay:
 
 
 def config_of(request: Message) -> ShellConfig:
-    """The configuration that makes our machine ask for the same shell."""
+    """Return the configuration with which our machine requests the same shell."""
     envelope = soap.parse(request.soap)
     value = operations.read(envelope)
     shell_id = value.shell_id if isinstance(value, v.Create) else envelope.shell_id
@@ -194,7 +194,7 @@ LISTING = (queries.Get, queries.Enumerate, queries.Pull, queries.Identify)
 
 
 def replay(messages: list[Message]) -> list[Replay]:
-    """Play a whole recording; returns its PowerShell shells in the order of their opening."""
+    """Replay a whole recording; return its PowerShell shells in the order of their opening."""
     shells: dict[str, Replay] = {}
     opened: list[Replay] = []
     asked: dict[int, tuple[Replay, Any]] = {}

@@ -1,4 +1,4 @@
-"""A service with a stand-in for the work of its shells, and a client that writes envelopes."""
+"""A service with fake sessions, and a client that writes envelopes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ VERSION = (soap.Option(name="protocolversion", value="2.3", must_comply=True),)
 
 
 class Work:
-    """Keeps what it gets, and gives what a test puts into it. It is a `wsman.hosting.Session`."""
+    """A fake `wsman.hosting.Session` that records its input and returns the output set by a
+    test."""
 
     def __init__(self, request: ShellRequest, link: ShellLink) -> None:
         self.request = request
@@ -88,7 +89,7 @@ class Work:
 
 
 class Endpoint:
-    """Opens such work; a configuration named Missing does not exist."""
+    """A fake host that opens such sessions; a configuration named Missing does not exist."""
 
     def __init__(self) -> None:
         self.works: list[Work] = []
@@ -101,7 +102,7 @@ class Endpoint:
 
 
 class Table:
-    """One service and the answers it has given. The clock is moved by hand."""
+    """One service and its answers, with a manual clock."""
 
     def __init__(self, **limits: Any) -> None:
         ids = count(1)
@@ -137,7 +138,7 @@ class Table:
         self.collect()
 
     def raw(self, data: bytes, user: str = "carol", *, chunked: bool = False) -> int:
-        """Send an envelope; its ticket."""
+        """Send an envelope; return its ticket."""
         ticket = next(self._tickets)
         self.service.receive(
             Incoming(ticket=ticket, user=user, data=data, address="192.0.2.1", chunked=chunked),
@@ -150,7 +151,7 @@ class Table:
         self, value: object, user: str = "carol", *, shell: str = SHELL, encoding: str = "utf-8",
         **headers: Any,
     ) -> int:  # fmt: skip
-        """Send one operation; its ticket."""
+        """Send one operation; return its ticket."""
         return self.raw(self.envelope(value, shell=shell, encoding=encoding, **headers), user)
 
     def envelope(
@@ -171,12 +172,12 @@ class Table:
         return operations.write(Headers(**values | headers), value, encoding=encoding)
 
     def answer(self, ticket: int) -> Any:
-        """The value of the answer to a ticket; None while it waits."""
+        """Return the value of the answer to a ticket; None while there is none."""
         found = self.answers.get(ticket)
         return operations.read(soap.parse(found.data)) if found is not None else None
 
     def ask(self, value: object, user: str = "carol", **headers: Any) -> Any:
-        """Send one operation and return what answers it at once."""
+        """Send one operation and return its immediate answer."""
         return self.answer(self.send(value, user, **headers))
 
     def open(self, user: str = "carol", shell: str = SHELL, **headers: Any) -> Work:

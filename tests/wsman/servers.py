@@ -1,4 +1,4 @@
-"""Small HTTP servers that a test scripts: what comes is parsed, what goes out is the test's."""
+"""Small scripted HTTP servers: requests are parsed, responses are written by the test."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Served:
 
 @dataclass
 class Server:
-    """A listening server; ``answer`` makes each response. None hangs up without one."""
+    """A listening server; ``answer`` returns each response, or None to close the connection."""
 
     port: int
     connections: list[Served] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Server:
 
 @asynccontextmanager
 async def serve(answer: Answer, *, context: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Serve on a free port of 127.0.0.1 for the time of the block."""
+    """Serve on a free port of 127.0.0.1 for the duration of the block."""
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         server = Server(port=listeners[0].socket.getsockname()[1])
@@ -92,7 +92,7 @@ async def _converse(served: Served, server: Server, answer: Answer) -> None:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority of a test, and a certificate for 127.0.0.1 and localhost."""
+    """A test certificate authority, and a certificate for 127.0.0.1 and localhost."""
 
     folder: Path
     ca: Path
@@ -114,8 +114,8 @@ def _name(text: str) -> x509.Name:
 
 
 def make_authority(folder: Path, *, names: tuple[str, ...] = ("localhost",)) -> Authority:
-    """Make an authority and a certificate; ``names`` are its DNS names, 127.0.0.1 is with it
-    when ``localhost`` is."""
+    """Create an authority and a certificate; ``names`` are its DNS names; 127.0.0.1 is included if
+    ``localhost`` is."""
     now = datetime.now(UTC)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     base = (

@@ -1,4 +1,4 @@
-"""Accounts, the digest of other servers, certificates and what they map to."""
+"""Accounts, the digest of other servers, certificates and their mapping."""
 
 from __future__ import annotations
 

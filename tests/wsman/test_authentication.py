@@ -1,4 +1,4 @@
-"""Both sides of every authentication, joined without a network."""
+"""Both sides of every authentication method, connected without a network."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def server(
 
 
 def answer(side: ServerAuthenticator, authorization: str | None) -> Challenge | Accepted:
-    """What the server's driver does with a header."""
+    """Handle a header like the server's driver."""
     result = side.receive(authorization, 0.0, uri="http://schemas.microsoft.com/powershell/x")
     if isinstance(result, PasswordCheck):
         return side.checked(accounts().check(result.user_name, result.password), 0.0)
@@ -102,7 +102,7 @@ def answer(side: ServerAuthenticator, authorization: str | None) -> Challenge | 
 
 
 def join(ours: ClientAuthenticator, theirs: ServerAuthenticator) -> tuple[Accepted, list[bool]]:
-    """Let both talk until the connection is authenticated; which legs carried the body."""
+    """Run both sides until the connection is authenticated; return the legs that had the body."""
     leg = ours.first()
     bodies = []
     while True:
@@ -509,7 +509,7 @@ def test_sealing_before_the_end_of_the_handshake_is_our_fault() -> None:
             side.seal(SOAP, b"")
 
 
-# -- recordings: real clients against our acceptor's arithmetic
+# -- recordings: real clients with our acceptor's cryptography
 
 RECORDED = [
     ("wsman-live/native-commands.jsonl", "P@ss1", "alice"),
@@ -519,7 +519,7 @@ RECORDED = [
 
 
 def tokens_of(path: str) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
-    """Negotiate, challenge, authenticate and the server's last token of each connection."""
+    """Return negotiate, challenge, authenticate and the server's last token of each connection."""
     assert SHARED is not None
     legs: dict[int, list[bytes]] = {}
     for line in (SHARED / path).read_text("utf-8").splitlines():
@@ -534,7 +534,7 @@ def tokens_of(path: str) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
 
 
 class Replayed:
-    """Gives a recorded server's challenge in place of random bytes."""
+    """A source of a recorded server's challenge in place of random bytes."""
 
     def __init__(self, challenge: bytes) -> None:
         self.value = challenge
@@ -563,7 +563,8 @@ def test_recorded_authenticate_messages_prove_the_password(
 
             context = acceptor("negotiate", _options(find, challenge[at + 24 : at + 32]))
             context.step(first)
-            # The recorded client's proof covers the recorded challenge only: its MIC does not fit.
+            # The recorded client's proof covers only the recorded challenge, so its MIC does not
+            # match.
             with pytest.raises(AuthenticationRefused) as caught:
                 context.step(last)
             assert asked == [user]

@@ -1,4 +1,4 @@
-"""HTTP messages of both roles: whole ones, cut ones, limits and refusals."""
+"""HTTP messages of both roles: complete and cut ones, limits and refusals."""
 
 from __future__ import annotations
 

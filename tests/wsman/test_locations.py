@@ -1,4 +1,4 @@
-"""URLs of services: default ports, parts, and what is refused."""
+"""URLs of services: default ports, parts, and refused URLs."""
 
 from __future__ import annotations
 

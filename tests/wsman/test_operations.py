@@ -1,4 +1,4 @@
-"""Operations to and from envelopes: recorded ones keep their meaning, made ones come back."""
+"""Operations to and from envelopes: recorded ones keep their meaning, generated ones are equal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ V = shell_values
 
 
 def encoded(value: Any) -> Any:
-    """The value as its reader returns it: arguments are text."""
+    """Return the value as its reader returns it: arguments are text."""
     if isinstance(value, V.Command):
         arguments = tuple(
             argument if isinstance(argument, str) else base64_text(argument)
@@ -119,7 +119,7 @@ def test_headers_come_back_from_their_envelope() -> None:
 
 
 def test_the_base64_of_a_stream_is_not_escaped_and_not_searched() -> None:
-    """Text that imitates the place of a stream stays text."""
+    """Text that imitates the placeholder of a stream stays text."""
     place = "<?base64 0?>"
     value = V.Command(command=place, arguments=(b"real", place))
     read = operations.read(soap.parse(operations.write(Headers(to=place), value)))
@@ -144,7 +144,7 @@ def test_recorded_envelopes_keep_their_meaning_when_written_again(path: Path) ->
             envelope = soap.parse(message.soap)
             value = operations.read(envelope)
         except RemoteProtocolError:
-            # Hand-made requests of the probes; what is refused is held by other tests.
+            # Hand-made requests of the probes; other tests check the refusals.
             continue
         seen += 1
         again = operations.read(soap.parse(operations.write(Headers(), value)))

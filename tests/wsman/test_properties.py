@@ -1,4 +1,4 @@
-"""Properties over everything that the strategies make, and over damage to it."""
+"""Properties of generated envelopes, and of damaged ones."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_what_is_no_envelope_gives_our_errors_only(data: bytes | str) -> None:
     ],
 )
 def test_hostile_markup_takes_little_time(text: str) -> None:
-    """Work grows with the input: ten times the bytes do not take a hundred times as long."""
+    """Work is linear: ten times the bytes do not take a hundred times as long."""
 
     def cost(part: str) -> float:
         data = (
@@ -91,7 +91,7 @@ def test_hostile_markup_takes_little_time(text: str) -> None:
             operations.read(soap.parse(data))
         return process_time() - start
 
-    # The bound is far above what is needed and far below what quadratic work would take.
+    # The limit is far above linear work and far below quadratic work.
     assert cost(text) < 5.0
 
 
@@ -121,7 +121,7 @@ def as_messages(conversation: Conversation) -> list[Message]:
 @given(conversations())
 @settings(deadline=None)
 def test_our_client_takes_its_part_in_every_conversation(conversation: Conversation) -> None:
-    """All output arrives once and in order, and nothing is asked for that was not."""
+    """All output arrives once and in order, without other requests."""
     (shell,) = replay(as_messages(conversation))
     shell.check()
     assert isinstance(shell.events[-1], ev.Lost)
@@ -149,7 +149,8 @@ _STEPS = st.one_of(
 @given(st.lists(_STEPS, max_size=40))
 @settings(deadline=None)
 def test_no_order_of_answers_and_acts_breaks_the_client(steps: list[tuple[str, Any]]) -> None:
-    """Our errors only; at most one Send and Receive a target; one end, and nothing after it."""
+    """Only our errors are raised; at most one Send and one Receive per target; one end, nothing
+    after it."""
     ids = count(1)
     config = ShellConfig(url="http://h/wsman", shell_id="S")
     machine = Shell(config, new_id=lambda: UUID(int=next(ids)))

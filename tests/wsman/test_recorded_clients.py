@@ -1,8 +1,7 @@
-"""Recorded clients at our service, whose work says what the recorded server's work said.
+"""Recorded clients with our service, whose sessions produce the recorded output.
 
-Every request is answered, every byte of output arrives where it arrived then, and where an answer
-is of another kind than the recorded one, the difference is one of those in
-spec-notes/wsman-service.md.
+Every request is answered, every byte of output arrives at the recorded target, and answers of
+another kind than recorded are listed in spec-notes/wsman-service.md.
 """
 
 from __future__ import annotations
@@ -33,25 +32,25 @@ OMI = [
     "raw-keyexchange",
 ]
 
-#: What of the recorded server's answers is another kind of answer here, and why.
+#: Recorded answers to which ours differ in kind, with the reason.
 DIFFERENCES = {
-    # OMI answers a Receive without data after 30 s; Windows, and ours, with a fault that means
-    # the same: ask again.
+    # OMI answers a Receive without data after 30 s; Windows and ours answer with a fault that means
+    # the same: poll again.
     ("ReceiveResponse", "TimedOut"),
-    # OMI and the bridge of wsman-live name an unknown shell or command by another subcode.
+    # OMI and the bridge of wsman-live use another subcode for an unknown shell or command.
     ("DestinationUnreachable", "InvalidSelectors"),
     ("InternalError", "InvalidSelectors"),
-    # A client sends Signal terminate beside its last Receive. Whichever comes first decides
-    # whether that Receive gets Done or a fault, with every server; clients take both.
+    # A client sends Signal terminate in parallel with its last Receive. With every server, the one
+    # that arrives first decides whether that Receive gets Done or a fault; clients accept both.
     ("InternalError", "ReceiveResponse"),
     ("ReceiveResponse", "InvalidSelectors"),
-    # The recorded shell had died of `exit`; ours has not.
+    # The recorded shell had ended after `exit`; ours has not.
     ("InternalError", "SignalResponse"),
 }
 
 
 class Exchange:
-    """One recorded request and its answer, as texts; no answer when there was none."""
+    """One recorded request and its answer as text; the answer may be missing."""
 
     def __init__(self, at: float, request: str) -> None:
         self.at = at
@@ -96,7 +95,7 @@ def kind_of(value: Any) -> str:
 
 
 class Replay:
-    """The recorded conversation, moved in the order of its times."""
+    """The recorded conversation, replayed in the order of its times."""
 
     def __init__(self, path: Path) -> None:
         self.table = Table(max_shells_per_user=100)
@@ -127,7 +126,7 @@ class Replay:
                 self.answered(each, by_exchange[id(each)])
 
     def before(self, each: Exchange) -> None:
-        """What was said before a Signal or a Delete was there when it came."""
+        """Output recorded before a Signal or a Delete is available when it arrives."""
         request = soap.parse(each.request)
         if request.operation not in ("Signal", "Delete"):
             return
@@ -150,7 +149,7 @@ class Replay:
         self.table.advance()
         ours = self.table.answer(ticket)
         if ours is None:
-            # A poll that OMI ended by its own clock.
+            # A poll that OMI ended after its own time limit.
             self.table.advance(61.0)
             ours = self.table.answer(ticket)
         assert ours is not None, request.operation
@@ -161,7 +160,7 @@ class Replay:
             self.differences[kind_of(recorded), kind_of(ours)] += 1
 
     def feed(self, each: Exchange) -> None:
-        """Let the work say what the recorded answer to a Receive holds."""
+        """Make the session produce the content of the recorded answer to a Receive."""
         recorded, request = value_of(each.answer), soap.parse(each.request)
         shell = request.selector("ShellId").upper()
         work = self.shells.get(shell)
@@ -194,7 +193,7 @@ def test_a_recorded_client_is_served_to_the_end(path: Path) -> None:
     assert set(replay.differences) <= DIFFERENCES, replay.differences
     cut = [key for key, data in replay.recorded.items() if replay.received[key] != data]
     assert all(replay.recorded[key].startswith(replay.received[key]) for key in cut)
-    # The bridge told the state Stopped to a Receive that came after the Signal terminate; nobody
-    # gets anything then here, as with the plugin.
+    # The bridge sent the state Stopped to a Receive after the Signal terminate; here, as with the
+    # plugin, no output is sent then.
     assert len(cut) == ("managed-options" in path.name)
     assert replay.shells or "options" in path.name

@@ -1,4 +1,4 @@
-"""Every recorded server serves our client machine, which does the same work."""
+"""Every recorded server is replayed to our client machine, which sends the same requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of a sealed message: real ones, all cuts, and what is refused."""
+"""The body of an encrypted message: real ones, all cuts, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service of an endpoint: what each request does, and what it is answered."""
+"""The service of an endpoint: the effect of each request and its answer."""
 
 from __future__ import annotations
 
@@ -326,7 +326,7 @@ def test_a_command_that_cannot_start_ends_its_receive(table: Table) -> None:
     assert table.answer(receive).message == "no such thing"
 
 
-# -- ends
+# -- endings
 
 
 def test_delete_ends_the_receives_first_and_then_the_shell(table: Table) -> None:

@@ -1,4 +1,4 @@
-"""Envelopes that break a rule, and what the service answers to each."""
+"""Envelopes that break a rule, and the service's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client machine alone: the order of requests, retries, and which failure costs what."""
+"""The client machine alone: the order of requests, retries, and the effect of failures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUNNING = soap.CommandState(state="Running")
 
 
 class Peer:
-    """The machine with a server that the test plays."""
+    """The machine with a server played by the test."""
 
     def __init__(self, **changes: Any) -> None:
         self.now = 0.0
@@ -43,7 +43,7 @@ class Peer:
         self.machine = Shell(ShellConfig(**(config | changes)), new_id=lambda: UUID(int=next(ids)))
 
     def pump(self) -> list[str]:
-        """Take the new requests and events; returns the names of what is outstanding."""
+        """Collect the new requests and events; return the names of the outstanding requests."""
         while (request := self.machine.next_request(self.now)) is not None:
             self.out.append(request)
         while (event := self.machine.next_event()) is not None:
@@ -311,7 +311,7 @@ def test_a_lost_receive_is_made_again_after_growing_pauses() -> None:
 
 
 def test_a_repeated_request_is_the_same_envelope() -> None:
-    """A server that knows the MessageID gives its answer again, and acts once."""
+    """A server that knows the MessageID repeats its answer and executes the request once."""
     peer = Peer().running()
     first = peer.find("Receive", COMMAND)
     peer.fail("Receive", COMMAND, sent=True)
@@ -323,7 +323,7 @@ def test_a_repeated_request_is_the_same_envelope() -> None:
 
 
 def test_an_answer_that_was_cut_off_is_not_asked_for_again() -> None:
-    """The server counts it as delivered: asking again would lose output without a word."""
+    """The server counts the answer as delivered: polling again would lose output silently."""
     peer = Peer().running()
     peer.fail("Receive", COMMAND, sent=True, partial=True)
     assert [event.target for event in peer.told(ev.ActFailed)] == [COMMAND]
@@ -339,7 +339,7 @@ def test_what_may_have_reached_the_server_is_never_sent_twice(operation: str) ->
     peer.fail(operation, target, sent=True)
     assert peer.told(ev.Retrying) == []
     assert [event.target for event in peer.told(ev.ActFailed)] == [target]
-    # The server may have the command, so it is terminated.
+    # The server may have received the command, so it is terminated.
     assert peer.value("Signal", target).code == names.SIGNAL_TERMINATE
 
 
@@ -452,7 +452,7 @@ def test_disconnecting_waits_for_sends_and_takes_what_still_comes() -> None:
 
 
 def test_disconnecting_waits_for_the_terminate_of_finished_commands() -> None:
-    """A command that is left behind would be offered to whoever connects next."""
+    """A command that is not terminated would be offered to the next client that connects."""
     peer = Peer().running()
     peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
     peer.send(act=A.DISCONNECT)

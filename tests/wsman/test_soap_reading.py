@@ -1,4 +1,4 @@
-"""Envelopes as real peers send them, and what is refused."""
+"""Envelopes of real peers, and refused ones."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ async def test_a_connection_is_used_again_when_it_is_idle() -> None:
 
 
 async def test_requests_at_one_time_have_a_connection_each() -> None:
-    """Statement H74. A long poll does not hold up what is sent meanwhile."""
+    """Statement H74. A long poll does not delay other requests."""
     release = trio.Event()
 
     async def answer(request: Request, served: Served) -> Response:
@@ -294,7 +294,7 @@ def proxy_to(
 
 
 async def tunnel(request: Request, served: Served) -> None:
-    """Answer CONNECT and join the two sides."""
+    """Answer CONNECT and connect the two sides."""
     host, _, port = request.target.partition(":")
     onward = await trio.open_tcp_stream(host, int(port))
     await served.stream.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -324,7 +324,7 @@ async def test_https_goes_through_the_tunnel_of_a_proxy(authority: Authority) ->
         assert (asked.method, asked.target) == ("CONNECT", f"127.0.0.1:{server.port}")
         expected = base64.b64encode(b"proxyuser:proxyword").decode()
         assert asked.header("proxy-authorization") == f"Basic {expected}"
-        # The server behind it never sees the proxy's password.
+        # The target server never receives the proxy's password.
         assert all(not r.header("proxy-authorization") for r in server.requests)
 
 
@@ -386,7 +386,7 @@ async def test_a_redirect_is_reported_unless_it_is_allowed() -> None:
         assert (await post(made))[0] == 200
         assert made.location.port == there.port
         assert [r.path for r in there.requests] == ["/other"]
-        # What follows goes there at once.
+        # Later requests go to the new location at once.
         await post(made)
         assert len(here.requests) == 2
 
@@ -433,7 +433,7 @@ async def test_no_redirect_leads_from_https_to_http(authority: Authority) -> Non
 
 
 class Recorder:
-    """The user of a `ShellClient`: keeps what it is told."""
+    """A user of `ShellClient` that records events."""
 
     def __init__(self) -> None:
         self.data: dict[UUID | None, bytes] = {}
@@ -475,7 +475,7 @@ class Recorder:
 
 
 class SmallServer:
-    """Enough of a service: one shell, one command that says some words, long polls."""
+    """A minimal service: one shell, one command with some output, long polls."""
 
     words = (b"one ", b"two ", b"three")
 
@@ -521,7 +521,7 @@ class SmallServer:
         raise AssertionError(value)
 
     def take_back(self, response: Response) -> None:
-        """Nothing of the response was written, so its output is still there."""
+        """No byte of the response was written, so its output is still available."""
         value = operations.read(soap.parse(response.body))
         for stream in reversed(value.streams if isinstance(value, v.ReceiveResponse) else ()):
             self.output[stream.command_id].insert(0, stream.data)
@@ -571,14 +571,14 @@ async def test_a_shell_is_opened_used_and_closed_in_few_round_trips() -> None:
     assert user.is_lost
     assert user.error is None
     assert user.data == {None: b"pool", COMMAND: b"one two three"}
-    # Create, the pool's two Receives, Command, one Receive a word, terminate, Delete.
+    # Create, the pool's two Receives, Command, one Receive per word, terminate, Delete.
     assert client.round_trips == len(played.log) == 9
     assert played.log.count("Receive") == 5
     assert (A.CLOSE_POOL, None) in user.acts
 
 
 async def test_cutting_the_connection_after_every_byte_hangs_nothing_and_loses_nothing() -> None:
-    """Cut the n-th response after k bytes: all output comes once, or the error is reported."""
+    """Cut the n-th response after k bytes: all output arrives once, or the error is reported."""
     outcomes = {"whole": 0, "failed": 0}
     for victim in range(1, 10):
         for cut in (0, 1, 20, 200, 700, 100_000):

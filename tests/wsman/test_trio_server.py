@@ -221,7 +221,7 @@ async def test_what_http_refuses(
         client = await Client.connect(table)
         signed = (*headers, ("Authorization", basic()))
         assert (await client.post(body, *signed, **how)).status == status
-        # The connection serves on.
+        # The connection is still usable.
         assert (await client.post(IDENTIFY, ("Content-Type", SOAP), signed[-1])).status == 200
 
 
@@ -322,7 +322,7 @@ async def test_another_user_reaches_nothing() -> None:
         stranger = await Client.connect(table)
         for value in (v.Delete(), v.Receive(), v.Disconnect()):
             assert read(await stranger.ask(value, "mallory")).wsman_code == 2150858843
-        # The same connection with other credentials is another user as well.
+        # The same connection with other credentials is another user.
         assert read(await client.ask(v.Delete(), "mallory")).wsman_code == 2150858843
         assert not table.work.gone
 
@@ -390,7 +390,7 @@ async def test_a_sealed_request_is_answered_sealed() -> None:
         assert b"CreateResponse" not in response.body
         opened = auth.unseal(response.header("Content-Type") or "", response.body, max_size=1 << 20)
         assert b"CreateResponse" in opened[0].body
-        # The same bytes again do not open any more, and nothing was done.
+        # The same bytes cannot be decrypted a second time, and nothing is executed.
         assert (await client.post(body, ("Content-Type", kind))).status == 400
         assert len(table.endpoint.works) == 1
 

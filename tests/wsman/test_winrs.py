@@ -1,4 +1,4 @@
-"""The machine of cmd shells: every recorded server serves it, and what failures cost."""
+"""The machine of cmd shells: replays of every recorded server, and failures."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def winrs_recordings() -> list[Path]:
 
 
 def conversations(path: Path) -> list[list[tuple[Any, soap.Envelope, Message]]]:
-    """The shells of a recording, as (request, its envelope, response)."""
+    """Return the shells of a recording, as (request, its envelope, response)."""
     found: list[list[tuple[Any, soap.Envelope, Message]]] = []
     waiting: dict[int, tuple[Any, soap.Envelope]] = {}
     for message in read(path):
@@ -143,7 +143,7 @@ def play(peer: Peer, value: Any, response: Message) -> None:
             machine.close()
     name = type(value).__name__
     if name == "Receive" and name not in peer.pump():
-        # A poll for a command that is unknown here: recorded mistakes of the other client.
+        # A poll for an unknown command: recorded mistakes of the other client.
         assert "ReceiveResponse" not in response.soap
         return
     request = peer.find(name)

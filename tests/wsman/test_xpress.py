@@ -64,7 +64,7 @@ def test_our_compressor_is_nearly_as_good_as_that_of_windows(name: str) -> None:
 
 @needs_collection
 def test_recorded_streams_are_unpacked_to_whole_fragments() -> None:
-    """Every recorded Stream after a Create with CompressionType, in both directions."""
+    """Return every recorded Stream after a Create with CompressionType, in both directions."""
     assert SHARED is not None
     seen = packed = 0
     for message in read(SHARED / "wsman-omi" / "raw-xpress.jsonl"):
@@ -153,7 +153,7 @@ def test_a_fault_is_named_with_its_place(data: bytes, complaint: str) -> None:
 
 
 def test_code_lengths_stay_within_fifteen_bits() -> None:
-    """Counts that grow like Fibonacci numbers make the deepest tree."""
+    """Counts that grow like Fibonacci numbers give the deepest tree."""
     counts = [0] * huffman.SYMBOLS
     first, second = 1, 1
     for symbol in range(30):
