@@ -85,7 +85,7 @@ __all__ = [
 ]
 
 
-# -- types of properties that only one or two messages have
+# -- types of properties that occur in one or two messages only
 
 HOST_INFO = FieldType(
     lambda name, value, _: write_host_info(value),
@@ -111,7 +111,7 @@ def _write_answer(name: str, value: int | bool, version: ProtocolVersion) -> int
 
 def _read_answer(source: Properties, name: str, version: ProtocolVersion) -> int | bool:
     answer = unwrap(source.any(name))
-    # The specification asks for an I64; no real server sends one.
+    # The specification requires an I64; no real server sends one.
     if type(answer) is Int64:
         answer = int(answer)
     if type(answer) is not int and type(answer) is not bool:
@@ -183,7 +183,7 @@ APPLICATION_PRIVATE_DATA = Body(
 
 
 def request(event: type[e.Event]) -> Codec:
-    """Return the body of a request that has nothing but a call id."""
+    """Return the body of a request that has only a call id."""
     return Body(event, ("ci", "call_id", CALL_ID))
 
 
@@ -199,7 +199,7 @@ def _read_init_data(
 ) -> e.RunspacePoolInitData:
     found = _INIT_DATA.read(pid, message, value, version)
     assert isinstance(found, e.RunspacePoolInitData)
-    # PowerShell writes the maximum under the minimum's name, and the other way round.
+    # PowerShell writes the maximum under the minimum's name, and vice versa.
     low, high = sorted((found.min_runspaces, found.max_runspaces))
     return e.RunspacePoolInitData(min_runspaces=low, max_runspaces=high)
 
@@ -243,7 +243,7 @@ def data_body(event: Callable[..., e.Event]) -> Codec:
 
 
 def empty_body(event: Callable[..., e.Event]) -> Codec:
-    """Return the body of a pipeline's message that has none."""
+    """Return the empty body of a pipeline's message."""
     return Codec(
         lambda value, _: None,
         lambda pid, message, value, _: event(pipeline_id=pipeline_of(pid, message)),
@@ -253,7 +253,7 @@ def empty_body(event: Callable[..., e.Event]) -> Codec:
 def record_body(event: Callable[..., e.Event], record: Any, stream: str = "") -> Codec:
     """Return the body of a record; some endpoints send them to the pool, without a pipeline.
 
-    ``stream`` tells records apart that share a class: Debug, Verbose, Warning.
+    ``stream`` distinguishes the records of one class: Debug, Verbose, Warning.
     """
     name = (stream,) if stream else ()
     return Codec(
@@ -289,7 +289,7 @@ def _write_call(event: Any, version: ProtocolVersion) -> PSObject:
 
 
 def host_call(event: type[Any]) -> Codec:
-    """Return the body of a host call; the method decides on the types of its arguments."""
+    """Return the body of a host call; the method determines the types of its arguments."""
 
     def read(pid: UUID | None, message: str, value: Any, version: ProtocolVersion) -> e.Event:
         source = Properties(message, value)
@@ -314,7 +314,7 @@ def _write_response(event: Any, version: ProtocolVersion) -> PSObject:
 
 
 def host_response(event: type[Any]) -> Codec:
-    """Return the body of an answer to a host call; the method decides on the result's type."""
+    """Return the body of a host call's answer; the method determines the type of its result."""
 
     def read(pid: UUID | None, message: str, value: Any, version: ProtocolVersion) -> e.Event:
         source = Properties(message, value)

@@ -1,9 +1,9 @@
 """The channels of one pool: one for the pool itself and one for each pipeline.
 
 A channel has the queues of its target in both directions and the phase of its pipeline.
-`Channels` decides which target sends next: targets take turns, so that a long message to one
+`Channels` selects the target that sends next: targets take turns, so that a long message to one
 pipeline does not delay another. Steps of the transport that concern the whole pool follow all
-data that was queued before them. Messages are opaque bytes here; `psrp.pool` gives them meaning.
+data that was queued before them. Messages are opaque bytes here; `psrp.pool` interprets them.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class AnyTarget:
 
 
 ANY_TARGET: Final = AnyTarget()
-"""Means the target whose turn it is, because None means the pool."""
+"""Selects the target whose turn it is; None selects the pool."""
 
 
 class Channel:
-    """The queues of one target, and the state machine of the pipeline that it is."""
+    """The queues of one target, and the state machine of its pipeline."""
 
     __slots__ = (
         "acts",
@@ -86,7 +86,7 @@ class Channel:
         self.pipeline = None if target is None else pipeline_machine()
         self.is_nested = False
         self.opening_act: TransportAct | None = None
-        """The act that the first bytes of this target leave with."""
+        """The act that carries the first bytes of this target."""
         self.host_calls: dict[int, int] = {}
         """Host calls without an answer: call id -> method."""
         self.next_call_id = 1
@@ -114,7 +114,7 @@ class Channel:
             sent, received = received, sent
         ids = rpid.bytes_le + (target or ZERO_ID).bytes_le + UTF8_BOM
         self.output_prefix = pack("<II", DESTINATIONS[side.peer], sent) + ids
-        """The start of every message with one value of the pipeline's data."""
+        """The start of every message that contains one value of the pipeline's data."""
         self.input_prefix = pack("<II", DESTINATIONS[side], received) + ids
 
     def __repr__(self) -> str:
@@ -122,26 +122,26 @@ class Channel:
 
     @property
     def pending(self) -> int:
-        """Bytes of messages that have not left, without fragment headers."""
+        """Bytes of queued messages, without fragment headers."""
         return sum(fragmenter.pending for fragmenter in self.outgoing.values())
 
     @property
     def idle(self) -> bool:
-        """True if there is nothing to send, not even on hold."""
+        """True if nothing is queued, not even on hold."""
         return not (self.acts or any(self.outgoing.values()))
 
     @property
     def can_send(self) -> bool:
-        """True if `next_outgoing` has something."""
+        """True if `next_outgoing` would return something."""
         return bool(self.acts) or (not self.on_hold and any(self.outgoing.values()))
 
     def restart_input(self, max_message: int) -> None:
-        """Forget incomplete input: a (re)connected peer begins with whole messages."""
+        """Drop incomplete input: a (re)connected peer starts with a whole message."""
         for stream in Stream:
             self.incoming[stream] = Defragmenter(max_message, tolerate_leading_tail=True)
 
     def next_outgoing(self, room: int) -> Outgoing | None:
-        """Return what leaves next: host responses, then other messages, then transport acts."""
+        """Return the next output: host responses, then other messages, then transport acts."""
         if not self.on_hold:
             for stream, fragmenter in self.outgoing.items():
                 if fragmenter:
@@ -153,7 +153,7 @@ class Channel:
         return Outgoing(target=self.id, act=self.acts.popleft())
 
     def discard_outgoing(self) -> None:
-        """Drop messages and acts that have not left."""
+        """Drop all queued messages and acts."""
         self.acts.clear()
         for fragmenter in self.outgoing.values():
             fragmenter.clear()
@@ -210,7 +210,7 @@ class Channels:
     def admit(self, target: UUID | None, rpid: UUID) -> Channel:
         """Register a channel for a pipeline of the peer.
 
-        Raises LimitExceeded when the peer has too many.
+        Raises LimitExceeded for more than ``max_pipelines``.
         """
         if len(self.pipelines) >= self._max_pipelines:
             raise LimitExceeded("pipelines", self._max_pipelines + 1, self._max_pipelines)
@@ -223,7 +223,7 @@ class Channels:
         return self.pool if target is None else self.pipelines.get(target)
 
     def register(self, channel: Channel) -> None:
-        """Make a pipeline's channel known."""
+        """Register a pipeline's channel."""
         if channel.id is not None:
             self.pipelines[channel.id] = channel
 
@@ -242,7 +242,7 @@ class Channels:
     def receive_data(
         self, channel: Channel, stream: Stream, data: bytes | bytearray | memoryview
     ) -> None:
-        """Add received bytes. Raises LimitExceeded for too much that is incomplete."""
+        """Add received bytes. Raises LimitExceeded for too many incomplete bytes."""
         size = len(data)
         buffered = self._buffered + size
         if buffered > self._max_buffered:
@@ -252,13 +252,13 @@ class Channels:
         channel.buffered += size
 
     def recount(self, channel: Channel) -> None:
-        """Bring the count of buffered bytes up to date, after messages were taken out."""
+        """Update the count of buffered bytes after messages were taken out."""
         first, second = channel.incoming.values()
         buffered = first.buffered + second.buffered
         self._buffered += buffered - channel.buffered
         channel.buffered = buffered
 
-    # -- what leaves
+    # -- output
 
     def add(self, channel: Channel, message: bytes, stream: Stream = Stream.DEFAULT) -> None:
         """Queue one whole message."""
@@ -280,7 +280,7 @@ class Channels:
             self._order.append(channel)
 
     def pending(self, target: UUID | AnyTarget | None = ANY_TARGET) -> int:
-        """Return the bytes of messages that have not left, of one target or of all."""
+        """Return the number of bytes of queued messages, of one target or of all."""
         if isinstance(target, AnyTarget):
             return sum(channel.pending for channel in self._order)
         return sum(channel.pending for channel in self._channels_of(target))
@@ -288,7 +288,7 @@ class Channels:
     def targets_to_send(self) -> tuple[UUID | None, ...]:
         """Return the targets that have something to send, in the order of their turns.
 
-        Acts of the whole pool belong to None, and only when nothing else is left.
+        Acts of the whole pool belong to None, and only if nothing else is queued.
         """
         targets = tuple(channel.id for channel in self._order if channel.can_send)
         return targets or ((None,) if self._pool_acts else ())
@@ -302,9 +302,9 @@ class Channels:
     def next_outgoing(
         self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
     ) -> Outgoing | None:
-        """Return what leaves next, of one target or of the one whose turn it is.
+        """Return the next output of one target, or of the target whose turn it is.
 
-        Raises LocalProtocolError for a room that holds no fragment.
+        Raises LocalProtocolError for a room too small for a fragment.
         """
         if room < MIN_FRAGMENT:
             raise LocalProtocolError(
@@ -339,7 +339,7 @@ class Channels:
             del self._leaving[channel.id]
 
     def clear(self) -> None:
-        """Drop everything that has not left."""
+        """Drop everything that is queued."""
         for channel in (*self, *self._leaving.values()):
             channel.discard_outgoing()
             channel.queued = False
@@ -351,16 +351,16 @@ class Channels:
     # -- clients that disconnect and connect
 
     def restart_pool_input(self) -> None:
-        """Let the pool's input begin in the middle of a message (a client that connects)."""
+        """Accept pool input that starts in the middle of a message (for a client that connects)."""
         self.pool.restart_input(self._max_message)
 
     def hold(self) -> None:
-        """Keep all messages: the client has disconnected."""
+        """Hold all messages back: the client has disconnected."""
         for channel in self:
             channel.on_hold = True
 
     def release(self) -> None:
-        """Send again: the same client is back, and begins with whole messages."""
+        """Resume sending to the client that disconnected, which starts with whole messages."""
         for channel in self:
             channel.on_hold = False
             channel.restart_input(self._max_message)
@@ -368,10 +368,10 @@ class Channels:
             self.enqueue(channel)
 
     def switch_client(self) -> None:
-        """Prepare for another client: the answers to its connection come first.
+        """Prepare for another client: the answers to its connection are sent first.
 
-        The pool's channel sends again at once, without what it had queued, which follows with
-        `restore_withdrawn`. A pipeline's channel sends again when the client connects to it.
+        The pool's channel resumes at once, without its queued messages, which `restore_withdrawn`
+        queues again. A pipeline's channel resumes when the client connects to it.
         """
         self.pool.on_hold = False
         self._withdrawn += self.pool.outgoing[Stream.DEFAULT].withdraw()
@@ -380,7 +380,7 @@ class Channels:
             self.recount(channel)
 
     def restore_withdrawn(self) -> None:
-        """Queue again what `switch_client` took back."""
+        """Queue the messages again that `switch_client` withdrew."""
         for message in self._withdrawn:
             self.add(self.pool, message)
         self._withdrawn.clear()

@@ -1,4 +1,4 @@
-"""CLIXML, the XML form of PowerShell values: usable alone. [MS-PSRP] 2.2.5
+"""CLIXML, the XML form of PowerShell values; usable on its own. [MS-PSRP] 2.2.5
 
 >>> loads(b'<Obj RefId="0"><LST><I32>1</I32><S>two</S></LST></Obj>')
 List([1, 'two'])
@@ -50,7 +50,7 @@ __all__ = [
     "to_plain",
 ]
 
-#: Not needed by the protocol itself, and loaded on first use.
+#: Not needed by the protocol itself; loaded on first use.
 _LATER = {
     "files": "RawText StreamItem dump_all dump_streams iter_streams load_all load_streams",
     "jsonform": "from_json to_json",

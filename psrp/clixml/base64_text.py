@@ -1,7 +1,7 @@
-"""Base64 as .NET takes it: whole groups of four and no padding too much, no white space.
+"""Base64 by .NET's rules: whole groups of four, no excess padding, no white space.
 
-The standard library's is fast for little and slow for much; much is done with pybase64, which
-uses the whole register, where that is installed.
+The standard library's decoder is fast for short data and slow for long data; long data is decoded
+with pybase64, which uses SIMD instructions, if it is installed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def encode(data: bytes | bytearray | memoryview) -> bytes:
 
 
 def decode(text: str | bytes | memoryview) -> bytes:
-    """Raises binascii.Error, and ValueError for characters beyond ASCII."""
-    # Both libraries let some padding pass that .NET refuses.
+    """Decode a text. Raises binascii.Error, and ValueError for characters beyond ASCII."""
+    # Both libraries accept some padding that .NET refuses.
     if len(text) & 3 or text[-3:] == ("===" if isinstance(text, str) else b"==="):
         raise Error("not whole groups")
     if len(text) >= _MUCH and (fast := _fast()) is not None:

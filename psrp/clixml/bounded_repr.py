@@ -1,8 +1,8 @@
-"""The text of `repr` for containers, with a budget.
+"""The `repr` of containers, with a limit.
 
 A value that contains itself, or that refers to one object many times on every level, is small in
-memory and endless when it is written out. Work and result are bounded here: what the budget does
-not cover is shown as ``...``.
+memory and has an endless text. Work and result are bounded here: everything beyond the limit is
+shown as ``...``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The containers of CLIXML: LST, IE, STK, QUE and DCT. [MS-PSRP] 2.2.5.2.6
 
-Each keeps the .NET type names it was sent with. A container that has properties of its own
-comes as a `PSObject` whose `value` is the container.
+Each keeps the .NET type names that it was sent with. A container with properties is a `PSObject`
+whose `value` is the container.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psrp.clixml.equality import equal, list_parts
 __all__ = ["Dictionary", "Enumerable", "List", "Queue", "Stack", "TypeNames"]
 
 TypeNames = tuple[str, ...]
-"""Most derived type first; empty when the element carries none."""
+"""Most derived type first; empty if the element has none."""
 
 ARRAY: TypeNames = ("System.Object[]", "System.Array", "System.Object")
 HASHTABLE: TypeNames = ("System.Collections.Hashtable", "System.Object")
@@ -103,9 +103,8 @@ class Dictionary:
     It behaves like a `dict` with three differences. A key may be unhashable (a list, a
     `PSObject`); it is found by identity first, then by equality. `add` keeps a second entry
     whose key equals an earlier one, which `dict` cannot; look-ups find the first of them.
-    And a string that is not found exactly is looked for without regard to case, as
-    PowerShell's own tables do. (`update` and item assignment replace, and only on an exact
-    match.)
+    A string without an exact match is looked up without regard to case, as in PowerShell's own
+    hashtables. (`update` and item assignment replace only on an exact match.)
     """
 
     __slots__ = ("_entries", "_folded", "type_names")
@@ -248,7 +247,7 @@ class _Identity:
 
 
 class _Duplicate(_Identity):
-    """The token of a repeated key; equal only to itself."""
+    """The token of a repeated key; it equals only itself."""
 
     __slots__ = ()
     __eq__ = object.__eq__
@@ -259,7 +258,7 @@ _MISSING = object()
 
 
 _SAFE_INTEGER = 2**61 - 1
-"""Below this, integers have different hashes."""
+"""Integers below this limit have different hashes."""
 
 
 def _token(key: Any) -> Hashable:

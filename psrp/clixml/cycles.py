@@ -1,7 +1,7 @@
 """Correction of references that were made before their container was complete.
 
-When an object is referred to from inside itself, it is not known yet that it will turn out to
-be nothing but a container. The places that got the unfinished object are corrected at the end.
+When an object contains a reference to itself, it is not yet known whether it is only a container.
+References to the unfinished object are replaced at the end.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["replace"]
 
 
 def replace(root: Any, final: dict[int, tuple[Any, Any]]) -> Any:
-    """Everywhere under ``root``, put the second of each pair where the first stands.
+    """Replace objects everywhere under ``root``; return the root.
 
-    ``final`` has the pairs by the `id` of their first. Returns the root.
+    ``final`` maps the `id` of each object to the pair of that object and its replacement.
     """
     root = _final(root, final)
     pending, seen = [root], {id(root)}

@@ -1,4 +1,4 @@
-"""A CLIXML document that is written value by value, as the values come."""
+"""Incremental writing of a CLIXML document, value by value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLOSE = "</Objs>"
 
 
 class DocumentWriter:
-    """Gives the bytes of an ``<Objs>`` document, indented as Export-Clixml does.
+    """Writes an ``<Objs>`` document, indented as by Export-Clixml; each step returns its bytes.
 
     Each value has its own object ids, so that no value is kept; an object that occurs in two
     values is written twice. A value that cannot be written leaves the document valid.
@@ -27,13 +27,15 @@ class DocumentWriter:
         self._begun = False
 
     def begin(self) -> bytes:
-        """Return the start of the document; called by `add` where it was not."""
+        """Return the start of the document; `add` calls this if it was not called before."""
         self._begun = True
         return _OPEN.encode()
 
     def add(self, value: Any, stream: str | None = None) -> bytes:
-        """The element of ``value``; ``stream`` is the attribute ``S``. Raises LocalProtocolError
-        for a value that has no CLIXML form; nothing is written then."""
+        """Return the element of ``value``; ``stream`` is the attribute ``S``.
+
+        Raises LocalProtocolError for a value that has no CLIXML form; nothing is written then.
+        """
         head = b"" if self._begun else self.begin()
         writer = self._writer
         known_types = len(writer._types)
@@ -51,7 +53,7 @@ class DocumentWriter:
             raise
         text = "".join(writer.pieces)
         writer.pieces.clear()
-        # The ids are those of Python objects, which may be gone when the next value comes.
+        # Ids are keyed by the id() of Python objects, which may be freed before the next value.
         writer._ids.clear()
         shown = indent(f"{_OPEN}{text}{_CLOSE}")
         return head + shown[len(_OPEN) : -len(_CLOSE)].rstrip("\n").encode()

@@ -1,4 +1,4 @@
-"""Comparison of values by content, which ends for values that contain themselves."""
+"""Comparison of values by content; it terminates for values that contain themselves."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def _compare(left: object, right: object, *, strict: bool) -> bool:
 
 
 class _Classes:
-    """Containers that are assumed to be equal, until a difference is found.
+    """Containers that are assumed to be equal until a difference is found.
 
-    Two containers that are compared join one class, and members of one class are not compared
-    again: the work is bounded by the number of containers, not of pairs, also when both values
-    contain themselves in different ways.
+    Two compared containers join one class, and members of one class are not compared again. So the
+    work is bounded by the number of containers, not of pairs, even if both values contain
+    themselves in different ways.
     """
 
     __slots__ = ("_parents",)
@@ -67,7 +67,7 @@ class _Classes:
         self._parents: dict[int, int] = {}
 
     def joined(self, a: int, b: int) -> bool:
-        """Join the classes of two containers; True where they were one already."""
+        """Join the classes of two containers; return True if they were in one class already."""
         a, b = self._root(a), self._root(b)
         if a == b:
             return True

@@ -1,10 +1,10 @@
-"""CLIXML in files and from powershell.exe, in every encoding that occurs.
+"""CLIXML in files and in the output of powershell.exe, in every encoding that occurs.
 
 `Export-Clixml` writes one ``<Objs>`` document, as UTF-8 or UTF-16 with a byte order mark.
-``powershell.exe -OutputFormat XML`` (and its standard error whenever that is no console) writes
-a *stream*: a line ``#< CLIXML``, then a document whose items name the stream they were written
-to in an attribute ``S``; and when one PowerShell starts another, more such documents, and plain
-text before, between and after. See spec-notes/clixml-files.md.
+``powershell.exe -OutputFormat XML`` (and its standard error if that is not a console) writes
+a *stream*: a line ``#< CLIXML``, then a document whose items have their stream in an attribute
+``S``. If one PowerShell starts another, there are several documents, with plain text before,
+between and after them. See spec-notes/clixml-files.md.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class StreamItem:
     """A value and the stream that it was written to."""
 
     stream: str | None
-    """The attribute ``S`` as it is spelt: ``Error``, ``output``, ``progress`` ...; None without."""
+    """The attribute ``S`` as spelt: ``Error``, ``output``, ``progress`` ...; None without it."""
     value: Any
 
 
@@ -66,7 +66,7 @@ class RawText(str):
 
 
 class Segment(NamedTuple):
-    """A stretch of a stream: a document, whole or cut off at the end, or plain text."""
+    """A part of a stream: a document, whole or cut off at the end, or plain text."""
 
     text: str
     offset: int
@@ -76,12 +76,11 @@ class Segment(NamedTuple):
 
 
 def decode_text(data: bytes, encoding: str | None = None) -> str:
-    """Return the text of a file: by its byte order mark, else by ``encoding``, else by its look.
+    """Return the text of a file, decoded by its byte order mark, else by ``encoding``.
 
-    Without either it is UTF-16 when every second of the first two bytes is zero, else UTF-8.
-    What a console wrote may be in its code page instead: then say which (``"cp437"``). Raises
-    ClixmlError with the byte offset for bytes that are no such text, and for a name that
-    no encoding has.
+    Without either it is UTF-16 if every second of the first two bytes is zero, else UTF-8.
+    Output of a console may be in the console's code page: then pass that (``"cp437"``). Raises
+    ClixmlError with the byte offset for undecodable bytes, and for an unknown encoding.
     """
     for mark, name in _BOMS:
         if data.startswith(mark):
@@ -110,10 +109,10 @@ def _decode(data: bytes, start: int, encoding: str) -> str:
 
 
 def segments(text: str) -> Iterator[Segment]:
-    """Take a stream apart. The ``#< CLIXML`` lines and white space between documents are gone.
+    """Split a stream into segments, without ``#< CLIXML`` lines and white space between documents.
 
-    A document runs from its XML declaration or comments, when it has them, to its ``</Objs>``;
-    one that never ends is the last segment and not ``whole``. Linear in the text's length.
+    A document extends from its XML declaration or comments, if any, to its ``</Objs>``; one without
+    an end is the last segment and not ``whole``. Linear in the text's length.
     """
     at = 0
     while True:
@@ -139,7 +138,7 @@ def _next_document(text: str, at: int) -> tuple[int, int]:
         closer = _CLOSERS.get(found.group())
         if closer is None:
             return begin, start
-        # Do not search again for what does not occur from here on, to stay linear.
+        # Do not search again for markup that does not occur from here on, to stay linear.
         end = -1 if closer in missing else text.find(closer, at)
         if end < 0:
             missing.add(closer)
@@ -192,10 +191,10 @@ def load_all(
 ) -> list[Any]:
     """Return every value of a file, in any of its forms.
 
-    A value with the attribute ``S`` is a `StreamItem`, all others are themselves; plain text
-    around documents is omitted (`load_streams` has it). One bare element is taken
-    as well. ``unseal`` and ``max_depth`` are those of `loads`, ``encoding`` that of
-    `decode_text`. Raises ClixmlError, also when the last document is cut off.
+    A value with the attribute ``S`` becomes a `StreamItem`; plain text around documents is omitted
+    (use `load_streams` for it). A single bare element is accepted. ``unseal`` and ``max_depth`` are
+    those of `loads`, ``encoding`` that of `decode_text`. Raises ClixmlError, also if the last
+    document is cut off.
     """
     text = data if isinstance(data, str) else decode_text(bytes(data), encoding)
     if _OUTSIDE.search(text) or not _MARKER.sub("", text).strip("\ufeff \t\r\n"):
@@ -251,7 +250,7 @@ def _read(
     unseal: Callable[[str], str] | None,
     max_depth: int,
 ) -> ClixmlError | None:
-    """Read one document into ``items``, which keeps what precedes an error."""
+    """Read one document into ``items``, which keeps the items before an error."""
     try:
         reader = Reader(prepare(segment.text), unseal, max_depth)
         reader._objs(reader._token(reader.start), items)
@@ -272,8 +271,8 @@ def dump_all(
 ) -> bytes:
     """Return the values as an ``<Objs>`` document, indented as Export-Clixml does, without a BOM.
 
-    A `StreamItem` is its value with the attribute ``S``. An object that occurs in two of the
-    values is written once. Raises LocalProtocolError.
+    A `StreamItem` is written as its value with the attribute ``S``. An object that occurs in two of
+    the values is written once. Raises LocalProtocolError.
     """
     writer = Writer(seal, max_depth)
     writer.pieces.append(f'<Objs Version="1.1.0.1" xmlns="{NAMESPACE}">')
@@ -295,7 +294,7 @@ def dump_streams(
 ) -> bytes:
     """Return a stream as powershell.exe writes it: marker line, document, plain text unchanged.
 
-    The items between two pieces of `RawText` share one document. Raises LocalProtocolError.
+    All items between two pieces of `RawText` are in one document. Raises LocalProtocolError.
     """
     pieces: list[bytes] = []
     for raw, run in groupby(items, lambda item: isinstance(item.value, RawText)):

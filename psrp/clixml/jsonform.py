@@ -1,6 +1,6 @@
-"""CLIXML values as JSON that keeps every type: `to_json` and `from_json` undo each other.
+"""CLIXML values as JSON that keeps every type: `to_json` and `from_json` are inverse.
 
-JSON's own types stay as they are; everything else is an object with ``"$type"``. The form is
+JSON's own types are unchanged; everything else is an object with ``"$type"``. The form is
 described in spec-notes/clixml-json.md. Both functions work on the objects of `json.loads` and
 `json.dumps`, not on text.
 """
@@ -40,14 +40,14 @@ def to_json(value: Any, *, reveal: bool = False) -> Any:
     """Return ``value`` as None, bool, int, float, str, list and dict with string keys.
 
     A container that occurs twice is written once and then referred to; cycles are allowed.
-    Raises LocalProtocolError for an open SecureString unless ``reveal``, for what is no CLIXML
-    value, and for values nested more than `MAX_DEPTH` deep; the text names the place.
+    Raises LocalProtocolError, which names the place, for an open SecureString unless ``reveal``,
+    for an object that is not a CLIXML value, and for values nested more than `MAX_DEPTH` deep.
     """
     return _Writer(_shared(value), reveal).write(value, "$", 0)
 
 
 def _shared(root: Any) -> dict[int, int]:
-    """Return the `id` of every container that is met more than once; 0: it has no number yet."""
+    """Return the `id` of every container that occurs more than once, mapped to 0 (no number)."""
     seen: set[int] = set()
     shared: dict[int, int] = {}
     pending = [root]
@@ -72,7 +72,7 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 class _Writer:
-    """One document: the containers already written, and whether secrets may be."""
+    """One document: the containers already written, and whether secrets may be revealed."""
 
     def __init__(self, shared: dict[int, int], reveal: bool) -> None:
         self.shared = shared
@@ -188,7 +188,7 @@ def _float_text(value: float) -> float | str:
 
 
 def _int(_: _Writer, value: int, *__: Any) -> Any:
-    value = int(value)  # a range is walked through for an int of another class
+    value = int(value)  # `in range` searches linearly for other int classes
     if value in I32:
         return value
     kind = "Int64" if -(2**63) <= value < 2**63 else "UInt64" if 0 < value < 2**64 else "BigInteger"

@@ -1,4 +1,4 @@
-"""The reading half of the JSON form: see `psrp.clixml.jsonform` and spec-notes/clixml-json.md."""
+"""Reading of the JSON form: see `psrp.clixml.jsonform` and spec-notes/clixml-json.md."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ SEQUENCES = {kind.__name__: kind for kind in (List, Enumerable, Stack, Queue)}
 def from_json(data: Any) -> Any:
     """Return the value that `to_json` wrote as ``data``.
 
-    Raises LocalProtocolError that names the place for anything that is not the form: an unknown
-    ``$type``, an unexpected or missing field, a text that is not such a value, a
-    ``$ref`` before its ``$id``.
+    Raises LocalProtocolError, which names the place, for anything else: an unknown ``$type``, an
+    unexpected or missing field, a text that is not a value of its type, a ``$ref`` before its
+    ``$id``.
     """
     return _Reader().read(data, "$", 0)
 
 
 class _Form:
-    """A reader of one object with ``$type``."""
+    """Reads one object with ``$type``."""
 
     def __init__(self, data: dict[str, Any], path: str) -> None:
         self.kind = data["$type"]

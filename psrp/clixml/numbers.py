@@ -95,7 +95,7 @@ class UInt64(SizedInt):
 class Single(float):
     """System.Single, element Sg: a float that is exact in 32 bits.
 
-    Anything else is rounded to the nearest such number; too large becomes infinite.
+    Other values are rounded to the nearest such number; values too large become infinite.
     """
 
     __slots__ = ()

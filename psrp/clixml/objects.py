@@ -51,18 +51,18 @@ class MemberSet(dict[str, Any]):
 
 
 class PSObject:
-    """An object with properties, or a value that carries some. [MS-PSRP] 2.2.5.2
+    """An object with properties, or a value with additional properties. [MS-PSRP] 2.2.5.2
 
     type_names: the .NET types, most derived first; empty when the element has none.
-    adapted: the properties of the .NET type (``<Props>``); None when there is no such part.
+    adapted: the properties of the .NET type (``<Props>``); None if that part is absent.
     extended: properties added to the object (``<MS>``); a nested set is a `MemberSet`.
-    to_string: what PowerShell shows for it, or None.
+    to_string: the text that PowerShell shows for it, or None.
     value: the primitive or container inside: the number of an enum, the text of a string
-        that carries notes; None when the object is nothing but its properties. The type names
-        of a container in here count only where the object has none.
+        with notes; None if the object has only properties. The type names of a container in
+        here count only if the object has none.
 
     As a mapping it shows both kinds of property, an extended one hiding an adapted one of the
-    same name; a name that is not there exactly is found without regard to case.
+    same name; a name without an exact match is looked up without regard to case.
     """
 
     __slots__ = ("adapted", "extended", "to_string", "type_names", "value")
@@ -142,7 +142,7 @@ class PSObject:
         return [(name, self[name]) for name in self]
 
     def __repr__(self) -> str:
-        """Return type and property names without values, which may be endless or secret."""
+        """Return type and property names, without values, which may be endless or secret."""
         kind = self.type_names[0] if self.type_names else ""
         shown = [repr(kind)] if kind else []
         if self.to_string is not None:
@@ -173,7 +173,7 @@ class PSObject:
 
 
 def absorb_value(outer: PSObject) -> None:
-    """Make one object of an object and the object that is its value.
+    """Merge an object with the object that is its value.
 
     The outer one's type names, text and members take precedence, as when PowerShell reads an
     ``<Obj>`` inside an ``<Obj>``. Afterwards ``value`` is that of the inner one.
@@ -216,7 +216,7 @@ _VERSION = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10}){1,3}")
 
 
 class Uri(str):
-    """System.Uri, absolute or relative, as it was spelled. Broken brackets raise ValueError."""
+    """System.Uri, absolute or relative, as spelt. Malformed brackets raise ValueError."""
 
     __slots__ = ()
 
@@ -237,7 +237,7 @@ _HOST = re.compile(r"[^\[\]]*(?:\[[0-9A-Fa-f:.%\w]*\](?::[0-9]*)?)?")
 
 
 class ScriptBlock(str):
-    """The source of a script block. PowerShell itself reads it back as a plain string."""
+    """The source of a script block. PowerShell reads it back as a plain string."""
 
     __slots__ = ()
 

@@ -43,11 +43,11 @@ def to_plain(value: Any, *, reveal: bool = False, cycle: str | None = None) -> A
     MemberSet, ProgressRecord       ``dict``
     ==============================  ====================================================
 
-    What was one container stays one, so a value that contains itself becomes a list or dict
-    that contains itself, unless ``cycle`` gives a text to put there instead. A SecureString
-    raises LocalProtocolError; with ``reveal`` an open one becomes its text and only a sealed
-    one raises. So do what is not a CLIXML value, nesting deeper than `MAX_DEPTH`, and a time zone
-    of a day or more, which Python cannot express.
+    One container becomes one list or dict, so a value that contains itself becomes one that
+    contains itself, unless ``cycle`` is a text to put there instead. A SecureString raises
+    LocalProtocolError; with ``reveal`` an open one becomes its text and only a sealed one raises.
+    LocalProtocolError is also raised for an object that is not a CLIXML value, for nesting deeper
+    than `MAX_DEPTH`, and for a time zone of a day or more, which Python cannot express.
     """
     return _Plain(reveal, cycle).make(value, "$", 0)
 
@@ -58,7 +58,7 @@ class _Plain:
         self.cycle = cycle
         self.made: dict[int, Any] = {}
         self.open: set[int] = set()
-        """The containers that are being filled: one that occurs again is a cycle."""
+        """The containers that are being converted: one that occurs again is a cycle."""
 
     def make(self, value: Any, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -138,7 +138,7 @@ class _Plain:
 
 
 def _is_scalar(key: Any) -> bool:
-    """True if a key becomes something that can be hashed, and holds nothing."""
+    """Return whether a key becomes a hashable value that is not a container."""
     for _ in range(MAX_DEPTH):
         if not isinstance(key, PSObject):
             break

@@ -1,7 +1,7 @@
 """Reading CLIXML: one element, or a document of several. [MS-PSRP] 2.2.5
 
-Documents that PowerShell's own deserializer reads are read with the same meaning, and those that it
-refuses raise ClixmlError; spec-notes/clixml.md lists the differences.
+Documents that PowerShell's own deserializer reads are read with the same meaning; documents that
+it refuses raise ClixmlError. spec-notes/clixml.md lists the differences.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def loads(
 ) -> Any:
     """Return the value of a bare element, or of an ``<Objs>`` document that holds exactly one.
 
-    unseal: opens the text of an ``<SS>``; without it SecureStrings stay sealed. Its exceptions
+    unseal: decrypts the text of an ``<SS>``; without it SecureStrings stay sealed. Its exceptions
         are not caught.
     max_depth: the deepest nesting of Obj elements, up to 100.
-    Raises ClixmlError for everything that PowerShell would not read either.
+    Raises ClixmlError for everything that PowerShell would not read.
     """
     if len(data) < 256:
         try:

@@ -1,9 +1,9 @@
-"""What PowerShell leaves on a standard error stream, as readable text.
+"""Conversion of PowerShell's standard error output to readable text.
 
-``powershell.exe`` whose standard error is redirected writes ``#< CLIXML`` and a document of records
-there; programs that it starts write plain text to the same stream, and logs put prefixes before
-lines or quote them in JSON. `stderr_text` and `StderrText` turn every mixture into the text that a
-person would have seen. They never fail: what is not understood stays as it is. See
+``powershell.exe`` with redirected standard error writes ``#< CLIXML`` and a document of records;
+programs that it starts write plain text to the same stream, and logs put prefixes before lines or
+quote them in JSON. `stderr_text` and `StderrText` turn every mixture into the text that a console
+would have shown. They never fail: unrecognized text is unchanged. See
 spec-notes/clixml-files.md#readable-text.
 """
 
@@ -32,13 +32,13 @@ _SIMPLE = re.compile(r"<(?:S|B|I32|I64|Db|G|DT|TS)>([^<]*)</")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _JSON_MARK = re.compile(r'(?:#(?:<|\\u003[cC]) CLIXML|(?:<|\\u003[cC])Objs Version=\\")')
 _TAG_LIMIT = 4_000
-"""The longest tag; a ``<`` without an end in that many characters is text."""
+"""Length of the longest tag; a ``<`` without an end within that many characters is text."""
 _ITEM_LIMIT = 16_000_000
-"""The longest record; more is taken as cut off."""
+"""Length of the longest record; a longer one counts as cut off."""
 _PIECE = 4096
-"""Characters that are looked at together, so that no input costs more than its length."""
+"""Number of characters that are processed together, so that the cost stays linear."""
 _LINE_LIMIT = 1_000_000
-"""Characters of a line that are held to see whether a document begins in it."""
+"""Characters of a line that are held back while a document may still begin in it."""
 _MARKS = {"warning": "WARNING: ", "verbose": "VERBOSE: ", "debug": "DEBUG: ", "information": ""}
 _DETAILS = ("verbose", "debug", "information")
 
@@ -50,7 +50,7 @@ def stderr_text(text: str, *, verbose: bool = False) -> str:
 
 
 class StderrText:
-    """Takes a stream in pieces of any size and gives readable text as soon as it is known.
+    """Takes a stream in pieces of any size and returns readable text as early as possible.
 
     Errors and warnings are shown, with ``verbose`` also verbose, debug and information records;
     progress is dropped, and text of other programs is kept.
@@ -59,14 +59,14 @@ class StderrText:
     def __init__(self, *, verbose: bool = False) -> None:
         self._document = _Document(verbose)
         self._return = ""
-        """A carriage return whose line feed may come."""
+        """A carriage return that may be followed by a line feed."""
         self._line = ""
-        """The start of a line that is not complete."""
+        """The start of an incomplete line."""
         self._inside = False
         self._after_document = False
-        """A document has ended, and its line has not."""
+        """True between the end of a document and the end of its line."""
         self._begun = False
-        """Whether the prefix of the current line was taken off already."""
+        """True if the prefix of the current line was removed already."""
         self._prefix: re.Pattern[str] | None = None
         self._label = ""
         self._key = ""
@@ -75,7 +75,7 @@ class StderrText:
         self._at_line_start = True
 
     def feed(self, text: str) -> str:
-        """Return the readable text that is known now."""
+        """Take text; return the readable text that is complete now."""
         text = self._return + text
         self._return = "\r" if text.endswith("\r") else ""
         text = text.removesuffix("\r").replace("\r\n", "\n")
@@ -109,7 +109,7 @@ class StderrText:
     # -- lines
 
     def _early(self) -> None:
-        """Handle the start of a line that has not ended, as far as it is safe."""
+        """Handle the start of an unterminated line, as far as it is unambiguous."""
         # After a document in the line, the next one may begin.
         self._begun = self._begun and self._inside
         if self._begun or len(self._line) > _LINE_LIMIT or _OBJS.search(self._line):
@@ -138,7 +138,7 @@ class StderrText:
         self._content(line[found.start() :])
 
     def _from_json(self, line: str) -> str | None:
-        """Return the text that a line of JSON quotes, when it is or continues a document."""
+        """Return the text quoted by a line of JSON, if it is or continues a document."""
         marked = _JSON_MARK.search(line) is not None and '"' in line
         if not marked and not (self._inside and self._key):
             return None
@@ -158,7 +158,7 @@ class StderrText:
         return None
 
     def _set_prefix(self, prefix: str) -> None:
-        """Remember what a log puts before each line; its digits may change."""
+        """Record a log's line prefix as a pattern in which the digits may change."""
         self._label = prefix
         self._prefix = None
         if prefix.strip():
@@ -177,7 +177,7 @@ class StderrText:
         return line[found.end() :]
 
     def _content(self, text: str) -> None:
-        """Text without prefixes: documents and what is around them."""
+        """Handle text without prefixes: documents and the text around them."""
         while text:
             if self._inside:
                 shown, rest = self._document.feed(text)
@@ -190,7 +190,7 @@ class StderrText:
                 text = rest
                 continue
             if self._after_document:
-                # The line end of a document is none of the text after it.
+                # The line end after a document is not part of the text after it.
                 text = text.lstrip(" \t\r")
                 self._after_document = not text
                 text = text.removeprefix("\n")
@@ -209,7 +209,7 @@ class StderrText:
             text = text[at:]
 
     def _put(self, text: str) -> None:
-        """Give text, with the prefix of its log before each line that came from a document."""
+        """Output text, with the log's prefix before each line that came from a document."""
         if not text:
             return
         text = text.replace("\r\n", "\n")
@@ -227,20 +227,20 @@ class StderrText:
 
 
 class _Document:
-    """The inside of ``<Objs>``: records, and text of other programs between them."""
+    """The contents of ``<Objs>``: records, and text of other programs between them."""
 
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
         self._held = ""
         self._resume: tuple[int, int] | None = None
-        """Where to go on looking for the end of a record, and how deep that is."""
+        """Position and nesting depth at which to resume the search for the end of a record."""
         self._open = False
-        """Whether the last text had no line end."""
+        """True if the last text had no line end."""
         self._is_foreign = False
-        """Whether it was text of another program."""
+        """True if the last text was that of another program."""
 
     def feed(self, text: str) -> tuple[str, str | None]:
-        """Return the readable text, and what follows the end of the document once that has come."""
+        """Return the readable text, and the text after the document once that has ended."""
         self._held += text
         shown: list[str] = []
         while self._held:
@@ -259,7 +259,7 @@ class _Document:
         return "".join(shown), None
 
     def _at_tag(self, at: int, shown: list[str]) -> bool | None:
-        """Handle what begins at ``at``: True at the end of the document, None to wait."""
+        """Handle the markup at ``at``; return True at the end of the document, None to wait."""
         held = self._held
         end = _END.match(held, at)
         if end is not None:
@@ -293,11 +293,11 @@ class _Document:
 
     @staticmethod
     def _may_be_tag(text: str) -> bool:
-        """Whether more text could make a tag of this."""
+        """Return whether this could become a tag with more text."""
         return len(text) < _TAG_LIMIT and re.match(r"</?[A-Za-z0-9]*(\s|$)", text) is not None
 
     def _item_end(self, tag: re.Match[str]) -> int | None:
-        """Return the end of the element that ``tag`` begins; None when it has not come."""
+        """Return the end of the element that ``tag`` begins; None if it was not received yet."""
         if tag[3]:
             return tag.end()
         begin, depth = self._resume or (tag.end(), 1)
@@ -333,7 +333,7 @@ class _Document:
             shown.append(_MARKS.get(stream, "") + text.removesuffix("\n") + "\n")
 
     def _foreign(self, text: str, shown: list[str]) -> None:
-        """Text of another program; white space between records is none."""
+        """Handle text of another program; white space between records is dropped."""
         if not text.strip():
             if not self._open:
                 return
@@ -349,7 +349,7 @@ class _Document:
         self._open = False
 
     def end(self) -> str:
-        """What was held when the stream ended: a record that was cut is shown as far as it came."""
+        """End the stream; return the rest, including the received part of an incomplete record."""
         held, self._held = self._held, ""
         shown: list[str] = []
         tag = _TAG.match(held)
@@ -363,6 +363,6 @@ class _Document:
 
 
 def _plain(text: str) -> str:
-    """Return the text of an element: line ends in it are those of a log that broke the line."""
+    """Return the text of an element, without the line ends of a log that broke the line."""
     text = text.replace("\r", "").replace("\n", "")
     return unescape(html.unescape(text)).replace("\r\n", "\n")

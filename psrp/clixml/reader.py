@@ -72,7 +72,7 @@ _DIGITS = re.compile(r"[0-9-]*").fullmatch
 
 
 class Reader:
-    """Reads one prepared document; ids of objects and of type names live as long as it does.
+    """Reads one prepared document, which is the scope of the ids of objects and type names.
 
     Raises LocalProtocolError for a ``max_depth`` outside 1..100.
     """
@@ -162,7 +162,7 @@ class Reader:
             fail(self.text, pos, "unexpected text after the root element")
 
     def _objs(self, token: Token, items: list[tuple[str | None, Any]]) -> int:
-        """Add the items of a document, also those before an error."""
+        """Add the items of a document, including those before an error."""
         prefix = token.qualified[: -len(token.tag) - 1]
         declared = token.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
         if declared != NAMESPACE:
@@ -332,7 +332,7 @@ class Reader:
         return SecureString(self._unseal(sealed)), token.after
 
     def _progress(self, token: Token, pos: int) -> tuple[ProgressRecord, int]:
-        """Children in their only order, all of them required. [MS-PSRP] 2.2.5.1.25"""
+        """Read the children in their only order; all are required. [MS-PSRP] 2.2.5.1.25"""
         if token.kind != OPEN:
             fail(self.text, pos, "PR without its children")
         pos = token.after
@@ -441,7 +441,7 @@ class Reader:
                 fail(text, pos, f"unknown element {token.tag}")
 
     def _same_object(self, outer: PSObject, inner: PSObject, refid: str | None) -> None:
-        """Let references to an object inside another one mean the outer one."""
+        """Redirect references to an object inside another one to the outer one."""
         if refid is not None:
             self._objects[refid] = outer
         if id(inner) in self._referred:
@@ -520,7 +520,7 @@ class Reader:
             self._types[token.refid] = found
         return found, after
 
-    # -- what an object contains
+    # -- the contents of objects
 
     def _members(
         self, close: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
@@ -621,7 +621,7 @@ class Reader:
         if not text.startswith(("<I32>", "<S>"), pos):
             return pos
         tag = "S" if text[pos + 1] == "S" else "I32"
-        # Up to the nearest end of a list, not of such a list: the cost stays linear.
+        # Search for the nearest end of any list, to keep the cost linear.
         end = text.find(f"</{close}>", pos) - len(tag) - 3
         if not text.startswith(f"</{tag}>", max(end, pos)):
             return pos
@@ -694,7 +694,7 @@ class Reader:
 
 
 class _Likeness:
-    """The common shape of the objects of one list, while objects match it."""
+    """The common shape of the objects of one list, as long as objects match it."""
 
     __slots__ = ("_reader", "_trust", "shape")
 
@@ -760,7 +760,7 @@ _PROGRESS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
 
 
 def _last_of_each(members: dict[str, Any]) -> dict[str, Any]:
-    """Keep the last of extended members whose names differ in case only."""
+    """Keep the last of the extended members whose names differ only in case."""
     if len({name.lower() for name in members}) == len(members):
         return members
     last = {name.lower(): name for name in members}

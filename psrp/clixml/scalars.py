@@ -1,7 +1,7 @@
 """One table of tag, Python type and text, for every value that is a single element.
 
-[MS-PSRP] 2.2.5.1. Reading accepts what .NET's XmlConvert accepts; writing writes what PowerShell
-writes.
+[MS-PSRP] 2.2.5.1. Reading accepts the same texts as .NET's XmlConvert; writing produces the same
+texts as PowerShell.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _parse_single(text: str) -> Single:
     wide = _parse_double(text)
     (bits,) = _BITS.unpack(struct.pack("<d", wide))
     if not bits & 0xFFFFFFF and wide and math.isfinite(wide):
-        # Perhaps rounded to halfway between two Singles: then the text decides.
+        # Possibly rounded to halfway between two Singles: then the text decides.
         exact, rounded = Decimal(text.strip(_SPACE)), Decimal(wide)
         if exact != rounded:
             wide = math.nextafter(wide, math.inf if exact > rounded else -math.inf)
@@ -341,7 +341,7 @@ TEXT_TYPES = {
     for scalar in SCALARS
     if issubclass(scalar.kind, str) and scalar.kind not in (str, Char)
 }
-"""The types that are a text with another meaning, by name."""
+"""The types whose values are text with another meaning, by name."""
 
 FORMAT: dict[type, tuple[str, Callable[[Any], str]]] = {
     **{scalar.kind: (scalar.tag, scalar.format) for scalar in SCALARS},
@@ -350,5 +350,5 @@ FORMAT: dict[type, tuple[str, Callable[[Any], str]]] = {
     datetime: ("DT", _format_datetime),
     timedelta: ("TS", lambda value: str(TimeSpan.from_timedelta(value))),
 }
-"""Exact type to its tag and the function that writes its text. `None`, `int` and the containers
-are the writer's."""
+"""Exact type to its tag and the function that writes its text. The writer handles `None`, `int`
+and the containers."""

@@ -31,10 +31,10 @@ Steps = tuple[tuple[str, int, int, str, Parse | None], ...]
 (None: null, which is all markup)."""
 
 _ROOTS: dict[str, tuple[int, Shape | None]] = {}
-"""Whole documents of one object, by their beginning: their number, and the last one's shape."""
+"""Documents of one object, by their beginning: their number, and the shape of the last one."""
 _ROOTS_KEPT = 64
 _ROOT_LARGEST = 4000
-"""Characters of the largest document whose shape is kept."""
+"""The maximum size in characters of a document whose shape is kept."""
 _ROOT_TRIES = 20
 _UNKNOWN: tuple[int, Shape | None] = (0, None)
 

@@ -56,12 +56,12 @@ def brief(strategy: SearchStrategy[T]) -> SearchStrategy[T]:
 
 
 def _joined(text: str) -> str:
-    """Two halves of a pair side by side are one character, as on the wire."""
+    """Join surrogate pairs into single characters, as on the wire."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def strings(*, min_size: int = 0, max_size: int = 50) -> SearchStrategy[str]:
-    """Return text of any UTF-16 units: controls, lone surrogates and what looks like an escape too.
+    """Generate text of any UTF-16 units, with controls, lone surrogates and apparent escapes.
 
     Shrinks to the shortest, then towards ``0``.
     """
@@ -174,7 +174,7 @@ def _dictionaries(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
 def containers(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[Any]:
     """Generate lists, stacks, queues, other enumerables, and dictionaries with keys of any type.
 
-    ``inner`` draws what they hold (default: `scalars`). Shrinks to an empty plain list.
+    ``inner`` draws their items (default: `scalars`). Shrinks to an empty plain list.
     """
     inner = scalars() if inner is None else brief(inner)
     return brief(_sequences(inner) | _dictionaries(inner))
@@ -190,7 +190,7 @@ def _members(inner: SearchStrategy[Any], *, folded: bool) -> SearchStrategy[dict
 
 
 def objects(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[PSObject]:
-    """Objects with adapted and extended properties, member sets, enums, values with notes.
+    """Generate objects with adapted and extended properties, member sets, enums, noted values.
 
     ``inner`` draws the values of their properties (default: `scalars`). Shrinks to an
     enum, the day Sunday; without enums to an object with no type name and no property.
@@ -208,7 +208,7 @@ def objects(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[PSObject
     enums = st.sampled_from(range(len(_DAYS))).map(
         lambda day: PSObject(_DAY_TYPES, to_string=_DAYS[day], value=day)
     )
-    # A container without anything of its own would be read as the bare container.
+    # A container without properties would be read as the bare container.
     holders = st.builds(
         lambda names, notes, value: PSObject(names, {}, notes, value=_nameless(value)),
         _type_names(),
@@ -219,7 +219,7 @@ def objects(inner: SearchStrategy[Any] | None = None) -> SearchStrategy[PSObject
 
 
 def _nameless(value: T) -> T:
-    """Of an object and its container, the object has the type names."""
+    """Remove the type names of a container inside an object: only the object has them."""
     if isinstance(value, (List, Enumerable, Stack, Queue, Dictionary)):
         value.type_names = ()
     return value
@@ -234,10 +234,10 @@ def values(
 ) -> SearchStrategy[Any]:
     """Generate every value of CLIXML, nested.
 
-    ``max_leaves`` is how many scalars there are at most; ``allow_nan`` as in `scalars`;
-    ``shared`` lets one container stand in several places, in itself too; ``secure_strings``
-    draws SecureStrings, of which there are none otherwise. Shrinks to None, then to small
-    scalars, then to small containers without references.
+    ``max_leaves`` is the maximum number of scalars; ``allow_nan`` as in `scalars`;
+    ``shared`` lets one container occur in several places, including inside itself;
+    ``secure_strings`` adds SecureStrings, which are omitted otherwise. Shrinks to None, then to
+    small scalars, then to small containers without references.
     """
     if max_leaves < 1:
         raise ValueError(f"max_leaves is {max_leaves}; at least one is needed")
@@ -267,7 +267,7 @@ def _inside(value: Any) -> list[Any]:
     found = [value]
     below: list[Any] = []
     if isinstance(value, PSObject):
-        # An object and the container that is its value are one to a reference: the object.
+        # References treat an object and the container that is its value as one: the object.
         found += _inside(value.value)[1:]
         below = [*(value.adapted or {}).values(), *value.extended.values()]
     elif isinstance(value, list):

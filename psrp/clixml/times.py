@@ -1,8 +1,8 @@
 """DateTime and TimeSpan in ticks of 100 ns, and their text in CLIXML. [MS-PSRP] 2.2.5.1.4-5
 
 The lexical forms are those of XML Schema's dateTime and duration, as far as .NET's XmlConvert
-accepts them: missing parts of a date are filled up, years and months of a duration count 365
-and 30 days. A time alone means "today" to .NET; here it is an error, for lack of a clock.
+accepts them: missing parts of a date are filled in, years and months of a duration count as 365
+and 30 days. A time alone means "today" to .NET; here it is an error, because there is no clock.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ _set_offset: _Setter = DateTime.__dict__["offset"].__set__
 _set_span: _Setter = TimeSpan.__dict__["ticks"].__set__
 
 _CLOCK_END = re.compile(r"(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-5][0-9])?")
-# Compiled on first use: together they take a hundredth of a server's start.
+# Compiled on first use, because together they take 1% of a server's start-up time.
 _DATE = r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(Z|[+-][0-9]{2}:[0-5][0-9])?"
 _DURATION = (
     r"(-)?P(?!\Z)(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)D)?"

@@ -1,9 +1,9 @@
 """The tokenizer: the part of an XML reader that CLIXML needs.
 
-XML libraries refuse what PowerShell writes (``&#xFFFE;``), hence this one. A document is
-decoded and cleaned first (`prepare`): characters that XML forbids are refused, a document type
-as well, comments and processing instructions go, CDATA becomes escaped text. Then `SCAN` matches
-one element or tag at a time; `slow_token` reads the others or raises an error.
+XML libraries refuse some output of PowerShell (``&#xFFFE;``), hence this tokenizer. A document is
+decoded and normalized first (`prepare`): characters that XML forbids and document types are
+refused, comments and processing instructions are removed, CDATA becomes escaped text. Then `SCAN`
+matches one element or tag at a time; `slow_token` reads the others or raises an error.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ _START = re.compile(
     rf"<({_NAME}(?::{_NAME})?)((?>(?:[{SPACE}]+[\w:.-]+[{SPACE}]*=[{SPACE}]*"
     rf"""(?:"[^"<]*"|'[^'<]*'))*))[{SPACE}]*(/?)>"""
 )
-# An atomic group, not a possessive quantifier: those misbehave around groups in CPython 3.11.2.
+# An atomic group, not a possessive quantifier, which is broken around groups in CPython 3.11.2.
 _ATTRIBUTE = re.compile(rf"""([\w:.-]+)[{SPACE}]*=[{SPACE}]*(?:"([^"]*)"|'([^']*)')""")
 _END_TAG = re.compile(rf"</({_NAME}(?::{_NAME})?)[{SPACE}]*>[{SPACE}]*")
 _BLANK = re.compile(rf"[{SPACE}]*")
 _TAG = re.compile(r"<(/?)([^<>]*)>")
 _SHOWN = 200
-"""Characters of a name that an error shows."""
+"""Number of characters of a name that an error shows."""
 _NAME_GIVEN = re.compile(r"""\bN[ \t\n]*=[ \t\n]*["']([^"'<]*)""")
 
 
@@ -72,14 +72,14 @@ class Token(NamedTuple):
     tag: str
     """Local name."""
     name: str | None
-    """Attribute N, its ``_xHHHH_`` escapes not undone."""
+    """Attribute N, with its ``_xHHHH_`` escapes."""
     refid: str | None
     text: str
     """The text between the start tag and the next markup, references not resolved."""
     after: int
     """The offset after the token and the white space that follows it."""
     qualified: str
-    """The name with its prefix, which the end tag repeats."""
+    """The name with its prefix, as it must be in the end tag."""
     attributes: dict[str, str]
     """All attributes; filled in by `slow_token` only."""
 
@@ -87,7 +87,7 @@ class Token(NamedTuple):
 def prepare(data: bytes | bytearray | memoryview | str) -> str:
     """Return the document as text that contains only tags and characters.
 
-    bytes are UTF-8, or in the encoding of their byte order mark. Raises ClixmlError.
+    Bytes are UTF-8, or in the encoding of their byte order mark. Raises ClixmlError.
     """
     if isinstance(data, str):
         try:

@@ -36,6 +36,6 @@ def types_of(markup: str) -> TypeNames:
 def deserialized(names: TypeNames) -> TypeNames:
     """Return the names as PowerShell shows them for a deserialized object.
 
-    This module keeps the names as they were sent, so that what is read can be written again.
+    This module keeps the names as they were sent, so that values can be written unchanged.
     """
     return tuple(name if name.startswith(_PREFIX) else _PREFIX + name for name in names)

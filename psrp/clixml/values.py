@@ -1,7 +1,7 @@
 """All Python values of CLIXML in one place.
 
-`None`, `bool`, `int`, `float`, `str`, `bytes`, `Decimal` and `UUID` are their own types; these
-classes are for all others.
+`None`, `bool`, `int`, `float`, `str`, `bytes`, `Decimal` and `UUID` represent themselves; these
+classes represent everything else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing CLIXML exactly as PowerShell spells it. [MS-PSRP] 2.2.5
+"""Writing of CLIXML, identical to PowerShell's output. [MS-PSRP] 2.2.5
 
 Plain Python values are accepted too: list and tuple become System.Object[], dict a Hashtable,
 datetime and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
@@ -41,7 +41,7 @@ _SHORT = 1000
 _NAMES: dict[str, str] = {}
 _NAMES_KEPT = 4096
 _NAME_KEPT = 100
-"""Characters of the longest cached name: names of a peer must not fill the memory."""
+"""Length of the longest cached name, to limit the memory that a peer can fill."""
 
 
 def dumps(
@@ -54,12 +54,12 @@ def dumps(
 ) -> bytes:
     """Return the value as one bare element, UTF-8, as in the body of a PSRP message.
 
-    seal: turns the text of an open SecureString into that of ``<SS>``.
-    depth: how many levels of .NET properties are written, as the depth of a PowerShell
-        serializer; 1 is that of remoting, None all of them. Below, an object is its text. Notes
-        and containers cost nothing.
+    seal: encrypts the text of an open SecureString for ``<SS>``.
+    depth: number of levels of .NET properties to write, like the depth of a PowerShell
+        serializer; 1 is that of remoting, None writes all. Objects below are written as text.
+        Notes and containers do not count.
     max_depth: the deepest nesting of Obj elements, up to 100; PowerShell reads at most 48.
-    head: what stands before the element; added here, it costs no second copy of all.
+    head: bytes to put before the element, without copying the result again.
     Raises LocalProtocolError, naming the place, for a value that has no CLIXML form.
     """
     kind = type(value)
@@ -121,7 +121,7 @@ class Writer:
         raise LocalProtocolError(f"{reason} (at /{place})")
 
     def _derived(self, value: Any, attribute: str) -> None:
-        """Write a value of a class that extends a known one."""
+        """Write a value of a subclass of a known class."""
         for base in type(value).__mro__[1:]:
             if base is int:
                 return self._integer(int(value), attribute)
@@ -220,7 +220,7 @@ class Writer:
         self._end()
 
     def _flattened(self, value: PSObject) -> PSObject:
-        """Return one object in place of an object that is the value of another."""
+        """Return one merged object for an object whose value is another object."""
         number = self._ids[id(value)]
         names, adapted, extended = value.type_names, value.adapted, value.extended
         flat = PSObject(names, adapted, extended, value.to_string, value.value)
@@ -392,7 +392,7 @@ _CONTENT: dict[type, Callable[[Writer, Any], None]] = {
     dict: Writer._pairs,
     Dictionary: Writer._pairs,
 }
-"""The content of a container's Obj."""
+"""The function that writes the content of a container's Obj."""
 
 _SPECIAL: dict[type, Callable[[Writer, Any, str], None]] = {
     **dict.fromkeys(_CONTENT, Writer._container),
@@ -406,7 +406,7 @@ _TAG = re.compile(r"<(/?)[^>]*?(/?)>[^<]*")
 
 
 def indent(text: str) -> str:
-    """Return the document in the layout of Export-Clixml: a line each, two spaces a level."""
+    """Return the document in the layout of Export-Clixml: one tag per line, two spaces a level."""
     pieces: list[str] = []
     depth = 0
     after_start = False
