@@ -1,4 +1,4 @@
-"""Commands for tests that start `psrp serve --functions` as a program of its own."""
+"""Commands for tests that start `psrp serve --functions` as a separate process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psrp.clixml import SecureString
 
 
 def noisy() -> str:
-    """Prints where the protocol would be, and reads what a client would have sent."""
+    """Prints to the standard output of the protocol, and reads its standard input."""
     print("not a packet", flush=True)
     os.write(1, b"nor this\n")
     os.system("echo from a child")
@@ -28,7 +28,7 @@ async def streams(context: Context) -> str:
 
 
 def fork() -> int:
-    """Comes back twice, and waits for the second of it."""
+    """Forks, and waits for the child process."""
     child = os.fork()
     return os.waitpid(child, 0)[1] if child else -1
 
@@ -69,5 +69,5 @@ COMMANDS: dict[str, Any] = {
 
 
 def commands() -> dict[str, Any]:
-    """As a callable that gives the mapping."""
+    """Return the mapping."""
     return COMMANDS
