@@ -54,7 +54,7 @@ def psrpcore_mixed(number: int) -> Any:
 
 
 def pypsrp_mixed(number: int) -> Any:
-    """pypsrp has no wide integers and no date-times, so its work is a little easier."""
+    """Return the mixed object for pypsrp, which has no wide integers and no date-times."""
     return pypsrp_object(mixed(number, int, int, lambda second: f"2026-01-02T03:04:{second:02d}"))
 
 

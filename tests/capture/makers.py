@@ -35,7 +35,7 @@ def entries(
 
 
 def output(value: Any, pipeline: UUID = PIPE) -> bytes:
-    """A PIPELINE_OUTPUT message."""
+    """Return a PIPELINE_OUTPUT message."""
     return encode(e.PipelineOutput(pipeline_id=pipeline, data=value), POOL)
 
 

@@ -52,7 +52,7 @@ def test_without_the_key_it_stays_sealed() -> None:
 
 
 def plain_row(client: str, server: str) -> str:
-    """A session of these versions whose server sends the text "hi" in the form of 2.4."""
+    """Return a session of these versions whose server sends the text "hi" in the form of 2.4."""
     sealed = output(None) + b"\xef\xbb\xbf<SS>aABpAA==</SS>"
     return transcript(
         [

@@ -80,6 +80,6 @@ def test_ctrl_c_ends_it_without_a_stack_trace(said: bytes) -> None:
 
 
 def wait_until_it_reads(pid: int) -> None:
-    """The server has moved its stdin to another descriptor: descriptor 0 is /dev/null."""
+    """Wait until descriptor 0 is /dev/null, because the server has moved its stdin."""
     while os.readlink(f"/proc/{pid}/fd/0") != os.devnull:
         sleep(0.01)

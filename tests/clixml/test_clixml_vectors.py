@@ -135,7 +135,7 @@ def test_each_difference_in_writing_is_still_one(name: str) -> None:
 
 
 def _nameless(text: str) -> str:
-    """PowerShell prefixes type names when it reads, and adds names if none were sent."""
+    """Remove type names, which PowerShell prefixes or adds when it reads."""
     text = text.replace("Deserialized.", "").replace('<TNRef RefId="0" />', "")
     for given in GIVEN_NAMES:
         for number in range(3):

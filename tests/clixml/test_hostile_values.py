@@ -40,7 +40,7 @@ SELF_KEY = (
 
 
 def doubling(depth: int = 12, width: int = 10) -> Any:
-    """A list of ten references to a list of ten references ..., small in memory."""
+    """Return a list of ten references to a list of ten references ..., small in memory."""
     value: Any = List([1])
     for _ in range(depth):
         value = List([value] * width)

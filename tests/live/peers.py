@@ -141,7 +141,7 @@ SUBSYSTEMS = ("powershell", "restricted", "functions", "process", "demo")
 
 @contextmanager
 def with_sshd(hosts: Hosts) -> Iterator[None]:
-    """A temporary sshd with a subsystem for each name in `SUBSYSTEMS`."""
+    """Run a temporary sshd with a subsystem for each name in `SUBSYSTEMS`."""
     folder = hosts.folder / "sshd"
     folder.mkdir()
     first, *others = SUBSYSTEMS

@@ -17,7 +17,7 @@ TIME_LIMIT = 300
 
 
 def _entered(hosts: Hosts, name: str, port: int) -> _Terminal:
-    """The native client at the prompt of a session, in the root directory."""
+    """Bring the native client to the prompt of a session, in the root directory."""
     program = wsman_peers.client_program()
     assert program is not None
     environment = powershell.environment(hosts.home)

@@ -183,7 +183,7 @@ def text_of(event: e.CreatePipeline) -> str:
 
 
 async def small_engine(server: FakeServer, event: e.CreatePipeline) -> None:
-    """A small command language for tests."""
+    """Run a small command language for tests."""
     id = event.pipeline_id
     word, _, rest = text_of(event).partition(" ")
     parameters = event.powershell.statements[0][-1].parameters

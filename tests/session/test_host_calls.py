@@ -17,7 +17,7 @@ M = HostMethodId
 
 
 def asking(*calls: tuple[int, int, tuple[Any, ...]]) -> Any:
-    """An engine that makes host calls and writes the answers to its output."""
+    """Make host calls and write the answers to the output."""
 
     async def engine(server: FakeServer, event: e.CreatePipeline) -> None:
         id = event.pipeline_id

@@ -80,7 +80,7 @@ def in_pieces(_: int, data: bytes) -> list[bytes]:
 
 
 def stopping_first(kind: int, data: bytes) -> list[bytes]:
-    """psrpcore's server sends Stopping before the final state."""
+    """Send Stopping before the final state, as psrpcore's server does."""
     return [data.replace(b">4</I32>", b">2</I32>"), data] if kind == PIPELINE_STATE else [data]
 
 

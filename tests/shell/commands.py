@@ -61,7 +61,7 @@ async def show_colours(context: Context) -> None:
 
 
 def start_notice() -> str:
-    """Says something on stderr a little later."""
+    """Writes to stderr half a second later."""
     threading.Timer(0.5, lambda: print("from beside", file=sys.stderr, flush=True)).start()
     return "started"
 

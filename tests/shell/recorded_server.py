@@ -39,7 +39,8 @@ class Conversation:
 
 
 def conversations(path: Path) -> tuple[Conversation, list[Conversation]]:
-    """The messages of the pool, and those of the pipelines in the order of their creation."""
+    """Return the messages of the pool, and those of the pipelines in the order of their
+    creation."""
     pool = Conversation()
     pipelines: dict[UUID, Conversation] = {}
     for entry in decode(path):

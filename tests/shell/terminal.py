@@ -26,7 +26,7 @@ _PATIENCE = 30.0
 
 
 def serving() -> str:
-    """The target of an endpoint with the commands of `tests.shell.commands`."""
+    """Return the target of an endpoint with the commands of `tests.shell.commands`."""
     words = [
         sys.executable,
         "-c",

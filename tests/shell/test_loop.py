@@ -22,7 +22,7 @@ async def quiet(server: FakeServer, event: e.CreatePipeline) -> None:
 
 
 async def failing(server: FakeServer, event: e.CreatePipeline) -> None:
-    """An engine for which every line fails, and also the request to show the error."""
+    """Fail every line, and also the request to show the error."""
     record = ErrorRecord.create("no", error_id="No", category=ErrorCategory.NotSpecified)
     await server.end(event.pipeline_id, e.InvocationState.FAILED, record)
 

@@ -34,7 +34,7 @@ def written(data: bytes) -> list[Packet]:
 
 
 def last_words(said: list[Said]) -> bytes:
-    """The last line of an `-sshs` server; a server over a pipe has none."""
+    """Return the last line of an `-sshs` server; a server over a pipe has none."""
     last = [each.line for each in said if each.side is Side.SERVER][-1]
     return last if error_text(last) is not None else b""
 

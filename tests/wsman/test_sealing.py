@@ -31,7 +31,7 @@ LIMIT = 1 << 20
 
 
 def wrap(data: bytes) -> tuple[bytes, bytes, int]:
-    """A stand-in for a GSS mechanism: a 16-byte signature, and data of the same length."""
+    """Seal like a GSS mechanism: a 16-byte signature, and data of the same length."""
     return b"s" * 16, bytes(each ^ 0x55 for each in data), 0
 
 
@@ -41,7 +41,7 @@ def unwrap(header: bytes, data: bytes) -> bytes:
 
 
 def wrap_record(data: bytes) -> tuple[bytes, bytes, int]:
-    """A stand-in for CredSSP: one TLS record, cut after 17 bytes."""
+    """Seal like CredSSP: one TLS record, cut after 17 bytes."""
     record = b"\x17\x03\x03" + len(data + b"t" * 17).to_bytes(2, "big") + data + b"t" * 17
     return record[:17], record[17:], 0
 
