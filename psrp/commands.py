@@ -3,9 +3,9 @@
     script("Get-Date; 1..3")
     command("Get-ChildItem", "/tmp", Recurse=True) | command("Sort-Object", "Length")
 
-A pipeline is one or more statements, a statement one or more commands that feed each other.
+A pipeline is one or more statements; a statement is one or more commands that feed each other.
 The real client turns simple script blocks into commands and sends the rest as one script;
-an endpoint without language takes commands only. Member names and order are those of
+an endpoint without language accepts commands only. Member names and order are those of
 ``PowerShell.cs`` and ``Command.cs``; [MS-PSRP] 2.2.3.12 spells two of them differently.
 """
 
@@ -48,7 +48,7 @@ _OBJECT_LIST = (
 )
 _NONE = PipelineResultTypes.NONE
 
-#: wire name, attribute, the protocol that brought it; the order is the client's
+#: wire name, attribute, first protocol version with it; the order is the client's
 _MERGES = (
     ("MergeMyResult", "merge_my_result", OLDEST),
     ("MergeToResult", "merge_to_result", OLDEST),
@@ -129,13 +129,13 @@ class PowerShell:
         return cls(statements=(commands,))
 
     def __or__(self, other: Command | PowerShell) -> PowerShell:
-        """Pipe the last statement into ``other``, whose further statements follow."""
+        """Pipe the last statement into ``other``; its further statements follow."""
         more = ((other,),) if isinstance(other, Command) else other.statements
         joined = (*self.statements[-1], *more[0])
         return replace(self, statements=(*self.statements[:-1], joined, *more[1:]))
 
     def then(self, other: Command | PowerShell) -> PowerShell:
-        """Return the statements of both, those of ``other`` last; needs protocol 2.2."""
+        """Return the statements of both, those of ``other`` last; requires protocol 2.2."""
         more = ((other,),) if isinstance(other, Command) else other.statements
         return replace(self, statements=(*self.statements, *more))
 
@@ -200,7 +200,7 @@ def using_values(values: Mapping[str, Any]) -> Dictionary:
 
 
 def _shown(value: Any) -> str:
-    """Return an argument for display; secrets and objects by their type only."""
+    """Return an argument for display; secrets and objects are shown as their type only."""
     if value is None:
         return "$null"
     if isinstance(value, bool):
@@ -223,7 +223,7 @@ def _shown(value: Any) -> str:
 def write_powershell(shell: PowerShell, version: ProtocolVersion) -> PSObject:
     """Return the PowerShell member of CREATE_PIPELINE for a peer of ``version``.
 
-    Raises LocalProtocolError for an empty statement, and below 2.2 for more than one.
+    Raises LocalProtocolError for an empty statement, and below 2.2 for several statements.
     """
     if not shell.statements or not all(shell.statements):
         raise LocalProtocolError("a pipeline runs at least one command in each statement")
@@ -261,7 +261,7 @@ def _command(each: Command, version: ProtocolVersion) -> PSObject:
 
 
 def read_powershell(value: Any, message: str = "CREATE_PIPELINE") -> PowerShell:
-    """The PowerShell member of ``message``. Raises MessageError, as the real server refuses."""
+    """Read the PowerShell member of ``message``. Raises MessageError where the server refuses."""
     source = Properties(message, value)
     first = _read_commands(source)
     extra = source.find("ExtraCmds", list)

@@ -2,7 +2,7 @@
 [MS-PSRP] 2.2.3.18, ``serialization.cs``.
 
 Keys are strings, values a fixed set of primitive types, dictionaries of the same kind, and
-arrays of all those. Int16 is not among them.
+arrays of all of these. Int16 is not allowed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _ALLOWED = frozenset(
 
 
 def primitive_dictionary(values: Mapping[str, Any] | Dictionary) -> Dictionary:
-    """Return ``values`` as a PSPrimitiveDictionary, and every mapping inside as well.
+    """Return ``values`` as a PSPrimitiveDictionary, including every mapping inside.
 
     A PSPrimitiveDictionary is returned unchanged. Raises LocalProtocolError for a key that is not
     a string and for a value of a type that is not allowed.

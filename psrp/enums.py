@@ -1,4 +1,4 @@
-"""The enums of PowerShell that the protocol carries, each defined once: numbers, names, type name.
+"""The enums of PowerShell in the protocol, each defined once: numbers, names, type name.
 
 On the wire an enum is an object with type, name and number, or a plain number
 (`psrp.properties.write_enum`, `Properties.enum`). A number that is not in the table is kept.
@@ -77,7 +77,7 @@ class WireEnum(IntEnum):
 
     @classmethod
     def text(cls, number: int) -> str:
-        """Return what .NET shows: a name, the names of the bits, or the number."""
+        """Return .NET's text for a number: a name, the names of the bits, or the number."""
         labels = cls.labels()
         if number in labels:
             return labels[number]
@@ -130,7 +130,7 @@ class ThreadOptions(WireEnum, type_name=_SMA + "Runspaces.PSThreadOptions"):
 
 
 class ApartmentState(WireEnum, type_name="System.Threading.ApartmentState"):
-    """[MS-PSRP] 2.2.3.7."""
+    """ApartmentState, [MS-PSRP] 2.2.3.7."""
 
     STA = 0
     MTA = 1
@@ -221,7 +221,7 @@ class PipelineResultTypes(WireEnum, type_name=_SMA + "Runspaces.PipelineResultTy
 
 
 class RemoteStreamOptions(WireEnum, type_name=_SMA + "RemoteStreamOptions", flags=True):
-    """The records of a pipeline that carry their InvocationInfo; bits. [MS-PSRP] 2.2.3.8"""
+    """Records of a pipeline that carry their InvocationInfo; bits. [MS-PSRP] 2.2.3.8"""
 
     AddInvocationInfoToErrorRecord = 1
     AddInvocationInfoToWarningRecord = 2
@@ -231,7 +231,7 @@ class RemoteStreamOptions(WireEnum, type_name=_SMA + "RemoteStreamOptions", flag
 
 
 class CommandTypes(WireEnum, type_name=_SMA + "CommandTypes", flags=True):
-    """Bits. [MS-PSRP] 2.2.3.19"""
+    """CommandTypes; bits. [MS-PSRP] 2.2.3.19"""
 
     Alias = 1
     Function = 2

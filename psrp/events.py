@@ -1,8 +1,8 @@
-"""The PSRP messages, one class each, the same on both sides: the event that one peer passes to
-`send()` is the event that the other gets from `next_event()`.
+"""The PSRP messages, one class each, for both sides: the event that one peer passes to `send()`
+is the event that the other gets from `next_event()`.
 
-The second group are the steps that PSRP leaves to its transport (stop, close, disconnect ...).
-They are events as well, because they move the state machines. The last group is never sent: it
+The second group contains the steps that PSRP leaves to its transport (stop, close, disconnect ...).
+They are events too, because they move the state machines. The last group is never sent: it
 reports irregularities to the caller (`UnknownMessage`, `Ignored`, `Fault`).
 """
 
@@ -132,7 +132,7 @@ class PublicKeyRequest(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectRunspacePool(Event):
-    """CONNECT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.29; no counts are sent as a bare empty string."""
+    """CONNECT_RUNSPACEPOOL, [MS-PSRP] 2.2.2.29; without counts the body is an empty string."""
 
     min_runspaces: int | None = None
     max_runspaces: int | None = None
@@ -163,7 +163,7 @@ class RunspaceAvailability(Event):
 
     call_id: int
     answer: int | bool
-    """Free runspaces (for a query), or whether the change was made."""
+    """The number of free runspaces (for a query), or whether the change was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +371,7 @@ class StopPowerShell(PipelineEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopPipeline(PipelineEvent):
-    """The client requests a stop; from the server: it was carried out."""
+    """The client requests a stop; from the server: the pipeline was stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,7 +381,7 @@ class ClosePipeline(PipelineEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectPipeline(PipelineEvent):
-    """A new client takes over a running pipeline; from the server: done."""
+    """A new client connects to a running pipeline; from the server: done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,7 +413,7 @@ class UnknownMessage(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored(Event):
-    """A good message that real peers drop: for a pipeline that is gone, for the other side ..."""
+    """A valid message that real peers drop: for a pipeline that is gone, for the other side ..."""
 
     message_type: int
     pipeline_id: UUID | None = None
@@ -427,4 +427,4 @@ class Fault(Event):
     pipeline_id: UUID | None = None
     error: RemoteProtocolError
     answered: bool = False
-    """Messages of the protocol have told the peer; the carrier need not report the error."""
+    """True if messages of the protocol have informed the peer; the carrier reports nothing."""

@@ -2,8 +2,8 @@
 
     Body(e.SetMaxRunspaces, ("MaxRunspaces", "count", INT32), ("ci", "call_id", CALL_ID))
 
-One table serves both directions, so that a wire name exists once. Fields are written in the order
-of the table, which is PowerShell's. Writing raises LocalProtocolError, reading MessageError.
+One table serves both directions, so that each wire name is defined once. Fields are written in the
+order of the table, which is PowerShell's. Writing raises LocalProtocolError, reading MessageError.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ ABSENT: Any = object()
 
 
 class FieldType(NamedTuple):
-    """A type of property in both directions."""
+    """A property type, in both directions."""
 
     write: Callable[[str, Any, ProtocolVersion], Any]
     """Takes the wire name, the value and the peer's version; returns the value to serialize."""
@@ -84,7 +84,7 @@ class Codec(NamedTuple):
 def Body(event: type[Event], *fields: Field, or_empty: bool = False) -> Codec:
     """Return the codec of an event whose body is an object with these fields.
 
-    ``or_empty`` is for a message whose body is an empty string when all fields are absent.
+    ``or_empty`` is for a message whose body is an empty string if all fields are absent.
     """
     of_pipeline = issubclass(event, PipelineEvent)
 
@@ -109,7 +109,7 @@ def Body(event: type[Event], *fields: Field, or_empty: bool = False) -> Codec:
 
 
 def pipeline_of(pid: UUID | None, message: str) -> UUID:
-    """Return the id of the pipeline that ``message`` is for. Raises MessageError without one."""
+    """Return the pipeline id of a ``message``. Raises MessageError if it has none."""
     if pid is None:
         raise MessageError(message, "the message names no pipeline", "PID")
     return pid
@@ -204,7 +204,7 @@ ERROR = FieldType(_write_error, _read_error)
 
 @cache
 def enum(kind: type[WireEnum]) -> FieldType:
-    """Return the type of an enum that travels as an object; an unknown number is kept."""
+    """Return the type of an enum that is sent as an object; an unknown number is kept."""
     return FieldType(
         lambda name, value, _: write_enum(kind, value),
         lambda source, name, _: source.enum(name, kind),
@@ -213,7 +213,7 @@ def enum(kind: type[WireEnum]) -> FieldType:
 
 @cache
 def known_enum(kind: type[WireEnum]) -> FieldType:
-    """Return the type of an enum that travels as a number; an unknown number is an error."""
+    """Return the type of an enum that is sent as a number; an unknown number is an error."""
 
     def read(source: Properties, name: str, version: ProtocolVersion) -> int:
         number = source.enum(name, kind)

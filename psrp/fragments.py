@@ -5,14 +5,14 @@ A fragment is a header of 21 bytes, big-endian, and a piece of one message::
     ObjectId 8 · FragmentId 8 · flags 1 (1 start, 2 end) · BlobLength 4 · blob
 
 One stream (one target, one priority, one direction) is a stream of bytes: fragments of
-consecutive messages follow each other and a carrier may cut it anywhere, headers included,
-although the text forbids that. So we never cut a fragment on sending, and on receiving how
-the bytes were cut never shows. Objects of one stream are never interleaved.
+consecutive messages follow each other, and a carrier may cut them anywhere, headers included,
+although the specification forbids that. So we never cut a fragment on sending, and the result of
+receiving does not depend on the cuts. Objects of one stream are never interleaved.
 
-What costs what, on receiving, is PowerShell's own rule (``PriorityCollection.cs``): a fragment
-that does not continue the running object costs that object, and the stream goes on with the
-next start; a header with object id 0 or a length that nobody can take is never left behind,
-so every later call fails the same way. See spec-notes/fragments.md.
+The effects of errors on receiving follow PowerShell (``PriorityCollection.cs``): a fragment
+that does not continue the current object loses that object, and the stream continues with the
+next start; a header with object id 0 or an impossible length is never skipped, so every later
+call fails in the same way. See spec-notes/fragments.md.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WHOLE = _START | _END
 _PLAIN = (0, _END)
 _MAX_LENGTH = (1 << 31) - 1
 _SMALL = 512
-"""Below this a piece is copied at once; above, a view of the received bytes is kept."""
+"""Pieces shorter than this are copied at once; of longer ones a view is kept."""
 _GROWN = 1 << 16
 """Small pieces are collected in one buffer up to this size."""
 
@@ -97,8 +97,8 @@ def _fragments(object_id: int, message: bytes, step: int) -> Iterator[bytes]:
 class Fragmenter:
     """A queue of messages that are sent as payloads of whole fragments.
 
-    ``object_ids`` yields the id of each message when its first fragment is sent; one counter may
-    serve many queues, because ids need only be unique.
+    ``object_ids`` yields the id of each message when its first fragment is sent; several queues may
+    share one counter, because ids only have to be unique.
     """
 
     __slots__ = ("_messages", "_object_id", "_object_ids", "_pending", "_sent", "_sent_fragments")
@@ -128,12 +128,12 @@ class Fragmenter:
         self._pending += len(message)
 
     def clear(self) -> None:
-        """Drop what was not sent; the peer drops an incomplete message at the next start."""
+        """Drop all unsent data; the peer drops an incomplete message at the next start."""
         self._messages.clear()
         self._pending = self._sent = self._sent_fragments = 0
 
     def withdraw(self) -> list[bytes]:
-        """Take back the messages of which nothing has left; one that was begun is forgotten."""
+        """Return and remove the unsent messages; a partly sent one is dropped."""
         begun = 1 if self._sent else 0
         messages = list(self._messages)[begun:]
         self.clear()
@@ -143,7 +143,7 @@ class Fragmenter:
         """Return whole fragments of the next messages, ``room`` bytes at most; empty when idle.
 
         A message that fits into ``room`` is never cut: it waits for the next payload if this
-        one is too full. A larger one fills the rest and continues in the next payload.
+        one has no room for it. A larger one fills the rest and continues in the next payload.
         Raises LocalProtocolError for a room below 22 bytes.
         """
         if room <= HEADER_SIZE:
@@ -175,7 +175,7 @@ class Fragmenter:
         return b"".join(parts)
 
     def _cut(self, parts: list[bytes | memoryview], room: int) -> int:
-        """Append the next fragment of the first message, which was or will be cut."""
+        """Append the next fragment of the first message, which does not fit into one fragment."""
         message = self._messages[0]
         begin = self._sent
         stop = min(begin + room - HEADER_SIZE, len(message))
@@ -194,14 +194,14 @@ class Fragmenter:
 class Defragmenter:
     """Reassembles the messages of one stream from bytes that may be cut anywhere.
 
-    ``max_message`` limits one message in bytes, the headers of its fragments counted as
-    PowerShell counts them; it is checked against the declared lengths, before a body is kept.
+    ``max_message`` limits one message in bytes, including the headers of its fragments, as in
+    PowerShell; it is checked against the declared lengths, before a body is kept.
     ``tolerate_leading_tail`` is for a stream that was reconnected: fragments that continue an
     unknown object are dropped until the first start.
 
     After `next_message` has returned a message, ``object_id``, ``fragment_count`` and
     ``offset`` (the byte of the stream where its first header began) describe that message.
-    ``dropped_fragments`` counts those that never became part of a message.
+    ``dropped_fragments`` counts fragments that did not become part of a message.
     """
 
     __slots__ = (
@@ -252,7 +252,7 @@ class Defragmenter:
 
     @property
     def pending(self) -> int:
-        """Bytes that came and were not used: an incomplete fragment, or a spoiled stream's."""
+        """Received bytes that were not used: an incomplete fragment, or those of a bad stream."""
         return self._end - self._at + self._more_size
 
     @property
@@ -262,21 +262,21 @@ class Defragmenter:
 
     @property
     def consumed(self) -> int:
-        """Bytes of the stream that were used; further received bytes are pending or lost."""
+        """Number of bytes of the stream that were used; later ones are pending or lost."""
         return self._base + self._at
 
     @property
     def buffered(self) -> int:
-        """Bytes that are kept: not yet used, and of the running object."""
+        """Number of bytes in memory: unused ones and those of the current object."""
         return self._end - self._at + self._more_size + self._received
 
     @property
     def unfinished(self) -> int:
-        """Bytes, headers included, of the running object whose end has not come."""
+        """Bytes, headers included, of the current incomplete object."""
         return self._received
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Take bytes from the peer, cut anywhere. After a spoiling error they are dropped."""
+        """Take bytes from the peer, cut anywhere. After a fatal error they are dropped."""
         if self._spoiled:
             return
         if self._at == self._end and not self._more:
@@ -291,10 +291,10 @@ class Defragmenter:
         """Return one message, or None until more bytes are received.
 
         Raises FragmentError and LimitExceeded. After ``object-id-mismatch`` and
-        ``fragment-id-sequence`` the running object is lost and the next call continues
+        ``fragment-id-sequence`` the current object is lost and the next call continues
         after the bad fragment; all other errors are raised by every later call.
         """
-        # Most messages are one whole fragment: they are one slice of the received bytes.
+        # Most messages are one whole fragment, that is one slice of the received bytes.
         at = self._at
         begin = at + HEADER_SIZE
         if begin < self._end and not self._parts:
@@ -316,7 +316,7 @@ class Defragmenter:
         return self._reassemble()
 
     def _reassemble(self) -> bytes | None:
-        # PowerShell reads a header only when more than the header has been received.
+        # PowerShell reads a header only after more than the header was received.
         while self._gather(HEADER_SIZE + 1):
             object_id, fragment_id, flags, length = _unpack_from(self._data, self._at)
             object_id &= MAX_OBJECT_ID
@@ -351,7 +351,7 @@ class Defragmenter:
         return None
 
     def _follow(self) -> bool:
-        """Take regular fragments of the running object; True if its end was among them.
+        """Take regular fragments of the current object; return True if its end was among them.
 
         `_reassemble` handles everything else, one fragment at a time.
         """
@@ -389,13 +389,13 @@ class Defragmenter:
         return ended
 
     def _gather(self, need: int) -> bool:
-        """True if ``need`` bytes are there, in one piece."""
+        """Return whether ``need`` bytes are available in one piece."""
         if self._end - self._at >= need:
             return True
         if self.pending < need:
             return False
-        # The rest of the old piece is shorter than one fragment, so that this is linear. A piece
-        # that begins at the end of the old one, as most do, is not copied.
+        # The rest of the old piece is shorter than one fragment, so this is linear. A piece that
+        # begins at the end of the old one, as most do, is not copied.
         parts = [memoryview(self._data)[self._at :]] if self._at < self._end else []
         size = self._end - self._at
         while size < need:
@@ -433,7 +433,7 @@ class Defragmenter:
         self._parts.clear()
 
     def _out_of_place(self, object_id: int, fragment_id: int, offset: int) -> FragmentError:
-        """Drop the running object, because ``fragment_id`` does not continue it."""
+        """Drop the current object, because ``fragment_id`` does not continue it."""
         current, wanted = self._current, self._last + 1
         self.dropped_fragments += len(self._parts) + 1
         self._forget()
@@ -445,7 +445,7 @@ class Defragmenter:
         return FragmentError("fragment-id-sequence", text, offset)
 
     def _spoil(self, object_id: int, size: int, received: int) -> FragmentError | LimitExceeded:
-        """Fail for good: the header is not skipped, so that nothing after it can be read."""
+        """Fail permanently: the header is not skipped, so nothing after it can be read."""
         self._spoiled = True
         self._more.clear()
         self._more_size = 0

@@ -1,8 +1,8 @@
-"""Frozen data classes without cost until the first instance is made.
+"""Frozen data classes that cost nothing until the first instance is made.
 
-`dataclasses` compiles five functions for each frozen class when the class is defined, which was a
-fifth of the start of every server that sshd starts. Here all classes share one comparison, one
-repr and one guard against changes, and an ``__init__`` is compiled when its class is first used.
+`dataclasses` compiles five functions for each frozen class when the class is defined, which took a
+fifth of the start-up time of every server that sshd starts. Here all classes share one comparison,
+one repr and one guard against changes; each ``__init__`` is compiled on first use.
 Everything else is the standard library's: `fields`, `replace`, `is_dataclass`, patterns, copies.
 """
 
@@ -32,7 +32,7 @@ class _Init:
 
 
 def _compiled(owner: Any) -> Any:
-    """``def __init__(self, a, *, b=...)``, which stores past the guard, straight into the slots."""
+    """Return ``def __init__(self, a, *, b=...)``, which writes to the slots past the guard."""
     names: dict[str, Any] = {}
     by_place, by_name, body = ["self"], ["*"], []
     for each in dataclasses.fields(owner):
@@ -46,7 +46,7 @@ def _compiled(owner: Any) -> Any:
             parameter += f"=default_{each.name}"
         (by_name if each.kw_only else by_place).append(parameter)
     parameters = by_place + (by_name if len(by_name) > 1 else [])
-    # The text is made of the names of a class's fields only.
+    # The compiled text contains only the names of a class's fields.
     exec("\n".join([f"def __init__({', '.join(parameters)}):", *body, " pass"]), names)
     made = names["__init__"]
     made.__qualname__ = f"{owner.__qualname__}.__init__"

@@ -1,4 +1,4 @@
-"""The client's host: its description in HostInfo, and safety measures before a request is shown.
+"""The client's host: its description in HostInfo, and safety measures before showing a request.
 
 The methods that a server may call are in `psrp.host_methods`, their values in `psrp.host_values`;
 both are exported here. [MS-PSRP] 2.2.3.14, ``RemoteSessionCapability.cs``, ``RemoteHost.cs``.
@@ -72,9 +72,9 @@ _SIZE = Size(80, 24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostDefaultData:
-    """The state of the client's screen when the pool was opened; None for what is unknown.
+    """The state of the client's screen when the pool was opened; None for unknown values.
 
-    A server answers the getters of the screen from this alone, without host calls.
+    A server answers the getters of the screen from this, without host calls.
     """
 
     foreground_color: int | None = -1
@@ -110,8 +110,8 @@ class HostInfo:
     """The abilities of the client's host. [MS-PSRP] 2.2.3.14
 
     ``use_runspace_host`` in a pipeline means the pool's host; the calls still name the pipeline.
-    A client that cannot answer should declare that it has no host: a call without an answer
-    blocks its pipeline without limit.
+    A client that cannot answer should declare that it has no host: an unanswered call blocks its
+    pipeline without limit.
     """
 
     is_host_null: bool = False
@@ -122,7 +122,7 @@ class HostInfo:
 
     @classmethod
     def null(cls, *, use_runspace_host: bool = True) -> HostInfo:
-        """Return the absence of a host; a pipeline uses that of its pool then."""
+        """Return the description of no host; a pipeline then uses the host of its pool."""
         return cls(
             is_host_null=True,
             is_host_ui_null=True,
@@ -165,8 +165,8 @@ _FLAGS = {
 def read_host_info(value: Any, message: str) -> HostInfo:
     """Read the HostInfo member of ``message``. Raises MessageError.
 
-    Only here names are case-sensitive and an unknown member is an error, as at the real server;
-    an absent flag is false.
+    Names are case-sensitive here (and only here) and an unknown member is an error, as in the real
+    server; an absent flag is false.
     """
     source = Properties(message, value)
     flags: dict[str, bool] = {}
@@ -201,7 +201,7 @@ class SecuredRequest(NamedTuple):
     arguments: tuple[Any, ...]
     warnings: tuple[str, ...] = ()
     refused: str | None = None
-    """The reason for answering with an error instead of carrying the call out."""
+    """The reason for answering with an error instead of making the call, if refused."""
 
 
 _DEFAULT_CAPTION = "powershell credential request"

@@ -1,12 +1,12 @@
 """The 56 methods of a host that a server may call, with the types of arguments and results.
 [MS-PSRP] 2.2.3.17, ``RemoteHostMethodInfo.cs``.
 
-A call carries call id, method number and arguments; its answer the same id and method and a
-result or an error. The arguments have no types on the wire: `METHODS` knows them. A method
-without a result is called with the id -100 and never answered.
+A call has a call id, a method number and arguments; its answer has the same id and method and a
+result or an error. Arguments have no types on the wire: `METHODS` defines them. A method without
+a result is called with the id -100 and never answered.
 
-[MS-PSRP] 2.2.3.17 has the descriptions of 48 and 49 the wrong way round: 48 fills a rectangle
-with one cell, 49 puts cells at a place.
+[MS-PSRP] 2.2.3.17 has swapped the descriptions of 48 and 49: 48 fills a rectangle with one cell,
+49 puts cells at a position.
 """
 
 from __future__ import annotations

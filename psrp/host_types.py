@@ -5,7 +5,7 @@ enums are plain I32 here, not objects. ``RemoteHostEncoder.cs``, [MS-PSRP] 2.2.3
 2.2.3.25-2.2.3.30, 2.2.6.
 
 Each type is a pair of functions: ``write`` raises LocalProtocolError for a value of another type,
-``read`` returns what it got if it cannot be read.
+``read`` returns unreadable values unchanged.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ __all__ = [
 
 
 class HostType(NamedTuple):
-    """A .NET type as it travels in a host call."""
+    """A .NET type in the form that host calls use."""
 
     name: str
-    """The full name in .NET, which accompanies a value of no declared type."""
+    """The full name in .NET, which is sent with a value of no declared type."""
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
 
@@ -253,7 +253,7 @@ def _read_cells(value: Any) -> Any:
     if not all(type(length) is int and length >= 0 for length in lengths):
         return value
     height, width = lengths
-    # Check the declared size against what was received, before anything is made of it.
+    # Check the declared size against the received elements, before anything is allocated.
     if height * width != len(cells) or (width == 0 and height > 0):
         return value
     made = [CELL.read(cell) for cell in cells]
@@ -327,7 +327,7 @@ def _read_progress(value: Any) -> Any:
 PROGRESS = HostType("System.Management.Automation.ProgressRecord", _write_progress, _read_progress)
 
 
-# -- values of no declared type: they travel with their type's name
+# -- values of no declared type, which are sent with the name of their type
 
 _BY_NAME = {
     kind.name: kind
@@ -382,7 +382,7 @@ def write_typed(value: Any, name: str = "") -> PSObject | None:
 
 
 def read_typed(value: Any) -> Any:
-    """Read such an item; return it unchanged if it is none."""
+    """Read an item that `write_typed` wrote; return other values unchanged."""
     if type(value) is not PSObject:
         return value
     name = unwrap(value.get("T"))

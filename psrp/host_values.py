@@ -1,4 +1,4 @@
-"""The values that host calls carry, as a host sees them. [MS-PSRP] 2.2.3.1-2.2.3.3,
+"""The values in host calls, as a host uses them. [MS-PSRP] 2.2.3.1-2.2.3.3,
 2.2.3.25-2.2.3.29; their wire format is in `psrp.host_types`.
 """
 
@@ -66,7 +66,7 @@ class KeyInfo:
 
     virtual_key_code: int = 0
     character: str = "\0"
-    """One UTF-16 code unit; NUL when the key has none."""
+    """One UTF-16 code unit; NUL if the key has none."""
     control_key_state: int = 0
     """Bits of ControlKeyStates. [MS-PSRP] 2.2.3.27"""
     key_down: bool = False

@@ -1,17 +1,17 @@
 """The session key that protects SecureStrings: its wire format, its use and its exchange.
 [MS-PSRP] 2.2.2.3, 2.2.2.4, 2.2.5.1.24, 3.1.4.8, 3.2.4.7; ``utils/CryptoUtils.cs``.
 
-From protocol 2.4 on there is no key: secure strings travel unencrypted and the transport has to
-be confidential. Before 2.4 the client owns an RSA key and the server makes the AES key. A server
-that talks to 2.2 or later encrypts with its key before it was asked for it, and the client then
-fetches the key before it can read; a server never decrypts before an exchange.
+From protocol 2.4 on there is no key: secure strings are sent unencrypted and the transport has to
+be confidential. Before 2.4 the client has an RSA key and the server generates the AES key. A server
+with a peer of 2.2 or later encrypts with its key before the client requests it, and the client then
+requests the key before it can read; a server never decrypts before an exchange.
 
 Both blobs are those of the Windows CryptoAPI, which stores a big number with its lowest byte
 first: the modulus of the public key and the encrypted session key are both reversed.
 
-`cryptography` is imported where it is used, so that a session without secrets never loads it.
-The library draws the padding of the one RSA encryption from its own random source; everything
-else that has to be random is an argument.
+`cryptography` is imported on use, so that a session without secrets never loads it. The library
+draws the padding of the one RSA encryption from its own random source; everything else that has
+to be random is an argument.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _utf16(data: bytes) -> str:
 
 
 def _bad_secret() -> RemoteProtocolError:
-    # One text for all faults, so that it gives no hint about the secret.
+    # The text is the same for all faults, so that it reveals nothing about the secret.
     return RemoteProtocolError("cannot decrypt a SecureString")
 
 
@@ -224,7 +224,7 @@ class KeyExchange:
     """Encrypts and decrypts the SecureStrings of one pool, and exchanges the key for it.
 
     ``private_key`` (client, RSA of 2048 bits) and ``session_key`` (server, 32 bytes) may be
-    callables, so that a pool without secure strings makes no key. Raises LocalProtocolError for
+    callables, so that a pool without secure strings generates no key. Raises LocalProtocolError for
     a session key of another size.
     """
 
@@ -243,7 +243,7 @@ class KeyExchange:
         self.done = False
         """Both sides have the key."""
         self.opener: Callable[[str], str] | None = None
-        """`unseal`, or None where no key can come: secure strings then stay encrypted."""
+        """`unseal`, or None if no key can be exchanged: secure strings then stay encrypted."""
         self._update()
 
     def __repr__(self) -> str:
@@ -260,22 +260,22 @@ class KeyExchange:
         self._update()
 
     def _update(self) -> None:
-        # An attribute, because it is needed for every message.
+        # An attribute, because it is read for every message.
         self.opener = self.unseal if self.plain or self.done or self.possible else None
 
     @property
     def plain(self) -> bool:
-        """True if secure strings travel unencrypted."""
+        """True if secure strings are sent unencrypted."""
         return self.version >= versions.PLAIN_SECRETS_SINCE
 
     @property
     def possible(self) -> bool:
-        """True if our side has its half of the exchange."""
+        """True if our side has sent its half of the exchange."""
         mine = self._private_key if self._side is Side.CLIENT else self._session_key
         return mine is not None
 
     def reset(self) -> None:
-        """Start over: another client has connected and has no key. [MS-PSRP] 3.1.4.10"""
+        """Reset the exchange: another client has connected and has no key. [MS-PSRP] 3.1.4.10"""
         self.requested = self.done = False
         self._update()
 

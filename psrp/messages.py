@@ -6,9 +6,9 @@ Ids are GUIDs in .NET's byte order; the pipeline id is zero for the pool's messa
 is one bare element after a UTF-8 byte order mark, as PowerShell writes it; null is an empty
 body, never a ``<Nil/>``.
 
-`MESSAGES` holds everything there is to know about a message type: its event class, who may
-send it, how it is written and how it is read. What PowerShell's decoder refuses is refused
-here as well; see spec-notes/messages.md.
+`MESSAGES` holds all rules of a message type: its event class, its sender, its writer and its
+reader. Messages that PowerShell's decoder refuses are refused here as well; see
+spec-notes/messages.md.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Message(NamedTuple):
     """The only side that sends it; None for both."""
     body: Codec
     unread: bool = False
-    """The body has no meaning and is not even parsed."""
+    """True if the body has no meaning and is not parsed."""
 
 
 # -- the table
@@ -302,7 +302,7 @@ def decode_body(
     Raises MessageError and ClixmlError. An unknown type is an UnknownMessage.
     """
     if message_type == _OUTPUT and body and pid is not None:
-        # By far the most messages; without the table they cost half.
+        # By far the most frequent messages; without the table they take half the time.
         data = loads(body[3:] if body[:3] == UTF8_BOM else body, unseal=unseal)
         if data is not None:
             return e.PipelineOutput(pipeline_id=pid, data=data)

@@ -1,7 +1,7 @@
 """Negotiation of protocol, PowerShell and serialization versions. [MS-PSRP] 3.1.5.4.1, 3.2.5.4.1
 
 The rules are those of `serverremotesession.cs` and `clientremotesession.cs`, which are stricter
-than the text in one place and laxer in another; see spec-notes/opening.md.
+than the specification in one place and more lenient in another; see spec-notes/opening.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def server_answer(
 ) -> tuple[SessionCapability, str | None]:
     """Return the answer of a server of version ``own``, and the reason of a refusal or None.
 
-    A refused client gets an answer as well, and no further message. [ref] serverremotesession.cs
+    A refused client gets an answer too, but no further message. [ref] serverremotesession.cs
     """
     asked = client.protocol_version
     refused: str | None = None

@@ -1,18 +1,18 @@
 """A runspace pool with its pipelines: the machine that turns events into bytes and back.
 
-One class plays both roles. `send` takes what we want to happen, `receive_data` takes bytes,
-`next_event` returns what they meant, `data_to_send` returns what the carrier has to move. The
+One class plays both roles. `send` takes the events of our side, `receive_data` takes bytes,
+`next_event` returns the peer's events, `data_to_send` returns the output for the carrier. The
 legal order of events is defined in `psrp.states`, everything else about an event in `psrp.rules`.
 
-The cost of a broken rule depends on who broke it:
+The effect of a broken rule depends on the side that broke it:
 
-* we did: LocalProtocolError, and nothing has changed;
+* our side: LocalProtocolError, and nothing has changed;
 * the peer, at a client, on a pipeline: a `Fault` event, and that pipeline has ended;
-* the peer, at a client, on the pool: RemoteProtocolError, and the pool is BROKEN for good;
+* the peer, at a client, on the pool: RemoteProtocolError, and the pool stays BROKEN;
 * the peer, at a server: a `Fault` event, and pool and pipelines continue, as in PowerShell.
 
-A late message is not a fault: messages for a pipeline that is gone, a second terminal state, an
-answer to a host call that is not open are dropped and shown as `Ignored`.
+A late message is not a fault: messages for a pipeline that is gone, a second terminal state, and
+an answer to a host call that is not open are dropped and reported as `Ignored`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Pool:
 
     ``id`` is the RunspacePool's id (RPID); a server may omit it and takes it from the first
     message. ``version`` is the highest protocol version that we announce. ``private_key`` (client)
-    and ``session_key`` (server, 32 random bytes) serve SecureStrings below version 2.4; both may
+    and ``session_key`` (server, 32 random bytes) are for SecureStrings below version 2.4; both may
     be callables, called when the key is needed.
 
     Limits: ``max_message`` is for one received message in bytes, ``max_pipelines`` for the
@@ -187,7 +187,7 @@ class Pool:
 
     @property
     def open_requests(self) -> dict[int, e.Event]:
-        """Requests of ours that RUNSPACE_AVAILABILITY has not answered: call id -> request."""
+        """Our requests that RUNSPACE_AVAILABILITY has not answered: call id -> request."""
         return self._context.open_requests
 
     @property
@@ -219,13 +219,13 @@ class Pool:
         channel.next_call_id += 1
         return channel.next_call_id - 1
 
-    # -- out
+    # -- sending
 
     def send(self, event: e.Event) -> None:
-        """Make ``event`` happen. Raises LocalProtocolError, changing nothing, if it is not legal.
+        """Send ``event``. Raises LocalProtocolError, changing nothing, if it is not legal.
 
-        A message with a SecureString waits whole until the session key exists, and what follows
-        it for the same target waits too.
+        A message with a SecureString is held back until the session key exists, and so are all
+        later ones for the same target.
         """
         kind = type(event)
         if kind is self._fast_kind and self._send_data(event):  # type: ignore[arg-type]
@@ -250,9 +250,9 @@ class Pool:
             rule.sent(context, channel, event)
 
     def _send_data(self, event: e.PipelineOutput | e.PipelineInput) -> bool:
-        """Send a pipeline's data without the tables; False if they have to decide.
+        """Send a pipeline's data without the tables; return False if they have to decide.
 
-        This kind of message comes by the thousand.
+        There are thousands of messages of this kind.
         """
         channel = self._fast_channel
         if channel.id is not event.pipeline_id:
@@ -294,7 +294,7 @@ class Pool:
     def data_to_send(
         self, room: int | None = None, target: UUID | AnyTarget | None = ANY_TARGET
     ) -> Outgoing | None:
-        """Return what the carrier has to move or do next, or None.
+        """Return the next output for the carrier, or None.
 
         ``room`` is the number of bytes of data at most, ``fragment_size`` by default. ``target``
         asks for one pipeline's data, or with None for the pool's; without it targets take turns.
@@ -317,16 +317,16 @@ class Pool:
         return self._channels.targets_to_send()
 
     def send_failed(self) -> None:
-        """Break the pool and its pipelines: the carrier lost what it was given."""
+        """Break the pool and its pipelines: the carrier has lost data that it was given."""
         self._context.break_pool(Incident.TRANSPORT_LOST)
 
     def act_failed(
         self, act: TransportAct, target: UUID | None = None, error: ErrorRecord | None = None
     ) -> None:
-        """Report that the carrier could not carry out a step (client). Events report the effect.
+        """Report a step that the carrier could not perform (client). Events report the effect.
 
         Creating or connecting the pool: the pool is BROKEN, and its pipelines have failed.
-        Creating or connecting a pipeline: it has failed and is forgotten, so that it needs no
+        Creating or connecting a pipeline: it has failed and is removed, so that it needs no
         ClosePipeline. A stop or a close counts as done. Disconnect: the pool is OPENED again;
         reconnect: it is DISCONNECTED. Raises LocalProtocolError at a server, and for a target
         that does not fit the act.
@@ -339,7 +339,7 @@ class Pool:
         if event is not None and channel is not None:
             self._ready.append((channel, event))
 
-    # -- in
+    # -- receiving
 
     def receive_data(
         self,
@@ -365,8 +365,8 @@ class Pool:
     def receive_act(self, act: TransportAct, target: UUID | None = None) -> None:
         """Take a step of the transport: the client's request, or the server's confirmation.
 
-        Raises LocalProtocolError for a pool's act with a target and the other way round. An
-        act for an unknown pipeline is dropped.
+        Raises LocalProtocolError for a pool's act with a target and vice versa. An act for an
+        unknown pipeline is dropped.
         """
         event = event_of_act(act, target)
         channel = self._channels.find(target)
@@ -376,8 +376,8 @@ class Pool:
     def next_event(self) -> e.Event | None:
         """Return the next event, or None until more is received.
 
-        Raises RemoteProtocolError, and only that, for a fault that breaks the pool; every later
-        call raises it again.
+        Raises only RemoteProtocolError, for a fault that breaks the pool; all later calls raise it
+        again.
         """
         while True:
             if self._events:
@@ -416,9 +416,9 @@ class Pool:
         return self._take(channel, stream, message)
 
     def _receive_output(self, channel: Channel, stream: Stream, message: bytes) -> e.Event | None:
-        """Read PIPELINE_OUTPUT at a client without the tables: by far the most messages."""
+        """Read PIPELINE_OUTPUT at a client without the tables: by far the most frequent message."""
         try:
-            # A slice of a large message is a second copy, and fresh memory is slow.
+            # Avoid slicing a large message: a second copy needs fresh memory, which is slow.
             body = message[43:] if len(message) < 65536 else memoryview(message)[43:]
             value = loads(body, unseal=self._context.keys.opener)
         except KeyMissing:
@@ -431,7 +431,7 @@ class Pool:
         return e.PipelineOutput(pipeline_id=channel.id, data=value)
 
     def _take(self, channel: Channel, stream: Stream, message: bytes) -> e.Event | None:
-        """Read one whole message, apply it and return the event to show."""
+        """Read one whole message, apply it and return the event to report."""
         if self._has_to_wait(channel, message):
             return self._park(channel, stream, message)
         keys = self._context.keys
@@ -485,10 +485,10 @@ class Pool:
         return channel
 
     def _apply(self, channel: Channel, event: e.Event) -> e.Event | None:
-        """Apply a message or a step of the peer and return the event to show.
+        """Apply a message or a step of the peer and return the event to report.
 
-        A local error in here was caused by the peer: this is the one place that turns it into a
-        remote one.
+        A local error in here was caused by the peer: this is the only place that converts it into a
+        remote error.
         """
         try:
             shown = self._react(channel, event)
@@ -532,7 +532,7 @@ class Pool:
         return self._fault(channel, error)
 
     def _fault(self, channel: Channel, error: RemoteProtocolError) -> e.Event:
-        """Apply the cost of a broken rule (see the top of this file) and return the `Fault`."""
+        """Apply the effect of a broken rule (see the top of this file) and return the `Fault`."""
         if self._serves:
             answered = self.state is PoolState.CLOSED
             return e.Fault(pipeline_id=channel.id, error=error, answered=answered)
@@ -547,7 +547,7 @@ class Pool:
     # -- received messages that wait for the session key
 
     def _has_to_wait(self, channel: Channel, message: bytes) -> bool:
-        """Return whether a message has to stay after one that waits for the session key."""
+        """Return whether a message has to be queued after one that waits for the session key."""
         if not self._context.parked_in:
             return False
         if self._serves:
@@ -567,7 +567,7 @@ class Pool:
         return None
 
     def _take_parked(self) -> None:
-        """Read what waited for the session key, in the order of its arrival."""
+        """Read the messages that waited for the session key, in the order of their arrival."""
         parked = list(self._context.parked_in)
         self._context.parked_in.clear()
         self._parked_bytes = 0
@@ -577,7 +577,7 @@ class Pool:
             try:
                 event = self._take(channel, stream, message)
             except RemoteProtocolError:
-                # The pool is broken; `next_event` raises the error when it comes to it.
+                # The pool is broken; `next_event` raises the error when it gets there.
                 return
             if event is not None:
                 self._events.append(event)

@@ -1,8 +1,8 @@
 """The data of one pool that its rules (`psrp.rules`) read and change, and the queueing of messages.
 
 A message that holds a SecureString cannot be written before the session key exists. It is parked
-whole: everything that follows it for the same target is parked too, and so are later messages
-that create pipelines if it creates one, so that commands start in the order of their calls.
+as a whole: everything that follows it for the same target is parked too. If it creates a pipeline,
+so are later messages that create pipelines, so that commands start in the order of their calls.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["HOST_RESPONSES", "OVER", "ParkedMessage", "PoolContext"]
 OVER = (PoolState.CLOSED, PoolState.BROKEN)
 
 HOST_RESPONSES = (e.PipelineHostResponse, e.RunspacePoolHostResponse)
-"""They overtake everything else of their target: their stream is PROMPT_RESPONSE."""
+"""They precede everything else of their target: their stream is PROMPT_RESPONSE."""
 
 #: Messages that a server sends with a zero RPID. [ref] serverremotingprotocolimplementation.cs
 _SESSION_MESSAGES = (e.SessionCapability, e.PublicKeyRequest, e.EncryptedSessionKey)
@@ -97,7 +97,7 @@ class PoolContext:
         return self.id or ZERO_ID
 
     def show(self, event: e.Event) -> None:
-        """Give the caller an event after the one that is being handled."""
+        """Queue an event for the caller after the one that is being handled."""
         self.events.append(event)
 
     def set_version(self, version: str) -> None:
@@ -105,10 +105,10 @@ class PoolContext:
         self.version = version
         self.keys.version = number(version)
 
-    # -- messages of ours
+    # -- our messages
 
     def reply(self, event: e.Event, *, new_pool: bool = True, refused: bool = False) -> None:
-        """Send a message that the machine decides on by itself, and change the pool's state.
+        """Send a message that the machine creates on its own, and change the pool's state.
 
         ``new_pool`` is False for the SESSION_CAPABILITY that answers a client that connects.
         """
@@ -125,7 +125,7 @@ class PoolContext:
     def write(self, channel: Channel, event: e.Event, *, new_pool: bool = True) -> bytes | None:
         """Return the whole message, or None if it has to wait for the session key.
 
-        Raises LocalProtocolError for what cannot be written at all.
+        Raises LocalProtocolError for an event that cannot be written at all.
         """
         of_session = isinstance(event, _SESSION_MESSAGES)
         rpid = ZERO_ID if self.serves and of_session and new_pool else self.rpid
@@ -156,7 +156,7 @@ class PoolContext:
     # -- the session key
 
     def request_key(self) -> None:
-        """Begin the key exchange, unless that was done."""
+        """Begin the key exchange, unless it has begun already."""
         if self.keys.requested:
             return
         self.keys.requested = True
@@ -166,7 +166,7 @@ class PoolContext:
             self.queue(e.PublicKey(key=self.keys.public_key()))
 
     def send_parked(self) -> None:
-        """Send what waited for the session key, if the key exists and the pool is open.
+        """Send the messages that waited for the session key, if it exists and the pool is open.
 
         If it does not exist, because another client has connected since, request it again.
         """
@@ -182,7 +182,7 @@ class PoolContext:
             self.queue(event, channel)
 
     def discard_parked(self, channel: Channel | None = None) -> None:
-        """Drop what waits for the session key, of one channel or of all."""
+        """Drop the messages that wait for the session key, of one channel or of all."""
         kept = deque(
             (other, event)
             for other, event in self._parked_out
@@ -197,7 +197,7 @@ class PoolContext:
     # -- the end
 
     def break_pool(self, incident: Incident, error: ErrorRecord | None = None) -> None:
-        """Break the pool and its pipelines, and drop what was not sent."""
+        """Break the pool and its pipelines, and drop unsent messages."""
         if self.machine.incident(incident):
             self.end_pipelines(error)
         self.discard_parked()

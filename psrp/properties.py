@@ -1,8 +1,8 @@
 """Reading and writing of protocol objects, which are bags of named properties.
 
-Names are compared without regard to case, but a value has to have exactly the element that
-PowerShell's own decoder expects: an I64 in place of an I32 is an error there, and so here.
-Enums alone are read leniently: an enum object, any integer, or the name as a string.
+Names are compared without regard to case, but a value must have exactly the element that
+PowerShell's own decoder expects: an I64 in place of an I32 is an error there, and so it is here.
+Only enums are read leniently: an enum object, any integer, or the name as a string.
 (``EncodeAndDecode.cs``, ConvertPropertyValueTo.)
 """
 
@@ -128,7 +128,7 @@ class Properties:
         raise self.wrong(name, kind)
 
     def enum(self, name: str, kind: type[WireEnum]) -> int:
-        """Return the number of an enum, as a member of ``kind`` where it is one."""
+        """Return the number of an enum, as a member of ``kind`` if there is one."""
         return self._number(name, self.any(name), kind)
 
     def find_enum(self, name: str, kind: type[WireEnum]) -> int | None:
@@ -160,7 +160,7 @@ class Properties:
 
 
 def bag(members: Mapping[str, Any]) -> PSObject:
-    """Return an object without type names with these notes: the shape of nearly every body."""
+    """Return an object without type names with these notes: the form of nearly every body."""
     return PSObject(extended=members)
 
 

@@ -2,7 +2,7 @@
 [MS-PSRP] 2.2.3.15-2.2.3.16, 2.2.2.20-2.2.2.26; ``ErrorPackage.cs``.
 
 Each record has the members that programs use; the object it was read from is kept as ``raw``, and
-an unchanged record is written from it, so that nothing is lost on the way.
+an unchanged record is written from it, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ NO_TIME = DateTime(0, DateTimeKind.UNSPECIFIED)
 
 
 def _extended_defaults() -> dict[str, Any]:
-    """Return the members that PowerShell's decoder requires when the extended part is announced."""
+    """Return the members that PowerShell's decoder requires if the extended part is announced."""
     return {
         "InvocationInfo_BoundParameters": Dictionary(),
         "InvocationInfo_CommandOrigin": enum_object(_COMMAND_ORIGIN, 0, "Runspace"),
@@ -155,7 +155,7 @@ class ErrorRecord:
         target_type: str = "",
         script_stack_trace: str | None = None,
     ) -> Self:
-        """Return a record as PowerShell makes it of an exception with this message."""
+        """Return the record that PowerShell creates from an exception with this message."""
         if reason is None:
             reason = exception_type.rpartition(".")[2]
         shown = ErrorCategory.text(category)
@@ -191,7 +191,7 @@ class ErrorRecord:
 
     @classmethod
     def from_object(cls, value: Any, message: str = "ERROR_RECORD") -> Self:
-        """Read a record out of ``message``. Raises MessageError."""
+        """Read a record from ``message``. Raises MessageError."""
         source = Properties(message, value)
         text = source.take_or_nil
         extended = source.take("SerializeExtendedInfo", bool)
@@ -259,7 +259,7 @@ def _unchanged(record: ErrorRecord | InformationalRecord) -> bool:
 
 
 def _shortened(text: str) -> str:
-    """A part of a category message: the middle of one of more than 40 characters is left out."""
+    """Return a part of a category message; over 40 characters, its middle is omitted."""
     return text if len(text) <= 40 else f"{text[:19]}…{text[-19:]}"
 
 
@@ -298,7 +298,7 @@ class InformationalRecord:
 
     @classmethod
     def from_object(cls, value: Any, message: str = "WARNING_RECORD") -> Self:
-        """Read a record out of ``message``. Raises MessageError."""
+        """Read a record from ``message``. Raises MessageError."""
         source = Properties(message, value)
         extended = source.take("InformationalRecord_SerializeInvocationInfo", bool)
         return cls(
@@ -353,7 +353,7 @@ class ProgressRecord:
 
     @classmethod
     def from_object(cls, value: Any, message: str = "PROGRESS_RECORD") -> Self:
-        """Read a record out of ``message``. Raises MessageError."""
+        """Read a record from ``message``. Raises MessageError."""
         source = Properties(message, value)
         return cls(
             activity=source.take("Activity", str),
@@ -392,12 +392,12 @@ class HostInformationMessage:
     message: str
     no_new_line: bool = False
     foreground_color: int | None = None
-    """A ConsoleColor, or None when it was not given."""
+    """A ConsoleColor, or None if it was not given."""
     background_color: int | None = None
 
     @classmethod
     def from_object(cls, value: Any) -> Self | None:
-        """Read the data of an information record; None if it is not of Write-Host."""
+        """Read the data of an information record; return None if it is not from Write-Host."""
         if type(value) is not PSObject or "Message" not in value or "NoNewLine" not in value:
             return None
         return cls(
@@ -409,7 +409,7 @@ class HostInformationMessage:
 
 
 def _color(value: Any) -> int | None:
-    # The depth of the record is exhausted here, so that colours come as the text of their enum.
+    # The depth limit of the record is reached here, so colours are the text of their enum.
     number = None if value is None else enum_number(value, ConsoleColor)
     return ConsoleColor(number) if number in ConsoleColor.labels() else None
 
@@ -418,7 +418,7 @@ _MAX_TEXT_MEMBERS = 100
 
 
 def _text(value: Any, *, nested: bool = False) -> str:
-    """Return .NET's ToString() of a value: of a container its type, of a bag its members."""
+    """Return .NET's ToString() of a value: of a container its type, of an object its members."""
     if type(value) is PSObject:
         if value.to_string is not None:
             return value.to_string
@@ -491,7 +491,7 @@ class InformationRecord:
 
     @classmethod
     def from_object(cls, value: Any, message: str = "INFORMATION_RECORD") -> Self:
-        """Read a record out of ``message``. Raises MessageError."""
+        """Read a record from ``message``. Raises MessageError."""
         source = Properties(message, value)
         tags = source.take_or_nil("Tags", list) or []
         if not all(isinstance(unwrap(tag), str) for tag in tags):

@@ -1,4 +1,4 @@
-"""The client's screen as a server knows it: from the HostInfo of the client, without host calls.
+"""The client's screen as a server knows it: from the client's HostInfo, without host calls.
 ``ServerRemoteHostRawUserInterface.cs``; spec-notes/host.md
 """
 
@@ -39,7 +39,7 @@ _WRITES = {
 
 
 class RemoteScreen:
-    """Answers the getters of the screen, and records what the setters change."""
+    """Answers the getters of the screen, and stores the values of the setters."""
 
     def __init__(self, info: HostInfo) -> None:
         known = None if info.is_host_raw_ui_null else info.default_data
@@ -48,7 +48,7 @@ class RemoteScreen:
     def read(self, method: int) -> Any:
         """Return the answer of a getter.
 
-        Raises LocalProtocolError for what the client did not supply and for what a server cannot
+        Raises LocalProtocolError for values that the client did not supply or that a server cannot
         know (KeyAvailable, GetBufferContents): PowerShell's server throws NotImplemented there.
         """
         name = _READS.get(Method(method))
@@ -58,7 +58,7 @@ class RemoteScreen:
         return value
 
     def write(self, method: int, arguments: tuple[Any, ...]) -> None:
-        """Record what a setter sets; the call itself still goes to the client."""
+        """Store a setter's value; the call itself is still sent to the client."""
         name = _WRITES.get(Method(method))
         if name is not None:
             (value,) = arguments

@@ -3,14 +3,14 @@
 A row of `RULES` has up to four functions, each called with the pool's context, the channel of the
 event's target and the event:
 
-* ``check`` runs before we send and raises LocalProtocolError for what is not legal;
-* ``sent`` runs after we have sent and keeps the books;
+* ``check`` runs before sending and raises LocalProtocolError for illegal events;
+* ``sent`` runs after sending and updates the pool's data;
 * ``accept`` runs on receipt, before any state changes, and raises MessageError;
-* ``react`` runs on receipt, after the state has changed. It returns the event to show to the
-  caller, or None if the answer that it sends is all that there is to do.
+* ``react`` runs on receipt, after the state has changed. It returns the event to report to the
+  caller, or None if sending an answer is all that has to be done.
 
-The real server's answers to unusual clients are in `outofproc/probes`; spec-notes/server-answers.md
-lists each.
+The answers of the real server to unusual clients are in `outofproc/probes`;
+spec-notes/server-answers.md lists each.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Rule(NamedTuple):
     accept: Check | None = None
     react: React | None = None
     act: TransportAct | None = None
-    """The step of the transport that the event is; None for a message."""
+    """The transport step of the event; None for a message."""
 
 
 PUBLIC_KEY_TYPE = MessageType.PUBLIC_KEY.to_bytes(4, "little")
@@ -192,7 +192,7 @@ def _pool_state(pool: PoolContext, channel: Channel, event: e.RunspacePoolStateM
     return event
 
 
-# -- leaving and coming back
+# -- disconnecting and reconnecting
 
 
 def _check_disconnect(pool: PoolContext, channel: Channel, event: e.Disconnect) -> None:
@@ -265,7 +265,7 @@ def _request_sent(pool: PoolContext, channel: Channel, event: Any) -> None:
 
 
 def _set_limit(pool: PoolContext, channel: Channel, event: Any) -> e.Event | None:
-    """Answer SET_MIN and SET_MAX: true for a legal value, the present one included."""
+    """Answer SET_MIN and SET_MAX: true for a legal value, including the present one."""
     low, high = pool.min_runspaces, pool.max_runspaces
     if isinstance(event, e.SetMinRunspaces):
         low = event.count
@@ -286,7 +286,7 @@ def _available(pool: PoolContext, channel: Channel, event: e.GetAvailableRunspac
 
 
 def _reset(pool: PoolContext, channel: Channel, event: e.ResetRunspaceState) -> e.Event:
-    """Show the request to the engine, which resets and answers; only a pool of one can reset."""
+    """Report the request to the engine, which resets and answers; only a pool of one can reset."""
     if pool.max_runspaces == 1:
         return event
     pool.queue(e.RunspaceAvailability(call_id=event.call_id, answer=False))
@@ -413,7 +413,7 @@ RULES: dict[type[e.Event], Rule] = {
     e.Disconnect: Rule(check=_check_disconnect, sent=_disconnect_sent, act=TransportAct.DISCONNECT),
     e.Reconnect: Rule(sent=_reconnect_sent, react=_reconnected, act=TransportAct.RECONNECT),
 }
-"""Events without a row have no rule but their place in `psrp.states`."""
+"""Events without a row have no rule except the order in `psrp.states`."""
 
 _BY_ACT = {rule.act: kind for kind, rule in RULES.items() if rule.act is not None}
 
@@ -432,7 +432,7 @@ def _ignored(event: e.Event, reason: str) -> e.Ignored:
 def event_of_act(act: TransportAct, target: UUID | None) -> e.Event | None:
     """Return the event of a step that the carrier reports, or None if messages describe it.
 
-    Raises LocalProtocolError for a pool's act with a target and the other way round.
+    Raises LocalProtocolError for a pool's act with a target and vice versa.
     """
     if (act in _OF_PIPELINES) is (target is None) and act is not TransportAct.CONNECT:
         raise LocalProtocolError(f"{act.value}: unexpected target {target}")
@@ -474,7 +474,7 @@ def act_failed(
 def close_by_server(pool: PoolContext) -> None:
     """Close the pool from the server: RUNSPACEPOOL_STATE Closing, then Closed.
 
-    Before the client has announced its version nothing can be sent.
+    Before the client has announced its version, nothing can be sent.
     """
     if pool.state is PoolState.BEFORE_OPEN:
         pool.machine.incident(Incident.RULE_BROKEN)

@@ -1,8 +1,8 @@
 """The types that all machines share: errors, sides, streams, and the value for the carrier.
 
 Two rules hold everywhere. A mistake of our caller is a `LocalProtocolError`, raised before
-anything has changed. A mistake of the peer is a `RemoteProtocolError`; no other exception type is
-raised for bytes of the peer.
+anything has changed. A mistake of the peer is a `RemoteProtocolError`; received bytes raise no
+other exception type.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 ZERO_ID = UUID(int=0)
-"""The id on the wire that names no pipeline, or no pool."""
+"""The id on the wire that means no pipeline, or no pool."""
 
 UTF8_BOM = b"\xef\xbb\xbf"
 """The byte order mark before the body of a message and at the start of a text stream."""
@@ -41,7 +41,7 @@ class ProtocolError(Exception):
 
 
 class LocalProtocolError(ProtocolError):
-    """Our caller asked for something that is not legal now.
+    """Our caller requested something that is not legal now.
 
     Nothing was queued and no state has changed.
     """
@@ -104,7 +104,7 @@ class ClixmlError(RemoteProtocolError):
 
 
 class UnexpectedMessage(RemoteProtocolError):
-    """The peer sent a good message at the wrong time."""
+    """The peer sent a valid message at the wrong time."""
 
     def __init__(self, got: str, state: str, legal: tuple[str, ...]) -> None:
         super().__init__(f"{got} while {state}; legal here: {', '.join(legal) or 'nothing'}")
@@ -119,7 +119,7 @@ class Side(Enum):
     CLIENT = "client"
     SERVER = "server"
 
-    # Members are unique, and Enum's own hash is a Python call that tables make all the time.
+    # Members are unique, and Enum's own hash is a Python call that table look-ups make often.
     __hash__ = object.__hash__
 
     @property
@@ -128,7 +128,7 @@ class Side(Enum):
 
 
 class Stream(Enum):
-    """The two queues of one target; host responses overtake everything else. [MS-PSRP] 3.1.5.1"""
+    """The two queues of one target; host responses precede everything else. [MS-PSRP] 3.1.5.1"""
 
     DEFAULT = "default"
     PROMPT_RESPONSE = "prompt_response"
@@ -153,8 +153,8 @@ class TransportAct(Enum):
 class Outgoing:
     """The next task of the carrier: an act, bytes to move, or an act with its first bytes.
 
-    CREATE_POOL, CREATE_PIPELINE and CONNECT carry the first bytes of their target (WS-Man puts
-    them into creationXml, Arguments and connectXml); the other acts carry none.
+    CREATE_POOL, CREATE_PIPELINE and CONNECT include the first bytes of their target (WS-Man puts
+    them into creationXml, Arguments and connectXml); the other acts include none.
     """
 
     target: UUID | None = None

@@ -3,25 +3,25 @@
 A pool and each of its pipelines are state machines. A transition is selected by a trigger: sender
 and kind, where the kind is the class of an event or, if one value inside the event decides, the
 class and that value: ``(RunspacePoolStateMessage, RunspaceState.OPENED)``. A change without a
-message is an `Incident`, which has no sender. The tables do not depend on the
-side that we play. Two peers that hold the same tables and have seen the same messages agree on
-the state whenever nothing is in transit between them.
+message is an `Incident`, which has no sender. The tables do not depend on the side that we play.
+Two peers that hold the same tables and have processed the same messages agree on the state
+whenever nothing is in transit between them.
 
 Steps of the transport are triggers too. The client's `ClosePipeline` requests, the server's
-`ClosePipeline` confirms; the same for stop, connect, disconnect, reconnect and the close of the
-pool.
+`ClosePipeline` confirms; the same applies to stop, connect, disconnect, reconnect and the close of
+the pool.
 
 Messages cross on the wire: the client may close a pipeline while the server reports its end.
-So a state in which one side waits keeps the rows of what the other side may already have sent.
-A trigger without a row is not legal. What an illegal message costs depends on the side
-(`psrp.pool`): our own caller gets a LocalProtocolError, a peer's message costs what it costs at
-real peers.
+So a state in which one side waits keeps the rows of messages that the other side may already have
+sent. A trigger without a row is not legal. The effect of an illegal message depends on the side
+(`psrp.pool`): our own caller gets a LocalProtocolError, a peer's message has the effect that it
+has on real peers.
 
-The pool's states between BEFORE_OPEN and OPENED are one step for every message that must have
-been seen, because a client sends INIT_RUNSPACEPOOL before the server has answered
+The pool's states between BEFORE_OPEN and OPENED have one step for every required message, because
+a client sends INIT_RUNSPACEPOOL before the server has answered
 (spec-notes/opening.md#init-is-early).
 
-States change here alone: `transition` checks a move and `Transition.apply` makes it.
+Only this module changes states: `transition` checks a move and `Transition.apply` makes it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ State = TypeVar("State", bound=Enum)
 
 
 class PoolState(Enum):
-    """The state of a runspace pool. [MS-PSRP] 3.1.1.2.1 and 3.2.1.2.1, the opening in steps."""
+    """The state of a runspace pool. [MS-PSRP] 3.1.1.2.1 and 3.2.1.2.1 (opening in steps)."""
 
     BEFORE_OPEN = "before open"
     NEGOTIATION_SENT = "negotiation sent"
@@ -84,7 +84,7 @@ class PoolState(Enum):
 
 
 class PipelinePhase(Enum):
-    """The state of a pipeline. [MS-PSRP] 3.1.1.2.2 and 3.2.1.2.2, input and close told apart."""
+    """The state of a pipeline. [MS-PSRP] 3.1.1.2.2 and 3.2.1.2.2, with input and close states."""
 
     NOT_STARTED = "not started"
     READING = "running, input open"
@@ -217,7 +217,7 @@ POOL: Table[PoolState] = {
         **_stay(PoolState.OPENED, S, *_POOL_MESSAGES),
         **_stay(PoolState.OPENED, C, *_POOL_REQUESTS),
         (C, e.Disconnect): PoolState.DISCONNECTING,
-        # The connection is gone and the server keeps the pool: WS-Man after a network failure.
+        # The connection is lost and the server keeps the pool: WS-Man after a network failure.
         (S, e.Disconnect): PoolState.DISCONNECTED,
         **_POOL_END,
     },
@@ -231,7 +231,7 @@ POOL: Table[PoolState] = {
         # The server continues to run its pipelines; its messages wait for a client.
         **_stay(PoolState.DISCONNECTED, S, *_POOL_MESSAGES),
         (C, e.Reconnect): PoolState.RECONNECTING,
-        # Another client takes over: [MS-PSRP] 3.1.4.10
+        # Another client connects: [MS-PSRP] 3.1.4.10
         (C, e.SessionCapability): PoolState.NEGOTIATION_SENT,
         **_POOL_END,
     },
@@ -269,7 +269,7 @@ _PIPELINE_MESSAGES: tuple[TriggerKind, ...] = (
 )
 
 
-#: A pipeline ends here without a PIPELINE_STATE of its own.
+#: Events that end a pipeline without a PIPELINE_STATE of its own.
 _PIPELINE_LOST: dict[Trigger, PipelinePhase] = {
     (None, Incident.RULE_BROKEN): PipelinePhase.ENDED,
     (None, Incident.POOL_GONE): PipelinePhase.ENDED,
@@ -292,7 +292,7 @@ PIPELINE: Table[PipelinePhase] = {
         (C, (e.CreatePipeline, True)): PipelinePhase.RUNNING,
         (C, e.GetCommandMetadata): PipelinePhase.RUNNING,
         (C, e.ConnectPipeline): PipelinePhase.RUNNING,
-        # The client gives up a pipeline that was never created.
+        # The client abandons a pipeline that was never created.
         (C, e.ClosePipeline): PipelinePhase.CLOSING,
     },
     PipelinePhase.READING: {
@@ -365,7 +365,7 @@ PIPELINE_SENDERS: dict[Side, frozenset[PoolState]] = {
     ),
 }
 
-#: Events that create a pipeline, or the client's side of one that exists.
+#: Events that create a pipeline, or the client's side of an existing one.
 OPENERS: frozenset[type[e.Event]] = frozenset(
     {e.CreatePipeline, e.GetCommandMetadata, e.ConnectPipeline}
 )
@@ -400,7 +400,7 @@ class StateMachine(Generic[State]):
         return f"<StateMachine {self.state.value}>"
 
     def incident(self, incident: Incident) -> bool:
-        """Change the state for something that no message announces; False where nothing changes."""
+        """Change the state without a message; return False if nothing changes."""
         after = self._table[self.state].get((None, incident))
         if after is None:
             return False
@@ -414,7 +414,7 @@ def pool_machine() -> StateMachine[PoolState]:
 
 
 def pipeline_machine() -> StateMachine[PipelinePhase]:
-    """Return the machine of a pipeline of which nothing was sent."""
+    """Return the machine of a pipeline for which nothing was sent yet."""
     return StateMachine(PIPELINE, PipelinePhase.NOT_STARTED)
 
 
@@ -447,7 +447,7 @@ def transition(
     ``pipeline`` is the machine of the pipeline that the event names, None for an event of the
     pool. ``late`` is for a received event, which may have been sent before the pool's state
     changed. ``refused`` marks a SESSION_CAPABILITY that one side cannot accept. Raises
-    UnexpectedMessage, which lists what would have been legal.
+    UnexpectedMessage, which lists the legal triggers.
     """
     name = type(event).__name__
     before = pool.state
@@ -469,7 +469,7 @@ def transition(
 
 
 def trigger_kind(event: e.Event, table: Table[State]) -> TriggerKind:
-    """Return what selects the row of an event: its class, or its class and a deciding value."""
+    """Return the kind of an event: its class, or its class and a deciding value."""
     kind = type(event)
     if kind is e.CreatePipeline and table is PIPELINE:
         return kind, event.no_input  # type: ignore[attr-defined]
@@ -483,7 +483,7 @@ def next_state(table: Table[State], state: State, trigger: Trigger) -> State | N
 
 
 def legal(table: Table[State], state: State, side: Side) -> tuple[str, ...]:
-    """Return the names of what ``side`` may send in ``state``, for an error message."""
+    """Return the names of the events that ``side`` may send in ``state``, for an error message."""
     return tuple(_name(kind) for sender, kind in table[state] if sender is side)
 
 

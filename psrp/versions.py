@@ -1,4 +1,4 @@
-"""The versions of the protocol, and the version since when something exists."""
+"""The versions of the protocol, and the first version with each feature."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LATEST: ProtocolVersion = (2, 3)
 CONNECT_SINCE: ProtocolVersion = (2, 2)
 """Disconnect, reconnect and connect."""
 UNREQUESTED_KEY_SINCE: ProtocolVersion = (2, 2)
-"""A server encrypts secrets with its session key before the client has asked for the key."""
+"""A server encrypts secrets with its session key before the client has requested the key."""
 BATCHES_SINCE: ProtocolVersion = (2, 2)
 """Several statements in one pipeline, and merging of single streams."""
 NESTED_REQUIRED_SINCE: ProtocolVersion = (2, 2)
@@ -46,7 +46,7 @@ PLAIN_SECRETS_SINCE: ProtocolVersion = (2, 4)
 PS_VERSION = "2.0"
 SERIALIZATION_VERSION = "1.1.0.1"
 
-#: The versions that a server adopts, compared as text: ``2.3.0.0`` is none of them.
+#: The versions that a server accepts, compared as text: ``2.3.0.0`` is none of them.
 KNOWN = ("2.0", "2.1", "2.2", "2.3")
 
 

@@ -1,9 +1,9 @@
-"""Hypothesis strategies for everything that PSRP moves: test your own code with them.
+"""Hypothesis strategies for all values of PSRP, for testing your own code.
 
-Install ``psremoting[testing]``; nothing else in `psrp` imports this package. Every strategy makes
-all that is legal and nothing else; `mutations` is the one for bytes that are not. Arguments
-that make no sense raise ValueError when the strategy is made. spec-notes/fuzzing.md shows how
-to test a fragmenter of your own with them.
+Install ``psremoting[testing]``; nothing else in `psrp` imports this package. Every strategy
+generates all legal values and nothing else; `mutations` generates bytes that are not legal.
+Nonsensical arguments raise ValueError when the strategy is made. spec-notes/fuzzing.md shows how
+to test your own fragmenter with them.
 """
 
 from __future__ import annotations

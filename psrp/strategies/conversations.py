@@ -66,7 +66,7 @@ class _Talk:
     def begin(self, version: str) -> None:
         draw = self.draw
         self.say(C, e.SessionCapability(protocol_version=version))
-        # The server's machine answers the capability by itself.
+        # The server's machine answers the capability on its own.
         self.pool = next_state(POOL, self.pool, (S, e.SessionCapability)) or self.pool
         low, self.most = sorted(draw(st.tuples(*[st.integers(1, 3)] * 2)))
         init = e.InitRunspacePool(
@@ -153,7 +153,7 @@ class _Talk:
         self.say(C, event)
 
     def ask(self) -> None:
-        """A question that the server's machine answers by itself."""
+        """Add a query that the server's machine answers on its own."""
         kind = self.draw(st.sampled_from(_ANSWERED))
         if kind is e.GetAvailableRunspaces:
             self.say(C, kind(call_id=self.next_question()))
@@ -259,14 +259,14 @@ def conversations(
 ) -> SearchStrategy[list[Step]]:
     """Generate whole conversations of a client and a server.
 
-    A list of steps: who sends which event, one step after the other has been delivered. It
-    opens a pool of a protocol version out of ``versions``, makes up to ``max_moves`` moves of
-    one or a few steps each (pipelines with input, output, records, host calls and their
-    answers, an end, a stop or a close; questions about runspaces; reset; disconnect and
-    reconnect), and closes the pool. The steps are what the callers say; what the machines say
-    by themselves (the server's SESSION_CAPABILITY, most RUNSPACE_AVAILABILITY) is not
-    among them. There are no SecureStrings, so no keys, and no second client. Shrinks to a
-    pool of 2.3 that is opened and closed.
+    The result is a list of steps (sender and event); each is taken after the previous one was
+    delivered. A conversation opens a pool of a protocol version out of ``versions``, makes up to
+    ``max_moves`` moves of one or a few steps each (pipelines with input, output, records, host
+    calls and their answers, an end, a stop or a close; queries about runspaces; reset; disconnect
+    and reconnect), and closes the pool. The steps are those of the callers; messages that the
+    machines send on their own (the server's SESSION_CAPABILITY, most RUNSPACE_AVAILABILITY) are not
+    included. There are no SecureStrings, so no keys, and no second client. Shrinks to a pool of 2.3
+    that is opened and closed.
     """
     if not versions or any(number(version) < OLDEST for version in versions):
         raise ValueError(f"versions is {versions!r}; at least one, of 2.0 or later, is needed")

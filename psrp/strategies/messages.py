@@ -28,7 +28,7 @@ _POOL_OR_PIPELINE = st.none() | _ID
 
 @st.composite
 def host_calls(draw: DrawFn, /, kind: Callable[..., e.Event], **fields: SearchStrategy[Any]) -> Any:
-    """Return a call of any of the 56 methods, ``fields`` over what would be drawn."""
+    """Generate a call of any of the 56 methods; ``fields`` replace drawn values."""
     method = draw(st.sampled_from(sorted(METHODS)))
     drawn = {name: draw(strategy) for name, strategy in fields.items()}
     if is_void(method):
@@ -42,7 +42,7 @@ def host_calls(draw: DrawFn, /, kind: Callable[..., e.Event], **fields: SearchSt
 def host_responses(
     draw: DrawFn, /, kind: Callable[..., e.Event], **fields: SearchStrategy[Any]
 ) -> Any:
-    """Return the answer to a call of any method that has a result: that, or an error."""
+    """Generate the answer to a call of any method with a result: that result, or an error."""
     drawn = {name: draw(strategy) for name, strategy in fields.items()}
     if "method" not in drawn:
         drawn["method"] = draw(st.sampled_from([m for m in sorted(METHODS) if not is_void(m)]))
@@ -190,9 +190,9 @@ def messages_of(kind: type[e.Event]) -> SearchStrategy[Any]:
 def messages(*, side: Side | None = None) -> SearchStrategy[e.Event]:
     """Generate every message of the protocol, or those that ``side`` sends, as an event.
 
-    `decode` turns what `psrp.messages.encode` makes of it into an equal event. It contains no
-    SecureStrings. Shrinks to a message that has no fields (PUBLIC_KEY_REQUEST), then
-    towards the first in the table of `psrp.messages`.
+    `decode` returns an equal event for the output of `psrp.messages.encode`. Contains no
+    SecureStrings. Shrinks to a message that has no fields (PUBLIC_KEY_REQUEST), then towards the
+    first in the table of `psrp.messages`.
     """
     if side is not None and not isinstance(side, Side):
         raise ValueError(f"side is {side!r}; Side.CLIENT, Side.SERVER or None is meant")

@@ -1,4 +1,4 @@
-"""The parts of messages: records, host information, commands, and what host calls carry."""
+"""The parts of messages: records, host information, commands, and the values of host calls."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def power_shells(version: tuple[int, int]) -> SearchStrategy[PowerShell]:
 
 @cache
 def primitive_dictionaries() -> SearchStrategy[dict[str, Any]]:
-    """Application arguments and private data."""
+    """Generate application arguments and private data."""
     leaf = st.one_of(st.none(), st.booleans(), int32(), TEXT, st.binary(max_size=9), TIME)
     inner = st.recursive(
         leaf,
@@ -193,7 +193,7 @@ def informational_records() -> SearchStrategy[InformationalRecord]:
     return st.builds(InformationalRecord, message=TEXT)
 
 
-# -- what host calls carry
+# -- values of host calls
 
 
 def _cells() -> SearchStrategy[BufferCell]:
@@ -231,7 +231,7 @@ _KINDS: dict[HostType, SearchStrategy[Any]] = {
     k.CELLS: _rows(),
     k.CHOICES: _tuples(st.builds(ChoiceDescription, TEXT, TEXT)),
     k.COORDINATES: st.builds(Coordinates, int32(), int32()),
-    # Secrets need a key, and are generated where there is one.
+    # Secrets require a key, and are generated only with one.
     k.CREDENTIAL: st.none(),
     k.FIELDS: _tuples(_fields()),
     k.GUID: st.uuids(),

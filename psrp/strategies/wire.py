@@ -1,4 +1,4 @@
-"""Streams of fragments, cut and damaged as carriers and strangers do it."""
+"""Streams of fragments, split as by carriers and damaged as by faulty peers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FragmentSequence(tuple[bytes, ...]):
 
     @property
     def data(self) -> bytes:
-        """The stream as a carrier brings it."""
+        """The stream as a carrier delivers it."""
         return b"".join(self)
 
     def __repr__(self) -> str:
@@ -48,7 +48,7 @@ def _fragments(
     pieces: list[bytes] = []
     taken: set[int] = set()
     for message in whole:
-        # Ids need not count up by one: real peers share one counter among many streams.
+        # Ids need not be consecutive: real peers share one counter among many streams.
         # 0 is not used: a fragment of object 0 is an error.
         ids = st.integers(1, 4 * max_messages) | st.integers(1, MAX_OBJECT_ID)
         object_id = draw(ids.filter(lambda number: number not in taken))
@@ -64,11 +64,11 @@ def fragments(
     max_messages: int = 5,
     max_size: int | None = None,
 ) -> SearchStrategy[FragmentSequence]:
-    """Streams of 1 to ``max_messages`` messages in fragments, as a sender makes them.
+    """Generate streams of 1 to ``max_messages`` messages in fragments, as a sender makes them.
 
     ``messages`` draws the bytes of one message (never empty; default: 1 to 200 arbitrary
     bytes), ``max_size`` is the size of the largest fragment, header included; without it every
-    message gets a size of its own. Shrinks to one message of one byte in one fragment.
+    message gets its own size. Shrinks to one message of one byte in one fragment.
     """
     if max_size is not None and max_size <= HEADER_SIZE:
         raise ValueError(f"max_size is {max_size}; no fragment is smaller than 22 bytes")
@@ -95,9 +95,9 @@ def _cuttings(draw: DrawFn, data: bytes, max_cuts: int) -> list[bytes]:
 
 
 def cuttings(data: bytes, *, max_cuts: int | None = None) -> SearchStrategy[list[bytes]]:
-    """``data`` cut into pieces anywhere, as a carrier might; joined they are ``data`` again.
+    """Generate ``data`` cut into pieces anywhere, as by a carrier; joined they are ``data`` again.
 
-    No piece is empty; empty data gives no piece. At most ``max_cuts`` cuts, else any number,
+    No piece is empty; empty data gives no piece. At most ``max_cuts`` cuts, default any number,
     down to single bytes. Shrinks to one whole piece, then to one cut near the beginning.
     """
     if max_cuts is not None and max_cuts < 0:
@@ -108,7 +108,7 @@ def cuttings(data: bytes, *, max_cuts: int | None = None) -> SearchStrategy[list
 
 
 def mutations(data: bytes, *, max_changes: int = 3) -> SearchStrategy[bytes]:
-    """``data`` after 1 to ``max_changes`` accidents: a byte changed, bytes lost, bytes put in.
+    """Generate ``data`` after 1 to ``max_changes`` changes: a byte changed, bytes lost or inserted.
 
     The result may be legal again, and may even be ``data``. Shrinks to one changed byte near
     the beginning.
