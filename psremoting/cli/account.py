@@ -31,16 +31,17 @@ _ACCOUNTS = click.option(
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     shell_complete=complete_file,
-    help="The file of the accounts. It is made with mode 600.",
+    help="Use this accounts file. It is created with mode 600.",
 )
 
 
 @click.group(epilog=_epilog(_ADD, _LIST, _REMOVE))
 def account() -> None:
-    """The accounts with which clients of `psrp serve --http` and `--https` sign in.
+    """Manage the accounts of clients of `psrp serve --http` and `--https`.
 
-    The file holds a salted hash of each password, and with --ntlm its NT hash, which is as good
-    as the password to whoever reads it. A running endpoint sees changes at once.
+    The file contains a salted hash of each password and, with --ntlm, its NT hash. An NT hash
+    must be protected like the password: NTLM accepts it in place of the password. A running
+    endpoint applies changes immediately.
     """
 
 
@@ -81,12 +82,12 @@ def _password(file: str | None) -> str:
 @click.option(
     "--password-file",
     metavar="FILE",
-    help="Take the password from a file, - for stdin. Without it and without PSRP_PASSWORD in "
-    "the environment it is asked for.",
+    help="Read the password from FILE (-: standard input). Default: PSRP_PASSWORD if set, "
+    "otherwise ask.",
 )
-@click.option("--ntlm", is_flag=True, help="Let the account be used with NTLM and CredSSP, too.")
+@click.option("--ntlm", is_flag=True, help="Also allow NTLM and CredSSP for the account.")
 def add(name: str, path: Path, password_file: str | None, ntlm: bool) -> None:
-    """Add an account, or give it another password."""
+    """Add an account, or change its password."""
     accounts = _read(path, must_exist=False)
     try:
         accounts.add(new_account(name, _password(password_file), salt=os.urandom(16), ntlm=ntlm))
@@ -98,7 +99,7 @@ def add(name: str, path: Path, password_file: str | None, ntlm: bool) -> None:
 @account.command("list", epilog=_epilog(_LIST))
 @_ACCOUNTS
 def list_accounts(path: Path) -> None:
-    """List the accounts, and which can be used with NTLM."""
+    """List the accounts and mark those that allow NTLM."""
     accounts = _read(path, must_exist=True)
     for name in accounts.names:
         found = accounts.find(name)

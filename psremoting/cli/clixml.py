@@ -1,4 +1,4 @@
-"""`psrp clixml`: CLIXML files to JSON and back, and tidied up."""
+"""`psrp clixml`: conversion of CLIXML files to JSON, to readable text, and back."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Examples:
 \b
 Exit codes:
   0  done
-  2  a file cannot be read, or only up to a point; the reason is on standard error
+  2  a file cannot be read, or only in part; the reason is on standard error
 """
 
 
@@ -68,7 +68,7 @@ Examples:
 {_TEXT}
 \b
 Exit codes:
-  0  done, whatever the input was
+  0  done, for any input
   2  FILE cannot be opened
 """
 _PIECE = 65536
@@ -76,10 +76,10 @@ _PIECE = 65536
 
 @click.group(epilog=_epilog(_TO_JSON, _FROM_JSON, _FORMAT, _TEXT))
 def clixml() -> None:
-    """CLIXML to JSON and back, tidied up, or as readable text.
+    """Convert CLIXML to JSON, to readable text, and back.
 
-    Reads what Export-Clixml writes (UTF-8 or UTF-16), the "#< CLIXML" streams of powershell.exe,
-    and one bare element as in a PSRP message. FILE may be - for standard input.
+    The commands read files of Export-Clixml (UTF-8 or UTF-16), "#< CLIXML" streams of
+    powershell.exe, and single elements as in PSRP messages. FILE may be - for standard input.
     """
 
 
@@ -98,23 +98,24 @@ def _io(command: Callable[..., None]) -> Callable[..., None]:
 
 _encoding = click.option(
     "--encoding", metavar="NAME",
-    help="Encoding of a file without a byte order mark, such as cp437 (default: UTF-8 or UTF-16).",
+    help="Encoding of files without a byte order mark, such as cp437 (default: UTF-8 or UTF-16).",
 )  # fmt: skip
 
 
 @clixml.command("to-json", epilog=_epilog(_TO_JSON))
 @_io
 @_encoding
-@click.option("--plain", is_flag=True, help="Print the data alone, without types.")
+@click.option("--plain", is_flag=True, help="Print only the data, without types.")
 @click.option("--compact", is_flag=True, help="Print one line without spaces.")
 def to_json_command(
     file: str, output: str, encoding: str | None, plain: bool, compact: bool
 ) -> None:
-    """CLIXML to JSON that keeps every type.
+    """Convert CLIXML to JSON and keep every type.
 
-    One value becomes its JSON form, several (or none) an array of them; spec-notes/clixml-json.md
-    describes it. Text between documents is {"$text": ...}, an item with a stream
-    {"$stream": ..., "value": ...}. When the file breaks off, what came before is still printed.
+    The result is the JSON form of the value, or an array unless there is exactly one value;
+    spec-notes/clixml-json.md describes the form. Text between documents becomes {"$text": ...},
+    an item with a stream {"$stream": ..., "value": ...}. If the file is truncated, the values
+    before that point are still printed.
     """
     items, error = _load(file, encoding)
     try:
@@ -131,10 +132,10 @@ def to_json_command(
 @clixml.command("from-json", epilog=_epilog(_FROM_JSON))
 @_io
 def from_json_command(file: str, output: str) -> None:
-    """JSON, as to-json prints it, to a CLIXML document.
+    """Convert JSON in the form of to-json to a CLIXML document.
 
-    An array is several values, anything else is one. With {"$stream": ...} or {"$text": ...}
-    among them the result is a "#< CLIXML" stream.
+    An array contains several values, anything else is one value. If a value has the form
+    {"$stream": ...} or {"$text": ...}, the result is a "#< CLIXML" stream.
     """
     try:
         data = json.loads(_read(file).decode("utf-8-sig"))
@@ -151,14 +152,14 @@ def from_json_command(file: str, output: str) -> None:
     _write(output, written)
 
 
-@clixml.command("format", epilog=_epilog(_FORMAT), short_help="Any CLIXML, indented and tidied up.")
+@clixml.command("format", epilog=_epilog(_FORMAT), short_help="Indent and normalize CLIXML.")
 @_io
 @_encoding
 def format_command(file: str, output: str, encoding: str | None) -> None:
-    """Any CLIXML as an indented UTF-8 document, spelt and numbered as PowerShell does.
+    """Write CLIXML as an indented UTF-8 document in PowerShell's notation.
 
-    Ids count from 0, type names are shared, escapes and white space are the usual ones. When the
-    file breaks off, what came before is still printed.
+    Ids count from 0, type names are shared, escapes and white space are normalized. If the file
+    is truncated, the values before that point are still printed.
     """
     items, error = _load(file, encoding)
     _write(output, _dump(items))
@@ -166,16 +167,18 @@ def format_command(file: str, output: str, encoding: str | None) -> None:
         _fail(file, str(error))
 
 
-@clixml.command("text", epilog=_TEXT_EPILOG, short_help="Standard error streams as readable text.")
+@clixml.command(
+    "text", epilog=_TEXT_EPILOG, short_help="Print standard error streams as readable text."
+)
 @click.argument("file", metavar="[FILE]", default="-", shell_complete=complete_file)
 @_encoding
-@click.option("--verbose", is_flag=True, help="Show verbose, debug and information records too.")
+@click.option("--verbose", is_flag=True, help="Also show verbose, debug and information records.")
 def text_command(file: str, encoding: str | None, verbose: bool) -> None:
-    """Print what PowerShell left on standard error as readable text.
+    """Print PowerShell's standard error output as readable text.
 
-    FILE, or standard input, is a stream or a log with "#< CLIXML" documents in it: several, cut
-    off, after prefixes or quoted in JSON. Errors and warnings become text as they come,
-    progress is dropped, and everything else stays as it is.
+    FILE, or standard input, is a stream or a log that contains "#< CLIXML" documents, which may
+    be truncated, prefixed, or quoted in JSON. Errors and warnings are printed as text when they
+    are read, progress records are dropped, and everything else is copied unchanged.
     """
     reader = StderrText(verbose=verbose)
     with _open(file) as source:

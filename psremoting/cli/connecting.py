@@ -86,38 +86,40 @@ _OPTIONS = (
     click.option("-l", "--user-name", metavar="USER", help="Log in as USER."),
     click.option(
         "-p", "--port", type=click.IntRange(0, 65535), default=0,
-        help="Connect to this port.",
+        help="Connect to this port (default: that of the transport).",
     ),
     click.option(
         "-i", "--key-file-path", metavar="FILE", shell_complete=complete_file,
-        help="Private key for ssh.",
+        help="Use the private key in FILE for ssh.",
     ),
-    click.option("--subsystem", metavar="NAME", help="The ssh subsystem (default: powershell)."),
+    click.option(
+        "--subsystem", metavar="NAME", help="Use this ssh subsystem (default: powershell)."
+    ),
     click.option(
         "-o", "--options", "ssh_options", metavar="NAME=VALUE", multiple=True,
-        help="An option for ssh -o, such as StrictHostKeyChecking=accept-new; may be repeated.",
+        help="Pass an option to ssh -o, such as StrictHostKeyChecking=accept-new. Repeatable.",
     ),
     click.option(
         "-J", "jump", metavar="HOST", help="Connect through HOST, as ssh -J does."
     ),
     click.option(
         "-F", "config_file", metavar="FILE", shell_complete=complete_file,
-        help="Configuration file for ssh.",
+        help="Use FILE as the configuration file of ssh.",
     ),
     click.option(
         "--connecting-timeout", type=int, metavar="MS",
-        help="Limit for the first packet of the server in milliseconds; negative: none.",
+        help="Timeout for the first packet from the server in milliseconds (default: none).",
     ),
     click.option(
         "--container-program", metavar="PROGRAM",
-        help="The program for container:ID (default: docker, podman or nerdctl).",
+        help="Use PROGRAM for container:ID (default: docker, podman or nerdctl).",
     ),
     click.option(
         "--run-as-administrator", is_flag=True, help="Run as user 0 in the container."
     ),
     click.option(
         "--configuration-name", metavar="NAME",
-        help="The session configuration (over WS-Man and in containers).",
+        help="Open this session configuration (WS-Man and containers only).",
     ),
     click.option(
         "--open-timeout", type=float, metavar="S",

@@ -38,7 +38,7 @@ Examples:
 \b
 Exit codes:
   0  everything was read
-  1  everything was read; some lines are errors: the recorded bytes break a rule
+  1  everything was read; some lines are errors because recorded bytes are invalid
   2  a file cannot be read, or only in part; the reason is on standard error
 """
 
@@ -47,7 +47,7 @@ Exit codes:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_file)
 @click.option(
     "--format", "form", type=click.Choice([form.value for form in Form]),
-    help="Form of the files (default: detected from their content).",
+    help="Read the files in this format (default: detected from their content).",
 )  # fmt: skip
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all data."
@@ -71,36 +71,36 @@ Exit codes:
 )  # fmt: skip
 @click.option(
     "--rsa-key", "keys", multiple=True, metavar="PEM", shell_complete=complete_file,
-    help="Open session keys with this private key of the client, and show secure strings.",
+    help="Decrypt session keys with this private key of the client, and show secure strings.",
 )  # fmt: skip
 @click.option(
     "--password", "passwords", multiple=True, metavar="TEXT",
-    help="Open sealed packets with this password of a user or a service. Repeatable.",
+    help="Decrypt packets with this password of a user or a service. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--nt-hash", "hashes", multiple=True, metavar="HEX",
-    help="Open sealed packets with this NT hash. Repeatable.",
+    help="Decrypt packets with this NT hash. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--keytab", "keytabs", multiple=True, metavar="FILE", shell_complete=complete_file,
-    help="Open sealed packets with the Kerberos keys of this keytab. Repeatable.",
+    help="Decrypt packets with the Kerberos keys of this keytab. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--krbtgt", "--session-key", "kerberos", multiple=True, metavar="[TYPE:]HEX",
-    help="Open sealed packets with this Kerberos key: of krbtgt, or of a session. Repeatable.",
+    help="Decrypt packets with this Kerberos key (krbtgt or session). Repeatable.",
 )  # fmt: skip
 @click.option(
     "--keys", "key_files", multiple=True, metavar="FILE", shell_complete=complete_file,
-    help="Take secrets from FILE, one per line, as secretsdump and hashcat write them, or as "
+    help="Read secrets from FILE, one per line, in the formats of secretsdump and hashcat, or as "
     "password:TEXT, nt:HEX, key:[TYPE:]HEX, keytab:FILE. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--show-secrets", is_flag=True,
-    help="Show secure strings that were sent unsealed (protocol 2.4) or are in documents.",
+    help="Show secure strings that were sent unencrypted (protocol 2.4) or are in documents.",
 )  # fmt: skip
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
-    help="Colour (default: on a terminal, unless NO_COLOR is set).",
+    help="Use colours (default: on a terminal, unless NO_COLOR is set).",
 )  # fmt: skip
 @click.pass_context
 def decode(
@@ -123,14 +123,15 @@ def decode(
     transcript (JSON lines of timed chunks, or packets as text lines), PSRP fragments (binary,
     hex or base64), or CLIXML. The form is detected from the content. "-" is standard input.
 
-    Sealed packets are opened with the secrets of --password, --nt-hash, --keytab, --krbtgt,
-    --session-key and --keys; what stays sealed is a line that names what is missing. Kerberos
-    keys are gathered over all files, so the exchange with the KDC may be in another one.
+    Encrypted packets are decrypted with the secrets of --password, --nt-hash, --keytab, --krbtgt,
+    --session-key and --keys. A line shows each packet that stays encrypted and the missing
+    secret. Kerberos keys are collected from all files, so the exchange with the KDC may be in
+    another file.
 
     A line has a number, the time if recorded, an arrow (to the server or to the client), the
-    pipeline or the pool, the type, and a summary. Broken data is a line of type "error" with
-    its place and reason; decoding continues after it. The last line counts messages, fragments,
-    bytes, errors, and bytes not accounted for.
+    pipeline or the pool, the type, and a summary. Invalid data is shown as a line of type
+    "error" with its position and the reason; decoding continues after it. The last line counts
+    messages, fragments, bytes, errors, and bytes not accounted for.
 
     Secure strings are shown as their length unless --rsa-key or --show-secrets is given.
     """

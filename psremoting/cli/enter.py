@@ -1,4 +1,4 @@
-"""``psrp enter``: an interactive session, as Enter-PSSession opens it."""
+"""``psrp enter``: an interactive session like that of Enter-PSSession."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Examples:
 
 \b
 Keys:
-  Tab        completes, if the server can
-  Ctrl+C     stops the command that runs, or answers a question with an error; a
-             second one while the command does not stop offers to close the session
-  Ctrl+D     leaves the session, as exit and Exit-PSSession do
+  Tab        complete, if the server supports it
+  Ctrl+C     stop the running command, or cancel a question; if the command does not
+             stop, a second Ctrl+C offers to close the session
+  Ctrl+D     leave the session, like exit and Exit-PSSession
 
 \b
 Exit codes:
-  0    the session was left; with "exit N" the exit code is N
-  1    it could not be entered, was lost, or was given up while a command hung, or
-       the input ended inside a command
+  0    the session ended normally; after "exit N" the exit code is N
+  1    the session could not be opened, was lost, or was closed while a command did
+       not stop, or the input ended inside a command
   2    the command line is wrong
-  130  Ctrl+C while the session was opened; 143 for SIGTERM, 129 for SIGHUP
+  130  Ctrl+C while the session was being opened; 143 for SIGTERM, 129 for SIGHUP
 
 \b
 Files:
   $XDG_STATE_HOME/psremoting/history, else ~/.local/state/psremoting/history
-      typed lines, except those that look like secrets
+      command history, without lines that look like secrets
 """
 
 _LOCAL = "Entering the demonstration endpoint of this package on this machine (exit leaves it)."
@@ -47,25 +47,25 @@ _INTERRUPTED = 130
 
 @click.command(epilog=_EPILOG)
 @click.argument("target", required=False, default="local", shell_complete=complete_target)
-@click.option("--host-name", metavar="TARGET", help="TARGET, as PowerShell spells it.")
+@click.option("--host-name", metavar="TARGET", help="Connect to TARGET (same as the argument).")
 @connection_options
 def enter(target: str, host_name: str | None, connecting: Connecting) -> None:
     """Start an interactive remote session.
 
-    TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER,
-    name:NAME (a PowerShell process of this machine) and pipe:NAME (its -CustomPipeName).
-    container:ID is a container of docker, podman or nerdctl. Without a TARGET, a demonstration
-    endpoint of this package is started on this machine.
+    TARGET is a host for ssh, user@host:port, or one of process:COMMAND, unix:PATH, pid:NUMBER
+    or name:NAME (a PowerShell process on this machine) and pipe:NAME (its -CustomPipeName).
+    container:ID is a container of docker, podman or nerdctl. Without a TARGET, psrp starts its
+    demonstration endpoint on this machine.
 
-    Prompt, colours, questions and progress bars are those of the server. After an incomplete line
-    the prompt is >>. Input that is no terminal is read line by line and shown as if it had been
-    typed; NO_COLOR turns colours off.
+    The server supplies the prompt, colours, questions and progress bars. After an incomplete line
+    the prompt is >>. Input that is not a terminal is read line by line and echoed. Set NO_COLOR
+    to disable colours.
     """
     sys.exit(_enter(host_name or target, connecting))
 
 
 def _enter(target: str, connecting: Connecting) -> int:
-    # Imports make no garbage; collecting it takes a tenth of the start.
+    # Imports leave little garbage, and collection takes a tenth of the startup time.
     gc.disable()
     import trio
 

@@ -33,12 +33,12 @@ _EPILOG = (
 \b
 Targets:
   user@host:port        over ssh, to the subsystem "powershell"
-  ssh://user@host:port  the same
-  process:COMMAND       a local command that speaks the protocol: process:pwsh -s -NoLogo
+  ssh://user@host:port  same as user@host:port
+  process:COMMAND       a local PSRP server, such as process:pwsh -s -NoLogo
   unix:PATH             a unix socket
   pid:NUMBER, name:NAME a PowerShell process on this machine
-  pipe:NAME             one that was started with -CustomPipeName NAME
-  local                 the endpoint of this package
+  pipe:NAME             a PowerShell process started with -CustomPipeName NAME
+  local                 the demonstration endpoint of this package
 
 \b
 Examples:
@@ -55,13 +55,13 @@ Exit codes:
 """
     + "\n".join(f"  {code:<4} {text}" for code, text in EXIT_CODES.items())
     + """
-  Where the remote side says "exit N" and the server tells it, N is the exit code.
+  N    the command ended with "exit N" and the server reported N
 """
 )
 
 
 class _WithArguments(PowerShellSpelled):
-    """A command whose words after ``--`` are arguments of the remote command."""
+    """A command that passes the words after ``--`` to the remote command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         at = args.index("--") if "--" in args else len(args)
@@ -86,16 +86,18 @@ class _WithArguments(PowerShellSpelled):
     help="Pass a named argument; NAME alone is a switch. May be repeated.",
 )
 @click.option("--using", metavar="NAME=TEXT|NAME:=JSON", multiple=True, help="Set $using:NAME.")
-@click.option("--command", "as_command", is_flag=True, help="SCRIPT is the name of a command.")
+@click.option(
+    "--command", "as_command", is_flag=True, help="Treat SCRIPT as the name of a command."
+)
 @click.option(
     "--file-path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Run this local script file on the targets; all words are targets then.",
+    help="Run this local script file; all words before -- are then targets.",
 )
 @click.option(
     "--input-format",
     type=click.Choice(INPUT_FORMATS),
-    help="Pipe standard input to the command: lines of JSON or text, or CLIXML.",
+    help="Pipe standard input to the command, as lines of JSON or text, or as CLIXML.",
 )
 @click.option(
     "--throttle",
@@ -103,15 +105,15 @@ class _WithArguments(PowerShellSpelled):
     type=click.IntRange(1),
     default=32,
     show_default=True,
-    help="Number of targets at a time.",
+    help="Run on at most this many targets at a time.",
 )
 @click.option(
     "--timeout",
     type=float,
     metavar="S",
-    help="Stop each command, its opening included, after S seconds.",
+    help="Stop each command after S seconds, connecting included (default: none).",
 )
-@click.option("--json", "form", flag_value="json", help="Print one JSON object a line.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON object per line.")
 @click.option(
     "--clixml", "form", flag_value="clixml", help="Print one CLIXML document, with all types."
 )
@@ -120,7 +122,7 @@ class _WithArguments(PowerShellSpelled):
     type=click.Choice(ERROR_VIEWS),
     default="normal",
     show_default=True,
-    help="The view in which errors are shown.",
+    help="Show errors in this view.",
 )
 @click.option("--hide-computer-name", is_flag=True, help="Do not label lines with their target.")
 @click.option(
@@ -130,21 +132,21 @@ class _WithArguments(PowerShellSpelled):
 @click.option("--like-powershell", is_flag=True, hidden=True)
 @connection_options
 def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None:
-    """Run SCRIPT on every TARGET, side by side.
+    """Run SCRIPT on every TARGET in parallel.
 
     The last word is the script, the words before it are targets; the words after -- are passed
-    as $args to the script. NAME=TEXT passes a string, NAME:=JSON a value written as JSON.
+    to the script as $args. NAME=TEXT passes a string, NAME:=JSON a value in JSON.
 
     Output goes to standard output, everything else to standard error. Objects are formatted as
-    PowerShell formats them; --json and --clixml are for programs. With several targets every
-    line is labelled, one that fails does not affect the others, and a closing line names those
-    that failed.
+    in PowerShell; use --json or --clixml for output to programs. With several targets, each line
+    is labelled with its target, a failed target does not affect the others, and the last line
+    lists the failed targets.
 
-    --json prints one JSON object a line: {"target": ..., "output": ...} for each object, and
+    --json prints one JSON object per line: {"target": ..., "output": ...} for each object, and
     "error" or "failure" in place of "output" for an error of the command or of the target.
 
-    Ctrl+C stops the remote commands. Standard input is read with --input-format only, so that
-    a loop in a shell keeps its own.
+    Ctrl+C stops the remote commands. Standard input is read only with --input-format, so psrp
+    does not consume the input of a shell loop around it.
     """
     ctx = click.get_current_context()
     targets, what = _split(words, given["as_command"], given["file_path"])
@@ -182,7 +184,7 @@ async def _run(job: Job, display: Display, input_format: str | None) -> int:
 
 
 def _console(input_format: str | None) -> Console:
-    """The terminal that questions are asked at; standard input may carry objects instead."""
+    """Return the terminal for questions: /dev/tty if standard input carries objects."""
     source: TextIO = sys.stdin
     if input_format is not None:
         try:

@@ -1,4 +1,4 @@
-"""The command `psrp`. Subcommands are imported on demand, so that it starts fast."""
+"""The command `psrp`. Subcommands are imported on demand to keep startup fast."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ __all__ = ["main"]
 
 _INTERRUPTED = 130
 _COMMANDS: dict[str, tuple[str, str]] = {
-    "account": ("psremoting.cli.account:account", "The accounts of a WS-Man endpoint."),
+    "account": ("psremoting.cli.account:account", "Manage the accounts of a WS-Man endpoint."),
     "clixml": (
         "psremoting.cli.clixml:clixml",
-        "CLIXML to JSON and back, tidied up, or as readable text.",
+        "Convert CLIXML to JSON, to readable text, and back.",
     ),
     "completion": (
         "psremoting.cli.shell_completion:completion",
-        "The completion script of a shell.",
+        "Print the completion script of a shell.",
     ),
-    "decode": ("psremoting.cli.decode:decode", "Recorded traffic as a readable timeline."),
-    "enter": ("psremoting.cli.enter:enter", "An interactive session on another computer."),
+    "decode": ("psremoting.cli.decode:decode", "Show recorded traffic as a readable timeline."),
+    "enter": ("psremoting.cli.enter:enter", "Start an interactive remote session."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
-    "serve": ("psremoting.cli.serve:serve", "An endpoint on stdio, a socket, or over WS-Man."),
-    "winrs": ("psremoting.cli.winrs:winrs", "A program in a cmd shell, over WS-Man."),
+    "serve": (
+        "psremoting.cli.serve:serve",
+        "Serve an endpoint on stdio, a socket, or over WS-Man.",
+    ),
+    "winrs": ("psremoting.cli.winrs:winrs", "Run a program in a cmd shell over WS-Man."),
 }
-"""Name to the command object, and its line in the list of commands."""
+"""Command name to the command object and its line in the list of commands."""
 _CMDLETS = {
     "enter-pssession": "etsn",
     "exit-pssession": "exsn",
@@ -46,11 +49,11 @@ _CMDLETS = {
     "get-help": "",
     "get-command": "gcm",
 }
-"""The commands of the local prompt that have PowerShell's names here, too, and their aliases."""
+"""Local prompt commands that are also commands of psrp, by lower-case name, and their aliases."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands live in modules of their own."""
+    """A group that imports the module of a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -69,14 +72,14 @@ class _LazyGroup(click.Group):
         return found
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; Ctrl+C while it is loaded ends the program with 130."""
+        """Run a command; exit with 130 on Ctrl+C while its module is loaded."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_INTERRUPTED) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The commands, without loading every one of them."""
+        """Complete command names without loading the modules of the commands."""
         from psremoting.cli.shell_completion import complete_command
 
         if incomplete.startswith("-"):
@@ -118,11 +121,11 @@ PowerShell's spelling:
 
 \b
 Environment:
-  NO_COLOR        when it is not empty, nothing is coloured
-  TERM            dumb, or none: lines only, no editing and no colours
-  XDG_STATE_HOME  where psremoting/history is kept; else ~/.local/state
+  NO_COLOR        if not empty, disables colours
+  TERM            if dumb or unset, disables line editing and colours
+  XDG_STATE_HOME  directory of psremoting/history (default: ~/.local/state)
 
-"psrp COMMAND --help" shows the help of a command.
+Run "psrp COMMAND --help" for the help of a command.
 """
 
 
@@ -139,14 +142,15 @@ Environment:
 @click.option("-c", "text", metavar="TEXT", help="Run TEXT at the local prompt and exit.")
 @click.pass_context
 def main(ctx: click.Context, text: str | None) -> None:
-    """PowerShell remoting: interactive sessions, commands on many computers, endpoints for
-    commands of your own, and recorded traffic as a timeline.
+    """Use PowerShell remoting: start interactive sessions, run commands on many computers, serve
+    your own commands, and show recorded traffic as a timeline.
 
-    Other computers are reached through the system's ssh, which knows your keys, passwords and
-    hosts; PowerShell processes of this machine and containers through a pipe or a socket.
+    Connections to other computers use the system's ssh with its keys, configuration and known
+    hosts, or WS-Man. PowerShell processes on this machine are reached through a pipe or a socket,
+    containers through docker, podman or nerdctl.
 
-    Without a COMMAND there is a local prompt, in which PowerShell's commands for sessions work
-    as they are documented. They work as a COMMAND, too.
+    Without a COMMAND, psrp starts a local prompt that supports PowerShell's session commands as
+    documented. These commands can also be given as COMMAND.
     """
     if ctx.invoked_subcommand is not None:
         if text is not None:

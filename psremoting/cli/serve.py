@@ -23,7 +23,7 @@ Examples:
   psrp serve --http 5985 --keytab http.keytab --process "pwsh -s -NoLogo -NoProfile"
 
 \b
-As a subsystem of OpenSSH, in sshd_config (the path is absolute; then reload sshd):
+As a subsystem of OpenSSH, in sshd_config (use an absolute path, then reload sshd):
   Subsystem powershell /usr/local/bin/psrp serve --stdio
 
 \b
@@ -37,55 +37,57 @@ A module for --functions:
 \b
 Exit codes:
   0    --unix, --http, --https: stopped by a signal
-  1    the functions cannot be loaded, or a listener cannot be made
+  1    the functions cannot be loaded, or a listener cannot be created
   2    the command line is wrong
-  160  --stdio: the client has gone, as PowerShell's own server says it
+  160  --stdio: the client disconnected (the exit code of PowerShell's own server)
 """
 
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _WSMAN_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--http", {"multiple": True, "metavar": "[HOST:]PORT", "help": "Listen for WS-Man over "
-     "HTTP; repeatable. The host is 127.0.0.1 unless given; port 0 takes any."}),
-    ("--https", {"multiple": True, "metavar": "[HOST:]PORT", "help": "The same over HTTPS."}),
-    ("--certificate", {"type": _FILE, "metavar": "PEM", "help": "HTTPS: the certificate chain. "
-     "It is read again when the file changes."}),
-    ("--certificate-key", {"type": _FILE, "metavar": "PEM", "help": "HTTPS: the key, when it is "
-     "not in the same file."}),
-    ("--accounts", {"type": _FILE, "metavar": "FILE", "help": "WS-Man: who may sign in with a "
-     "password; see psrp account."}),
-    ("--keytab", {"type": _FILE, "metavar": "FILE", "help": "WS-Man: take Kerberos with these "
-     "keys."}),
-    ("--principal", {"multiple": True, "metavar": "PATTERN", "help": "WS-Man: take only these "
-     "Kerberos names, such as *@EXAMPLE.ORG; repeatable."}),
-    ("--allow-unencrypted", {"is_flag": True, "help": "WS-Man over HTTP: take Basic and messages "
-     "that nothing encrypts."}),
-    ("--no-credssp", {"is_flag": True, "help": "WS-Man: do not offer CredSSP, with which clients "
-     "hand over their password."}),
+     "HTTP. The default host is 127.0.0.1; port 0 selects a free port. Repeatable."}),
+    ("--https", {"multiple": True, "metavar": "[HOST:]PORT", "help": "Listen for WS-Man "
+     "over HTTPS, otherwise as --http."}),
+    ("--certificate", {"type": _FILE, "metavar": "PEM", "help": "HTTPS: use the certificate "
+     "chain in this file. It is reloaded when the file changes."}),
+    ("--certificate-key", {"type": _FILE, "metavar": "PEM", "help": "HTTPS: read the private "
+     "key from this file (default: the file of --certificate)."}),
+    ("--accounts", {"type": _FILE, "metavar": "FILE", "help": "WS-Man: accept passwords of "
+     "the accounts in this file; see psrp account."}),
+    ("--keytab", {"type": _FILE, "metavar": "FILE", "help": "WS-Man: accept Kerberos with the "
+     "keys in this file."}),
+    ("--principal", {"multiple": True, "metavar": "PATTERN", "help": "WS-Man: accept only "
+     "Kerberos names that match PATTERN, such as *@EXAMPLE.ORG. Repeatable."}),
+    ("--allow-unencrypted", {"is_flag": True, "help": "WS-Man over HTTP: accept Basic and "
+     "unencrypted messages."}),
+    ("--no-credssp", {"is_flag": True, "help": "WS-Man: do not offer CredSSP, which sends the "
+     "client's password to this server."}),
     ("--channel-bindings", {"type": click.Choice(["none", "relaxed", "strict"]),
-     "default": "relaxed", "show_default": True, "help": "HTTPS: what is asked of Negotiate and "
-     "Kerberos clients."}),
-    ("--client-ca", {"type": _FILE, "metavar": "PEM", "help": "HTTPS: take client certificates "
-     "of these authorities."}),
-    ("--certificate-mapping", {"type": _FILE, "metavar": "FILE", "help": "Accounts of client "
-     "certificates: account, issuer's thumbprint, subject, resource URI, one rule a line."}),
-    ("--configuration", {"multiple": True, "metavar": "NAME=KIND:...", "help": "WS-Man: a session "
-     "configuration, NAME=functions:MODULE:NAME or NAME=process:COMMAND; repeatable. "
-     "--functions and --process are the one of PowerShell's default name."}),
-    ("--winrs", {"is_flag": True, "help": "WS-Man: let clients run any program of this machine "
-     "as this user."}),
+     "default": "relaxed", "show_default": True, "help": "HTTPS: set the channel binding check "
+     "for Negotiate and Kerberos clients."}),
+    ("--client-ca", {"type": _FILE, "metavar": "PEM", "help": "HTTPS: accept client certificates "
+     "from the authorities in this file."}),
+    ("--certificate-mapping", {"type": _FILE, "metavar": "FILE", "help": "HTTPS: map "
+     "client certificates to accounts. Each line of FILE is one rule: account, issuer's "
+     "thumbprint, subject, resource URI."}),
+    ("--configuration", {"multiple": True, "metavar": "NAME=KIND:...", "help": "WS-Man: serve a "
+     "session configuration, NAME=functions:MODULE:NAME or NAME=process:COMMAND. Repeatable. "
+     "--functions and --process define the configuration with PowerShell's default name."}),
+    ("--winrs", {"is_flag": True, "help": "WS-Man: allow clients to run any program on this "
+     "machine as this user."}),
     ("--max-shells", {"type": click.IntRange(1), "default": 1000, "show_default": True,
-     "help": "WS-Man: shells of all users at once."}),
+     "help": "WS-Man: limit the number of open shells of all users."}),
     ("--max-shells-per-user", {"type": click.IntRange(1), "default": 30, "show_default": True,
-     "help": "WS-Man: shells of one user at once."}),
+     "help": "WS-Man: limit the number of open shells of one user."}),
     ("--max-connections", {"type": click.IntRange(1), "default": 300, "show_default": True,
-     "help": "WS-Man: connections at once."}),
+     "help": "WS-Man: limit the number of connections."}),
     ("--max-envelope-size", {"type": click.IntRange(8), "default": 500, "show_default": True,
-     "metavar": "KIB", "help": "WS-Man: the largest request and answer."}),
+     "metavar": "KIB", "help": "WS-Man: limit the size of a request and of a response."}),
     ("--idle-timeout", {"type": click.FloatRange(60), "default": 7200.0, "show_default": True,
-     "metavar": "SECONDS", "help": "WS-Man: how long a shell stays that nobody uses."}),
+     "metavar": "SECONDS", "help": "WS-Man: close a shell after this time without a request."}),
 )  # fmt: skip
-"""The options of the WS-Man listeners, and what click is told about each."""
+"""The options of the WS-Man listeners and their settings for `click.option`."""
 
 
 def _wsman_options(function: Any) -> Any:
@@ -101,23 +103,23 @@ def _wsman_options(function: Any) -> Any:
     "--unix",
     metavar="PATH",
     shell_complete=complete_file,
-    help="Serve the clients of a unix socket, side by side, until stopped.",
+    help="Serve any number of clients on a unix socket until stopped.",
 )
 @click.option(
     "--functions",
     "functions",
     metavar="MODULE:NAME",
-    help="Offer these Python functions: a mapping of command name to callable, or a callable "
-    "that gives one. Without it a few commands to try.",
+    help="Serve these Python functions: a mapping of command name to callable, or a callable "
+    "that returns one (default: a few demonstration commands).",
 )
 @click.option(
-    "--process", metavar="COMMAND", help="Hand clients on to another server, started for each."
+    "--process", metavar="COMMAND", help="Start COMMAND for each client and relay its traffic."
 )
 @click.option(
     "--log",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Append errors of the start, tracebacks and what commands print to FILE.",
+    help="Append startup errors, tracebacks and output printed by commands to FILE.",
 )
 @_wsman_options
 def serve(
@@ -130,23 +132,23 @@ def serve(
 ) -> None:
     """Serve a PowerShell remoting endpoint.
 
-    A client gets a runspace without language: the commands that are offered, Get-Command,
-    Get-Help, Select-Object, Measure-Object, and what an interactive session needs. Nothing that
-    a command prints or reads can reach the protocol. Parameters come from the signature of each
-    function, help from its docstring.
+    Clients get a runspace in no-language mode with the offered commands, Get-Command, Get-Help,
+    Select-Object, Measure-Object, and the commands that an interactive session needs. The
+    standard streams of commands are separate from the protocol. The signature of a function
+    defines the parameters of its command, its docstring the help.
 
-    --stdio serves the one client that started it; --unix whoever connects, until SIGINT or
-    SIGTERM. With --process everything is handed on as it comes.
+    --stdio serves one client on stdin and stdout; --unix serves all clients that connect, until
+    SIGINT or SIGTERM. With --process, all data is relayed unchanged.
 
-    --http and --https serve WS-Man, as Windows machines do, to any number of clients: each
-    listener prints its URL on stderr when it is ready. Clients sign in with Basic (over HTTPS),
-    NTLM, Kerberos, CredSSP or a certificate; over HTTP messages are encrypted.
+    --http and --https serve WS-Man to any number of clients, like Windows machines. Each listener
+    prints its URL on stderr when it is ready. Clients authenticate with Basic (over HTTPS), NTLM,
+    Kerberos, CredSSP or a certificate; messages over HTTP are encrypted.
     """
     listens = bool(wsman["http"] or wsman["https"])
     if stdio + (unix is not None) + listens != 1:
-        raise click.UsageError("Say where to serve: --stdio, --unix PATH, or --http and --https.")
+        raise click.UsageError("expected one of --stdio, --unix PATH, or --http and --https")
     if functions is not None and process is not None:
-        raise click.UsageError("--functions and --process exclude each other.")
+        raise click.UsageError("--functions and --process are mutually exclusive")
     try:
         log_fd = None if log is None else open_log(log)
         if listens:

@@ -30,7 +30,7 @@ Examples:
   eval "$(psrp completion bash)"
 
 \b
-To have it in every new shell:
+To enable it in every new shell:
   bash   psrp completion bash > ~/.local/share/bash-completion/completions/psrp
   zsh    psrp completion zsh > "${fpath[1]}/_psrp"
   fish   psrp completion fish > ~/.config/fish/completions/psrp.fish
@@ -40,10 +40,10 @@ To have it in every new shell:
 @click.command(epilog=_EPILOG)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that makes SHELL complete psrp's command lines.
+    """Print a script that makes SHELL complete psrp's command lines.
 
-    Commands, options and their values are completed, files where a file belongs, and for
-    targets the hosts of ~/.ssh/config and ~/.ssh/known_hosts. bash needs version 4.4.
+    The script completes commands, options, option values, file names, and targets from the hosts
+    in ~/.ssh/config and ~/.ssh/known_hosts. It requires bash 4.4 or later.
     """
     from click.shell_completion import get_completion_class
 
@@ -126,7 +126,7 @@ def known_hosts(folder: str) -> list[str]:
 
 
 def _is_name(text: str) -> bool:
-    """Return False for a pattern, a hash, and an address with a port."""
+    """Return True for a host name, False for a pattern, a hash, or an address with a port."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*", text) is not None
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["winrs"]
 
 FAILED = 255
-"""The exit code when the program could not be run, or was lost."""
+"""The exit code when the program could not be run or the connection was lost."""
 _EPILOG = """\b
 Examples:
   psrp winrs https://server --user-name me ipconfig /all
@@ -49,15 +49,17 @@ Exit codes:
     short_help="Run a program in a cmd shell over WS-Man.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@click.option("--directory", metavar="PATH", default="", help="The directory to start in.")
+@click.option(
+    "--directory", metavar="PATH", default="", help="Start the program in this directory."
+)
 @click.option(
     "--environment", metavar="NAME=VALUE", multiple=True,
-    help="A variable of the program; may be repeated.",
+    help="Set an environment variable of the program. Repeatable.",
 )  # fmt: skip
 @click.option("--no-profile", is_flag=True, help="Do not load the user's profile.")
 @click.option(
     "--code-page", type=click.IntRange(0, 65535), default=65001, show_default=True,
-    help="The code page of the streams; 65001 is UTF-8.",
+    help="Use this code page for the streams; 65001 is UTF-8.",
 )  # fmt: skip
 @click.option(
     "--skip-cmd-shell", is_flag=True, help="Start the program itself instead of cmd.exe /c."
@@ -70,7 +72,7 @@ def winrs(connecting: Connecting, target: str, command: tuple[str, ...], **given
     """Run COMMAND on TARGET, a host name or a URL, and exit with its exit code.
 
     Options come before TARGET. Output and errors go to standard output and standard error as
-    the program writes them. Ctrl+C interrupts the program; pressed again it ends the connection.
+    the program writes them. Ctrl+C interrupts the program; a second Ctrl+C closes the connection.
     """
     try:
         code = trio.run(_run, _target(connecting, target), connecting, command, given)
@@ -81,12 +83,12 @@ def winrs(connecting: Connecting, target: str, command: tuple[str, ...], **given
 
 
 def _target(connecting: Connecting, text: str) -> WSManTarget:
-    """The target, which is WS-Man here also when it is a bare name."""
+    """Return the WS-Man target; a bare host name means WS-Man here. Raises UsageError."""
     made = connecting.target(text)
     if isinstance(made, SSHTarget):
         made = connecting.target(f"wsman:{text}")
     if not isinstance(made, WSManTarget):
-        raise click.UsageError(f"{text}: a cmd shell is reached over WS-Man only.")
+        raise click.UsageError(f"{text}: expected a WS-Man target")
     return made
 
 
@@ -138,7 +140,7 @@ async def _standard_input() -> AsyncIterator[bytes]:
 
 
 async def _interrupt(run: ProgramRun, scope: trio.CancelScope) -> None:
-    """Ctrl+C once is the program's, twice is ours."""
+    """Interrupt the program on the first Ctrl+C; cancel ``scope`` on the second."""
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         first = True
         async for _ in signals:

@@ -1,4 +1,4 @@
-"""The options of WS-Man targets, and the password that goes with a user name."""
+"""Command-line options of WS-Man targets, and reading of the password."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _IMPLICIT = ("negotiate-with-implicit-credential", "certificate")
 WSMAN_OPTIONS = (
     click.option(
         "--authentication", type=click.Choice(AUTHENTICATIONS, case_sensitive=False),
-        default="default", help="How to authenticate over WS-Man.",
+        default="default", help="Use this authentication mechanism over WS-Man.",
     ),
     click.option(
         "--password-file", metavar="FILE", shell_complete=complete_file,
-        help="Read the password from the first line of FILE (-: standard input). Without it, "
-        "from PSRP_PASSWORD, or ask.",
+        help="Read the password from the first line of FILE (-: standard input). Default: "
+        "PSRP_PASSWORD if set, otherwise ask.",
     ),
-    click.option("--use-ssl", is_flag=True, help="HTTPS for wsman:HOST targets."),
+    click.option("--use-ssl", is_flag=True, help="Use HTTPS for wsman:HOST targets."),
     click.option(
         "--application-name", metavar="NAME", default="wsman", show_default=True,
-        help="The path of the listener, for wsman:HOST targets.",
+        help="Set the URL path of the listener, for wsman:HOST targets.",
     ),
     click.option(
         "--allow-unencrypted", is_flag=True,
@@ -47,38 +47,42 @@ WSMAN_OPTIONS = (
     ),
     click.option(
         "--trusted-host", "trusted_hosts", metavar="PATTERN", multiple=True,
-        help="A host that may see NTLM without HTTPS; may be repeated, * is any. "
-        "Also PSRP_TRUSTED_HOSTS, separated by commas.",
+        help="Allow NTLM over HTTP to hosts that match PATTERN (* matches all). Repeatable. "
+        "PSRP_TRUSTED_HOSTS adds patterns, separated by commas.",
     ),
     click.option(
         "--ca-file", metavar="FILE", shell_complete=complete_file,
-        help="A PEM file with the certificate authorities to trust.",
+        help="Trust the certificate authorities in this PEM file.",
     ),
-    click.option("--skip-ca-check", is_flag=True, help="Accept a certificate of any authority."),
-    click.option("--skip-cn-check", is_flag=True, help="Accept a certificate for another name."),
+    click.option(
+        "--skip-ca-check", is_flag=True, help="Accept a server certificate from any authority."
+    ),
+    click.option(
+        "--skip-cn-check", is_flag=True, help="Accept a server certificate for another name."
+    ),
     click.option(
         "--skip-revocation-check", is_flag=True,
         help="Do not use the revocation lists in --ca-file.",
     ),
     click.option(
         "--pinned-certificate", metavar="HEX",
-        help="Accept only the server certificate with this SHA-256 (or SHA-1).",
+        help="Accept only the server certificate with this SHA-256 (or SHA-1) fingerprint.",
     ),
     click.option(
         "--certificate", "--certificate-thumbprint", metavar="FILE", shell_complete=complete_file,
-        help="A PEM file with your certificate.",
+        help="Authenticate with the certificate in this PEM file.",
     ),
     click.option(
         "--certificate-key", metavar="FILE", shell_complete=complete_file,
-        help="A PEM file with the key of --certificate.",
+        help="Read the private key of --certificate from this PEM file.",
     ),
     click.option(
-        "--connect", metavar="SHELLID", help="Connect to a disconnected session of the server."
+        "--connect", metavar="SHELLID", help="Connect to this disconnected session of the server."
     ),
-    click.option("--allow-redirection", is_flag=True, help="Follow redirects of the server."),
-    click.option("--proxy", metavar="URL", help="An HTTP proxy for WS-Man."),
+    click.option("--allow-redirection", is_flag=True, help="Follow redirects from the server."),
+    click.option("--proxy", metavar="URL", help="Use this HTTP proxy for WS-Man."),
     click.option(
-        "--compression", is_flag=True, help="Ask for compressed streams (xpress)."
+        "--compression", is_flag=True, help="Request compressed streams (xpress)."
     ),
     click.option(
         "--no-encryption", is_flag=True,
@@ -86,11 +90,11 @@ WSMAN_OPTIONS = (
     ),
     click.option("--use-utf16", is_flag=True, help="Send UTF-16 instead of UTF-8."),
     click.option(
-        "--include-port-in-spn", is_flag=True, help="Ask Kerberos for a name with the port."
+        "--include-port-in-spn", is_flag=True, help="Include the port in the Kerberos service name."
     ),
     click.option(
         "--max-connection-retry-count", type=click.IntRange(0), default=5, show_default=True,
-        help="How often a request is repeated after a network failure.",
+        help="Retry a request at most this many times after a network failure.",
     ),
 )  # fmt: skip
 """Options for every command that opens sessions."""
@@ -117,7 +121,7 @@ class WSManOptions:
     def complete(
         self, target: WSManTarget, *, user_name: str, port: int, configuration_name: str | None
     ) -> WSManTarget:
-        """Add what the options say to a target. Raises PSRemotingError."""
+        """Return the target with the values of the options. Raises PSRemotingError."""
         made = replace(
             target,
             authentication=self.authentication.lower(),
@@ -159,9 +163,9 @@ _password: dict[tuple[str | None, str], str] = {}
 
 
 def read_password(path: str | None, user_name: str) -> str:
-    """Return the password of a file, of the environment, or of the user at the terminal.
+    """Return the password from a file, from the environment, or from a prompt at the terminal.
 
-    Each source is asked once. Raises PSRemotingError.
+    Each source is read once per process. Raises PSRemotingError.
     """
     key = path, user_name
     if key not in _password:
@@ -199,7 +203,7 @@ _SESSION = (
 
 
 def take_options(given: dict[str, Any]) -> tuple[WSManOptions, dict[str, Any]]:
-    """Take our options out of ``given``; returns those of targets and those of sessions."""
+    """Remove the WS-Man options from ``given``; return those of targets and those of sessions."""
     session = {name: given.pop(name) for name in _SESSION}
     session["no_compression"] = False if given.pop("compression") else None
     session["max_connection_retries"] = given.pop("max_connection_retry_count")

@@ -134,4 +134,4 @@ def test_targets_over_other_carriers_are_refused() -> None:
         capture_output=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert b"reached over WS-Man only" in done.stderr
+    assert b"expected a WS-Man target" in done.stderr

@@ -236,9 +236,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "Say where to serve"),
-        (("--stdio", "--unix", "x"), "Say where to serve"),
-        (("--stdio", "--functions", "a:b", "--process", "c"), "exclude each other"),
+        ((), "expected one of --stdio"),
+        (("--stdio", "--unix", "x"), "expected one of --stdio"),
+        (("--stdio", "--functions", "a:b", "--process", "c"), "mutually exclusive"),
         (("--stdio", "--functions", "no.such.module:x"), "No module named"),
         (("--stdio", "--functions", "tests.endpoint.own_commands"), "module:name"),
         (("--stdio", "--functions", "tests.endpoint.own_commands:nothing"), "nothing"),
