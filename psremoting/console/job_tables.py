@@ -23,8 +23,8 @@ def _table(
         aliases=(alias,),
         parameters=(
             *(() if name == "Get-Job" else (job,)),
-            parameter("Id", "int[]", {"Id": "0n" if own == "Id" else "0!n"}, help="Their ids."),
-            parameter("Name", "string[]", {"Name": "!n"}, help="Their names, with wildcards."),
+            parameter("Id", "int[]", {"Id": "0n" if own == "Id" else "0!n"}, help="Ids of jobs."),
+            parameter("Name", "string[]", {"Name": "!n"}, help="Names of jobs, with wildcards."),
             *parameters,
             *common_parameters(),
         ),
@@ -33,14 +33,14 @@ def _table(
 
 
 JOB_COMMANDS = (
-    _table("Get-Job", "Gets background jobs.", "gjb", ("Get-Job", "All jobs.")),
+    _table("Get-Job", "Gets background jobs.", "gjb", ("Get-Job", "List all jobs.")),
     _table(
         "Receive-Job",
         "Gets the results of background jobs.",
         "rcjb",
-        ("Receive-Job $job -Wait", "All results of a job, when it has ended."),
-        parameter("Keep", "switch", help="Keep the results for the next time."),
-        parameter("Wait", "switch", help="Wait for the end of the job first."),
+        ("Receive-Job $job -Wait", "Wait for a job and get all of its results."),
+        parameter("Keep", "switch", help="Keep the results so that they can be received again."),
+        parameter("Wait", "switch", help="Wait until the job has ended."),
         parameter("AutoRemoveJob", "switch", help="Remove the job when it has ended."),
     ),
     _table(
@@ -56,6 +56,6 @@ JOB_COMMANDS = (
         "Removes background jobs.",
         "rjb",
         ("Get-Job | Remove-Job -Force", "Stop and remove all jobs."),
-        parameter("Force", "switch", alias="F", help="Also a job that still runs."),
+        parameter("Force", "switch", alias="F", help="Also remove running jobs."),
     ),
 )

@@ -35,22 +35,38 @@ _SELECT = _table(
     "Select-Object",
     "Selects objects, or properties of objects.",
     "select",
-    ("Get-PSSession | Select-Object Name, State -First 3", "Two properties of three sessions."),
+    (
+        "Get-PSSession | Select-Object Name, State -First 3",
+        "Show two properties of three sessions.",
+    ),
     parameter("Property", "string[]", {_ALL: "0"}, help="Properties to keep, with wildcards."),
-    parameter("ExcludeProperty", "string[]", help="Properties to leave out."),
-    parameter("ExpandProperty", "string", help="The property to give instead of the object."),
-    parameter("First", "int", limits=(0, 2**31 - 1), help="How many from the beginning."),
-    parameter("Last", "int", limits=(0, 2**31 - 1), help="How many from the end."),
-    parameter("Skip", "int", limits=(0, 2**31 - 1), help="How many to skip at the beginning."),
-    parameter("SkipLast", "int", limits=(0, 2**31 - 1), help="How many to skip at the end."),
-    parameter("Index", "int[]", help="The 0-based places of the objects to keep."),
-    parameter("Unique", "switch", help="Each object once."),
+    parameter("ExcludeProperty", "string[]", help="Properties to exclude."),
+    parameter(
+        "ExpandProperty", "string", help="Output the value of this property instead of the object."
+    ),
+    parameter(
+        "First",
+        "int",
+        limits=(0, 2**31 - 1),
+        help="The number of objects to output from the beginning.",
+    ),
+    parameter(
+        "Last", "int", limits=(0, 2**31 - 1), help="The number of objects to output from the end."
+    ),
+    parameter(
+        "Skip", "int", limits=(0, 2**31 - 1), help="The number of objects to skip at the beginning."
+    ),
+    parameter(
+        "SkipLast", "int", limits=(0, 2**31 - 1), help="The number of objects to skip at the end."
+    ),
+    parameter("Index", "int[]", help="The 0-based indexes of the objects to keep."),
+    parameter("Unique", "switch", help="Output only one of equal objects."),
 )
 _WHERE = _table(
     "Where-Object",
-    "Selects the objects whose property has a value.",
+    "Selects objects by the value of a property.",
     "where ?",
-    ("Get-PSSession | Where-Object State -eq Opened", "The open sessions."),
+    ("Get-PSSession | Where-Object State -eq Opened", "List the open sessions."),
     parameter("Property", "string", {_ALL: "0!"}, help="The property to compare."),
     parameter("Value", "object", {_ALL: "1"}, help="The value to compare it with."),
     *_switches("Compare with the operator -{}.", *COMPARISONS),
@@ -59,19 +75,26 @@ _SORT = _table(
     "Sort-Object",
     "Sorts objects.",
     "sort",
-    ("Get-PSSession | Sort-Object Name -Descending", "Sessions from Z to A."),
+    ("Get-PSSession | Sort-Object Name -Descending", "Sort sessions by name from Z to A."),
     parameter("Property", "string[]", {_ALL: "0"}, help="The properties to sort by."),
-    parameter("Descending", "switch", help="The greatest first."),
-    parameter("Unique", "switch", help="Each value once."),
-    parameter("CaseSensitive", "switch", help="Tell upper from lower case."),
-    parameter("Top", "int", limits=(1, 2**31 - 1), help="How many from the beginning."),
-    parameter("Bottom", "int", limits=(1, 2**31 - 1), help="How many from the end."),
+    parameter("Descending", "switch", help="Sort in descending order."),
+    parameter("Unique", "switch", help="Output only one of equal objects."),
+    parameter("CaseSensitive", "switch", help="Compare strings case-sensitively."),
+    parameter(
+        "Top",
+        "int",
+        limits=(1, 2**31 - 1),
+        help="The number of objects to output from the beginning.",
+    ),
+    parameter(
+        "Bottom", "int", limits=(1, 2**31 - 1), help="The number of objects to output from the end."
+    ),
 )
 _MEASURE = _table(
     "Measure-Object",
-    "Counts objects, and measures their values.",
+    "Counts objects and measures their values.",
     "measure",
-    ("Get-PSSession | Measure-Object", "The number of sessions."),
+    ("Get-PSSession | Measure-Object", "Count the sessions."),
     parameter("Property", "string[]", {_ALL: "0"}, help="The properties to measure."),
     *_switches("Measure the {}.", "Sum", "Average", "Maximum", "Minimum", "StandardDeviation"),
     *_switches("Measure all of these.", "AllStats"),
@@ -79,9 +102,9 @@ _MEASURE = _table(
 )
 _FOR_EACH = _table(
     "ForEach-Object",
-    "Gives a property of each object.",
+    "Outputs a property of each object.",
     "foreach %",
-    ("Get-PSSession | ForEach-Object Name", "The names of the sessions."),
+    ("Get-PSSession | ForEach-Object Name", "Get the names of the sessions."),
     parameter("MemberName", "string", {_ALL: "0!"}, help="The property, with wildcards."),
 )
 

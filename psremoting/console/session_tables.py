@@ -21,7 +21,7 @@ _WSMAN = (_CN, _URI)
 
 
 def common_parameters() -> tuple[Parameter, ...]:
-    """The parameters of every command."""
+    """Return the parameters that every command has."""
     actions = "SilentlyContinue Stop Continue Ignore"
     return (
         parameter(
@@ -30,11 +30,11 @@ def common_parameters() -> tuple[Parameter, ...]:
         ),
         parameter(
             "ErrorVariable", "string", alias="ev", common=True,
-            help="A variable that gets the errors of this command.",
+            help="Store the errors of this command in this variable.",
         ),
         parameter(
             "OutVariable", "string", alias="ov", common=True,
-            help="A variable that also gets the output of this command.",
+            help="Also store the output of this command in this variable.",
         ),
     )  # fmt: skip
 
@@ -63,11 +63,11 @@ def _ssh(hosts: str, host_role: str, sets: tuple[str, ...] = (_SSH,)) -> tuple[P
         ),
         parameter(
             "SSHTransport", "switch", sets, values="true",
-            help="Use SSH, which a host name implies.",
+            help="Use SSH (implied by -HostName).",
         ),
         parameter(
             "Options", "hashtable", sets,
-            help="Options for ssh -o, by name. Host is the host name, if that is missing.",
+            help="Options for ssh -o, by name. Host supplies a missing host name.",
         ),
     )  # fmt: skip
 
@@ -111,8 +111,8 @@ def _port(*sets: str) -> Parameter:
 def _target(kind: str) -> Parameter:
     return parameter(
         "Target", kind, {TARGET_SET: "!"}, common=True,
-        help="An address of this program: local, unix:PATH, pid:NUMBER, process:COMMAND, or what "
-        "-HostName takes. PowerShell does not have it.",
+        help="A psremoting address: local, unix:PATH, pid:NUMBER, process:COMMAND, or a host as in "
+        "-HostName. PowerShell does not have this parameter.",
     )  # fmt: skip
 
 
@@ -126,8 +126,8 @@ ENTER = CommandTable(
     class_name="Microsoft.PowerShell.Commands.EnterPSSessionCommand",
     synopsis="Starts an interactive session with another computer.",
     description="Commands then run in the session, until exit, Exit-PSSession or Ctrl+D. A "
-    "session that was made before with New-PSSession stays open after that; one made by this "
-    "command closes. Without any parameter it enters the endpoint of this program on this "
+    "session from New-PSSession stays open afterwards; a session opened by this command is "
+    "closed. Without parameters, the command enters psremoting's own endpoint on this "
     "machine.",
     default_set=_CN,
     aliases=("etsn",),
@@ -145,7 +145,7 @@ ENTER = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", _WSMAN,
-            help="Let a session to this computer connect to others.",
+            help="Allow a session on this computer to connect to other computers.",
         ),
         parameter(
             "ConnectionUri", "uri", {_URI: "1n"}, alias="URI CU", help="The URI of the listener.",
@@ -153,7 +153,7 @@ ENTER = CommandTable(
         *_ssh("string", "0!v"),
         parameter(
             "Session", "pssession", {"Session": "0vn"},
-            help="An open session, which stays open.",
+            help="An open session. It stays open afterwards.",
         ),
         parameter("Id", "int", {"Id": "0n"}, help="The id of an open session."),
         parameter(
@@ -180,7 +180,7 @@ ENTER = CommandTable(
         (
             "$options = @{ Port = 22; User = 'UserA'; Host = 'LinuxServer02' }\n"
             "Enter-PSSession -KeyFilePath ~/.ssh/userAKey_rsa -Options $options",
-            "Say it all with options of ssh.",
+            "Set everything with options of ssh.",
         ),
         (
             "$s = New-PSSession -HostName UserA@LinuxServer01\nEnter-PSSession -Session $s",
@@ -194,11 +194,10 @@ EXIT = CommandTable(
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.ExitPSSessionCommand",
     synopsis="Leaves an interactive session.",
-    description="Type it in the session. At the local prompt there is nothing to leave, and "
-    "it does nothing.",
+    description="Use this command in a session. At the local prompt it has no effect.",
     aliases=("exsn",),
     parameters=common_parameters(),
-    examples=(("Exit-PSSession", "Back to the local prompt."),),
+    examples=(("Exit-PSSession", "Return to the local prompt."),),
 )
 
 _SESSION_LIST = "Open sessions."
@@ -207,10 +206,10 @@ NEW = CommandTable(
     name="New-PSSession",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.NewPSSessionCommand",
-    synopsis="Opens a session that stays open.",
+    synopsis="Opens persistent sessions.",
     description="Several host names open several sessions at once. Enter-PSSession enters "
     "one, Invoke-Command runs a command in it, Remove-PSSession closes it. Without any parameter "
-    "it opens the endpoint of this program on this machine.",
+    "it opens psremoting's own endpoint on this machine.",
     default_set=_CN,
     aliases=("nsn",),
     parameters=(
@@ -227,7 +226,7 @@ NEW = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", (_CN, "Session", _URI),
-            help="Let a session to this computer connect to others.",
+            help="Allow a session on this computer to connect to other computers.",
         ),
         parameter(
             "ConnectionUri", "uri[]", {_URI: "0!n"}, alias="URI CU",
@@ -236,12 +235,12 @@ NEW = CommandTable(
         *_ssh("string[]", "0!"),
         parameter(
             "SSHConnection", "hashtable[]", {_HASH: "!"},
-            help="One hashtable for each computer: HostName, Port, UserName, KeyFilePath, "
+            help="One hashtable per computer: HostName, Port, UserName, KeyFilePath, "
             "Subsystem, ConnectingTimeout, Options.",
         ),
         parameter(
             "Session", "pssession[]", {"Session": "0vn"},
-            help="Sessions to open again, each to the same computer.",
+            help="Sessions whose computers to open new sessions to.",
         ),
         parameter("Name", "string[]", help="Names for the sessions, in their order."),
         parameter(
@@ -260,11 +259,17 @@ NEW = CommandTable(
         *common_parameters(),
     ),
     examples=(
-        ("$s = New-PSSession -HostName UserA@LinuxServer01", "One session, kept in a variable."),
-        ("New-PSSession -HostName web1,web2 -UserName admin -Name w1,w2", "Two, with names."),
+        (
+            "$s = New-PSSession -HostName UserA@LinuxServer01",
+            "Open a session and keep it in a variable.",
+        ),
+        (
+            "New-PSSession -HostName web1,web2 -UserName admin -Name w1,w2",
+            "Open two sessions with names.",
+        ),
         (
             "New-PSSession -SSHConnection @{ HostName = 'web1'; UserName = 'admin' }",
-            "Everything about a machine in one place.",
+            "Open a session with all settings in a hashtable.",
         ),
     ),
 )  # fmt: skip
@@ -281,7 +286,7 @@ GET = CommandTable(
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.GetPSSessionCommand",
     synopsis="Lists the sessions of this prompt.",
-    description="Without a parameter, all sessions.",
+    description="Without parameters, lists all sessions.",
     default_set="Name",
     aliases=("gsn",),
     parameters=(
@@ -289,13 +294,13 @@ GET = CommandTable(
             "Name", "string[]",
             {"Name": "n", "ComputerName": "", "ConnectionUri": ""}
             | dict.fromkeys(_GET_VM, ""),
-            help="Their names, with wildcards.",
+            help="Names of sessions, with wildcards.",
         ),
         parameter(
             "InstanceId", "guid[]",
             {"InstanceId": "n"}
             | dict.fromkeys(("ComputerInstanceId", "ConnectionUriInstanceId", *_GET_BY_ID), "!"),
-            help="Their instance ids.",
+            help="Instance ids of sessions.",
         ),
         parameter("Id", "int[]", {"Id": "0!n"}, help="Their ids."),
         parameter(
@@ -304,11 +309,11 @@ GET = CommandTable(
         ),
         parameter(
             "ConnectionUri", "uri[]", dict.fromkeys(_GET_URI, "0!n"), alias="URI CU",
-            help="The same, by URI.",
+            help="Listener URIs of computers with disconnected sessions.",
         ),
         parameter(
             "ApplicationName", "string", dict.fromkeys(_GET_CN, "n"), may_be_empty=True,
-            help="The path in the URI of its listener.",
+            help="The path in the URI of the listener.",
         ),
         parameter(
             "ConfigurationName", "string", dict.fromkeys(_GET_REMOTE, "n"), may_be_empty=True,
@@ -323,9 +328,9 @@ GET = CommandTable(
         parameter("ThrottleLimit", "int", _GET_WSMAN, help="Computers to ask at a time."),
         parameter(
             "State", "string", _GET_REMOTE, values="All Opened Disconnected Closed Broken",
-            help="Only those in this state.",
+            help="List only sessions in this state.",
         ),
-        parameter("SessionOption", "sessionoption", _GET_WSMAN, help="Times and limits."),
+        parameter("SessionOption", "sessionoption", _GET_WSMAN, help="Time-outs and limits."),
         parameter(
             "ContainerId", "string[]", dict.fromkeys(("ContainerId", _GET_BY_ID[0]), "!n"),
             help="Containers.",
@@ -342,7 +347,7 @@ GET = CommandTable(
     ),
     examples=(
         ("Get-PSSession", "All sessions."),
-        ("Get-PSSession -Name web* | Remove-PSSession", "Close some of them."),
+        ("Get-PSSession -Name web* | Remove-PSSession", "Close the sessions with matching names."),
     ),
 )  # fmt: skip
 
@@ -356,15 +361,21 @@ REMOVE = CommandTable(
     parameters=(
         parameter("Id", "int[]", {"Id": "0!n"}, help="Their ids."),
         parameter("Session", "pssession[]", {"Session": "0!vn"}, help=_SESSION_LIST),
-        parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Their instance ids."),
-        parameter("Name", "string[]", {"Name": "!n"}, help="Their names, with wildcards."),
+        parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Instance ids of sessions."),
+        parameter("Name", "string[]", {"Name": "!n"}, help="Names of sessions, with wildcards."),
         parameter(
             "ComputerName", "string[]", {"ComputerName": "0!n"}, alias="Cn",
-            help="Their computers, with wildcards.",
+            help="Computers of sessions, with wildcards.",
         ),
-        parameter("ContainerId", "string[]", {"ContainerId": "!n"}, help="Their containers."),
-        parameter("VMId", "guid[]", {"VMId": "!n"}, alias="VMGuid", help="Their machines."),
-        parameter("VMName", "string[]", {"VMName": "!n"}, help="Their machines, by name."),
+        parameter("ContainerId", "string[]", {"ContainerId": "!n"}, help="Containers of sessions."),
+        parameter(
+            "VMId", "guid[]", {"VMId": "!n"}, alias="VMGuid",
+            help="Virtual machines of sessions.",
+        ),
+        parameter(
+            "VMName", "string[]", {"VMName": "!n"},
+            help="Virtual machines of sessions, by name.",
+        ),
         parameter("WhatIf", "switch", alias="wi", common=True, help="Show what would be closed."),
         *common_parameters(),
     ),

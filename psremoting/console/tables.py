@@ -64,9 +64,9 @@ INVOKE = CommandTable(
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.InvokeCommandCommand",
     synopsis="Runs a script on other computers, or in open sessions.",
-    description="The script block runs in the session. $using:name in it is a variable of this "
+    description="The script block runs in the session. $using:name refers to a variable of this "
     "prompt, and $input the pipeline input. Several computers run it at the same time; each "
-    "object of the output names its computer.",
+    "output object contains the name of its computer.",
     default_set="InProcess",
     aliases=("icm",),
     parameters=(
@@ -101,7 +101,7 @@ INVOKE = CommandTable(
         parameter("Options", "hashtable", _HOSTS, help="Options for ssh -o, by name."),
         parameter(
             "SSHConnection", "hashtable[]", dict.fromkeys(_HASHES, "!"),
-            help="One hashtable for each computer.",
+            help="One hashtable per computer.",
         ),
         parameter(
             "ArgumentList", "object[]", alias="Args", help="Arguments of the script.",
@@ -111,17 +111,23 @@ INVOKE = CommandTable(
         ),
         parameter(
             "HideComputerName", "switch", _REMOTE, alias="HCN",
-            help="Do not show the computers of the objects.",
+            help="Do not show the computer names of the objects.",
         ),
         parameter(
             "ThrottleLimit", "int", _THROTTLED, help="Computers at a time (default: 32).",
         ),
-        parameter("NoNewScope", "switch", ("InProcess",), help="Keep variables that it sets."),
+        parameter(
+            "NoNewScope", "switch", ("InProcess",),
+            help="Keep the variables that the script sets.",
+        ),
         parameter("AsJob", "switch", _REMOTE, help="Run in the background: see Receive-Job."),
-        parameter("JobName", "string", _REMOTE, help="The name of a job to run it as."),
+        parameter(
+            "JobName", "string", _REMOTE,
+            help="Run in the background as a job with this name.",
+        ),
         parameter(
             "InDisconnectedSession", "switch", _WSMAN, alias="Disconnected",
-            help="Disconnect while it runs; WS-Man only.",
+            help="Disconnect while the script runs; WS-Man only.",
         ),
         parameter(
             "ComputerName", "string[]", dict.fromkeys(_COMPUTERS, "0"), alias="Cn",
@@ -161,22 +167,28 @@ INVOKE = CommandTable(
         parameter(
             "ContainerId", "string[]", dict.fromkeys(_CONTAINERS, "!n"), help="Containers.",
         ),
-        parameter("RunAsAdministrator", "switch", _CONTAINERS, help="As administrator."),
+        parameter(
+            "RunAsAdministrator", "switch", _CONTAINERS,
+            help="Run as administrator in the container.",
+        ),
         parameter(
             "Target", "string[]", dict.fromkeys(_TARGETS, "!"), common=True,
-            help="Addresses of this program: local, unix:PATH, pid:NUMBER, process:COMMAND.",
+            help="psremoting addresses: local, unix:PATH, pid:NUMBER, process:COMMAND.",
         ),
         *common_parameters(),
     ),
     examples=(
-        ("Invoke-Command -Session $s -ScriptBlock { Get-Process }", "In an open session."),
+        (
+            "Invoke-Command -Session $s -ScriptBlock { Get-Process }",
+            "Run a script in an open session.",
+        ),
         (
             "Invoke-Command -HostName web1,web2 -UserName admin { hostname }",
-            "On two machines, in sessions of their own.",
+            "Run a script on two machines, in a new session each.",
         ),
         (
             "Invoke-Command -Session $s { param($n) 1..$n } -ArgumentList 3",
-            "With arguments.",
+            "Pass arguments to the script.",
         ),
     ),
 )  # fmt: skip
@@ -191,20 +203,20 @@ GET_HELP = CommandTable(
     parameters=(
         parameter("Name", "string", {"__AllParameterSets": "0n"}, help="The command."),
         parameter(
-            "Full", "switch", ("AllUsersView",), help="All of the help, with the parameters."
+            "Full", "switch", ("AllUsersView",), help="Show the full help, with all parameters."
         ),
-        parameter("Examples", "switch", {"Examples": "!"}, help="Only the examples."),
+        parameter("Examples", "switch", {"Examples": "!"}, help="Show only the examples."),
         parameter(
             "Parameter",
             "string",
             {"Parameters": "!"},
-            help="The parameters with this name, with wildcards.",
+            help="Show the parameters with this name, with wildcards.",
         ),
         *common_parameters(),
     ),
     examples=(
-        ("Get-Help Enter-PSSession", "The help of Enter-PSSession."),
-        ("Get-Help Enter-PSSession -Parameter Host*", "Some of its parameters."),
+        ("Get-Help Enter-PSSession", "Show the help of Enter-PSSession."),
+        ("Get-Help Enter-PSSession -Parameter Host*", "Show the help of some parameters."),
     ),
 )
 
@@ -218,7 +230,7 @@ GET_COMMAND = CommandTable(
         parameter("Name", "string[]", {"__AllParameterSets": "0vn"}, help="Names, with wildcards."),
         *common_parameters(),
     ),
-    examples=(("Get-Command *-PSSession", "The commands for sessions."),),
+    examples=(("Get-Command *-PSSession", "List the commands for sessions."),),
 )
 
 FORMAT_TABLE = CommandTable(
@@ -232,7 +244,7 @@ FORMAT_TABLE = CommandTable(
         parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="The objects."),
         *common_parameters(),
     ),
-    examples=(("Get-PSSession | Format-Table Id, Name, State", "Three columns."),),
+    examples=(("Get-PSSession | Format-Table Id, Name, State", "Show three columns."),),
 )
 
 FORMAT_LIST = CommandTable(
@@ -246,20 +258,20 @@ FORMAT_LIST = CommandTable(
         parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="The objects."),
         *common_parameters(),
     ),
-    examples=(("Get-PSSession | Format-List *", "All there is."),),
+    examples=(("Get-PSSession | Format-List *", "Show all properties."),),
 )
 
 WRITE_OUTPUT = CommandTable(
     name="Write-Output",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.WriteOutputCommand",
-    synopsis="Passes objects on.",
+    synopsis="Writes objects to the pipeline.",
     aliases=("echo", "write"),
     parameters=(
         parameter("InputObject", "object", {"__AllParameterSets": "0!v"}, help="The objects."),
         *common_parameters(),
     ),
-    examples=(("Write-Output 'done'", "Show a text."),),
+    examples=(("Write-Output 'done'", "Write a string."),),
 )
 
 CLEAR_HOST = CommandTable(
@@ -269,7 +281,7 @@ CLEAR_HOST = CommandTable(
     synopsis="Clears the screen.",
     aliases=("clear", "cls"),
     parameters=common_parameters(),
-    examples=(("Clear-Host", "An empty screen."),),
+    examples=(("Clear-Host", "Clear the screen."),),
 )
 
 COMMANDS: tuple[CommandTable, ...] = (

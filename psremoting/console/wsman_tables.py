@@ -19,20 +19,26 @@ def _where(kind: str) -> tuple[Parameter, ...]:
     return (
         parameter(
             "ComputerName", f"string{several}", {_CN: "0!", _CN_BY_ID: "0!"}, alias="Cn",
-            help="The machine that keeps the session.",
+            help="The computer with the disconnected session.",
         ),
         parameter(
             "ConnectionUri", f"uri{several}", {_URI: "0!", _URI_BY_ID: "0!"}, alias="URI CU",
-            help="The URI of its listener.",
+            help="The URI of the listener.",
         ),
-        parameter("ApplicationName", "string", (_CN, _CN_BY_ID), help="The path of its listener."),
-        parameter("ConfigurationName", "string", _REMOTE, help="Its session configuration."),
-        parameter("AllowRedirection", "switch", (_URI, _URI_BY_ID), help="Follow redirects."),
+        parameter(
+            "ApplicationName", "string", (_CN, _CN_BY_ID),
+            help="The path in the URI of the listener.",
+        ),
+        parameter("ConfigurationName", "string", _REMOTE, help="The session configuration."),
+        parameter("AllowRedirection", "switch", (_URI, _URI_BY_ID), help="Follow redirections."),
         parameter("Credential", "credential", _REMOTE, help="The user."),
-        parameter("Authentication", "authentication", _REMOTE, help="How to log in."),
+        parameter(
+            "Authentication", "authentication", _REMOTE,
+            help="The authentication mechanism.",
+        ),
         parameter("CertificateThumbprint", "string", _REMOTE, help="A PEM file to log in with."),
         parameter("Port", "int", (_CN, _CN_BY_ID), limits=(1, 65535), help="The port."),
-        parameter("UseSSL", "switch", (_CN, _CN_BY_ID), help="Use HTTPS."),
+        parameter("UseSSL", "switch", (_CN, _CN_BY_ID), help="Connect over HTTPS."),
         parameter("SessionOption", "sessionoption", _REMOTE, help="Options of the session."),
     )  # fmt: skip
 
@@ -41,23 +47,28 @@ DISCONNECT = CommandTable(
     name="Disconnect-PSSession",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.DisconnectPSSessionCommand",
-    synopsis="Disconnects sessions; their commands go on at the server.",
+    synopsis="Disconnects sessions; their commands continue on the server.",
     default_set="Session",
     aliases=("dnsn",),
     parameters=(
         parameter("Session", "pssession[]", {"Session": "0!vn"}, help="Open sessions."),
         parameter("Id", "int[]", {"Id": "0!n"}, help="Their numbers."),
-        parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Their instance ids."),
-        parameter("Name", "string[]", {"Name": "!n"}, help="Their names, with wildcards."),
-        parameter("IdleTimeoutSec", "int", help="Seconds for which the server keeps them."),
+        parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Instance ids of sessions."),
+        parameter("Name", "string[]", {"Name": "!n"}, help="Names of sessions, with wildcards."),
+        parameter(
+            "IdleTimeoutSec", "int",
+            help="Idle timeout of the disconnected sessions in seconds.",
+        ),
         parameter(
             "OutputBufferingMode", "string", values="None Drop Block",
-            help="What happens with output that does not fit.",
+            help="The handling of output when the server's buffer is full.",
         ),
-        parameter("ThrottleLimit", "int", help="How many are disconnected at a time."),
+        parameter("ThrottleLimit", "int", help="The number of sessions to disconnect at a time."),
         *common_parameters(),
     ),
-    examples=(("Disconnect-PSSession -Name work", "Leave a session at the server."),),
+    examples=(
+        ("Disconnect-PSSession -Name work", "Disconnect a session and keep it on the server."),
+    ),
 )  # fmt: skip
 
 CONNECT = CommandTable(
@@ -73,14 +84,14 @@ CONNECT = CommandTable(
         parameter("Name", "string[]", {"Name": "!n", _CN: "", _URI: ""}, help="Their names."),
         parameter(
             "InstanceId", "guid[]", {"InstanceId": "!", _CN_BY_ID: "!", _URI_BY_ID: "!"},
-            help="Their instance ids.",
+            help="Instance ids of sessions.",
         ),
         *_where("many"),
-        parameter("ThrottleLimit", "int", help="How many are connected at a time."),
+        parameter("ThrottleLimit", "int", help="The number of sessions to connect at a time."),
         *common_parameters(),
     ),
     examples=(
-        ("Connect-PSSession -ComputerName server -Name work", "Take a session up again."),
+        ("Connect-PSSession -ComputerName server -Name work", "Connect to a session again."),
     ),
 )  # fmt: skip
 
@@ -97,57 +108,77 @@ RECEIVE = CommandTable(
         parameter("Name", "string", {"Name": "!", _CN: "!", _URI: "!"}, help="Its name."),
         parameter(
             "InstanceId", "guid", {"InstanceId": "!", _CN_BY_ID: "!", _URI_BY_ID: "!"},
-            help="Its instance id.",
+            help="The instance id of a session.",
         ),
         *_where("one"),
         *common_parameters(),
     ),
-    examples=(("Receive-PSSession -ComputerName server -Name work", "Get what it has said."),),
+    examples=(
+        ("Receive-PSSession -ComputerName server -Name work", "Get the output of a session."),
+    ),
 )  # fmt: skip
 
 NEW_OPTION = CommandTable(
     name="New-PSSessionOption",
     property_of=property_or_absent,
     class_name="Microsoft.PowerShell.Commands.NewPSSessionOptionCommand",
-    synopsis="Makes options for -SessionOption. Times are milliseconds.",
+    synopsis="Creates options for -SessionOption. Times are in milliseconds.",
     parameters=(
-        parameter("MaximumRedirection", "int", help="How many redirects are followed."),
+        parameter("MaximumRedirection", "int", help="The maximum number of redirections."),
         parameter("NoCompression", "switch", help="Do not compress streams."),
         parameter("NoMachineProfile", "switch", help="Do not load the user's profile."),
         parameter("Culture", "string", help="The culture of the session."),
-        parameter("UICulture", "string", help="The culture of its messages."),
-        parameter("MaximumReceivedDataSizePerCommand", "int", help="Bytes of one command."),
-        parameter("MaximumReceivedObjectSize", "int", help="Bytes of one object."),
+        parameter("UICulture", "string", help="The culture of messages in the session."),
+        parameter(
+            "MaximumReceivedDataSizePerCommand", "int",
+            help="Maximum size of the data of one command in bytes.",
+        ),
+        parameter("MaximumReceivedObjectSize", "int", help="Maximum size of one object in bytes."),
         parameter(
             "OutputBufferingMode", "string", values="None Drop Block",
-            help="What happens with output of a disconnected session that does not fit.",
+            help="The handling of output of a disconnected session when the buffer is full.",
         ),
-        parameter("MaxConnectionRetryCount", "int", help="Attempts after a network failure."),
+        parameter(
+            "MaxConnectionRetryCount", "int",
+            help="Maximum number of retries after a network failure.",
+        ),
         parameter("ApplicationArguments", "hashtable", help="Values for $PSSenderInfo."),
-        parameter("OpenTimeout", "int", alias="OpenTimeoutMSec", help="For opening."),
-        parameter("CancelTimeout", "int", alias="CancelTimeoutMSec", help="For stopping."),
+        parameter("OpenTimeout", "int", alias="OpenTimeoutMSec", help="Opening timeout."),
+        parameter("CancelTimeout", "int", alias="CancelTimeoutMSec", help="Stopping timeout."),
         parameter(
             "IdleTimeout", "int", alias="IdleTimeoutMSec",
-            help="How long the server keeps a disconnected session.",
+            help="Idle timeout of a disconnected session.",
         ),
         parameter(
             "ProxyAuthentication", "string", values="Basic Negotiate Digest",
-            help="How to log in at the proxy.",
+            help="The authentication mechanism of the proxy.",
         ),
-        parameter("ProxyCredential", "credential", help="The user of the proxy."),
+        parameter(
+            "ProxyCredential", "credential",
+            help="The user name and password for the proxy.",
+        ),
         parameter("SkipCACheck", "switch", help="Accept certificates of any authority."),
         parameter("SkipCNCheck", "switch", help="Accept certificates for other names."),
-        parameter("SkipRevocationCheck", "switch", help="Do not check for revocation."),
-        parameter("OperationTimeout", "int", alias="OperationTimeoutMSec", help="For an answer."),
+        parameter(
+            "SkipRevocationCheck", "switch",
+            help="Do not check certificates for revocation.",
+        ),
+        parameter(
+            "OperationTimeout", "int", alias="OperationTimeoutMSec",
+            help="Response timeout.",
+        ),
         parameter("NoEncryption", "switch", help="Do not encrypt over HTTP."),
         parameter("UseUTF16", "switch", help="Send UTF-16."),
-        parameter("IncludePortInSPN", "switch", help="Ask Kerberos for a name with the port."),
+        parameter(
+            "IncludePortInSPN", "switch",
+            help="Include the port in the Kerberos service name.",
+        ),
         *common_parameters(),
     ),
     examples=(
         (
             "New-PSSession server -UseSSL -SessionOption (New-PSSessionOption -SkipCACheck)",
-            "A server with a certificate of its own.",
+            "Connect to a server with a self-signed certificate.",
         ),
     ),
 )  # fmt: skip
