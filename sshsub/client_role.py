@@ -1,9 +1,9 @@
-"""The obligations of a client: what it waits for before it sends.
+"""The rules of a client: the answers that it waits for before it sends.
 
-A real server handles every line on another thread, so that order is only kept by waiting: no Data
+A real server handles every line on another thread, so only waiting guarantees the order: no Data
 for a command before its CommandAck, one unacknowledged Data for each target, a Close only after
 all Data, the acknowledgement of CREATE_PIPELINE and the SignalAck, the session's Close after those
-of all commands. Every Command is closed exactly once, also if our user never closes it, because
+of all commands. Every Command is closed exactly once, even if our user never closes it, because
 the session's Close waits for it. Sources: spec-notes/out-of-process.md.
 """
 
@@ -53,7 +53,7 @@ _UNSUPPORTED = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CO
 
 
 _MAX_TEXT = 8192
-"""Bytes of a diagnostic line that are kept."""
+"""Maximum length in bytes of a diagnostic line; the rest is dropped."""
 
 
 def _diagnostic(data: bytes, line: Line) -> DiagnosticLine:
@@ -70,7 +70,7 @@ class _Progress(Enum):
 
 
 class _Target:
-    """One target: data that was not sent, and the answers that are outstanding."""
+    """One target: unsent data, and outstanding answers."""
 
     __slots__ = (
         *("answered", "close", "default", "prompt", "queued", "starting", "stop"),
@@ -79,11 +79,11 @@ class _Target:
 
     def __init__(self, *, starting: bool) -> None:
         self.starting = starting
-        """The CommandAck has not come."""
+        """The CommandAck was not received yet."""
         self.unacknowledged = False
         """A Data is not acknowledged."""
         self.answered = False
-        """The server has sent data for this command, so that it has received CREATE_PIPELINE."""
+        """The server has sent data for this command, so it has received CREATE_PIPELINE."""
         self.prompt: deque[bytes] = deque()
         self.default: deque[bytes] = deque()
         self.unjoinable = 0
@@ -93,7 +93,7 @@ class _Target:
         self.close = _Progress.NO
 
     def add(self, data: bytes, stream: Stream, size: int, *, alone: bool) -> None:
-        """Queue data in chunks of ``size`` bytes; ``alone``: in packets of its own."""
+        """Queue data in chunks of ``size`` bytes; ``alone``: in separate packets."""
         queue = self.prompt if stream is Stream.PROMPT_RESPONSE else self.default
         self.queued += len(data)
         for start in range(0, len(data), size):
@@ -102,7 +102,7 @@ class _Target:
             self.unjoinable = len(self.default)
 
     def next_data(self, size: int) -> tuple[Stream, bytes] | None:
-        """Return the next chunk: host responses one by one, then as much else as a packet takes."""
+        """Return the next packet's data: one host response, or as many other chunks as fit."""
         if self.prompt:
             data = self.prompt.popleft()
             self.queued -= len(data)
@@ -127,17 +127,17 @@ class _Target:
         return Stream.DEFAULT, data
 
     def discard(self) -> None:
-        """Drop the data that was not sent."""
+        """Drop the unsent data."""
         self.prompt.clear()
         self.default.clear()
         self.unjoinable = self.queued = 0
 
 
 class ClientRole:
-    """Sends in the order that a real server needs, and waits for its acknowledgements."""
+    """Sends in the order that a real server requires, and waits for its acknowledgements."""
 
     paused = False
-    """A client reads at any time."""
+    """A client always reads."""
 
     def __init__(self, link: Link, reply_timeouts: Mapping[TransportAct, float]) -> None:
         self._link = link
@@ -145,7 +145,7 @@ class ClientRole:
         self._pool = _Target(starting=False)
         self._targets: dict[UUID, _Target] = {}
         self._unclosed = 0
-        """Commands whose Close was not sent."""
+        """Number of commands whose Close was not sent."""
         self._opened = False
         self._answered = False
         """The server has sent a packet."""
@@ -159,19 +159,19 @@ class ClientRole:
 
     @property
     def queued(self) -> int:
-        """Bytes of data that were not sent."""
+        """Number of unsent bytes of data."""
         return self._pool.queued + sum(state.queued for state in self._targets.values())
 
     def discard(self) -> None:
-        """Drop the data that was not sent."""
+        """Drop the unsent data."""
         self._pool.discard()
         for state in self._targets.values():
             state.discard()
 
-    # -- out
+    # -- sending
 
     def send(self, out: Outgoing) -> None:
-        """Send now, or as soon as the answers that it has to wait for have come."""
+        """Send now, or once the answers that the item has to wait for were received."""
         self._check(out)
         target, act = out.target, out.act
         if act is TransportAct.CREATE_PIPELINE and target is not None:
@@ -187,7 +187,7 @@ class ClientRole:
         elif act is TransportAct.CLOSE_POOL:
             self._close_pool()
         elif state is None:
-            # The command was never sent, so that there is nothing to stop or to close.
+            # The command was never sent, so there is nothing to stop or to close.
             self._link.emit(ActReceived(act=act, target=target))
         elif (
             act is TransportAct.STOP_PIPELINE
@@ -201,7 +201,7 @@ class ClientRole:
             self._advance(target, state)
 
     def _check(self, out: Outgoing) -> None:
-        """Raise LocalProtocolError for what is not legal, before anything changes."""
+        """Check that an item is legal, before anything changes. Raises LocalProtocolError."""
         target, act = out.target, out.act
         if act in _UNSUPPORTED:
             raise UnsupportedAct(act)
@@ -225,7 +225,7 @@ class ClientRole:
             raise LocalProtocolError(f"command {target} is closing")
 
     def _advance(self, target: UUID | None, state: _Target) -> None:
-        """Send what this target may send now."""
+        """Send everything of this target that may be sent now."""
         if state.starting or self._link.output_closed:
             return
         if state.stop is _Progress.WANTED:
@@ -270,10 +270,10 @@ class ClientRole:
             self._pool.close = _Progress.SENT
             self._link.write_packet(PacketKind.CLOSE, None)
 
-    # -- in
+    # -- receiving
 
     def packets_of(self, line: Line, *, whole: bool) -> Iterator[Packet]:
-        """Return the packets of a line; another line becomes an event."""
+        """Return the packets of a line; a line that is not a packet becomes an event."""
         data = line.data
         reported = error_text(data)
         if reported is not None:
@@ -291,7 +291,7 @@ class ClientRole:
         return read_line(data)
 
     def _after_text(self, line: Line, start: int) -> list[Packet]:
-        """Return the packets of a line in which other text precedes them."""
+        """Return the packets of a line that begins with other text."""
         try:
             return list(read_line(line.data))
         except PacketError:
@@ -302,7 +302,7 @@ class ClientRole:
         return packets
 
     def _last_line(self, line: Line) -> list[Packet]:
-        """Return the packets of a line without line end; a cut one is where the server died."""
+        """Return the packets of an unterminated line; an incomplete packet ends the stream."""
         try:
             return list(read_line(line.data))
         except PacketError:
@@ -393,7 +393,7 @@ class ClientRole:
 
     @property
     def pending_replies(self) -> tuple[PendingReply, ...]:
-        """The answers that are outstanding and have a time limit."""
+        """The outstanding answers that have a time limit."""
         acts: list[tuple[TransportAct, UUID | None]] = []
         if self._opened and not self._answered:
             acts.append((TransportAct.CREATE_POOL, None))
@@ -413,7 +413,7 @@ class ClientRole:
         )
 
     def reply_timed_out(self, reply: PendingReply) -> None:
-        """Go on as if the answer had come."""
+        """Continue as if the answer had been received."""
         self._link.emit(TimedOut(reply=reply))
         if reply.act is TransportAct.CREATE_POOL:
             self._reply_timeouts.pop(TransportAct.CREATE_POOL)

@@ -2,8 +2,8 @@
 
     ssh [-F FILE] [-i KEY] [-l USER] [-p PORT] [-o NAME=VALUE]... -s HOST SUBSYSTEM
 
-OpenSSH keeps the first value, so that the flags take precedence over the options. Everything is
-one argument of argv: nothing is quoted, no shell reads it. What ssh could take for an option is
+OpenSSH keeps the first value, so that the flags take precedence over the options. Every value is
+one argument of argv: there is no quoting and no shell. Values that ssh could take for an option are
 refused; spec-notes/ssh-command-line.md lists where that is stricter than PowerShell.
 """
 
@@ -39,7 +39,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class InvalidArgument(LocalProtocolError):
-    """A value that ssh's command line cannot have. ``argument`` is PowerShell's parameter."""
+    """A value that ssh's command line does not allow. ``argument`` is PowerShell's parameter."""
 
     error_id = "ParameterBindingFailed"
 
@@ -49,7 +49,7 @@ class InvalidArgument(LocalProtocolError):
 
 
 class InvalidHostName(InvalidArgument):
-    """Neither a DNS name nor an IP address. The id is the one that PowerShell shows."""
+    """Neither a DNS name nor an IP address. The error id is PowerShell's."""
 
     error_id = "PSSessionInvalidComputerName"
 
@@ -66,15 +66,15 @@ class HostName:
     """Without brackets around an IPv6 address."""
     user_name: str = ""
     port: int = 0
-    """0 if the text has none."""
+    """0 if the text has no port."""
 
 
 def is_host_name(name: str) -> bool:
-    """Return whether .NET's Uri.CheckHostName takes it for a DNS name, IPv4 or IPv6 address.
+    """Return whether .NET's Uri.CheckHostName accepts a DNS name, IPv4 or IPv6 address.
 
-    Labels of 1 to 63 characters that begin with a letter or digit, and have underscores and
-    hyphens after that; beyond ASCII any printable character. One dot may end the name, and
-    may be an ideographic one. IPv6 with or without brackets.
+    A DNS name has labels of 1 to 63 characters, a letter or digit followed by letters, digits,
+    underscores and hyphens; beyond ASCII any printable character is allowed. One dot may end the
+    name, and may be ideographic. IPv6 is accepted with or without brackets.
     """
     if not name or len(name) > 255:
         return False
@@ -92,7 +92,7 @@ def is_host_name(name: str) -> bool:
 
 
 def parse_host_name(text: str) -> HostName:
-    """Read ``[user@]host[:port]``; IPv6 in brackets, or bare when there is no port.
+    """Read ``[user@]host[:port]``; IPv6 in brackets, or bare if there is no port.
 
     "." is this machine. Raises InvalidHostName.
     """
@@ -124,7 +124,7 @@ def _checked(argument: str, value: str) -> str:
 
 
 def _login(user_name: str) -> str:
-    r"""ssh's form of a user: ``DOMAIN\user`` is ``user@DOMAIN``."""
+    r"""Return ssh's form of a user: ``DOMAIN\user`` becomes ``user@DOMAIN``."""
     _checked("UserName", user_name)
     parts = user_name.split("\\")
     login = f"{parts[1]}@{parts[0]}" if len(parts) == 2 else user_name
@@ -146,7 +146,7 @@ def ssh_arguments(
     """Return the arguments of ``ssh``. User and port in ``host_name`` take precedence.
 
     Port 0 leaves the port to ssh's configuration; the key file is not opened here. Raises
-    InvalidHostName, or InvalidArgument for the others.
+    InvalidHostName, or InvalidArgument for other values.
     """
     target = parse_host_name(host_name)
     user_name = target.user_name or user_name
@@ -172,5 +172,5 @@ def ssh_arguments(
 
 
 def connecting_seconds(milliseconds: int | None) -> float | None:
-    """ConnectingTimeout as seconds until the server's first line; negative or None: no limit."""
+    """Return ConnectingTimeout as seconds until the server's first line; negative or None: none."""
     return None if milliseconds is None or milliseconds < 0 else milliseconds / 1000

@@ -1,6 +1,6 @@
 """Protection of the protocol's stdio from the code that an engine runs.
 
-Code of an engine that prints, reads or starts programs must not touch the protocol. So the real
+Code in an engine that prints, reads or starts programs must not touch the protocol. So the real
 descriptors are moved, and 0 and 1 are /dev/null.
 """
 
@@ -13,10 +13,10 @@ __all__ = ["isolate_stdio"]
 
 
 def isolate_stdio(*, output: int | None = None) -> tuple[int, int]:
-    """Move the descriptors 0 and 1 away and put /dev/null there; returns the moved two.
+    """Move the descriptors 0 and 1 away and put /dev/null there; return the moved ones.
 
-    They are not inherited by children. ``output`` takes the place of stdout instead of /dev/null.
-    stderr stays; sshd drops that of a subsystem.
+    Children do not inherit them. ``output`` takes the place of stdout instead of /dev/null.
+    stderr is unchanged; sshd discards that of a subsystem.
     """
     if sys.stdout is not None:
         sys.stdout.flush()

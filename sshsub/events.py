@@ -58,11 +58,11 @@ limits the wait for the server's first packet (ConnectingTimeout).
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingReply:
-    """An outstanding answer and its time limit; the same value as long as it is outstanding."""
+    """An outstanding answer and its time limit; values are equal while it is outstanding."""
 
     act: TransportAct
     """CREATE_PIPELINE waits for CommandAck, STOP_PIPELINE for SignalAck, CLOSE_* for CloseAck,
-    CREATE_POOL for the first packet at all."""
+    CREATE_POOL for the first packet of any kind."""
     target: UUID | None = None
     seconds: float
 
@@ -78,7 +78,7 @@ class DataReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActReceived:
-    """At a server a request of the client; at a client the confirmation of the server.
+    """An act: at a server a request of the client, at a client the confirmation of the server.
 
     CREATE_POOL (a new session at a server: its first packet follows) and CREATE_PIPELINE (a
     Command at a server, already acknowledged) are not for the pool; all others are.
@@ -111,7 +111,7 @@ class PeerError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut:
-    """An answer did not come in time. The confirmation of a stop or close follows anyway."""
+    """An answer was not received in time. The confirmation of a stop or close follows anyway."""
 
     reply: PendingReply
 
@@ -121,9 +121,9 @@ class Ended:
     """The end of the input.
 
     At a server: the client is gone, or sent an empty line. Close the pool, then pass ``reason``
-    to `Subsystem.report`, as a real server does. At a client ``clean`` is true if the session was
-    closed or we had ended our side; ``reason`` is where the stream broke off, or the server's
-    last error text.
+    to `Subsystem.report`, like a real server. At a client ``clean`` is true if the session was
+    closed or we had ended our side; ``reason`` is the position where the stream broke off, or the
+    server's last error text.
     """
 
     clean: bool

@@ -1,12 +1,12 @@
 """The PowerShell Direct handshake on a Hyper-V socket, before the packets.
 
 A guest has two services. The *broker* takes the credentials and returns a token; a second socket,
-to the *session*, sends that token and carries packets from then on. Old guests know neither
+to the *session*, sends that token and carries packets from then on. Old guests have neither
 versions nor tokens (*legacy*): their session socket begins with packets at once.
 
-Nothing on the wire says where a message ends: each side speaks only after the other, and one
-read is one message. Words are put together here when they come in pieces; a domain, a user, a
-password, a name and a token cannot be. Sources: spec-notes/hyperv.md.
+Messages are not delimited on the wire: the sides take turns, and one read is one message. Keywords
+are reassembled here if they arrive in pieces; a domain, a user, a password, a name and a token
+cannot be. Sources: spec-notes/hyperv.md.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ AF_HYPERV = 34
 BROKER_SERVICE = UUID("999e53d4-3d5c-4c3e-8779-bed06ec056e1")
 SESSION_SERVICE = UUID("a5201c21-2770-4c11-a68e-f182edb29220")
 MAX_MESSAGE = 4096
-"""Bytes of one message of the peer; real ones stay below 1,024."""
+"""Maximum size in bytes of one message of the peer; real ones are shorter than 1,024."""
 
 _PROBE_USER = "?<PSDirectVMLegacy>"
 _PASS, _FAIL, _CONF = b"PASS", b"FAIL", b"CONF"
@@ -54,7 +54,7 @@ class HandshakeError(RemoteProtocolError):
 
 
 class InvalidCredential(HandshakeError):
-    """The peer refuses the credential or the token, or shows one that is refused."""
+    """The peer refuses the credential or the token, or sends one that is refused."""
 
     error_id = "InvalidCredential"
 
@@ -70,9 +70,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """The broker's answer: a token, or that the broker is an old one.
+    """The broker's answer: a token, or the news that the broker is an old one.
 
-    ``legacy``: nothing was agreed on. Connect anew and begin `broker_client` with ``legacy``.
+    ``legacy``: nothing was agreed. Open a new connection and use `broker_client` with ``legacy``.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -89,7 +89,7 @@ class Requested:
     legacy: bool = False
 
 
-# -- the machine: a script yields bytes to send and the end of the answer
+# -- the machine: a script yields bytes to send and the function that finds an answer's end
 
 Cut: TypeAlias = Callable[[bytes], int]
 """Returns the size of the first message in the buffer; 0 while it is incomplete."""
@@ -97,7 +97,7 @@ Script: TypeAlias = Generator[tuple[bytes, Cut], bytes, Any]
 
 
 def _word(*words: bytes) -> Cut:
-    """One of these words, or, where it cannot become one, whatever has come."""
+    """Return a cut at one of these words, or at the end of data that cannot become one."""
 
     def cut(data: bytes) -> int:
         for word in words:
@@ -109,7 +109,7 @@ def _word(*words: bytes) -> Cut:
 
 
 def _opening(data: bytes) -> int:
-    """VERSION, or an old client's domain."""
+    """Cut the first message: VERSION, or an old client's domain."""
     return 0 if data != b"VERSION" and b"VERSION".startswith(data) else len(data)
 
 
@@ -158,7 +158,7 @@ class Handshake:
         """Take the bytes of one read; ``b""`` is the end of the stream.
 
         Raises HandshakeError, InvalidCredential or LimitExceeded, and again on every later
-        call; the bytes to send after that tell the peer.
+        call; `data_to_send` then returns the bytes that report the error to the peer.
         """
         if self._error is not None:
             raise self._error
@@ -208,7 +208,7 @@ def _wanted(got: bytes, wanted: bytes, when: str) -> None:
 def broker_client(
     credential: Credential, *, configuration_name: str = "", legacy: bool = False
 ) -> Handshake:
-    """The first socket; the result is `Granted`.
+    """Return the handshake on the first socket; its result is `Granted`.
 
     Raises LocalProtocolError without a user name.
     """
@@ -221,7 +221,7 @@ def _ask_broker(who: Credential, configuration: str, legacy: bool) -> Script:
     if not legacy:
         answer = yield b"VERSION", _version
         if not answer.startswith(b"VERSION_"):
-            # To an old broker that was a domain: end the conversation in its own way.
+            # An old broker took that for a domain: end the conversation as it expects.
             yield _PROBE_USER.encode("utf-16-le"), _word(_PASS, _FAIL)
             yield b"EMPTYPW", _word(_PASS, _FAIL, _CONF)
             return _FAIL, Granted(legacy=True)
@@ -264,7 +264,7 @@ def _token_in(message: bytes) -> str:
 
 
 def session_client(token: str) -> Handshake:
-    """The second socket; done means that packets may follow."""
+    """Return the handshake on the second socket; packets may follow once it is done."""
     if not token:
         raise LocalProtocolError("a session needs the broker's token")
     return Handshake(_show_token(token))
@@ -290,10 +290,10 @@ Check: TypeAlias = Callable[[Credential], bool]
 def broker_server(
     check: Check, token: str, *, legacy: bool = False, configurations: bool = True
 ) -> Handshake:
-    """The guest's broker; the result is `Requested`.
+    """Return the guest's side of the broker handshake; its result is `Requested`.
 
-    ``check`` judges the credential. ``legacy`` plays an old broker; a new one serves old clients
-    all the same. ``configurations``: ask for a configuration name.
+    ``check`` validates the credential. ``legacy`` acts as an old broker; a new one also serves old
+    clients. ``configurations``: ask for a configuration name.
     """
     return Handshake(_serve_broker(check, token, legacy, configurations))
 
@@ -329,7 +329,7 @@ def _serve_broker(check: Check, token: str, legacy: bool, configurations: bool) 
 
 
 def session_server(token: str) -> Handshake:
-    """The guest's session; done means that packets follow. A token's age is its giver's care."""
+    """Return the guest's side of the session handshake. The caller checks a token's age."""
     return Handshake(_serve_session(token))
 
 

@@ -1,4 +1,4 @@
-"""What both roles of a subsystem share: bytes to write, events to give, and the stream's state."""
+"""The common part of both roles of a subsystem: output bytes, events, and the stream's state."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Link:
         self.line: Line | None = None
         """The line that is being read."""
         self.output_closed = False
-        """The peer reads nothing any more; what is written goes nowhere."""
+        """The peer no longer reads; output is discarded."""
         self.output_ended = False
-        """We have sent the end of our side, so that the end of the peer's is expected."""
+        """We have ended our side, so the end of the peer's side is expected."""
         self.input_ended = False
         """The end of the input was reported; no further packet is read."""
         self._out: list[bytes] = []
@@ -35,7 +35,7 @@ class Link:
 
     @property
     def pending(self) -> int:
-        """Bytes that were written and not taken."""
+        """Number of queued bytes."""
         return self._out_size
 
     def write(self, data: bytes) -> None:
@@ -50,18 +50,18 @@ class Link:
         data: bytes = b"",
         stream: Stream = Stream.DEFAULT,
     ) -> None:
-        """Queue one packet for the peer, unless it reads nothing any more."""
+        """Queue one packet for the peer, unless it no longer reads."""
         if not self.output_closed:
             self.write(write(Packet(kind=kind, target=target, stream=stream, data=data)))
 
     def take(self) -> bytes:
-        """Return the queued bytes and forget them."""
+        """Return the queued bytes and clear the queue."""
         data = b"".join(self._out)
         self.discard()
         return data
 
     def discard(self) -> None:
-        """Forget the queued bytes."""
+        """Clear the queued bytes."""
         self._out.clear()
         self._out_size = 0
 

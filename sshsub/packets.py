@@ -4,11 +4,11 @@
     <Command PSGuid='…' />        and CommandAck, DataAck, Signal, SignalAck, Close, CloseAck
 
 They are not specified; PowerShell defines them (OutOfProcTransportManager.cs). Its reader is
-an XML reader in fragment mode, and this one behaves like it: quotes of either kind, attributes
-in either order, comments and processing instructions anywhere, several elements on a line;
-but no white space or text outside an element, no third attribute, no empty Data. Such a line
-ends a real server, after it has handled the packets before the fault. So `read_line` is a
-generator that yields the good packets and raises then.
+an XML reader in fragment mode, and this one behaves like it. It accepts quotes of either kind,
+attributes in either order, comments and processing instructions anywhere, and several elements on a
+line; it refuses white space or text outside an element, a third attribute, and an empty Data. A
+refused line ends a real server, after it has handled the packets before the fault. So `read_line`
+is a generator that yields the good packets before it raises.
 
 Lines that are not packets (a banner, a server's error text) are not handled here: see
 `error_text`, and spec-notes/out-of-process-packets.md.
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 MAX_LINE = 16 << 20
-"""Bytes of a line. PowerShell sends 44 KB at most and accepts more."""
+"""Maximum size of a line in bytes. PowerShell sends 44 KB at most and accepts more."""
 
 ERROR_PREFIXES = ("__NamedPipeError__:", "__HyperVSocketError__:")
 """The prefixes of an error text among the packets."""
@@ -86,7 +86,7 @@ class Packet:
 class PacketError(RemoteProtocolError):
     """A line breaks a rule. ``rule`` is its short name, ``offset`` the byte of the line.
 
-    ``words`` is PowerShell's error text, where there is one.
+    ``words`` is PowerShell's error text, if it has one.
     """
 
     def __init__(self, rule: str, words: str, offset: int) -> None:
@@ -130,13 +130,13 @@ _NOT_BASE64 = (
 _STREAM_NAMES = {Stream.DEFAULT: "Default", Stream.PROMPT_RESPONSE: "PromptResponse"}
 _NO_GUID = UUID(int=0)
 _WHITE = b" \t\r\n"
-"""The only white space that counts as such, in XML and inside base64."""
+"""The only characters that count as white space, in XML and inside base64."""
 
 
 def write(packet: Packet) -> bytes:
     r"""Return the line of a packet with its "\n", exactly as PowerShell writes it.
 
-    The single quotes matter: PowerShell's client looks for them to tell session from command.
+    The single quotes matter: PowerShell's client uses them to distinguish session and command.
     Raises LocalProtocolError for packets that end a real peer.
     """
     name, target = packet.kind.value, packet.target or _NO_GUID
@@ -185,7 +185,7 @@ def read_line(line: bytes) -> Iterator[Packet]:
 
 
 def _plain(line: bytes) -> Packet | None:
-    """Read a packet in PowerShell's own spelling without the XML reader; None for others."""
+    """Read a packet in PowerShell's own spelling without the XML reader; return None for others."""
     sign = _PLAIN_SIGN.fullmatch(line)
     if sign is not None:
         guid = UUID(sign[2].decode())
@@ -238,7 +238,7 @@ def _data(stream: str | None, guid: str | None, text: str, offset: int) -> Packe
 class _Reader:
     """An expat parser around one line.
 
-    The line is enclosed in an element, which makes it a document, and an XML declaration or a
+    The line is enclosed in an element: that makes it a document, and makes an XML declaration or a
     document type an error.
     """
 
@@ -336,7 +336,7 @@ def error_text(line: bytes) -> str | None:
     return None if found is None else line[found.end() :].decode("utf-8", "replace")
 
 
-# -- cutting a byte stream into lines
+# -- splitting a byte stream into lines
 
 _END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
@@ -363,7 +363,7 @@ def _ends(data: bytes, start: int) -> Iterator[tuple[int, int]]:
 
 
 class LineReader:
-    """Cuts bytes into lines. Ends of line are LF, CR or CRLF, as in .NET.
+    """Splits bytes into lines. Line ends are LF, CR or CRLF, as in .NET.
 
     A byte order mark at the very start is dropped. Linear in time; holds one line.
     """
@@ -381,7 +381,7 @@ class LineReader:
 
     @property
     def pending(self) -> int:
-        """Bytes of the line that has not ended yet."""
+        """Number of bytes of the unterminated line."""
         return self._held
 
     def receive_data(self, data: bytes) -> None:

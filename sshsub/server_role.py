@@ -1,8 +1,8 @@
-"""The obligations of a server: an acknowledgement for everything, at the right moment.
+"""The rules of a server: the acknowledgement of each request, at the right time.
 
 The acknowledgement of Data means that it was processed: that of INIT_RUNSPACEPOOL follows the
 pool's Opened, that of CREATE_PIPELINE precedes the first output. Stops and closes are
-acknowledged when the pool confirms them; what concerns no pipeline is acknowledged at once,
+acknowledged when the pool confirms them; packets for an unknown pipeline are acknowledged at once,
 because clients wait without limit. Sources: spec-notes/out-of-process.md.
 """
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["MAX_COMMANDS", "ServerRole"]
 
 MAX_COMMANDS = 4096
-"""Commands that a client may have open at once; PowerShell sets no limit."""
+"""Maximum number of open commands of a client; PowerShell sets no limit."""
 
 
 class _Pipeline:
-    """A Command that was not closed, and the answers that the client waits for."""
+    """An open Command, and the answers that the client waits for."""
 
     __slots__ = ("closing", "has_data", "signals")
 
@@ -57,9 +57,9 @@ class ServerRole:
         self._pipelines: dict[UUID | None, _Pipeline] = {}
         self._unacknowledged: dict[UUID | None, int] = {}
         self._open = 0
-        """Commands minus Closes as PowerShell counts them: over all sessions, and below 0."""
+        """Commands minus Closes as PowerShell counts them: over all sessions, may be negative."""
         self._closing = 0
-        """Commands whose Close was received and not acknowledged."""
+        """Number of commands whose Close was received and not acknowledged."""
         self._pool_closes = 0
         self._pool_closing = False
         self._act_packets: dict[TransportAct, Callable[[UUID | None], None]] = {
@@ -78,15 +78,15 @@ class ServerRole:
     def paused(self) -> bool:
         """True if the next packet has to wait until the Close of the session is acknowledged.
 
-        While a Command was not closed, its Close is still to be read.
+        While a Command is open, packets are read, because its Close has to be received.
         """
         return self._pool_closing or (self._pool_closes > 0 and self._open <= self._closing)
 
     def discard(self) -> None:
-        """Forget the answers that the client waits for."""
+        """Discard the answers that the client waits for."""
         self._pool_closing = False
 
-    # -- out
+    # -- sending
 
     def send(self, out: Outgoing) -> None:
         """Write data, or the acknowledgement of a stop or a close."""
@@ -162,12 +162,12 @@ class ServerRole:
         self._closing = 0
 
     def _close_pool_when_free(self) -> None:
-        """Report the Close of the session, once each of its Commands was closed."""
+        """Report the Close of the session, once all of its Commands were closed."""
         if self._pool_closes and self._open <= 0 and not self._pool_closing:
             self._pool_closing = True
             self._link.emit(ActReceived(act=TransportAct.CLOSE_POOL))
 
-    # -- in
+    # -- receiving
 
     def packets_of(self, line: Line, *, whole: bool) -> Iterator[Packet]:
         """Return the packets of a line; an empty line ends the input."""

@@ -1,7 +1,7 @@
-"""Hypothesis strategies for packets and lines: test your own reader of the line protocol.
+"""Hypothesis strategies for packets and lines, for testing your own reader of the line protocol.
 
-Install ``psremoting[testing]``; nothing else in `sshsub` imports this module. Everything made
-here is what a real peer may send and accepts; `noise` makes lines that must be tolerated.
+Install ``psremoting[testing]``; nothing else in `sshsub` imports this module. All values are
+such as a real peer may send and accepts; `noise` generates lines that must be tolerated.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PacketLines(tuple[bytes, ...]):
 
     @property
     def data(self) -> bytes:
-        """The stream as a carrier brings it."""
+        """The stream as a carrier delivers it."""
         return b"".join(self)
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ def packets(
 ) -> SearchStrategy[Packet]:
     """Generate packets that ``side`` may send (None: either), 1 to ``max_data`` bytes in a Data.
 
-    ``targets`` draws pipeline ids or None for the session; by default few, so that they meet.
+    ``targets`` draws pipeline ids or None for the session; by default few, so that they repeat.
     """
     if max_data < 1:
         raise ValueError(f"max_data is {max_data}; a Data is never empty")
@@ -99,9 +99,9 @@ def _lines(draw: DrawFn, each: SearchStrategy[Packet], max_packets: int) -> Pack
 def packet_lines(
     *, side: Side | None = None, each: SearchStrategy[Packet] | None = None, max_packets: int = 8
 ) -> SearchStrategy[PacketLines]:
-    """1 to ``max_packets`` lines, one packet each, with what real readers tolerate.
+    """Generate 1 to ``max_packets`` lines, one packet each, with variants that real readers accept.
 
-    That is: quotes of either kind, a comment in front, LF or CRLF.
+    The variants are quotes of either kind, a comment at the start, LF or CRLF.
     """
     return _lines(each if each is not None else packets(side=side), max_packets)
 

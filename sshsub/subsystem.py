@@ -1,11 +1,11 @@
 """The out-of-process subsystem as a machine: packets in, events out, and the waiting in between.
 
-One class plays both roles. `send` takes what a pool wants moved, `receive_data` takes bytes cut
-anywhere, `next_event` returns what they meant, `data_to_send` returns the bytes for the peer. The
-obligations of each side are in `sshsub.client_role` and `sshsub.server_role`.
+One class plays both roles. `send` takes the output of a pool, `receive_data` takes bytes cut
+anywhere, `next_event` returns the peer's events, `data_to_send` returns the bytes for the peer. The
+rules of each side are in `sshsub.client_role` and `sshsub.server_role`.
 
-The machine reads one packet for each `next_event`, so that the order of a server's answers is the
-order in which its user handles events.
+The machine reads one packet for each `next_event`, so that a server's answers are in the order in
+which its user handles events.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Subsystem:
     ``reply_timeouts`` (client) maps an act to seconds, see `sshsub.events.REPLY_TIMEOUTS`.
     ``max_line`` limits one line of the peer in bytes, ``max_commands`` (server) the commands that
     a client has not closed. ``error_prefix`` (server) marks an error text among the packets; with
-    None, error texts go to `errors_to_send` instead, for stderr, as ``pwsh -s`` does it. Raises
+    None, error texts go to `errors_to_send` instead, for stderr, as with ``pwsh -s``. Raises
     LocalProtocolError for a ``packet_size`` below 1.
     """
 
@@ -71,16 +71,16 @@ class Subsystem:
         how = "over" if self.over else f"{self.pending} bytes pending"
         return f"<Subsystem of the {self.side.value}, {how}>"
 
-    # -- out
+    # -- sending
 
     def send(self, out: Outgoing) -> None:
-        """Queue what a pool wants moved or done.
+        """Queue an item of a pool's output.
 
-        Client: acts are sent when the answers that they wait for have come. Server: data is sent
-        at once; STOP_PIPELINE, CLOSE_PIPELINE and CLOSE_POOL are the acknowledgements of the
-        client's requests, and nothing is written for one that no request waits for. Once the
-        stream has failed, a server drops what it is given. Raises LocalProtocolError, changing
-        nothing, for what the carrier cannot do (`UnsupportedAct`) or what cannot follow.
+        Client: acts are sent once the answers that they wait for were received. Server: data is
+        sent at once; STOP_PIPELINE, CLOSE_PIPELINE and CLOSE_POOL are the acknowledgements of the
+        client's requests, and nothing is written if there is no such request. Once the stream has
+        failed, a server drops its output. Raises LocalProtocolError, changing nothing, for an act
+        that the carrier does not have (`UnsupportedAct`) or that is not legal now.
         """
         self._role.send(out)
 
@@ -89,7 +89,7 @@ class Subsystem:
 
         DataReceived: after the pool has processed the data and its answers were passed to
         `send`. ActReceived: only if the pool has no such pipeline and will not answer. Raises
-        LocalProtocolError at a client: an acknowledgement of a client ends a real server.
+        LocalProtocolError at a client: an acknowledgement from a client ends a real server.
         """
         if self._server is None:
             raise LocalProtocolError("acknowledge: only servers acknowledge")
@@ -98,7 +98,7 @@ class Subsystem:
     def report(self, text: str) -> None:
         """Send an error text as one line (server). Raises LocalProtocolError at a client.
 
-        A text that begins with `sshsub.events.TRANSPORT_ERROR` says that one message was
+        A text that begins with `sshsub.events.TRANSPORT_ERROR` means that one message was
         discarded and that the session continues.
         """
         if self._server is None:
@@ -121,11 +121,11 @@ class Subsystem:
 
     @property
     def pending(self) -> int:
-        """Bytes that were queued and are not sent. Hold back output while it is large."""
+        """Number of bytes that are queued and not sent. Hold back output while it is large."""
         return self._link.pending + self._role.queued
 
     def send_failed(self) -> None:
-        """Stop writing: the stream takes nothing any more. The peer's data can still be read."""
+        """Stop writing: the stream accepts nothing more. The peer's data can still be read."""
         self._link.output_closed = True
         self._link.discard()
         self._role.discard()
@@ -135,7 +135,7 @@ class Subsystem:
         self._link.output_ended = self._link.output_closed = True
         self._role.discard()
 
-    # -- in
+    # -- receiving
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the peer, cut anywhere; ``b""`` is the end of the stream."""
@@ -154,7 +154,7 @@ class Subsystem:
         """Return the next event, or None until more bytes come.
 
         Raises RemoteProtocolError for a broken line or an illegal packet; every later call raises
-        it again. A server has then written its error line, and its process ends with EXIT_CODE.
+        it again. A server has written its error line then, and its process ends with EXIT_CODE.
         """
         while True:
             if self._link.events:
@@ -165,7 +165,7 @@ class Subsystem:
                 return None
 
     def _step(self) -> bool:
-        """Handle one packet, line or end of input; False if there is none."""
+        """Handle one packet, line or end of input; return False if there is none."""
         try:
             if self._role.paused:
                 return self._at_end and self._end()
@@ -214,7 +214,7 @@ class Subsystem:
         return self._client.pending_replies
 
     def reply_timed_out(self, reply: PendingReply) -> None:
-        """Give up an answer that took longer than its ``seconds``; one that has come is ignored."""
+        """Abandon an answer that took longer than its ``seconds``; ignored if it was received."""
         if self._client is not None and reply in self.pending_replies:
             self._client.reply_timed_out(reply)
 
@@ -222,10 +222,10 @@ class Subsystem:
 
     @property
     def over(self) -> bool:
-        """True if no further event will come of this stream."""
+        """True if the stream has no further events."""
         return self._link.input_ended or self._error is not None
 
     @property
     def output_closed(self) -> bool:
-        """True if the peer reads nothing any more."""
+        """True if the peer no longer reads."""
         return self._link.output_closed

@@ -2,9 +2,9 @@
 
     async with open_process(["docker", "exec", "-i", "web", "pwsh", "-s", "-NoLogo"]) as wire:
 
-After the block no process is left. Ctrl+C reaches us and not the
-child: it is ours to stop the remote pipeline. Its stderr is shown line by line as it comes, and
-it keeps the terminal, so that ssh can ask for passwords and host keys.
+No process is left after the block. Ctrl+C reaches us and not the child: stopping the remote
+pipeline is our task. The child's stderr is passed on line by line as it arrives, and the child
+keeps the terminal, so that ssh can ask for passwords and host keys.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["CommandNotFound", "ProcessWire", "find_program", "open_process"]
 KEPT_ERROR_TEXT = 65536
 _MAX_ERROR_LINE = 8192
 _LINGER = 0.5
-"""Seconds between one way of ending a process and the next, ruder one."""
+"""Seconds between one way of ending a process and the next, more forceful one."""
 
 _IGNORING_SIGINT = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
 
@@ -42,7 +42,7 @@ class CommandNotFound(LocalProtocolError):
 
 
 def find_program(name: str) -> str:
-    """Return the full path of a program: PATH only, never the working directory.
+    """Return the full path of a program: from PATH only, never from the working directory.
 
     A name with a directory is used unchanged. Raises CommandNotFound.
     """
@@ -57,7 +57,7 @@ def find_program(name: str) -> str:
 
 
 class _ErrorText:
-    """stderr: lines for a callback, and the last of it for who asks later."""
+    """The stderr of a child: passes lines to a callback, and keeps the end of the text."""
 
     def __init__(self, tell: Callable[[str], None] | None) -> None:
         self._tell = tell
@@ -88,7 +88,7 @@ class _ErrorText:
             try:
                 self._tell(line.rstrip(b"\r").decode("utf-8", "replace"))
             except Exception:
-                # It runs in a task that must not raise; who cannot take a line gets no more.
+                # This runs in a task that must not raise; a failed callback is not called again.
                 self._tell = None
 
 
@@ -108,7 +108,7 @@ class ProcessWire:
 
     @property
     def ended(self) -> Ending | None:
-        """Known once the process was waited for: after `wait` or `aclose`."""
+        """The end of the process, available after `wait` or `aclose`."""
         return self._ended
 
     async def send_all(self, data: bytes) -> None:
@@ -124,7 +124,7 @@ class ProcessWire:
         await self._process.stdin.aclose()
 
     async def wait(self) -> Ending:
-        """Wait until the process has ended, and its stderr with it."""
+        """Wait until the process and its stderr have ended."""
         code = await self._process.wait()
         # A grandchild (ssh's ControlPersist) may keep stderr open without limit.
         with trio.move_on_after(_LINGER):
@@ -158,7 +158,7 @@ class ProcessWire:
                 await stream.aclose()
 
     async def _drain(self) -> None:
-        """A system task: it never raises."""
+        """Run as a system task: it never raises."""
         stream = self._process.stderr
         assert stream is not None
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -176,7 +176,7 @@ async def _start(
     command = [find_program(argv[0]), *argv[1:]]
     flags: dict[str, Any] = {}
     if os.name == "posix":
-        # A new session would do as well, but would take the terminal away.
+        # A new session would work as well, but would take the terminal away.
         command = [*_IGNORING_SIGINT, *command]
     else:
         flags["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
@@ -203,9 +203,9 @@ async def open_process(
     env: Mapping[str, str] | None = None,
     patience: float = 2.0,
 ) -> AsyncIterator[ProcessWire]:
-    """Start ``argv`` and end it with the block: gently after a good end, at once after a bad one.
+    """Start ``argv`` and end it with the block: gently after success, at once after an exception.
 
-    ``on_stderr`` gets every line of stderr, without its end, as it comes. Raises
+    ``on_stderr`` is called with every line of stderr, without its end, as it arrives. Raises
     CommandNotFound, LocalProtocolError for an empty command line, OSError.
     """
     wire = ProcessWire(await _start(argv, cwd, env), on_stderr)

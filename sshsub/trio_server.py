@@ -47,7 +47,7 @@ class StdioWire:
     async def aclose(self) -> None:
         self._ended = self._ended or Ending()
         for fd, blocking in self._blocking:
-            # The description may be shared with a shell, which expects it as it was.
+            # The description may be shared with a shell, which expects it unchanged.
             try:
                 os.set_blocking(fd, blocking)
             except OSError as error:
@@ -61,10 +61,10 @@ class StdioWire:
 async def serve_stdio(
     serve: Callable[[Wire], Awaitable[int]], descriptors: tuple[int, int] | None = None
 ) -> int:
-    """Serve one client on our own stdio; the exit code for the process is ``serve``'s answer.
+    """Serve one client on our own stdio; return the exit code that ``serve`` returns.
 
-    From here on nothing in this process reads or writes the real stdin and stdout but the wire.
-    ``descriptors`` are what `isolate_stdio` gave, where that was called before.
+    From now on only the wire reads and writes the real stdin and stdout of this process.
+    ``descriptors`` are the result of `isolate_stdio`, if it was called before.
     """
     wire = StdioWire(*(descriptors or isolate_stdio()))
     try:
@@ -84,10 +84,10 @@ async def serve_unix(
 ) -> None:
     """Serve the clients of a socket that only its owner can open, concurrently, until cancelled.
 
-    At most ``max_clients`` are served at once; a further connection waits. A socket that a dead
-    server left is replaced. An error of one client is passed to ``on_error`` and ends no other.
-    Raises LocalProtocolError if another server listens at the path or if the path is not a socket,
-    OSError.
+    At most ``max_clients`` are served at once; further connections wait. A socket left over by a
+    dead server is replaced. An error of one client is passed to ``on_error`` and does not end the
+    others. Raises LocalProtocolError if another server listens at the path or if the path is not a
+    socket, OSError.
     """
     path = Path(path)
     _clear(path)
@@ -143,7 +143,7 @@ def _clear(path: Path) -> None:
 
 def _listen(path: Path) -> trio.SocketListener:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # bind creates the file: with this mask others can never open it.
+    # bind creates the file: with this mask, other users can never open it.
     before = os.umask(0o177)
     try:
         sock.bind(str(path))

@@ -1,6 +1,6 @@
 """Byte streams to a server: unix sockets, PowerShell's named pipes on Unix, Hyper-V sockets.
 
-`Wire` is what every stream of this package looks like to its user, also a child process's
+`Wire` is the interface of every stream of this package, including a child process's
 (`sshsub.trio_process`) and a server's own stdio (`sshsub.trio_server`).
 """
 
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 RECEIVE_SIZE = 256 << 10
-"""Bytes that are read at once: several packets, where they are there."""
+"""Number of bytes to read at once: several packets, if available."""
 _PIPE_SIZE = 256 << 10
 _HV_PROTOCOL_RAW = 1
 _LINUX_SERVICE = "-facb-11e6-bd58-64006a7986d3"
@@ -71,7 +71,7 @@ class Wire(Protocol):
         """Return available bytes, ``b""`` at the end of the stream."""
 
     async def send_eof(self) -> None:
-        """Nothing more will be sent; the peer can still speak."""
+        """End the sending side; the peer can still send."""
 
     async def aclose(self) -> None:
         """Close both directions. May be called twice, and when cancelled."""
@@ -137,14 +137,14 @@ class NoSuchPipe(LocalProtocolError):
 class HostProcess:
     """A PowerShell process that accepts connections (Enter-PSHostProcess), by its socket's name.
 
-    The name is ``CoreFxPipe_PSHost.<start>.<pid>.<app domain>.<process name>``, and may be cut
-    short at its end.
+    The name is ``CoreFxPipe_PSHost.<start>.<pid>.<app domain>.<process name>``, possibly truncated
+    at its end.
     """
 
     path: Path
     pid: int
     start: str
-    """Eight hex digits of the start time: they keep the name from being guessed."""
+    """Eight hex digits of the start time: they make the name hard to guess."""
     app_domain: str
     process_name: str
 
@@ -160,7 +160,7 @@ def _directory(directory: str | os.PathLike[str] | None) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """A socket that only we, or root, can have put there: anybody may squat on a name in /tmp."""
+    """Return whether only we, or root, can have made the socket: anybody can use names in /tmp."""
     try:
         status = path.lstat()
     except OSError:
@@ -190,7 +190,7 @@ def host_process(
     name: str | None = None,
     directory: str | os.PathLike[str] | None = None,
 ) -> HostProcess:
-    """Return the one process of this id or of this name. Raises NoSuchPipe for none or several.
+    """Return the one process with this id or name. Raises NoSuchPipe for none or several.
 
     The name is compared without case.
     """
@@ -285,7 +285,7 @@ def vsock_port(service: UUID) -> int | None:
 
 
 async def connect_hyperv(vm_id: UUID, service_id: UUID) -> StreamWire:
-    """AF_HYPERV (Windows). Raises LocalProtocolError where Python has none, OSError otherwise."""
+    """Connect by AF_HYPERV (Windows). Raises LocalProtocolError if Python has none, OSError."""
     if not hasattr(socket, "AF_HYPERV"):
         raise LocalProtocolError("AF_HYPERV needs Windows and Python 3.12 or newer")
     from sshsub.hyperv import AF_HYPERV
@@ -297,7 +297,7 @@ async def connect_hyperv(vm_id: UUID, service_id: UUID) -> StreamWire:
 async def shake_hands(stream: trio.abc.HalfCloseableStream, handshake: Handshake) -> StreamWire:
     """Perform a PowerShell Direct handshake; return the wire after it.
 
-    Raises what `Handshake.receive_data` raises; the peer was told before that.
+    Raises the errors of `Handshake.receive_data`, after they were reported to the peer.
     """
     while True:
         if data := handshake.data_to_send():
