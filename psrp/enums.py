@@ -72,7 +72,7 @@ class WireEnum(IntEnum):
 
     @classmethod
     def known(cls, number: int) -> int:
-        """Return the member of a number, or the number where there is none."""
+        """Return the member of a number, or the number if there is none."""
         return cls(number) if number in cls.labels() else number
 
     @classmethod

@@ -112,7 +112,7 @@ class Fragmenter:
         self._sent_fragments = 0
 
     def __len__(self) -> int:
-        """Number of messages that were not sent completely."""
+        """Return the number of messages that were not sent completely."""
         return len(self._messages)
 
     @property

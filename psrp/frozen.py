@@ -109,7 +109,7 @@ else:
     def dataclass(
         *, frozen: Literal[True], slots: Literal[True], kw_only: bool = False
     ) -> Callable[[type[_T]], type[_T]]:
-        """``dataclasses.dataclass(frozen=True, slots=True, kw_only=...)``.
+        """Replace ``dataclasses.dataclass(frozen=True, slots=True, kw_only=...)``.
 
         A field may have a default, but no ``default_factory``, and there is no
         ``__post_init__``. Methods that a class defines itself are kept.

@@ -350,7 +350,7 @@ class Pool:
         """Take bytes that the carrier received for ``target`` on ``stream``, cut anywhere.
 
         Raises LimitExceeded when the peer opens more pipelines than ``max_pipelines`` or sends
-        more incomplete messages than ``max_buffered``. A client drops what is received for a
+        more incomplete messages than ``max_buffered``. A client drops data that it receives for a
         pipeline that is closed.
         """
         channel = self._channels.find(target)

@@ -75,7 +75,7 @@ def new_account(name: str, password: str, *, salt: bytes, ntlm: bool = False) ->
 
 
 class Accounts:
-    """A list of accounts. The salt of ``nobody`` gives unknown users the same hashing time."""
+    """A list of accounts. ``salt`` is for unknown users, whose passwords are hashed too."""
 
     def __init__(self, accounts: Iterable[Account] = (), *, salt: bytes = bytes(_SALT)) -> None:
         self._accounts = {each.name.lower(): each for each in accounts}

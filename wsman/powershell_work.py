@@ -263,7 +263,7 @@ class PowerShellWork:
         command = self._find(command_id)
         self.session.receive(Outgoing(target=command.id, act=TransportAct.CONNECT))
 
-    # -- what the session reports
+    # -- reports of the session
 
     def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
         self._failures.append((act, target, message))

@@ -158,7 +158,7 @@ class Service:
         return answers
 
     def next_deadline(self) -> float | None:
-        """The time of the next `advance`, or None."""
+        """Return the time of the next `advance`, or None."""
         while self._deadlines:
             at, _, shell = self._deadlines[0]
             if not shell.over and at == shell.scheduled:
@@ -387,7 +387,7 @@ class Service:
         self._answer(call.exchange, v.DeleteResponse())
 
     def _shell_request(self, call: _Call, value: Any) -> None:
-        """Command, Send, Receive, Signal, Disconnect, Reconnect and Connect."""
+        """Handle Command, Send, Receive, Signal, Disconnect, Reconnect and Connect."""
         shell, exchange = self._find(call), call.exchange
         if (before := shell.repeated(exchange)) is not None:
             self._answer(exchange, before)

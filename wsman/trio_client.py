@@ -96,7 +96,7 @@ class ShellClient:
         receiver.lost(self._lost.error if self._lost is not None else None)
 
     def _is_suspended(self, grace: float, now: float) -> bool:
-        """True if the shell is disconnected and its last Receives have ended."""
+        """Return whether the shell is disconnected and its last Receives have ended."""
         if self.machine.disconnect is not Step.DONE:
             return False
         return not self.machine.outstanding or now >= grace

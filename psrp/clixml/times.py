@@ -70,7 +70,7 @@ class DateTime(_Frozen):
 
     @classmethod
     def from_datetime(cls, value: datetime) -> Self:
-        """Naive becomes UNSPECIFIED, the zone `datetime.UTC` UTC, any other zone LOCAL."""
+        """Return a DateTime: naive is UNSPECIFIED, `datetime.UTC` UTC, any other zone LOCAL."""
         since = value.replace(tzinfo=None) - _MIN
         ticks = (since.days * 86400 + since.seconds) * SECOND + since.microseconds * 10
         if value.tzinfo is UTC:

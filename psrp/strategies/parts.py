@@ -51,7 +51,7 @@ TIME = st.integers(0, 3 * 10**18).map(lambda ticks: DateTime(ticks, DateTimeKind
 
 @cache
 def int32() -> SearchStrategy[int]:
-    """Any I32."""
+    """Generate any I32."""
     return st.integers(-(2**31), 2**31 - 1)
 
 
