@@ -171,7 +171,7 @@ class SessionTable:
     def find(
         self, *, id: int | None = None, instance_id: UUID | None = None, name: str | None = None
     ) -> SessionEntry:
-        """The one session with this number, instance id or name (without wildcards).
+        """Return the one session with this number, instance id or name (without wildcards).
 
         Raises NotAvailable and MultipleMatches; TypeError unless one of the three is given.
         """
@@ -190,7 +190,7 @@ class SessionTable:
     def match(
         self, kind: str, values: Iterable[object]
     ) -> tuple[list[SessionEntry], list[NotAvailable]]:
-        """The sessions that any of ``values`` names, each once, and what names none.
+        """Return the sessions that any of ``values`` names, each once, and what names none.
 
         ``kind`` is id, instance_id, name or computer_name; the latter two take wildcards, and a
         pattern that nothing fits is no error.
@@ -207,7 +207,7 @@ class SessionTable:
     # -- opening and closing
 
     def new_id(self) -> int:
-        """The next number; a session that is not kept here takes one, too."""
+        """Return the next number; a session that is not kept here takes one, too."""
         self._last_id += 1
         return self._last_id
 

@@ -289,7 +289,7 @@ def _ssh_carrier(target: SSHTarget, options: SessionOption) -> Carrier:
 
 
 def _ssh_prefix(target: SSHTarget) -> str:
-    """The prompt names the user if it is another one than the local user."""
+    """Return the prompt prefix, which names the user if it is another one than the local user."""
     if target.user and target.user != getpass.getuser():
         return f"[{target.user}@{target.computer}]: "
     return f"[{target.computer}]: "

@@ -85,5 +85,5 @@ class WSManTarget:
         return name if "://" in name else _POWERSHELL + name
 
     def with_shell(self, shell_id: UUID) -> WSManTarget:
-        """The same target, connecting to an existing shell."""
+        """Return the same target, connecting to an existing shell."""
         return replace(self, connect_shell=shell_id)

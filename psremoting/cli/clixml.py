@@ -199,7 +199,7 @@ def _show(text: str) -> None:
 
 def _open(file: str) -> io.BufferedReader:
     if file == "-":
-        # CliRunner and pipes give other classes that have read1, too.
+        # CliRunner and pipes use other classes, which also have read1.
         return cast("io.BufferedReader", sys.stdin.buffer)
     try:
         return open(file, "rb")
@@ -208,7 +208,7 @@ def _open(file: str) -> io.BufferedReader:
 
 
 def _decoder(first: bytes, encoding: str | None) -> codecs.IncrementalDecoder:
-    """A decoder that takes any bytes; the encoding by the first of them unless it is given."""
+    """Return a decoder that accepts any bytes; ``first`` selects the encoding if none is given."""
     name = encoding or "utf-8-sig"
     if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         name = "utf-16"
@@ -223,11 +223,11 @@ def _decoder(first: bytes, encoding: str | None) -> codecs.IncrementalDecoder:
 
 
 def _load(file: str, encoding: str | None) -> tuple[list[StreamItem], ClixmlError | None]:
-    """Return the items that can be read of a file, and the error that ended them."""
+    """Return the readable items of a file, and the error that ended reading."""
     items: list[StreamItem] = []
     try:
         text = decode_text(_read(file), encoding)
-        # A file without a document is a bare element, or an error that load_all knows.
+        # A file without a document is a single element, or an error that load_all reports.
         if "Objs" not in text:
             return [StreamItem(None, value) for value in load_all(text)], None
         items.extend(iter_streams(text))
@@ -253,7 +253,7 @@ def _shown(item: StreamItem, form: Any, mark: str) -> Any:
 
 
 def _items(data: list[Any]) -> list[StreamItem]:
-    """The reverse of `_forms`."""
+    """Return the items of JSON forms, the inverse of `_forms`."""
     streams: list[str | None] = []
     forms = []
     for at, part in enumerate(data):

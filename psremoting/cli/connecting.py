@@ -75,7 +75,7 @@ def named_value(text: str, *, option: str) -> tuple[str, str]:
 
 
 def named_values(texts: tuple[str, ...], *, option: str) -> dict[str, str]:
-    """Split several, also as ``@{NAME='VALUE'}``; the last value of a name is used."""
+    """Split ``NAME=VALUE`` texts or hashtables; the last value of a name is used."""
     pairs = [
         pair for text in texts for pair in (hashtable(text) if text.startswith("@{") else [text])
     ]
@@ -163,7 +163,7 @@ def _ssh_options(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _connecting(given: dict[str, Any]) -> Connecting:
-    # Help and completion do without what opens sessions.
+    # Imported late: help and completion do not need them.
     from psremoting.options import SessionOption
     from psremoting.targets import SSHTarget
 

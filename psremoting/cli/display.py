@@ -35,7 +35,7 @@ _WIDTH_OF_A_FILE = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The target that something came from. ``label`` tells it from all others."""
+    """The target of an object or a record. ``label`` is unique."""
 
     label: str
     computer: str
@@ -43,7 +43,7 @@ class Origin:
 
 
 class Display:
-    """Shows what several targets send.
+    """Display of the output and the records of several targets.
 
     form: one of `FORMS`. many: there are several targets, so lines are labelled. width: cells of
     a line of formatted output; None for those of the terminal. screen: the screen on which
@@ -62,7 +62,7 @@ class Display:
         screen: Screen | None = None,
     ) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
-            # A text may hold half a surrogate pair, which no file can.
+            # A text may contain a lone surrogate, which cannot be encoded.
             sys.stdout.reconfigure(errors="replace")
         self._form = form
         self._labels = many and not hide_computer_name
@@ -75,12 +75,12 @@ class Display:
         self._bars = ProgressArea()
         self._shows_bars = sys.stderr.isatty() if progress is None else progress
         self._open_line: TextIO | None = None
-        """The stream on which the last text had no line end."""
+        """The stream whose last text had no line end."""
 
     # -- the output
 
     def output(self, origin: Origin, value: Any) -> bool:
-        """Show one object of the output; False if it cannot be written, which is shown too."""
+        """Show one output object; on failure, show the error and return False."""
         if self._form == "text":
             formatter = self._formatters.get(origin.label)
             if formatter is None:
@@ -130,14 +130,14 @@ class Display:
         sys.stdout.buffer.flush()
 
     def pause(self) -> None:
-        """Show the rows that are held back, for targets that sent nothing since the last call."""
+        """Show the buffered rows of targets that sent nothing since the last call."""
         for label, formatter in self._formatters.items():
             if label not in self._fed and formatter.holds_rows:
                 self._lines(Origin(label=label, computer=""), formatter.pause())
         self._fed.clear()
 
     def end_of(self, origin: Origin) -> None:
-        """A target sends nothing more."""
+        """Show the buffered rows of a target that has ended."""
         formatter = self._formatters.pop(origin.label, None)
         if formatter is not None:
             self._lines(origin, formatter.flush())
@@ -145,13 +145,13 @@ class Display:
     # -- host calls
 
     def host_text(self, text: str, foreground: int = -1, background: int = -1) -> None:
-        """Text that the remote host writes: to standard output, unless that carries data."""
+        """Write text of the remote host, to standard output unless that carries data."""
         self._hold_back()
         stream = sys.stdout if self._form == "text" else sys.stderr
         self._put(stream, text, foreground, background)
 
     def host_error(self, text: str) -> None:
-        """Text that the remote host writes as an error line."""
+        """Write an error line of the remote host."""
         self._hold_back()
         self._put(sys.stderr, text + "\n", ConsoleColor.Red)
 
@@ -169,7 +169,7 @@ class Display:
         elif kind is StreamKind.PROGRESS:
             self._progress(origin, record)
         elif kind is not StreamKind.INFORMATION:
-            # The text of Write-Host and Write-Information comes as a host call as well.
+            # A host call with the same text follows for Write-Host and Write-Information.
             text = record_text(kind.value, record)
             if text is not None:
                 self._to_stderr(origin, text, ConsoleColor.Yellow)
@@ -185,14 +185,14 @@ class Display:
         self._to_stderr(origin, "\n".join(lines), ConsoleColor.Red)
 
     def failed(self, origin: Origin, record: ErrorRecord) -> None:
-        """Show why a target failed: it could not be reached, broke, or gave no answer in time."""
+        """Show the error of a failed target: unreachable, connection lost, or timed out."""
         if self._form == "json":
             self._json({"target": origin.label, "failure": _error_object(record)})
         else:
             self.error(origin, record)
 
     def notice(self, origin: Origin, text: str) -> None:
-        """Show a line of the transport itself, such as ssh's."""
+        """Show a diagnostic line of the transport, such as ssh."""
         self._to_stderr(origin, text, -1)
 
     def _to_stderr(self, origin: Origin, text: str, colour: int) -> None:
@@ -202,7 +202,7 @@ class Display:
         self._put(sys.stderr, lines + "\n", colour)
 
     def finish(self, total: int = 1, failed: Sequence[str] = ()) -> None:
-        """Show what is held back, end the document, and name the targets that ``failed``."""
+        """Show the buffered rows, end the document, and list the targets in ``failed``."""
         for label, formatter in self._formatters.items():
             self._lines(Origin(label=label, computer=""), formatter.flush())
         self._formatters.clear()
@@ -265,7 +265,7 @@ class Display:
 
 
 def _error_object(record: ErrorRecord) -> dict[str, Any]:
-    """An error as JSON."""
+    """Return an error as JSON."""
     return {
         "message": record.message,
         "id": record.fully_qualified_error_id,

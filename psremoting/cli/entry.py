@@ -12,8 +12,10 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run `psremoting.cli.main`; the command lines that sshd runs for every client go straight
-    to the endpoint, without the parser of options."""
+    """Run `psremoting.cli.main`.
+
+    The command lines that sshd runs for every client skip option parsing to start faster.
+    """
     functions: str | None = None
     match sys.argv[1:]:
         case ["serve", "--stdio"]:
@@ -32,7 +34,7 @@ def main() -> None:
 
 
 def _run_program() -> None:
-    """Ctrl+C ends the program with 130 and no traceback, also while it is being loaded."""
+    """Run the program; Ctrl+C during loading exits with 130 and no traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)
         from psremoting.cli.main import main as program

@@ -21,12 +21,12 @@ __all__ = ["manual_pages", "write_manual"]
 
 _VERBATIM = "\b"
 _HEADING = re.compile(r"(\S.*):")
-#: Characters that groff prints as others or takes for requests.
+#: Characters that groff would replace or interpret as requests.
 _ESCAPES = {"\\": "\\(rs", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti"}
 
 
 def manual_pages() -> Iterator[tuple[str, str]]:
-    """File name and text of the page of every command."""
+    """Yield the file name and text of the page of every command."""
     return _pages(main, ("psrp",), None)
 
 
@@ -41,7 +41,7 @@ def _pages(
 
 
 def write_manual(folder: Path) -> list[Path]:
-    """Write all pages into ``folder``, which is made where it is missing. Raises OSError."""
+    """Write all pages into ``folder``; create it if missing. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in manual_pages():
@@ -95,7 +95,7 @@ def _see_also(names: tuple[str, ...], below: dict[str, click.Command]) -> Iterat
 
 
 def _summary(paragraph: str) -> str:
-    """The first sentence, as `whatis` shows it."""
+    """Return the first sentence, for `whatis`."""
     return " ".join(paragraph.split()).partition(". ")[0].rstrip(".")
 
 
@@ -119,13 +119,13 @@ def _paragraph(text: str) -> Iterator[str]:
 
 
 def _epilog(text: str) -> Iterator[str]:
-    """A heading with the lines under it, or a plain paragraph."""
+    """Yield a heading with the lines under it, or a plain paragraph."""
     head, *lines = text.removeprefix(_VERBATIM).lstrip("\n").splitlines()
     heading = _HEADING.fullmatch(head)
     if not text.startswith(_VERBATIM) or heading is None:
         yield from _paragraph(text)
         return
-    # The rest of a long heading does not fit into the name of a section.
+    # Use only the first part of a long heading as the section name.
     name, _, more = heading[1].partition(", ")
     yield f".SH {_line(name.upper())}"
     if more:

@@ -44,7 +44,7 @@ def _json(text: str, option: str) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    """NaN and the infinities, which Python's reader takes."""
+    """Refuse NaN and the infinities, which Python's JSON reader accepts."""
     raise ValueError(f"{name} is not in JSON")
 
 
@@ -60,8 +60,8 @@ def objects(value: Any) -> Any:
 async def input_objects(form: str | None, *, at_once: bool) -> Input | None:
     """Return the objects on standard input in ``form``; None reads nothing.
 
-    ``at_once`` reads all of it before anything is run, for several readers; otherwise lines go
-    out as they come. Raises click.BadParameter for what cannot be read.
+    ``at_once`` reads all input before anything runs, for several targets; otherwise lines are
+    yielded when they are read. Raises click.BadParameter for invalid input.
     """
     if form is None:
         return None
@@ -76,20 +76,20 @@ async def input_objects(form: str | None, *, at_once: bool) -> Input | None:
 
 
 def looks_like_clixml(data: bytes) -> bool:
-    """Whether data begins with an element or with the marker of a stream."""
+    """Return True if data begins with an element or with the marker of a stream."""
     start = data.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:8].replace(b"\0", b"")
     return start.startswith((b"<", b"#< C", b"#<"))
 
 
 class _Lines:
-    """One object a line. "auto" is JSON when the first line is; a blank line is a text only."""
+    """Reader of one object per line. "auto" means JSON if the first line is JSON, else text."""
 
     def __init__(self, form: str) -> None:
         self._form = form
         self._first = True
 
     def read(self, line: bytes) -> list[Any]:
-        """No object or one. Raises click.BadParameter."""
+        """Return zero or one object. Raises click.BadParameter."""
         line = line.rstrip(b"\r\n")
         if self._first:
             line = line.removeprefix(b"\xef\xbb\xbf")

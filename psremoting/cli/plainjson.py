@@ -29,14 +29,14 @@ from psrp.sansio import LocalProtocolError
 __all__ = ["CYCLE", "MASK", "MOST", "Number", "dumps", "plain_json"]
 
 MOST = 5_000_000
-"""How many values are printed: objects that share parts may unfold without end."""
+"""Maximum number of printed values; shared parts are printed each time they occur."""
 _MOST_CHARACTERS = 200_000_000
-"""How many characters the texts may have together, for the same reason."""
+"""Maximum total length of all texts in characters, for the same reason."""
 _MAX_DEPTH = 100
 
 CYCLE = "(contains itself)"
 MASK = "********"
-"""The text in place of a secret."""
+"""Replacement text for a secret."""
 
 _CONTROLS = re.compile("[\x7f-\x9f]")
 _BIG_INTEGER = "System.Numerics.BigInteger"
@@ -45,13 +45,13 @@ _TAGS = {"pscomputername", "runspaceid", "psshowcomputername"}
 
 
 class Number(str):
-    """A number by its digits, for those that no float keeps exactly."""
+    """A number as its digits, for values that a float cannot represent exactly."""
 
     __slots__ = ()
 
 
 def plain_json(value: Any) -> Any:
-    """``value`` in the types of JSON, and `Number`.
+    """Return ``value`` in the types of JSON, and `Number`.
 
     Bytes become base64, dates and spans ISO 8601 text with all seven digits, an enumeration and a
     regular expression their text, a secret `MASK`. A primitive with notes is an object with
@@ -66,7 +66,7 @@ class _Unfolding:
         self._count = 0
         self._characters = 0
         self._open: set[int] = set()
-        """The containers that are being unfolded: to meet one again is a cycle."""
+        """The containers being converted; meeting one of them again is a cycle."""
 
     def make(self, value: Any, depth: int) -> Any:
         self._count += 1
@@ -107,7 +107,7 @@ class _Unfolding:
         return [[self.make(key, depth + 1), self.make(item, depth + 1)] for key, item in pairs]
 
     def _key(self, key: Any, depth: int) -> str:
-        """JSON has only text as a name."""
+        """Return the JSON name for a key, which must be a string."""
         made = self.make(key, depth + 1)
         return made if type(made) is str else dumps(made)
 
@@ -184,15 +184,15 @@ _LEAVES: dict[type, Callable[[Any], Any]] = {
 
 
 def dumps(value: Any, *, indent: int = 0, compact: bool = False) -> str:
-    """What `plain_json` gave as JSON text, on one line or with ``indent`` spaces a level."""
+    """Return a result of `plain_json` as JSON text, on one line or indented by ``indent``."""
     pieces: list[str] = []
     _write(value, pieces, "\n" if indent else "", " " * indent, compact)
-    # Half a surrogate pair has the same escape in JSON and in Python.
+    # A lone surrogate has the same escape in JSON and in Python.
     return "".join(pieces).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _quoted(value: Any) -> str:
-    """``value`` as JSON, with the controls escaped that JSON itself would leave in texts."""
+    """Return ``value`` as JSON, with all control characters escaped."""
     return _CONTROLS.sub(
         lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)
     )

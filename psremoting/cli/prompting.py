@@ -1,4 +1,4 @@
-"""The hosts of `psrp invoke`: one that shows what a script writes, one that also asks."""
+"""The hosts of `psrp invoke`: one only shows text, the other also asks questions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _QUESTIONS = (
     _M.ReadKey,
 )
 _DEFAULT_COLOURS = (int(ConsoleColor.Gray), int(ConsoleColor.Black))
-"""Named because some servers refuse -1; text in them is written in the terminal's own."""
+"""Some servers refuse -1. Text in these colours is written in the terminal's default colours."""
 _SIZES = (_M.GetBufferSize, _M.GetWindowSize, _M.GetMaxWindowSize, _M.GetMaxPhysicalWindowSize)
 _SHOWN_AS_RECORDS = (
     _M.WriteWarningLine,
@@ -42,7 +42,7 @@ _SHOWN_AS_RECORDS = (
     _M.WriteDebugLine,
     _M.WriteProgress,
 )
-"""The text of these comes as a record too, which is shown."""
+"""Ignored because the same text is also sent as a record, which is shown."""
 _IGNORED = (
     *_SHOWN_AS_RECORDS,
     _M.SetShouldExit,

@@ -78,7 +78,7 @@ class Job:
 
 
 class _Running:
-    """The commands that run, and the results of those that have ended."""
+    """The running commands and the exit codes of ended ones."""
 
     def __init__(self, job: Job, display: Display) -> None:
         self.job = job
@@ -181,7 +181,7 @@ class _Running:
             assert self.job.timeout is not None
             code = TIMEOUT
             try:
-                # A question at the terminal ends first, so that the message is not lost in it.
+                # End a question at the terminal before the message is shown.
                 await invocation.stop()
             finally:
                 late = _late(self.job.timeout, session.computer)
@@ -208,7 +208,7 @@ class _Running:
             self._failed(Origin(label=error.computer, computer=error.computer), error, CONNECTION)
 
     def exit_code(self) -> int:
-        """The worst of all targets."""
+        """Return the exit code of the worst target."""
         codes = list(self.codes.values())
         for code in _SEVERITY:
             if code in codes:
@@ -216,7 +216,7 @@ class _Running:
         return next((code for code in codes if code), COMPLETED)
 
     async def keep_pace(self) -> None:
-        """Show rows that are held back when nothing follows them."""
+        """Show buffered rows after a pause in the output."""
         while True:
             await trio.sleep(HOLD_SECONDS)
             self.display.pause()
@@ -235,7 +235,7 @@ def _port(target: Target) -> int:
 
 
 def target_labels(targets: Sequence[Target]) -> dict[int, list[str]]:
-    """The labels of targets, by id: the computer, with the port or a number where two share it.
+    """Return the labels of targets by id: the computer, with a port or a number if not unique.
 
     A target that is given several times has a label for each time.
     """
@@ -259,7 +259,7 @@ async def run_job(job: Job, display: Display) -> int:
     """Run the job; return the exit code."""
     running = _Running(job, display)
     try:
-        # What is raised here is local: a full disk, a closed pipe, bad input.
+        # Only local errors are raised here: a full disk, a closed pipe, bad input.
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 with _signals() as interrupted:
@@ -279,7 +279,7 @@ async def run_job(job: Job, display: Display) -> int:
 
 @contextmanager
 def _signals() -> Iterator[AsyncIterator[int]]:
-    """SIGINT and SIGTERM as they come."""
+    """Receive SIGINT and SIGTERM."""
     names = (signal.SIGINT, signal.SIGTERM)
     with trio.open_signal_receiver(*names) as received:
         yield received

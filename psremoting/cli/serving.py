@@ -1,5 +1,6 @@
-"""What `psrp serve` does, without a command line: an sshd starts it for every client, and what
-only reads options would cost each of them a twentieth of a second.
+"""The work of `psrp serve`, without option parsing.
+
+sshd starts the program for every client, and loading the option parser takes 50 ms.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["CannotServe", "engine_of", "open_log", "run"]
 _INTERRUPTED = 130
 _FIRST_ANSWER_DELAY = 0.01
 """Seconds between the first bytes of a socket's client and our answer. PowerShell's client breaks
-its session when the answer comes before it has started to read: spec-notes/endpoint.md."""
+its session if the answer arrives before it has started to read: spec-notes/endpoint.md."""
 
 
 class CannotServe(Exception):
@@ -37,11 +38,11 @@ def run(
     process: str | None = None,
     log_fd: int | None = None,
 ) -> int:
-    """Serve stdin and stdout, or a socket; the exit code, 130 after Ctrl+C. Raises CannotServe.
+    """Serve stdin and stdout, or a socket; return the exit code (130: Ctrl+C). Raises CannotServe.
 
-    ``log_fd`` is what `open_log` gave. On stdio a failure to start is reported to the client too.
+    ``log_fd`` is the result of `open_log`. On stdio the client also gets a startup error.
     """
-    # Everything that is made while we start lives as long as the process.
+    # Objects created during startup live as long as the process.
     gc.disable()
     failed = False
     try:
@@ -58,13 +59,13 @@ def run(
     try:
         code = _serve_stdio(engine, log_fd) if unix is None else _serve_unix(engine, unix)
     except* KeyboardInterrupt:
-        # After Ctrl+C nobody wants a stack trace; trio wraps it in a group.
+        # No traceback after Ctrl+C; trio wraps the exception in a group.
         pass
     return 1 if failed else code
 
 
 def open_log(path: str) -> int:
-    """Append stderr, tracebacks and what commands print to a file that only its owner can read.
+    """Append stderr, tracebacks and printed output to a file that only its owner can read.
 
     Returns its descriptor. Raises CannotServe.
     """
@@ -81,11 +82,11 @@ def open_log(path: str) -> int:
 
 
 def engine_of(functions: str | None, process: str | None, *, reconnects: bool = False) -> Engine:
-    """The engine that one of the two texts describes. Raises CannotServe."""
+    """Return the engine for ``functions`` or ``process``. Raises CannotServe."""
     try:
         return _engine(functions, process, reconnects=reconnects)
     except Exception as error:
-        # A module that is loaded may raise anything.
+        # The loaded module may raise any exception.
         if not isinstance(error, (ImportError, AttributeError, TypeError, ValueError)):
             import logging
 
@@ -112,11 +113,11 @@ def _engine(functions: str | None, process: str | None, *, reconnects: bool) -> 
 
 
 def _load(where: str) -> Mapping[str, Callable[..., Any]]:
-    """The functions that ``module:name`` leads to. Raises what click shows."""
+    """Return the functions of ``module:name``. Raises ValueError, TypeError, ImportError."""
     module, _, name = where.partition(":")
     if not module or not name:
         raise ValueError(f"{where!r} is not of the form module:name")
-    # Behind what is installed: under sshd this is a folder that the client may write to.
+    # Appended after installed modules: under sshd the client may be able to write to this folder.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     found: Any = import_module(module)
@@ -160,7 +161,7 @@ def _serve_stdio(engine: Engine, log_fd: int | None = None) -> int:
 
 
 async def _until_signal(serve: Callable[[], Awaitable[int]]) -> int:
-    """Run ``serve``; SIGTERM and SIGHUP end it in order, with the exit code of a shell."""
+    """Run ``serve``; SIGTERM and SIGHUP end it cleanly with the exit code 128 + signal."""
     import trio
 
     code = 0
@@ -194,14 +195,14 @@ def _serve_unix(engine: Engine, path: str) -> int:
 
 
 def _report(error: Exception) -> None:
-    """Show what went wrong with one client; the others are served on."""
+    """Print the error of one client; the other clients are not affected."""
     import traceback
 
     traceback.print_exception(error, file=sys.stderr)
 
 
 async def _serve_socket(path: str, one: Callable[[Wire], Awaitable[int]]) -> str | None:
-    """Serve until a signal ends it; why it could not, or None."""
+    """Serve until a signal arrives; return the reason of a failure, or None."""
     import trio
 
     from psrp.sansio import LocalProtocolError

@@ -1,4 +1,4 @@
-"""What `psrp serve --http` and `--https` do, without a command line."""
+"""The work of `psrp serve --http` and `--https`, without option parsing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS = ("functions", "process")
 def configurations_of(
     functions: str | None, process: str | None, named: Sequence[str]
 ) -> Mapping[str, Engine]:
-    """The engines by configuration name. Raises CannotServe.
+    """Return the engines by configuration name. Raises CannotServe.
 
     ``functions`` or ``process`` is the default configuration; ``named`` are texts like
     ``NAME=functions:MODULE:NAME`` and ``NAME=process:COMMAND``.
@@ -49,7 +49,7 @@ def configurations_of(
 
 
 def run_wsman(settings: EndpointSettings, configurations: Mapping[str, Engine]) -> int:
-    """Serve until a signal ends it; the exit code. Raises CannotServe."""
+    """Serve until a signal arrives; return the exit code. Raises CannotServe."""
     serve = partial(
         serve_wsman,
         settings,

@@ -22,7 +22,7 @@ __all__ = ["is_number", "literal", "number_or_text"]
 
 class _Words(Scope):
     async def run(self, statement: s.Statement) -> list[Any]:
-        """The name of a command without arguments, as a string."""
+        """Return the output; a command name without arguments is a string."""
         match statement:
             case s.Pipeline((s.CommandCall(s.StringConstant(text), ()),)):
                 return [text]
@@ -33,7 +33,7 @@ class _Words(Scope):
 
 
 def literal(text: str) -> Any:
-    """The value of a hashtable, script block or other constant. Raises click.BadParameter."""
+    """Return the value of a hashtable, script block or constant. Raises click.BadParameter."""
     try:
         match parse(f"x {text}").statements:
             case (s.Pipeline((s.CommandCall(_, (argument,)),)),):
@@ -56,6 +56,6 @@ def is_number(word: str) -> bool:
 
 
 def number_or_text(word: str) -> Any:
-    """A number with its spelling, or the word itself."""
+    """Return a number with its spelling, or the word itself."""
     found = _number(word)
     return word if found is None else spelled(found)

@@ -31,16 +31,16 @@ _KEBAB = {"--host-name": "-HostName"}
 
 
 class PowerShellSpelled(click.Command):
-    """A command that also takes its options in PowerShell's spelling."""
+    """A command that also accepts its options in PowerShell's spelling."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, respelled(args, self.get_params(ctx)))
 
 
 def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
-    """Return the words with our own options; those after ``--`` stay as they are.
+    """Return the words with psrp's own options; words after ``--`` are unchanged.
 
-    Raises click.UsageError for a parameter that could be two, or that lacks its value.
+    Raises click.UsageError for an ambiguous parameter or a missing value.
     """
     end = args.index("--") if "--" in args else len(args)
     names = _names(known)
@@ -76,7 +76,7 @@ def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
 
 
 def _names(known: list[click.Parameter]) -> dict[str, tuple[str, bool]]:
-    """PowerShell's name -> our option and whether it has a value."""
+    """Return a map of PowerShell's name to our option and True if it takes a value."""
     names: dict[str, tuple[str, bool]] = dict.fromkeys((*_TARGETS, _SCRIPT), ("", True))
     for parameter in known:
         if isinstance(parameter, click.Option):
@@ -100,7 +100,7 @@ def _find(text: str, names: dict[str, tuple[str, bool]]) -> str | None:
 
 
 def _block(value: str, words: object) -> str:
-    """A script block: in one word with or without its braces, or over several words."""
+    """Return a script block: in one word with or without its braces, or over several words."""
     if value.strip() == "{" and hasattr(words, "__next__"):
         taken: list[str] = []
         for word in words:  # type: ignore[attr-defined]
@@ -113,7 +113,7 @@ def _block(value: str, words: object) -> str:
 
 
 def hashtable(text: str) -> list[str]:
-    """``@{Name='value'; Other=x}`` as ``NAME=VALUE`` texts. Raises click.BadParameter."""
+    """Return ``@{Name='value'; Other=x}`` as ``NAME=VALUE`` texts. Raises click.BadParameter."""
     from psremoting.cli.shell_words import literal
     from psremoting.powershell.text import to_text
 

@@ -118,7 +118,7 @@ class WSManCarrier:
         self.client.machine.idle_timeout = seconds
 
     async def commands(self) -> list[UUID]:
-        """The ids of the commands in the shell. Raises PSRemotingTransportError."""
+        """Return the ids of the commands in the shell. Raises PSRemotingTransportError."""
         try:
             found = await self.client.commands()
         except WSManError as error:

@@ -24,7 +24,7 @@ class LocalCompletion:
         self._workspace = workspace
 
     async def matches(self, text: str, cursor: int) -> list[Match]:
-        """The completions of ``text`` at ``cursor``, which counts UTF-16 code units."""
+        """Return the completions of ``text`` at ``cursor``, which counts UTF-16 code units."""
         before = text.encode("utf-16-le")[: 2 * cursor].decode("utf-16-le", "ignore")
         found = _WORD.search(before)
         word = "" if found is None else found[0]

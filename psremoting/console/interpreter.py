@@ -93,21 +93,21 @@ class _PromptScope(Scope):
         self._interpreter = interpreter
 
     def variable(self, name: str) -> Any:
-        """The value of a variable; None if it was never set."""
+        """Return the value of a variable; None if it was never set."""
         return self._interpreter.workspace.variable(name)
 
     async def run(self, statement: s.Statement) -> list[Any]:
-        """The output of a statement."""
+        """Return the output of a statement."""
         found: list[Any] = []
         await self._interpreter.statement(statement, found.append)
         return found
 
     def script_block(self, text: str) -> ScriptBlock:
-        """The value of a script block."""
+        """Return the value of a script block."""
         return ScriptBlock(text)
 
     def text(self, value: Any) -> str:
-        """The text of a value within a string."""
+        """Return the text of a value within a string."""
         return as_text(value)
 
 

@@ -15,7 +15,7 @@ __all__ = ["get_job", "receive_job", "remove_job", "stop_job", "wait_job"]
 
 
 async def _jobs(call: Call) -> list[Job]:
-    """The jobs that a command is for; all for one without a job, id or name."""
+    """Return the jobs that a command is for; all for one without a job, id or name."""
     await call.bind()
     table = call.workspace.jobs
     found: list[Job] = []

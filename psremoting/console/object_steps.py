@@ -27,7 +27,7 @@ async def _bound(call: Call) -> Binding:
 
 
 def _objects(call: Call) -> Iterator[Any]:
-    """The objects to work on."""
+    """Yield the objects to work on."""
     if call.inputs is None and "InputObject" not in call.binding:
         return
     for binding in call.each():

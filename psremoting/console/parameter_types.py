@@ -170,7 +170,7 @@ def _string(value: Any) -> str:
 
 
 def _without_spelling(value: Any) -> Any:
-    """A number without the text that it was written as; any other value as it is."""
+    """Return a number without the text that it was written as; any other value as it is."""
     if isinstance(value, PSObject) and not value.type_names and not len(value):
         return value.value if isinstance(value.value, int | float | Decimal) else value
     return value

@@ -100,7 +100,7 @@ class Printer:
 
 
 def _as_object(value: Any) -> Any:
-    """A value of the prompt as one that the formatting knows."""
+    """Return a value of the prompt as one that the formatting knows."""
     for kind, name in _TYPES.items():
         if isinstance(value, kind):
             members = properties(value)
@@ -136,7 +136,7 @@ def list_text(value: Any, names: Sequence[str] = (), width: int = 120) -> str:
 
 
 def _spelled(names: Sequence[str], values: Sequence[Any]) -> list[str]:
-    """``names`` as the objects spell them."""
+    """Return ``names`` in the spelling of the objects."""
     known = {name.casefold(): name for name in _all_names(values)}
     return [known.get(name.casefold(), name) for name in names]
 

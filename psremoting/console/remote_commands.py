@@ -144,7 +144,7 @@ class _Work:
         )
 
     def _tagged(self, kind: StreamKind, item: Any) -> Any:
-        """An object without its computer's name, if that was asked for."""
+        """Return an object without its computer's name, if that was asked for."""
         hide = self.hide and kind is StreamKind.OUTPUT
         if hide and isinstance(item, PSObject) and "PSShowComputerName" in item:
             item.extended["PSShowComputerName"] = False
@@ -174,7 +174,7 @@ def _script(binding: Binding) -> str:
 
 
 def _sendable(value: Any) -> Any:
-    """A value that can be sent; an object that only this prompt has becomes its text."""
+    """Return a value that can be sent; an object that only this prompt has becomes its text."""
     if isinstance(value, Dictionary):
         pairs = ((_sendable(key), _sendable(item)) for key, item in value.items())
         return Dictionary(pairs, value.type_names)

@@ -157,7 +157,7 @@ def _several(value: Any) -> list[Any]:
 
 
 async def _chosen(call: Call, binding: Binding) -> list[SessionEntry]:
-    """The sessions that the parameters name: here, or at servers."""
+    """Return the sessions that the parameters name: here, or at servers."""
     if binding.set_name == "Session":
         return _several(binding["Session"])
     if is_wsman(binding):

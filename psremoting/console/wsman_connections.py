@@ -46,7 +46,7 @@ class InvalidOption(CommandFailure):
 
 
 def is_wsman(binding: Binding) -> bool:
-    """Whether the parameters lead over WS-Man."""
+    """Return True if the parameters lead over WS-Man."""
     return "ComputerName" in binding or "ConnectionUri" in binding
 
 
@@ -75,7 +75,7 @@ async def ask_credential(call: Call, binding: Binding) -> None:
 
 
 def wsman_targets(binding: Binding) -> list[WSManTarget]:
-    """The targets of ``-ComputerName`` or ``-ConnectionUri``."""
+    """Return the targets of ``-ComputerName`` or ``-ConnectionUri``."""
     names = binding["ConnectionUri"] if "ConnectionUri" in binding else binding["ComputerName"]
     return [_target(as_text(name), binding) for name in _several(names)]
 
@@ -190,7 +190,7 @@ def make_option(given: Mapping[Any, Any]) -> SessionOption:
 
 
 def session_option(binding: Binding) -> SessionOption | None:
-    """The value of ``-SessionOption``, which may be a hashtable."""
+    """Return the value of ``-SessionOption``, which may be a hashtable."""
     given = binding["SessionOption"]
     if given is None or isinstance(given, SessionOption):
         return given

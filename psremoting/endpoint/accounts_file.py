@@ -16,7 +16,7 @@ _OTHERS = 0o077
 
 
 def read_accounts(path: Path) -> Accounts:
-    """The accounts in a file. Raises AccountsError, which names the file, and OSError."""
+    """Return the accounts in a file. Raises AccountsError, which names the file, and OSError."""
     try:
         return Accounts.parse(path.read_text("utf-8"), salt=os.urandom(16))
     except (AccountsError, UnicodeDecodeError) as error:

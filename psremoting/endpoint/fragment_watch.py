@@ -69,7 +69,7 @@ class FragmentWatch:
         self._message = bytearray()
 
     def _is_kept(self) -> bool:
-        """Whether the message is kept whole; an unknown kind is, until it is known."""
+        """Return True if the message is kept whole; an unknown kind is, until it is known."""
         if not self._keep:
             return False
         kind = self._message[4:8]
@@ -120,7 +120,7 @@ def cut_after(data: bytes, kind: int) -> tuple[bytes, bytes]:
 
 
 def ends_message(data: bytes) -> bool:
-    """Whether whole fragments end with the last one of a message."""
+    """Return True if whole fragments end with the last one of a message."""
     at = flags = 0
     while at + _FRAGMENT.size <= len(data):
         _, _, flags, size = _FRAGMENT.unpack_from(data, at)

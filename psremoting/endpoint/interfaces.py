@@ -80,7 +80,7 @@ class RunningPipeline(Protocol):
     def has_host(self) -> bool: ...
 
     def adds_invocation(self, option: int) -> bool:
-        """Whether records carry their InvocationInfo."""
+        """Return True if records carry their InvocationInfo."""
 
     def find(self, name: str) -> EndpointCommand:
         """Return a command. Raises CommandError."""

@@ -21,7 +21,7 @@ async def _one(value: Any) -> AsyncIterator[Any]:
 
 
 def _objects(context: Context, input: Input, one: Any) -> AsyncIterator[Any]:
-    """The object that was given by name, or else those of the pipeline."""
+    """Return the object that was given by name, or else those of the pipeline."""
     given = "input_object" in context.stage.bound.values
     return _one(one) if given else aiter(input)
 

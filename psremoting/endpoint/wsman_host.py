@@ -1,4 +1,4 @@
-"""Engines behind the WS-Man service: which configuration runs what, and what its shells report.
+"""The engines of the WS-Man service by session configuration, and the states of its shells.
 
 `WSManHost` opens a session of an engine for each new shell and keeps it running in one nursery,
 whatever becomes of the client's connections.
@@ -66,7 +66,7 @@ class WSManHost:
             await trio.sleep(0.02)
 
     def open(self, request: ShellRequest, link: ShellLink) -> WatchedSession | ProgramShell:
-        """The session of a new shell. Raises Refusal for an unknown configuration."""
+        """Return the session of a new shell. Raises Refusal for an unknown configuration."""
         assert self._nursery is not None
         resource = request.resource_uri.lower()
         if resource == names.RESOURCE_CMD.lower() and self._programs:
@@ -87,7 +87,7 @@ class WSManHost:
         try:
             await work()
         except Exception as error:
-            # One session's trouble must not end the others.
+            # A failure of one session must not end the others.
             self._report(f"a session ended: {type(error).__name__}: {error}")
         finally:
             self._running -= 1
@@ -113,7 +113,7 @@ class _Link:
 
 
 class WatchedSession:
-    """A session whose commands' states are known. It is a `wsman.hosting.Session`."""
+    """A session that tracks the states of its commands. It is a `wsman.hosting.Session`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -122,7 +122,7 @@ class WatchedSession:
         self._done: set[UUID] = set()
         self._asking: set[UUID] = set()
         self._ahead: dict[UUID | None, bytes] = {}
-        """Fragments that were taken from the session and not given yet."""
+        """Fragments that were taken from the session but not delivered yet."""
         self.takes_more = session.takes_more
         self.pending = session.pending
         self.client_gone = session.client_gone
@@ -136,7 +136,7 @@ class WatchedSession:
         self._session.receive(item)
 
     def connect(self, data: bytes, room: int) -> bytes:
-        """A new client: the two messages that belong into the answer; the rest waits."""
+        """Return the two messages of the connect response to a new client; later messages wait."""
         self._session.receive(Outgoing(act=TransportAct.CONNECT, data=data))
         parts: list[bytes] = []
         while (out := self._session.data_to_send(room, None)) is not None:
@@ -182,7 +182,7 @@ class WatchedSession:
         self._ahead[target] = b"".join(kept)
 
     def _take_message(self, target: UUID) -> bytes:
-        """Whole fragments of one target until a message ends with them."""
+        """Complete fragments of one target, up to the end of a message."""
         taken = b""
         while (out := self._session.data_to_send(_WHOLE, target)) is not None:
             taken += out.data
@@ -203,7 +203,7 @@ class WatchedSession:
 
 
 def _is_output(fragments: bytes) -> bool:
-    """Nothing but output and records is in these fragments."""
+    """Return True if the fragments contain only output and records."""
     seen = list(FragmentWatch().take(fragments))
     return bool(seen) and all(each.kind in _OUTPUT for each in seen)
 

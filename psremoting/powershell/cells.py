@@ -28,7 +28,7 @@ def _cells(character: str) -> int:
 
 
 def width_of(text: str) -> int:
-    """The number of cells that ``text`` takes on one line."""
+    """Return the number of cells that ``text`` takes on one line."""
     if "\x1b" in text:
         text = _COLOUR.sub("", text)
     if text.isascii():
@@ -66,7 +66,7 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_start(text: str, width: int) -> str:
-    """``text`` in at most ``width`` cells; what is left out is at the start."""
+    """Return ``text`` in at most ``width`` cells; what is left out is at the start."""
     if width_of(text) <= width:
         return text
     room = width - 1 if width > 1 else width
@@ -91,7 +91,7 @@ def pad(text: str, width: int, alignment: str) -> str:
 
 
 def wrap(text: str, width: int, *, words: bool = False) -> list[str]:
-    """The lines of ``text``, each at most ``width`` cells wide.
+    """Return the lines of ``text``, each at most ``width`` cells wide.
 
     ``words`` breaks at spaces, which are dropped there; a word longer than a line is broken
     between characters, as every line is without it.

@@ -157,7 +157,7 @@ class CommandParser(ExpressionParser):
         arguments.append(s.CommandParameter(name, value, True, spaced, start=begin, end=self.at))
 
     def argument_values(self) -> s.Expression | None:
-        """An argument: one value, or an array of several with commas between them."""
+        """Parse an argument: one value, or an array of several with commas between them."""
         begin = self.at
         first = self.argument_value()
         if first is None:
@@ -192,7 +192,7 @@ class CommandParser(ExpressionParser):
         return s.ArrayLiteral(tuple(items), start=begin, end=end)
 
     def _dash_word(self) -> s.Expression | None:
-        """A word that looks like a parameter, within an array of arguments."""
+        """Parse a word that looks like a parameter, within an array of arguments."""
         begin = self.at
         if _END_OF_PARAMETERS.match(self.text, self.at):
             return None
@@ -202,7 +202,7 @@ class CommandParser(ExpressionParser):
         return s.StringConstant(named[0][: named.end("colon") - begin], start=begin, end=self.at)
 
     def argument_value(self) -> s.Expression | None:
-        """One value of a command line; None where none can begin."""
+        """Parse one value of a command line; None where none can begin."""
         here = self.here
         if not here or (self.word_ends() and here not in "({"):
             return None

@@ -95,7 +95,7 @@ def _nullable(value: Any, type_name: str, received: bool) -> Any:
 
 
 def is_of_type(value: Any, type_name: str) -> bool:
-    """Whether ``value`` has the type already, so that binding it converts nothing."""
+    """Return True if ``value`` has the type already, so that binding it converts nothing."""
     if type_name in ("System.Object", "System.Management.Automation.PSObject"):
         return True
     if type_name.endswith("[]") and (isinstance(value, SEQUENCES) or type(value) is list):

@@ -27,7 +27,7 @@ _DEFAULT_WIDTH = 120
 
 
 def is_native_error(record: ErrorRecord) -> bool:
-    """Whether the record is a line that a native program wrote to its standard error."""
+    """Return True if the record is a line that a native program wrote to its standard error."""
     return record.fully_qualified_error_id in _NATIVE
 
 
@@ -44,7 +44,7 @@ def error_lines(
     local: bool = False,
     width: int = _DEFAULT_WIDTH,
 ) -> list[str]:
-    """The lines of an error, or of an object among the output that was one.
+    """Return the lines of an error, or of an object among the output that was one.
 
     view: one of `ERROR_VIEWS`. computer: the computer that it came from, which the normal and the
     detailed view name. local: a command of this process wrote it, which the normal view names.
@@ -100,7 +100,7 @@ def _normal(record: ErrorRecord, computer: str) -> list[str]:
 
 
 def _reason(record: ErrorRecord) -> str:
-    """The word before the message: the command, else the category, else the exception."""
+    """Return the word before the message: the command, else the category, else the exception."""
     if _was_thrown(record):
         return "Exception"
     category = _category(record) if record.category else ""
@@ -108,7 +108,7 @@ def _reason(record: ErrorRecord) -> str:
 
 
 def _reason_of_object(value: PSObject) -> str:
-    """The same for an object that was an error: PowerShell looks at its invocation alone."""
+    """Return the same for an object that was an error: PowerShell looks at its invocation alone."""
     invocation = value.get("InvocationInfo")
     if isinstance(invocation, PSObject):
         for name in ("MyCommand", "InvocationName"):
@@ -128,7 +128,7 @@ def _concise(record: ErrorRecord, reason: str, width: int) -> list[str]:
 
 
 def _syntax_message(message: str, width: int) -> str:
-    """The message of a syntax error without the line that it shows, broken at ``width``."""
+    """Return the message of a syntax error without the line that it shows, broken at ``width``."""
     if "~\n" in message:
         message = message.split("~\n")[1].split("\n\n")[0]
     rest = message.replace("\n", " ").replace("\t", " ")

@@ -34,14 +34,14 @@ class Scope:
     """False refuses what needs a language: operators, members, indexes, casts, and types."""
 
     def variable(self, name: str) -> Any:
-        """The value of a variable. Raises Unsupported."""
+        """Return the value of a variable. Raises Unsupported."""
         folded = name.casefold()
         if folded in _CONSTANTS:
             return _CONSTANTS[folded]
         raise Unsupported(f"a variable that the endpoint would have to know: ${name}")
 
     async def run(self, statement: s.Statement) -> list[Any]:
-        """The output of a statement that is not an expression alone. Raises Unsupported."""
+        """Return the output of a statement that is not an expression alone. Raises Unsupported."""
         if isinstance(statement, s.Assignment):
             raise Unsupported("an assignment")
         if isinstance(statement, s.KeywordStatement):
@@ -49,20 +49,20 @@ class Scope:
         raise Unsupported("a command in an argument")
 
     def script_block(self, text: str) -> Any:
-        """The value of a script block. Raises Unsupported."""
+        """Return the value of a script block. Raises Unsupported."""
         raise Unsupported("a script block in an argument")
 
     def text(self, value: Any) -> str:
-        """The text of a value within a string."""
+        """Return the text of a value within a string."""
         return to_text(value)
 
     def now(self) -> datetime:
-        """The time for ``[datetime]::Now``, aware."""
+        """Return the time for ``[datetime]::Now``, aware."""
         return datetime.now(UTC).astimezone()
 
 
 def evaluate(node: s.Expression, scope: Scope) -> Any:
-    """The value of an expression. Raises EvaluationError and Unsupported."""
+    """Return the value of an expression. Raises EvaluationError and Unsupported."""
     return _finished(Evaluator(scope).value(node))
 
 
@@ -75,7 +75,7 @@ def argument_value(node: s.Expression, scope: Scope) -> Any:
 
 
 def spelled(node: s.NumberConstant) -> Any:
-    """The value of a number as an argument, with its spelling where that differs."""
+    """Return the value of a number as an argument, with its spelling where that differs."""
     value = node.value
     if isinstance(value, PSObject):
         if value.to_string == node.text:
@@ -85,7 +85,7 @@ def spelled(node: s.NumberConstant) -> Any:
 
 
 def _finished(work: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that never waits."""
+    """Return the result of a coroutine that never waits."""
     try:
         work.send(None)
     except StopIteration as stop:
@@ -102,7 +102,7 @@ class Evaluator:
         self._made = 0
 
     async def value(self, node: s.Expression) -> Any:
-        """The value of an expression."""
+        """Return the value of an expression."""
         chain: list[s.Expression] = []
         # A long chain of operators or members leans to the left: go down without recursion.
         while True:
@@ -146,7 +146,7 @@ class Evaluator:
         raise Unsupported("an expression of this kind")
 
     def _counted(self, value: Any) -> Any:
-        """``value``; all that operators have made together is bounded."""
+        """Return ``value``; all that operators have made together is bounded."""
         self._made += len(value) if isinstance(value, str | list) else 1
         if self._made > _MAX_MADE:
             raise Unsupported(f"results of more than {_MAX_MADE} items or characters")
@@ -257,7 +257,7 @@ class Evaluator:
     # -- statements
 
     async def statement_value(self, statement: s.Statement) -> Any:
-        """The value of a statement: of an expression as it is, of commands their output."""
+        """Return the value of a statement: of an expression as it is, of commands their output."""
         if isinstance(statement, s.Pipeline):
             expression = statement.pure_expression
             if expression is not None:
@@ -265,7 +265,7 @@ class Evaluator:
         return one_or_all(await self.scope.run(statement))
 
     async def collected(self, statements: tuple[s.Statement, ...]) -> list[Any]:
-        """The output of statements; an array gives its items."""
+        """Return the output of statements; an array gives its items."""
         found: list[Any] = []
         for statement in statements:
             expression = statement.pure_expression if isinstance(statement, s.Pipeline) else None

@@ -60,15 +60,15 @@ class ExpressionParser(StringParser):
         self._depth -= 1
 
     def statements(self, closer: str) -> tuple[s.Statement, ...]:
-        """The statements up to a closing bracket."""
+        """Parse the statements up to a closing bracket."""
         raise NotImplementedError
 
     def statement(self, closer: str = "") -> s.Statement | None:
-        """One statement; None where none can begin."""
+        """Parse one statement; None where none can begin."""
         raise NotImplementedError
 
     def parenthesized(self) -> s.Statement | None:
-        """The pipeline or assignment inside ``( )``."""
+        """Parse the pipeline or assignment inside ``( )``."""
         raise NotImplementedError
 
     @property
@@ -79,7 +79,7 @@ class ExpressionParser(StringParser):
     # -- operators
 
     def expression(self) -> s.Expression | None:
-        """An expression with everything that belongs to it; None where none can begin."""
+        """Parse an expression with everything that belongs to it; None where none can begin."""
         self.enter()
         condition = self._binary()
         if condition is not None:
@@ -90,7 +90,7 @@ class ExpressionParser(StringParser):
         return condition
 
     def one_expression(self) -> s.Expression | None:
-        """An expression in a list: commas separate it from the next."""
+        """Parse an expression in a list: commas separate it from the next."""
         self.enter()
         found = self._binary(arrays=False)
         self.leave()
@@ -154,13 +154,13 @@ class ExpressionParser(StringParser):
         return "-" if symbol[0] in DASHES else symbol[0]
 
     def required(self, value: s.Expression | None, operator: str) -> s.Expression:
-        """``value``, or the error of an operator without one."""
+        """Return ``value``, or the error of an operator without one."""
         if value is None:
             raise self.missing_value(operator)
         return value
 
     def missing_value(self, operator: str) -> ParseError:
-        """The error of a binary operator or assignment without a value after it."""
+        """Return the error of a binary operator or assignment without a value after it."""
         return ParseError(
             f"You must provide a value expression following the '{operator}' operator.",
             "ExpectedValueExpression",
@@ -294,7 +294,7 @@ class ExpressionParser(StringParser):
     # -- values
 
     def primary(self, *, argument: bool = False) -> s.Expression | None:
-        """A value with its members and indexes; None where none can begin."""
+        """Parse a value with its members and indexes; None where none can begin."""
         value = self._atom(argument)
         return None if value is None else self._members(value, argument=argument)
 
@@ -350,7 +350,7 @@ class ExpressionParser(StringParser):
         return s.Variable(name, True, start=begin, end=self.at)
 
     def splatting_in_list(self, variable: s.Expression) -> ParseError:
-        """The error of a splatted variable in an array of arguments."""
+        """Return the error of a splatted variable in an array of arguments."""
         name = variable.name if isinstance(variable, s.Variable) else ""
         return ParseError(
             f"Splatted variables like '@{name}' cannot be part of a comma-separated list of "
@@ -383,7 +383,7 @@ class ExpressionParser(StringParser):
         return s.Paren(statement, start=begin, end=self.at)
 
     def sub_expression(self) -> s.SubExpression:
-        """The ``$(...)`` that is next."""
+        """Parse the ``$(...)`` that is next."""
         begin = self.at
         self.at += 2
         return s.SubExpression(self._closed_statements(), start=begin, end=self.at)

@@ -46,7 +46,7 @@ _MAX_COLUMNS = 1000
 
 
 def is_format_object(value: PSObject) -> bool:
-    """Whether ``value`` is one of the five instructions."""
+    """Return True if ``value`` is one of the five instructions."""
     return CLASS_ID in value.extended or (value.adapted is not None and CLASS_ID in value.adapted)
 
 
@@ -94,12 +94,12 @@ class Layout:
         self._open = False
 
     def feed(self, value: PSObject) -> list[str]:
-        """The lines that can be shown now."""
+        """Return the lines that can be shown now."""
         step = self._steps.get(_kind(value))
         return list(step(self, value)) if step is not None else []
 
     def flush(self) -> list[str]:
-        """The lines that end what was begun, when no end came."""
+        """Return the lines that end what was begun, when no end came."""
         return list(self._end(PSObject())) if self._open else []
 
     def _start(self, value: PSObject) -> Iterator[str]:
@@ -212,7 +212,7 @@ class Layout:
         yield ""
 
     def _complex(self, entry: PSObject, *, ends: bool = False) -> list[str]:
-        """A free form; with ``ends`` its last line is ended even when it is empty."""
+        """Return a free form; with ``ends`` its last line is ended even when it is empty."""
         writer = _Writer(self._width)
         writer.write(entry, 0, 0)
         return writer.finish(ends)
@@ -269,7 +269,7 @@ class _Writer:
         self._line = ""
 
     def finish(self, ends: bool) -> list[str]:
-        """All lines."""
+        """Return all lines."""
         if self._line or ends:
             self._break()
         return self._lines

@@ -52,7 +52,7 @@ Members = Any
 
 
 def lines_of(*values: Any, width: int = 80, **options: Any) -> list[str]:
-    """All lines for ``values``; the options are those of `Formatter`."""
+    """Return all lines for ``values``; the options are those of `Formatter`."""
     formatter = Formatter(width, **options)
     return [line for value in values for line in formatter.feed(value)] + formatter.flush()
 
@@ -86,11 +86,11 @@ class Formatter:
 
     @property
     def holds_rows(self) -> bool:
-        """Whether `pause` would give lines."""
+        """True if `pause` would give lines."""
         return self._form is not None and self._form.holds_rows
 
     def feed(self, value: Any) -> list[str]:
-        """The lines that can be shown now."""
+        """Return the lines that can be shown now."""
         self._nested_left = _MAX_NESTED_ITEMS
         left = _MAX_CHARACTERS
         lines: list[str] = []
@@ -103,11 +103,11 @@ class Formatter:
         return lines
 
     def pause(self) -> list[str]:
-        """The rows that were held back; for when nothing came for `HOLD_SECONDS`."""
+        """Return the rows that were held back; for when nothing came for `HOLD_SECONDS`."""
         return list(self._form.lay_out()) if self._form is not None else []
 
     def flush(self) -> list[str]:
-        """The lines that end what was begun."""
+        """Return the lines that end what was begun."""
         lines = list(self._form.end()) if self._form is not None else []
         self._form = None
         return [*lines, *self._foreign.flush()]
@@ -144,7 +144,7 @@ class Formatter:
             self._form = None
 
     def _plain_lines(self, value: Any) -> Iterable[str] | None:
-        """The lines of a value that is shown as text; None for an object with properties."""
+        """Return the lines of a value that is shown as text; None for an object with properties."""
         if isinstance(value, ErrorRecord):
             return error_lines(value, self._error_view)
         kinds = plain_types(type_names_of(value))
@@ -260,12 +260,12 @@ def _is_right(value: Any) -> bool:
 
 
 def table_view(names: Sequence[str], members: Members) -> View:
-    """The view of ``Format-Table Name, Id``; ``members`` is the first object."""
+    """Return the view of ``Format-Table Name, Id``; ``members`` is the first object."""
     return View(name="", kind="table", columns=generic_columns(names, members))
 
 
 def list_view(names: Sequence[str]) -> View:
-    """The view of ``Format-List Name, Id``."""
+    """Return the view of ``Format-List Name, Id``."""
     return View(
         name="", kind="list", columns=tuple(Column(label=name, source=name) for name in names)
     )
@@ -290,7 +290,7 @@ class _Form:
     holds_rows = False
 
     def takes(self, types: tuple[str, ...]) -> bool:
-        """Whether an object of these types joins this form."""
+        """Return True if an object of these types joins this form."""
         fixed = self._view is None or self._view is self._formatter._wanted
         return fixed or applies(self._view, types)
 
@@ -308,7 +308,7 @@ class _Form:
         return [cell_text(_value(column, members), budget) for column in self._columns]
 
     def _new_group(self, members: Members) -> str | None:
-        """The text of the group that begins with this object, or None in the same group."""
+        """Return the text of the group that begins with this object, or None in the same group."""
         if self._view is None or self._view.group_by is None:
             return None
         by = self._view.group_by
@@ -376,7 +376,7 @@ class _TableForm(_Form):
 
 
 def _shortened(text: str, width: int) -> str:
-    """The start and the end of a text that is much longer than a line."""
+    """Return the start and the end of a text that is much longer than a line."""
     if len(text) <= 16 * width:
         return text
     return text[: 8 * width] + text[-8 * width :]
@@ -434,7 +434,7 @@ def _entries(value: Dictionary | Mapping[Any, Any]) -> Iterator[_Entry]:
 
 
 def _items(value: Any) -> Iterable[Any] | None:
-    """The items that are shown one by one, or None for a value that is one."""
+    """Return the items that are shown one by one, or None for a value that is one."""
     if isinstance(value, PSObject):
         inner = value.value
         if not isinstance(inner, (bytes, *_SEQUENCES, Dictionary, dict)):
@@ -458,7 +458,7 @@ def _is_enumeration(value: PSObject) -> bool:
 
 
 def _mark(kind: str, value: Any) -> str:
-    """The word before a record; one from another process has none, as in PowerShell."""
+    """Return the word before a record; one from another process has none, as in PowerShell."""
     if any(name.startswith("Deserialized.") for name in type_names_of(value)):
         return ""
     return _RECORD_MARKS[kind] or ""

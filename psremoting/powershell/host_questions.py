@@ -49,10 +49,10 @@ class Reader(Protocol):
     """The keyboard."""
 
     async def read_line(self, prompt: str) -> str:
-        """An answer, shown as it is typed."""
+        """Read an answer and echo it."""
 
     async def read_secret(self, prompt: str) -> str:
-        """An answer that is shown as stars."""
+        """Read an answer and echo stars."""
 
 
 def hot_key(label: str) -> str:

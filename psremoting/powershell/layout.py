@@ -67,7 +67,7 @@ class Table:
         return [*lines, self._line(dashes)]
 
     def row_lines(self, cells: Sequence[str], *, multiline: bool = False) -> list[str]:
-        """One row: a line, or with ``multiline`` as many as its longest cell needs."""
+        """Return one row: one line, or with ``multiline`` as many as its longest cell needs."""
         cells = cells[: len(self._heads)]
         if not multiline:
             return [self._line([self._cut(at, cell) for at, cell in enumerate(cells)])]
@@ -98,7 +98,7 @@ class Table:
 
 
 def _shared(heads: Sequence[Head], width: int) -> list[int]:
-    """The widths of all columns, with the rest of the line shared by those without one."""
+    """Return the widths of all columns, with the rest of the line shared by those without one."""
     free = sum(not head.width for head in heads)
     left = width - sum(head.width for head in heads) - len(heads) + 1
     share = max(left // free, 1) if free else 0
@@ -121,12 +121,12 @@ def list_lines(pairs: Sequence[tuple[str, str]], width: int) -> list[str]:
 
 
 def cut_label(label: str, width: int) -> str:
-    """``label`` cut at ``width`` cells, without an ellipsis."""
+    """Return ``label`` cut at ``width`` cells, without an ellipsis."""
     return label if width_of(label) <= width else wrap(label, width)[0]
 
 
 def wide_shape(longest: int, columns: int | None, width: int) -> tuple[int, int]:
-    """The number of columns and the width of one; without ``columns`` as many as fit."""
+    """Return the number of columns and the width of one; without ``columns`` as many as fit."""
     if columns is None:
         columns = max(width // (longest + 1), 1)
     columns = max(min(columns, width), 1)
@@ -134,7 +134,7 @@ def wide_shape(longest: int, columns: int | None, width: int) -> tuple[int, int]
 
 
 def wide_lines(cells: Sequence[str], columns: int, column: int, width: int) -> list[str]:
-    """``cells`` side by side in ``columns`` columns, each ``column`` cells wide."""
+    """Return ``cells`` side by side in ``columns`` columns, each ``column`` cells wide."""
     lines = []
     for at in range(0, len(cells), columns):
         row = list(cells[at : at + columns])

@@ -112,7 +112,7 @@ class Lexer:
     # -- tokens
 
     def number(self, *, ends: str = "word") -> NumberConstant | None:
-        """A number, if one is next. ``ends`` says what may follow it: the end of a "word",
+        """Parse a number, if one is next. ``ends`` says what may follow it: the end of a "word",
         an "operator", or also the marks of a "ternary" operator.
 
         Raises ParseError for one that is out of range, except where it can be a word.
@@ -137,7 +137,7 @@ class Lexer:
         return _VARIABLE.match(self.text, self.at) is not None
 
     def variable_name(self) -> str:
-        """The name after the ``$`` or ``@`` that is next."""
+        """Return the name after the ``$`` or ``@`` that is next."""
         begin = self.at
         self.at += 1
         if self.here == "{":
@@ -174,7 +174,7 @@ class Lexer:
         return name
 
     def parameter(self) -> re.Match[str] | None:
-        """``-name`` or ``-name:``, if one is next: groups "name" and "colon"."""
+        """Return ``-name`` or ``-name:``, if one is next: groups "name" and "colon"."""
         found = _PARAMETER.match(self.text, self.at)
         if found is None or (found["quote"] and not found["colon"]):
             return None
@@ -182,16 +182,16 @@ class Lexer:
         return found
 
     def redirection(self) -> re.Match[str] | None:
-        """A redirection's operator, if one is next: groups "source", "arrow", "target"."""
+        """Parse a redirection's operator, if one is next: groups "source", "arrow", "target"."""
         return self.take(_REDIRECTION)
 
     def word_piece(self) -> str:
-        """The next characters of a word that mean themselves."""
+        """Return the next characters of a word that mean themselves."""
         found = self.take(_WORD_PIECE)
         return "" if found is None else found[0]
 
     def single_quoted(self) -> str:
-        """The value of the single-quoted string that is next."""
+        """Return the value of the single-quoted string that is next."""
         begin = self.at
         self.at += 1
         parts: list[str] = []
@@ -226,7 +226,7 @@ class Lexer:
         return quote, header.start(), self.at
 
     def here_end(self, quote: str, begin: int) -> re.Match[str]:
-        """The end of the here-string that begins at ``begin``, looked for from here."""
+        """Return the end of the here-string that begins at ``begin``, looked for from here."""
         marks = SINGLE if quote == "'" else DOUBLE
         end = _HERE_END[marks].search(self.text, self.at)
         if end is None:
@@ -316,7 +316,7 @@ class Lexer:
     # -- errors
 
     def unexpected(self) -> ParseError:
-        """The error of a token that may not be here."""
+        """Return the error of a token that may not be here."""
         found = _ANY_TOKEN.match(self.text, self.at)
         token = found[0] if found is not None else self.here
         message = f"Unexpected token '{token}' in expression or statement."

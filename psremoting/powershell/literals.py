@@ -53,7 +53,7 @@ def big_integer(value: int) -> Any:
 
 
 def number_value(found: re.Match[str]) -> Any:
-    """The value of a match of `NUMBER` in its .NET type, or None if it is out of range."""
+    """Return the value of a match of `NUMBER` in its .NET type, or None if it is out of range."""
     if len(found[0]) > _MOST_DIGITS:
         return None
     sign = -1 if found["sign"] and found["sign"] != "+" else 1
@@ -141,7 +141,7 @@ _UNICODE = re.compile(r"u\{([0-9a-fA-F]+)\}")
 
 
 def escape(text: str, at: int) -> tuple[str, int]:
-    """The character after the backtick before ``at``, and the offset after it.
+    """Return the character after the backtick before ``at``, and the offset after it.
 
     Raises ParseError for a wrong ```u{...}``.
     """

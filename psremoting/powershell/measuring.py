@@ -79,7 +79,7 @@ class Measurement:
                 tally.add(value, number)
 
     def finish(self) -> list[PSObject]:
-        """The results, one for each property."""
+        """Return the results, one for each property."""
         made = []
         for name, tally in self._tallies.items():
             if name and not tally.count:
@@ -91,7 +91,7 @@ class Measurement:
         return made
 
     def _shown(self, values: dict[str, Any]) -> dict[str, Any]:
-        """``values`` with None for those that were not asked for."""
+        """Return ``values`` with None for those that were not asked for."""
         everything = "AllStats" in self._wanted
         return {
             name: value if everything or name.removesuffix("s") in self._wanted else None
@@ -134,7 +134,7 @@ def _less(one: Any, other: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    """The value as a number, as is a text that has one; else None."""
+    """Return the value as a number, as is a text that has one; else None."""
     if type(value) is not str and not isinstance(value, int | float | Decimal):
         return None
     try:

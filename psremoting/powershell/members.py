@@ -35,7 +35,7 @@ _VALUES = ("System.Collections.Hashtable+ValueCollection", "System.Object")
 
 @singledispatch
 def properties(value: Any) -> dict[str, Any]:
-    """The properties of a value, in order; empty for a value without any, such as a number.
+    """Return the properties of a value, in order; empty for a value without any, such as a number.
 
     Register a function for a class of your own with ``properties.register``.
     """

@@ -101,7 +101,7 @@ class Selection:
         return []
 
     def finish(self) -> list[Any]:
-        """The objects that are passed on at the end of the input."""
+        """Return the objects that are passed on at the end of the input."""
         if self._last < 0:
             return []
         stop = len(self._tail) - self._skip if self._first < 0 else len(self._tail)
@@ -197,7 +197,7 @@ class Sorting:
         self._items.append((keys, item))
 
     def finish(self) -> list[Any]:
-        """All objects in their order."""
+        """Return all objects in their order."""
         compare: Callable[[Any, Any], int] = self._compare
         found = sorted(self._items, key=cmp_to_key(compare), reverse=self._descending)
         if self._unique:

@@ -45,7 +45,7 @@ _SMALL = (Byte, SByte, Int16, UInt16)
 
 
 def truth(value: Any) -> bool:
-    """The value as a condition."""
+    """Return the value as a condition."""
     value = unwrap(value)
     if isinstance(value, list):
         return truth(value[0]) if len(value) == 1 else bool(value)
@@ -57,7 +57,7 @@ def truth(value: Any) -> bool:
 
 
 def items_of(value: Any) -> list[Any]:
-    """The items of an array, or the value alone."""
+    """Return the items of an array, or the value alone."""
     return list(value) if isinstance(value, list) else [value]
 
 
@@ -70,7 +70,7 @@ def _bounded(count: int) -> None:
 
 
 def _number(value: Any) -> Any:
-    """An operand of arithmetic as a number."""
+    """Return an operand of arithmetic as a number."""
     value = unwrap(value)
     if value is None:
         return 0
@@ -310,7 +310,7 @@ def _folded(text: str, cased: bool) -> str:
 
 
 def order(left: Any, right: Any, cased: bool) -> int:
-    """Negative, 0 or positive. Raises EvaluationError for values without an order."""
+    """Return a negative number, 0 or a positive one. Raises EvaluationError if not ordered."""
     left, right = unwrap(left), unwrap(right)
     if left is None or right is None:
         if left is right:
@@ -333,7 +333,7 @@ def _negative(value: Any) -> bool:
 
 
 def _text_order(left: str, right: str, cased: bool) -> int:
-    """The order of two strings in the invariant culture, as far as letters and digits decide."""
+    """Compare two strings in the invariant culture, as far as letters and digits decide."""
     for text in (left, right):
         if not re.fullmatch(r"[A-Za-z0-9]*", text):
             raise Unsupported("an order of strings that a culture decides")
@@ -359,7 +359,7 @@ _ORDERS: dict[str, Callable[[int], bool]] = {
 
 
 def _compare(name: str, left: Any, right: Any, cased: bool) -> Any:
-    """A comparison; of an array, the items for which it is true."""
+    """Return the result of a comparison; for an array, the items that match."""
     test = _test(name, right, cased)
     left = unwrap(left) if isinstance(left, PSObject) else left
     if isinstance(left, list):
@@ -439,7 +439,7 @@ def _is(left: Any, right: Any) -> bool:
 
 
 def binary(operator: str, left: Any, right: Any) -> Any:  # table
-    """The value of ``left operator right`` for any operator that evaluates both sides.
+    """Return the value of ``left operator right`` for any operator that evaluates both sides.
 
     Raises EvaluationError and Unsupported.
     """
@@ -494,7 +494,7 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def unary(operator: str, value: Any) -> Any:
-    """The value of a unary operator. Raises EvaluationError and Unsupported."""
+    """Return the value of a unary operator. Raises EvaluationError and Unsupported."""
     match operator:
         case "!" | "-not":
             return not truth(value)

@@ -24,7 +24,7 @@ _HASHTABLE = "System.Collections.Hashtable"
 
 
 def fits(parameter: Parameter, value: Any) -> bool:
-    """Whether a value can be bound as it is."""
+    """Return True if a value can be bound as it is."""
     if parameter.fits is not None:
         return parameter.fits(value)
     if parameter.many and not isinstance(value, _SEQUENCES):

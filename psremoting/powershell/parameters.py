@@ -38,7 +38,7 @@ class Role:
     mandatory: bool = False
     position: int | None = None
     by_value: bool = False
-    """Takes objects of the pipeline."""
+    """Accepts pipeline objects."""
     by_name: bool = False
     """Takes a property, of its own name or an alias, of objects of the pipeline."""
     remaining: bool = False
@@ -59,7 +59,7 @@ class Parameter:
     """Makes the value from an argument in place of `psremoting.powershell.conversion.convert`.
     Raises ConversionError or BindingError."""
     fits: Callable[[Any], bool] | None = None
-    """Whether an argument has the type already; by default its .NET type decides."""
+    """True if an argument has the type already; by default its .NET type decides."""
     limits: tuple[int, int] | None = None
     """The least and the greatest value."""
     values: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class Parameter:
 
     @property
     def mandatory(self) -> bool:
-        """Whether any set requires it."""
+        """True if any set requires it."""
         return any(role.mandatory for role in self.roles.values())
 
     @property

@@ -26,7 +26,7 @@ class ParseError(PSRemotingError):
 
 
 def unterminated(end: str, offset: int) -> ParseError:
-    """The error of a string that begins at ``offset`` and lacks its terminator ``end``."""
+    """Return the error of a string that begins at ``offset`` and lacks its terminator ``end``."""
     return ParseError(
         f"The string is missing the terminator: {end}.",
         "TerminatorExpectedAtEndOfString",
@@ -36,7 +36,7 @@ def unterminated(end: str, offset: int) -> ParseError:
 
 
 def missing_brace(offset: int, *, incomplete: bool = True) -> ParseError:
-    """The error of a block or hash literal that lacks its closing brace."""
+    """Return the error of a block or hash literal that lacks its closing brace."""
     return ParseError(
         "Missing closing '}' in statement block or type definition.",
         "MissingEndCurlyBrace",
@@ -46,7 +46,7 @@ def missing_brace(offset: int, *, incomplete: bool = True) -> ParseError:
 
 
 def missing_parenthesis(offset: int, where: str, *, incomplete: bool) -> ParseError:
-    """The error of a missing ``)``; ``where`` is "expression" or "subexpression"."""
+    """Return the error of a missing ``)``; ``where`` is "expression" or "subexpression"."""
     return ParseError(
         f"Missing closing ')' in {where}.",
         f"MissingEndParenthesisIn{where.capitalize()}",
@@ -56,5 +56,5 @@ def missing_parenthesis(offset: int, where: str, *, incomplete: bool) -> ParseEr
 
 
 def too_complex(offset: int) -> ParseError:
-    """The error of a text that is nested more deeply than the parser follows."""
+    """Return the error of a text that is nested more deeply than the parser follows."""
     return ParseError("The script is nested too deeply.", "ScriptTooComplicated", offset=offset)

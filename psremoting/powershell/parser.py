@@ -30,7 +30,7 @@ _ASSIGNMENT = re.compile(rf"\?\?=|[+*/%{DASH}]=|=")
 
 
 def parse(text: str) -> s.Script:
-    """The syntax tree of ``text``.
+    """Parse ``text`` into a syntax tree.
 
     Raises ParseError; one that is ``incomplete`` may become valid when more lines follow.
     """
@@ -141,7 +141,7 @@ class _Parser(CommandParser):
     # -- statements
 
     def statements(self, closer: str) -> tuple[s.Statement, ...]:
-        """The statements up to the end of the text, or to a closing bracket."""
+        """Parse the statements up to the end of the text, or to a closing bracket."""
         self.enter()
         found: list[s.Statement] = []
         while True:
@@ -163,7 +163,7 @@ class _Parser(CommandParser):
         return tuple(found)
 
     def statement(self, closer: str = "") -> s.Statement | None:
-        """One statement; None where none can begin."""
+        """Parse one statement; None where none can begin."""
         begin = self.at
         word = self.take(_KEYWORD)
         keyword = "" if word is None else word[0].casefold()
@@ -303,7 +303,7 @@ class _Parser(CommandParser):
         return s.Assignment(target, sign, value, start=target.start, end=self.at)
 
     def parenthesized(self) -> s.Statement | None:
-        """The pipeline or assignment inside ``( )``."""
+        """Parse the pipeline or assignment inside ``( )``."""
         return self._chain()
 
 

@@ -67,7 +67,7 @@ class ProgressArea:
         self._records.clear()
 
     def erase(self) -> str:
-        """The sequence that removes the lines; the cursor is then where they began."""
+        """Return the sequence that removes the lines; the cursor is then where they began."""
         if not self._shown:
             return ""
         above = "\x1b[1A\r\x1b[K" * (self._shown - 1)
@@ -75,7 +75,7 @@ class ProgressArea:
         return "\r\x1b[K" + above
 
     def draw(self, width: int) -> str:
-        """The lines; the cursor has to be at the start of a line."""
+        """Return the lines; the cursor has to be at the start of a line."""
         entries = list(self._records.items())[-_MAX_LINES:]
         self._shown = len(entries)
         return "\n".join(

@@ -13,7 +13,7 @@ _MARKS = {"warning": "WARNING: ", "verbose": "VERBOSE: ", "debug": "DEBUG: "}
 
 
 def record_text(stream: str, record: Any) -> str | None:
-    """The text of a record of ``stream``; None for one that is not shown as a line.
+    """Return the text of a record of ``stream``; None for one that is not shown as a line.
 
     An information record is the text that Write-Host or Write-Information was given.
     """

@@ -42,7 +42,7 @@ _STANDARD = (30, 34, 32, 36, 31, 35, 33, 37, 90, 94, 92, 96, 91, 95, 93, 97)
 
 
 def displayable(text: str, *, colours: bool = False, moves: bool = False) -> str:
-    """``text`` without what a terminal must not get. Lone surrogates become question marks.
+    """Return ``text`` without what a terminal must not get. Lone surrogates become question marks.
 
     ``colours`` keeps colour sequences; ``moves`` keeps cursor movements, erasing, BEL, backspace
     and carriage return, and with ``colours`` also hyperlinks.
@@ -93,7 +93,7 @@ def _spelled(character: str) -> str:
 
 
 def paint(text: str, foreground: int, background: int = -1) -> str:
-    """``text`` in the colours of ``System.ConsoleColor``; -1 leaves one as it is."""
+    """Return ``text`` in the colours of ``System.ConsoleColor``; -1 leaves one as it is."""
     codes = []
     if 0 <= foreground < len(ConsoleColor):
         codes.append(str(_STANDARD[foreground]))
@@ -103,5 +103,5 @@ def paint(text: str, foreground: int, background: int = -1) -> str:
 
 
 def title_sequence(title: str) -> str:
-    """The sequence that sets the window's title to ``title``, cut at 256 characters."""
+    """Return the sequence that sets the window's title to ``title``, cut at 256 characters."""
     return f"\x1b]0;{one_line(title)[:256]}\x07"

@@ -88,7 +88,7 @@ class _ScriptScope(Scope):
         return convert(value, full)
 
     def variable(self, name: str) -> Any:
-        """The value of a variable. Raises Unsupported."""
+        """Return the value of a variable. Raises Unsupported."""
         folded = name.casefold()
         if folded in self._known:
             return self._known[folded]

@@ -22,7 +22,7 @@ class StringParser(Lexer):
     """The part of the parser that reads strings. All methods raise ParseError."""
 
     def sub_expression(self) -> s.SubExpression:
-        """The ``$(...)`` that is next."""
+        """Parse the ``$(...)`` that is next."""
         raise NotImplementedError
 
     def double_quoted(self) -> s.Expression:
@@ -102,7 +102,7 @@ class StringParser(Lexer):
             parts.append("$")
 
     def word(self, *, command: bool = False) -> s.Expression:
-        """A bare word, which may have quoted parts. The name of a command is not expanded."""
+        """Parse a bare word, which may have quoted parts. The name of a command is not expanded."""
         begin = self.at
         parts: list[str | s.Expression] = []
         while True:
@@ -134,7 +134,7 @@ class StringParser(Lexer):
 
 
 def _string(parts: list[str | s.Expression], quote: str, start: int, end: int) -> s.Expression:
-    """A constant string, or one with the adjacent texts of ``parts`` joined."""
+    """Parse a constant string, or one with the adjacent texts of ``parts`` joined."""
     joined: list[str | s.Expression] = []
     texts: list[str] = []
     for part in parts:

@@ -327,13 +327,13 @@ class Place:
     """The offsets of the command's arguments, one pair for each of its parameters."""
 
     def argument(self, number: int) -> Place:
-        """The place of one argument, counted from 0."""
+        """Return the place of one argument, counted from 0."""
         start, end = self.arguments[number]
         line_number = self.line_number + self.text.count("\n", self.start, start)
         return Place(self.text, start, end, line_number)
 
     def is_short(self, most: int) -> bool:
-        """Whether it, and its line to either side, are at most ``most`` characters long."""
+        """Return True if it, and its line to either side, are at most ``most`` characters long."""
         text, start = self.text, self.start
         begins = start <= most or text.rfind("\n", start - most, start) >= 0
         ends = len(text) - start <= most or text.find("\n", start, start + most) >= 0
@@ -374,7 +374,7 @@ class Script(Node):
     named_blocks: tuple[str, ...] = ()
 
     def places(self, nodes: tuple[Node, ...]) -> tuple[Place, ...]:
-        """The places of ``nodes``, which must be in the order of the text."""
+        """Return the places of ``nodes``, which must be in the order of the text."""
         made: list[Place] = []
         line, counted = 1, 0
         for node in nodes:

@@ -79,12 +79,12 @@ def _searched(text: str, pattern: str, cased: bool) -> re.Pattern[str]:
 
 
 def text_matches(text: str, pattern: str, cased: bool) -> bool:
-    """The value of ``text -match pattern``."""
+    """Return the value of ``text -match pattern``."""
     return _searched(text, pattern, cased).search(text) is not None
 
 
 def replace(text: str, arguments: list[Any], cased: bool) -> str:
-    """The value of ``text -replace pattern, substitute``."""
+    """Return the value of ``text -replace pattern, substitute``."""
     if len(arguments) > 2:
         raise EvaluationError(
             f"The -replace operator allows only two elements to follow it, not {len(arguments)}.",
@@ -114,7 +114,7 @@ def _referred(reference: re.Match[str], found: re.Match[str]) -> str:
 
 
 def split(text: str, arguments: list[Any], cased: bool) -> list[str]:
-    """The value of ``text -split pattern, limit``."""
+    """Return the value of ``text -split pattern, limit``."""
     if len(arguments) > 2:
         raise Unsupported("options of -split")
     pattern = to_text(arguments[0]) if arguments else r"\s+"
@@ -137,7 +137,7 @@ _SPECIFIER = re.compile(r"([DdXxNnFf])(\d{0,2})")
 
 
 def format_text(text: str, values: list[Any]) -> str:
-    """The value of ``text -f values``. Raises EvaluationError and Unsupported."""
+    """Return the value of ``text -f values``. Raises EvaluationError and Unsupported."""
 
     def item(found: re.Match[str]) -> str:
         if found[0] in ("{{", "}}"):

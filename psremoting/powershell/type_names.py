@@ -101,7 +101,7 @@ MISSING: Any = object()
 
 
 def static_member(type_name: str, member: str) -> Any:
-    """The value of a static member that is a constant of .NET; `MISSING` for any other."""
+    """Return the value of a constant static .NET member; `MISSING` for any other member."""
     full = full_type_name(type_name) or type_name
     kind = full.casefold().removeprefix("system.")
     return _FOLDED.get((kind, member.casefold()), MISSING)

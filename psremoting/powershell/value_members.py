@@ -36,7 +36,7 @@ class Enumeration(str):
 
 
 def _naive(value: DateTime | datetime) -> tuple[datetime, int]:
-    """The clock time and the ticks of 100 ns since year 1."""
+    """Return the clock time and the ticks of 100 ns since year 1."""
     if isinstance(value, DateTime):
         return datetime.min + timedelta(microseconds=value.ticks // 10), value.ticks
     value = value.replace(tzinfo=None)
@@ -50,7 +50,7 @@ def _kind(value: DateTime | datetime) -> str:
 
 
 def long_date(value: DateTime | datetime) -> str:
-    """``Tuesday, 02 January 2024 03:04:05``."""
+    """Return ``Tuesday, 02 January 2024 03:04:05``."""
     moment, _ = _naive(value)
     return (
         f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} {moment.year:04} "
@@ -158,7 +158,7 @@ _TYPE_NAMES: dict[type, tuple[str, ...]] = {
 
 
 def members_of(value: Any) -> dict[str, Any] | None:
-    """The properties of ``value`` in order; None for a value that is shown as text."""
+    """Return the properties of ``value`` in order; None for a value that is shown as text."""
     for kind, make in _MAKERS.items():
         if isinstance(value, kind):
             return make(value)
@@ -166,14 +166,14 @@ def members_of(value: Any) -> dict[str, Any] | None:
 
 
 def members_of_time(value: Any) -> dict[str, Any]:
-    """The properties of a date or a span of time; none for anything else."""
+    """Return the properties of a date or a span of time; none for anything else."""
     if isinstance(value, (DateTime, datetime, TimeSpan, timedelta)):
         return members_of(value) or {}
     return {}
 
 
 def type_names_of(value: Any) -> tuple[str, ...]:
-    """The .NET types of a value that has properties, most derived first."""
+    """Return the .NET types of a value that has properties, most derived first."""
     if isinstance(value, PSObject):
         if value.type_names or value.value is None or isinstance(value.value, PSObject):
             return value.type_names

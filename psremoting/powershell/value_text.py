@@ -49,7 +49,7 @@ class Budget:
         self.left = characters
 
     def take(self, text: str) -> str:
-        """``text``, or its start with an ellipsis when it is longer than what is left."""
+        """Return ``text``, or its start with an ellipsis when it is longer than what is left."""
         if len(text) > self.left:
             text = text[: max(self.left, 0)] + _ELLIPSIS
         self.left -= len(text)
@@ -61,7 +61,7 @@ class Budget:
 
 
 def text_of(value: Any) -> str:
-    """A value that is not a collection as text; of a collection only the name of its type.
+    """Return a value that is not a collection as text; of a collection only the name of its type.
 
     This is the text that ``"$value"`` gives for a scalar. A secret gives its type's name.
     """
@@ -78,7 +78,7 @@ def text_of(value: Any) -> str:
 
 
 def cell_text(value: Any, budget: Budget | None = None) -> str:
-    """A value in a cell: at most four items of a collection in braces."""
+    """Return a value in a cell: at most four items of a collection in braces."""
     budget = budget or Budget()
     inner = _contents(value)
     if isinstance(inner, Stack):
@@ -93,7 +93,7 @@ def cell_text(value: Any, budget: Budget | None = None) -> str:
 
 
 def _contents(value: Any) -> Any:
-    """The collection inside an object, or the value itself."""
+    """Return the collection inside an object, or the value itself."""
     if isinstance(value, PSObject) and isinstance(value.value, (bytes, *_SEQUENCES, *_MAPPINGS)):
         return value.value
     return value
@@ -107,7 +107,7 @@ def _braces(items: Iterable[Any], text: Callable[[Any], str], budget: Budget) ->
 
 
 def _item(value: Any, budget: Budget) -> str:
-    """An item of a collection: a collection in it is joined with spaces."""
+    """Return an item of a collection: a collection in it is joined with spaces."""
     if budget.spent:
         return _ELLIPSIS
     if value is None:
@@ -146,7 +146,7 @@ def _value_inside(value: Any, budget: Budget) -> str:
 
 
 def _members(value: PSObject, budget: Budget) -> str:
-    """``@{a=1; b=x}``: one level, whatever the members hold."""
+    """Return ``@{a=1; b=x}``: one level, whatever the members hold."""
     return "@{" + "; ".join(_member_texts(value, budget)) + "}"
 
 
@@ -160,7 +160,7 @@ def _member_texts(value: PSObject, budget: Budget) -> Iterator[str]:
 
 
 def _object_text(value: PSObject) -> str:
-    """The text that came with the object, else that of its value, else its type's name."""
+    """Return the text that came with the object, else that of its value, else its type's name."""
     seen = 0
     current: Any = value
     while isinstance(current, PSObject):
@@ -194,7 +194,7 @@ def _integer(value: int) -> str:
 
 
 def _float(value: float) -> str:
-    """The digits that PowerShell shows; a conversion to ``[string]`` gives all of them."""
+    """Return the digits that PowerShell shows; a conversion to ``[string]`` gives all of them."""
     if value != value or value in (float("inf"), float("-inf")):
         return number_text(value)
     return f"{float(value):.{7 if isinstance(value, Single) else 15}G}"

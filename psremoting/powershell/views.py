@@ -52,7 +52,7 @@ def _table(name: str, *columns: tuple[str, int] | Column, **more: Any) -> View:
 
 
 def _column(name: str, width: int) -> Column:
-    """``"Name"``, or ``">Name"`` for one that is aligned to the right."""
+    """Return ``"Name"``, or ``">Name"`` for one that is aligned to the right."""
     label = name.lstrip(">")
     return Column(
         label=label, source=label, width=width, alignment="right" if name[0] == ">" else "left"
@@ -114,7 +114,7 @@ def _command_name(members: Any) -> Any:
 
 
 def _parent(members: Any) -> str:
-    """The folder of a file, without the provider's name."""
+    """Return the folder of a file, without the provider's name."""
     return text_of(members.get("PSParentPath")).partition("::")[2]
 
 
@@ -301,7 +301,7 @@ _VIEWS: dict[str, View] = {
 
 
 def plain_types(type_names: tuple[str, ...]) -> list[str]:
-    """The type names without the prefix of objects that came from another process."""
+    """Return the type names without the prefix of objects that came from another process."""
     return [name.removeprefix("Deserialized.") for name in type_names]
 
 
@@ -317,7 +317,7 @@ def find_view(type_names: tuple[str, ...], members: Any) -> View | None:
 
 
 def applies(view: View | None, type_names: tuple[str, ...]) -> bool:
-    """Whether objects of these types are shown with ``view``."""
+    """Return True if objects of these types are shown with ``view``."""
     for name in plain_types(type_names):
         found = _VIEWS.get(name)
         if found is not None:

@@ -110,7 +110,7 @@ def _pieces(pattern: str, fold: Callable[[str], str]) -> list[_Piece]:
 
 
 def _set(pattern: str, units: list[str], at: int, fold: Callable[[str], str]) -> tuple[_Piece, int]:
-    """The test of the set that begins before ``at``, and the index after it."""
+    """Return the test of the set that begins before ``at``, and the index after it."""
     members: list[tuple[str, bool]] = []
     while at < len(units) and (units[at] != "]" or not members):
         escaped = units[at] == "`" and at + 1 < len(units)
