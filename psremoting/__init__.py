@@ -11,12 +11,12 @@
     trio.run(main)
 
 `psremoting.sync` is the same for programs without trio, `psremoting.endpoint` the other side.
-A name is loaded when it is asked for: importing the package alone costs next to nothing.
+Names are imported on first use, so importing the package is fast.
 """
 
 from __future__ import annotations
 
-# typing's own takes longer to load than everything else here; type checkers know the name.
+# Importing typing would take longer than everything else here; type checkers know this name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from psremoting import endpoint, sync
@@ -108,7 +108,7 @@ __all__ = [
 ]
 
 __version__ = "0.1.0.dev0"
-"""As in pyproject.toml; asking the installed package's metadata takes as long as a login."""
+"""The version in pyproject.toml; reading the metadata of the package would be slow."""
 
 _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "

@@ -107,7 +107,7 @@ class _Unfolding:
         return [[self.make(key, depth + 1), self.make(item, depth + 1)] for key, item in pairs]
 
     def _key(self, key: Any, depth: int) -> str:
-        """Return the JSON name for a key, which must be a string."""
+        """Return the text of a key, because names in JSON are strings."""
         made = self.make(key, depth + 1)
         return made if type(made) is str else dumps(made)
 

@@ -1,11 +1,11 @@
 """The endpoint: engines that answer clients, and the drivers between clients and engines.
 
-A name is loaded when it is first used: describing commands needs no event loop.
+Names are imported on first use: describing commands needs no event loop.
 """
 
 from __future__ import annotations
 
-# typing's own takes longer to load than everything else here; type checkers know the name.
+# Importing typing would take longer than everything else here; type checkers know this name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from psremoting.endpoint.context import Context

@@ -1,5 +1,4 @@
-"""The file of an endpoint's accounts: read, written for its owner alone, read again when it
-changes."""
+"""The accounts file of an endpoint: reading, writing with mode 600, reloading after a change."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ def read_accounts(path: Path) -> Accounts:
 
 
 def write_accounts(path: Path, accounts: Accounts) -> None:
-    """Replace the file whole, with mode 600. Raises OSError."""
+    """Replace the file atomically, with mode 600. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -53,7 +52,7 @@ class AccountsFile(Accounts):
 
     @property
     def is_private(self) -> bool:
-        """Nobody but its owner can read the file."""
+        """True if only the owner can read the file."""
         return not self._path.stat().st_mode & _OTHERS
 
     def _time(self) -> int:

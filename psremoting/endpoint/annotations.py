@@ -1,9 +1,9 @@
-"""Python annotations as types of PowerShell: the name that clients see, and the value made.
+"""Conversion of arguments to Python annotations: the PowerShell type name and the value.
 
 ``int`` is System.Int64, ``list[str]`` System.String[], ``Literal`` a set of texts, an enum or a
-data class a type of its own name. The conversion is PowerShell's; what an annotation forbids does
-not reach the function. An annotation that no argument can satisfy is a TypeError when the
-commands are loaded.
+data class a type of its own name. The conversion is PowerShell's; values that an
+annotation forbids do not reach the function. An annotation that no argument can satisfy raises
+TypeError when the commands are loaded.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ Make = Callable[[Any], Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
-    """The type that an annotation asks for."""
+    """The PowerShell type for an annotation."""
 
     type_name: str
     make: Make
-    """Converts an argument. Raises ConversionError or ValidationError."""
+    """Function that converts an argument. Raises ConversionError or ValidationError."""
     choices: tuple[str, ...] = ()
-    """The values that it may have, for completion."""
+    """The allowed values, for completion."""
     nullable: bool = False
-    """None satisfies the annotation."""
+    """True if the annotation allows None."""
     empty: Callable[[], Any] | None = None
-    """Makes the value that stands for null; without it null is refused."""
+    """Function that makes the value for null; without it null is refused."""
     not_empty: bool = False
-    """An empty text is refused."""
+    """True if an empty string is refused."""
 
 
 _OBJECT = "System.Object"
@@ -127,7 +127,7 @@ def _takes_none(annotation: Any) -> bool:
 
 
 def kind_of(annotation: Any) -> Kind:
-    """Return what an annotation asks for. Raises TypeError for one that nothing can satisfy."""
+    """Return the type for an annotation. Raises TypeError if no argument can satisfy it."""
     kind = bare_type(annotation)
     made = _kind_of_bare(kind)
     if not _takes_none(annotation):

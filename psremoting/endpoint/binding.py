@@ -1,4 +1,4 @@
-"""Arguments that a client sent, bound to the parameters of a Python function.
+"""Binding of a client's arguments to the parameters of a Python function.
 
 A real client sends ``-First 3`` as two arguments: a name with its dash and no value, then a
 value without a name. A library sends one: name without dash, and value. Both are read here.
@@ -28,11 +28,11 @@ class Bound:
     """The arguments of one command, converted."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    """By Python's names, ``*args`` apart."""
+    """Values by Python name, without ``*args``."""
     rest: list[Any] = field(default_factory=list)
     """The values of ``*args``."""
     common: dict[str, Any] = field(default_factory=dict)
-    """Common parameters that were given, by their names in PowerShell."""
+    """Values of common parameters, by PowerShell name."""
     missing: tuple[str, ...] = ()
     """Names of mandatory parameters without a value."""
     binding: Binding | None = None

@@ -31,7 +31,7 @@ class EndpointCommand:
     description: str = ""
     built_in: bool = False
     hidden: bool = False
-    """Get-Command does not list it."""
+    """True if Get-Command does not list it."""
 
     @classmethod
     def of(
@@ -65,7 +65,7 @@ class EndpointCommand:
 
     @cached_property
     def table(self) -> CommandTable:
-        """The command with its common parameters, as the binder takes it."""
+        """The command with its common parameters, for the binder."""
         return CommandTable(
             name=self.name,
             class_name=self.name,
@@ -77,7 +77,7 @@ class EndpointCommand:
 
     @cached_property
     def takes_objects(self) -> bool:
-        """True if a parameter takes objects of the pipeline one by one."""
+        """True if a parameter accepts pipeline objects one by one."""
         roles = [each.only_role for each in self.parameters]
         return any(role.by_value or role.by_name for role in roles)
 
@@ -115,7 +115,7 @@ def _short(parameter: Parameter) -> str:
 
 
 class Catalog:
-    """Commands by name; names are found without regard to case.
+    """Commands by name, compared without case.
 
     ``aliases`` are other names of commands; a command of the same name hides an alias.
     """
@@ -130,8 +130,11 @@ class Catalog:
 
     @classmethod
     def of(cls, functions: Mapping[str, Callable[..., Any]], *, built_in: bool = False) -> Catalog:
-        """Raises TypeError for something that cannot be a command, and for two names that differ
-        in case only."""
+        """Make a catalog of functions by command name.
+
+        Raises TypeError for something that cannot be a command, and for two names that differ
+        in case only.
+        """
         names: dict[str, str] = {}
         for name in functions:
             other = names.setdefault(str(name).casefold(), name)

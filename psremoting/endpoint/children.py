@@ -1,4 +1,4 @@
-"""The processes that commands started, ended with the program that serves one client."""
+"""Termination of the processes that commands started, when the server process ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def descendants(pid: int) -> set[int]:
         return set()
     for entry in entries:
         with suppress(OSError, ValueError, IndexError):
-            # The name, in brackets, may hold anything: the parent comes after the last bracket.
+            # The name in brackets may contain anything: the parent id follows the last bracket.
             fields = (
                 (_PROC / entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
             )

@@ -1,7 +1,7 @@
-"""Get-Help: objects that PowerShell's own views show, and that implicit remoting can use.
+"""Get-Help: help objects for PowerShell's own views and for implicit remoting.
 
-An object has the members of help that is written in MAML, and as its text what our own Out-Default
-shows. Import-PSSession asks for these objects when its user asks for help on a proxy.
+An object has the members of MAML help; its text is the output of our own Out-Default.
+Import-PSSession requests these objects when its user asks for help on a proxy.
 """
 
 from __future__ import annotations

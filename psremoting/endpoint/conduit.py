@@ -1,8 +1,8 @@
 """The queue between two commands of a statement.
 
-The writer may run ahead by a few objects. Before it says anything else (a record, a call of the
-client's host) it waits until the reader has dealt with all of them: PowerShell's commands call
-each other, so that a client sees output and host calls in the order of the commands' work.
+The writer may run ahead by a few objects. Before it sends anything else (a record, a call of the
+client's host) it waits until the reader has processed all of them. PowerShell's commands call
+each other, so its clients see output and host calls in the order of the commands' work.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import trio
 __all__ = ["Conduit", "NoMoreWanted"]
 
 _MOST = 32
-"""Objects by which the writer may be ahead."""
+"""Maximum number of objects that the writer may be ahead."""
 
 
 class NoMoreWanted(Exception):
-    """The reader has ended."""
+    """The reader has ended and takes no more objects."""
 
 
 class Conduit:
-    """One writer, one reader."""
+    """A queue with one writer and one reader."""
 
     def __init__(self) -> None:
         self._queue: deque[Any] = deque()
@@ -35,7 +35,7 @@ class Conduit:
         self._idle = trio.lowlevel.ParkingLot()
 
     async def put(self, value: Any) -> None:
-        """Add an object, and wait while the reader is far behind. Raises NoMoreWanted."""
+        """Add an object; wait while the queue is full. Raises NoMoreWanted."""
         if self._reader_gone:
             raise NoMoreWanted
         self._queue.append(value)
@@ -46,7 +46,7 @@ class Conduit:
             raise NoMoreWanted
 
     async def take(self) -> list[Any]:
-        """Return the objects that are there, at least one; none at the end."""
+        """Return the waiting objects, at least one; an empty list at the end."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._queue and not self._writer_gone:
             self._reader_waits = True
@@ -61,17 +61,17 @@ class Conduit:
         return batch
 
     async def settled(self) -> None:
-        """Wait until the reader asks for more than was put, or has ended."""
+        """Wait until the reader has processed every object, or has ended."""
         while not (self._reader_gone or (self._reader_waits and not self._queue)):
             await self._idle.park()
 
     def close_writer(self) -> None:
-        """Nothing more is put."""
+        """End the queue from the writer's side."""
         self._writer_gone = True
         self._filled.unpark_all()
 
     def close_reader(self) -> None:
-        """Nothing more is taken."""
+        """End the queue from the reader's side."""
         self._reader_gone = True
         self._emptied.unpark_all()
         self._idle.unpark_all()

@@ -3,8 +3,8 @@
 A function that has a parameter annotated `Context` (``async def``) or `SyncContext` (``def``, it
 runs in a thread) gets one. Both have the same methods; those of `Context` are awaited.
 
-Every text that people see goes out twice, as in PowerShell: as a record, and as a call of the
-client's host that shows it; a client without a host gets the record alone.
+Every displayed text is sent twice, as in PowerShell: as a record, and as a call of the client's
+host that shows it; a client without a host gets only the record.
 """
 
 from __future__ import annotations

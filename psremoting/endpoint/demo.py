@@ -1,4 +1,4 @@
-"""A few commands to try a session with; none of them changes anything."""
+"""Demonstration commands without side effects."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ from sshsub.trio_stream import StreamWire, Wire
 __all__ = ["serve_outofproc", "serve_stream", "serve_wire"]
 
 _PULL = 4 * PACKET_SIZE
-"""Bytes in packets at which no more output is taken from the engine."""
+"""Limit of queued packet bytes at which the driver takes no more output from the engine."""
 _HOLD = 1 << 20
-"""Bytes in packets at which nothing is read from the client."""
+"""Limit of queued packet bytes at which the driver stops reading from the client."""
 _LAST_WORDS = 5.0
-"""Seconds to write what is left after the client is gone."""
+"""Seconds to write the remaining packets after the client has disconnected."""
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -45,7 +45,7 @@ async def serve_wire(
     error_prefix: str | None = "__NamedPipeError__:",
     first_answer_delay: float = 0.0,
 ) -> int:
-    """Serve one client until its stream ends; the exit code for a process that does only this.
+    """Serve one client until its stream ends; return the exit code for a server process.
 
     Nothing that the engine started for the client is left running. ``error_prefix`` precedes
     error lines among the packets; with None they go to stderr. ``first_answer_delay`` is the
@@ -61,7 +61,7 @@ async def serve_outofproc(wire: Wire, server: OutOfProcServer, *, over: bool = F
 
 
 class _Server:
-    """The tasks of one client."""
+    """The tasks that serve one client."""
 
     def __init__(self, wire: Wire, server: OutOfProcServer, first_answer_delay: float) -> None:
         self._wire = wire
@@ -126,7 +126,7 @@ class _Server:
         self._something.set()
 
     async def _end(self) -> None:
-        """End the session, and write what is left."""
+        """End the session, and write the remaining packets."""
         if self._server.session is not None:
             self._server.session.client_gone()
             await self._session_done.wait()

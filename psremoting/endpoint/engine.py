@@ -25,13 +25,13 @@ __all__ = ["Engine", "Link", "Session"]
 
 
 class Link(Protocol):
-    """The carrier, as its session sees it."""
+    """The interface of a carrier for its session."""
 
     def wake(self) -> None:
-        """Tell the carrier that there is something to send, or room for more input."""
+        """Notify the carrier of data to send, or of room for more input."""
 
     def report(self, text: str) -> None:
-        """Send the client a diagnostic text outside PSRP: something it sent could not be used."""
+        """Send the client a diagnostic text outside PSRP about unusable input."""
 
     def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
         """Refuse a step that the client asked for and that no PSRP message answers."""
@@ -41,10 +41,10 @@ class Link(Protocol):
 
 
 class Session(Protocol):
-    """One client at an engine."""
+    """One session of an engine, for one client."""
 
     def receive(self, item: Outgoing) -> None:
-        """Take what the client sent. The carrier acknowledges it when its answers are sent and
+        """Take data from the client. The carrier acknowledges it when its answers are sent and
         `takes_more` is true for its target."""
 
     def data_to_send(
@@ -73,7 +73,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """Answers clients; one engine may have many sessions at once."""
+    """A server of clients; one engine may have many sessions at once."""
 
     def open(self, link: Link) -> Session:
         """Return a session for a new client."""

@@ -1,4 +1,4 @@
-"""Errors of commands, and the error records that PowerShell would make of them."""
+"""Errors of commands, and their conversion to PowerShell's error records."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CommandError(Exception):
         self.full_id = full_id
         self.activity = activity
         self.argument: int | None = None
-        """Index of the argument at fault, if it is one."""
+        """Index of the invalid argument, if any."""
 
     def to_record(self, command: str) -> ErrorRecord:
         shown = "" if self.target is None else str(self.target)
@@ -72,7 +72,7 @@ class CommandError(Exception):
 
 
 _WIDE, _KEPT = 40, 19
-"""Of a name that is longer than the first, a category message shows this much at either end."""
+"""Maximum name length in a category message, and the length kept at each end of longer ones."""
 
 
 def _shortened(record: ErrorRecord) -> ErrorRecord:
@@ -179,7 +179,7 @@ def _text_of(error: BaseException) -> str:
     try:
         return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     except Exception:
-        # The exception's own __str__ raises.
+        # The __str__ of the exception raises.
         return ""
 
 

@@ -1,4 +1,4 @@
-"""The one view that Get-FormatData gives: PowerShell's own for System.DateTime."""
+"""The only view that Get-FormatData returns: PowerShell's view of System.DateTime."""
 
 from __future__ import annotations
 

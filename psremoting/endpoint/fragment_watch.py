@@ -1,4 +1,4 @@
-"""What a fragment stream tells without reading its messages: types, targets, ends.
+"""Inspection of a fragment stream by headers only: message types, targets, ends.
 
 A carrier that reports states needs to know when a command has ended and when it waits for its
 client. Only the headers of fragments and messages are looked at, and the state's number.
@@ -17,7 +17,7 @@ _FRAGMENT = Struct(">QQBI")
 _START, _END = 1, 2
 _MESSAGE = 40
 _KEPT = 400
-"""Bytes of a message that are looked at: its header and the beginning of a short body."""
+"""Number of inspected bytes of a message: its header and the beginning of a short body."""
 
 PIPELINE_STATE = 0x00041006
 PIPELINE_HOST_CALL = 0x00041100
@@ -28,7 +28,7 @@ _NO_ANSWER = b"-100"
 
 
 class Seen:
-    """One message whose last fragment has passed: its beginning, or all of it."""
+    """One complete message: its beginning, or all of it."""
 
     __slots__ = ("beginning", "kind", "pipeline")
 
@@ -39,16 +39,16 @@ class Seen:
 
     @property
     def ends_pipeline(self) -> bool:
-        """It is the PIPELINE_STATE of a command that has ended."""
+        """True for the PIPELINE_STATE of a command that has ended."""
         if self.kind != PIPELINE_STATE:
             return False
         found = _STATE.search(self.beginning)
-        # The state of a failed command may stand after its error record.
+        # The state of a failed command may follow its error record.
         return found is None or found[1] in _FINAL
 
     @property
     def wants_answer(self) -> bool:
-        """It is a host call whose answer the server waits for."""
+        """True for a host call that requires a response."""
         if self.kind != PIPELINE_HOST_CALL:
             return False
         found = _CALL_ID.search(self.beginning)
@@ -56,7 +56,7 @@ class Seen:
 
 
 class FragmentWatch:
-    """Follows one stream of fragments, cut anywhere.
+    """Tracker of one stream of fragments, split anywhere.
 
     Messages of the kinds in ``keep`` are kept whole, of others only the beginning.
     """
@@ -76,7 +76,7 @@ class FragmentWatch:
         return len(kind) < 4 or int.from_bytes(kind, "little") in self._keep
 
     def take(self, data: bytes) -> Iterator[Seen]:
-        """Take bytes; the messages that they complete."""
+        """Take bytes; return the messages that they complete."""
         at = 0
         while at < len(data):
             if self._left:

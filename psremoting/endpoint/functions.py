@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["OPENING", "FunctionsEngine", "FunctionsSession"]
 
 _GRACE = 10.0
-"""Seconds that a stopped command has to clean up before it is reported as stopped."""
+"""Seconds for a stopped command to clean up before it is reported as stopped."""
 OPENING = (PoolState.BEFORE_OPEN, PoolState.NEGOTIATION_SUCCEEDED, PoolState.OPENING)
 _SILENT = (*OPENING, PoolState.CLOSED, PoolState.BROKEN)
 _CONFIRMED = {
@@ -56,7 +56,7 @@ def _nothing(_: object) -> None:
 
 
 class FunctionsEngine:
-    """Offers ``functions`` (PowerShell name -> callable) beside the commands that a constrained
+    """Engine with ``functions`` (PowerShell name to callable) and the commands that a constrained
     endpoint needs. ``built_in`` replaces those; without Out-Default and Exit-PSSession real
     clients refuse to enter. ``protocol_version`` is the highest one spoken. ``max_pipelines``
     bounds what one client can have open, ``max_threads`` the threads of plain functions over all
@@ -76,7 +76,7 @@ class FunctionsEngine:
         refusal: str = "",
     ) -> None:
         self.refusal = refusal
-        """Why no session opens here, for clients; empty in an endpoint that works."""
+        """The reason sent to clients if no session can be opened; empty in a working endpoint."""
         self._own = Catalog.of(functions)
         self._built_in = None if built_in is None else Catalog.of(built_in, built_in=True)
         self.protocol_version = protocol_version
@@ -101,7 +101,7 @@ class FunctionsEngine:
         return CapacityLimiter(self.max_threads)
 
     def prepare(self) -> None:
-        """Load what the first pipeline needs."""
+        """Import the modules that the first pipeline needs."""
 
         _ = self.catalog
 
@@ -127,7 +127,7 @@ class FunctionsSession:
         self._acts: list[Outgoing] = []
         self._nursery: trio.Nursery | None = None
         self._early: list[e.PipelineEvent] = []
-        """Input for pipelines that arrived before ``run`` began."""
+        """Pipeline input that arrived before ``run`` began."""
         self._max_runspaces = 1
         self._history_id = 0
         self._closing = False
@@ -261,7 +261,7 @@ class FunctionsSession:
         return self._history_id + (not counts)
 
     def pipeline_ended(self, pipeline: RunningPipeline) -> None:
-        """Confirm the stops and the close that waited for the pipeline's end."""
+        """Acknowledge the stops and the close that waited for the end of the pipeline."""
         for kind in self._owed.pop(pipeline.id, ()):
             self._confirm(kind, pipeline.id)
         self._link.wake()
@@ -310,7 +310,7 @@ class FunctionsSession:
     def _connected(self, event: e.ConnectRunspacePool) -> None:
         data = application_private_data(self.pool.version or self.pool.own_version)
         self.say(e.ApplicationPrivateData(data=data))
-        # Windows says so, and there are clients that wait for it.
+        # Windows sends this, and some clients wait for it.
         self.say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
 
     def _start(self, event: e.CreatePipeline | e.GetCommandMetadata) -> None:
@@ -358,7 +358,7 @@ class FunctionsSession:
             self._nursery.start_soon(self._see_it_stop, pipeline)
 
     async def _see_it_stop(self, pipeline: Pipeline) -> None:
-        """A command that does not let itself be stopped is not waited for for ever."""
+        """Report a command as stopped if it does not end after a stop in time."""
         from trio import move_on_after
 
         with move_on_after(self.engine.grace):

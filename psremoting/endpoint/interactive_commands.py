@@ -86,7 +86,7 @@ async def clear_host(context: Context) -> None:
             HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
         )
     except CommandError:
-        # PowerShell's hosts on Unix have no buffer to fill; their terminal knows the sequence.
+        # PowerShell's hosts on Unix have no screen buffer; the terminal interprets the sequence.
         await context.call_host(HostMethodId.Write1, "\x1b[H\x1b[2J\x1b[3J")
 
 

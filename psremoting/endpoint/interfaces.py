@@ -1,8 +1,8 @@
-"""The session, the pipeline and the command, as the parts that they use see them.
+"""Interfaces of the session, the pipeline and the command for the modules that they use.
 
 A command's streams, its context and its thread need a few things of the pipeline that runs it, and
 the pipeline of its session. These interfaces keep the imports in one direction: functions,
-pipeline, stages, streams and context, then this.
+pipeline, stages, streams and context import this module.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class OpenSession(Protocol):
         """Return the number of a line that runs now."""
 
     def pipeline_ended(self, pipeline: RunningPipeline) -> None:
-        """Confirm what waited for the pipeline's end."""
+        """Acknowledge the requests that waited for the end of the pipeline."""
 
 
 class RunningPipeline(Protocol):
@@ -131,7 +131,7 @@ class RunningCommand(PlacedCommand, Protocol):
     def actions(self) -> _Preferences: ...
 
     async def settled(self) -> None:
-        """Wait until the commands that follow have dealt with all output so far."""
+        """Wait until the following commands have processed all output so far."""
 
     async def put(self, value: Any) -> None:
         """Give one object to the next command."""

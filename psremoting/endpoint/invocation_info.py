@@ -1,4 +1,4 @@
-"""InvocationInfo: the place in a pipeline and in a script that a record came from.
+"""InvocationInfo: the position of a record's command in its pipeline and script.
 
 An error always carries the member ``InvocationInfo``. If the client asked for it
 (RemoteStreamOptions), errors, warnings, verbose and debug records repeat the facts as members of
@@ -32,7 +32,7 @@ _INTS = ("System.Int32[]", "System.Array", "System.Object")
 _ERRORS_TOO = 1
 """The bit of RemoteStreamOptions."""
 _TOLD = 4096
-"""Characters to either side of a place; a record of a longer line has no place."""
+"""Maximum characters on each side of a position; records of longer lines have no position."""
 _WIDTH, _BEFORE, _AFTER = 69, 12, 8
 """Characters that a position message shows of a longer line, and at least around the place."""
 

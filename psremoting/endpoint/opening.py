@@ -1,4 +1,4 @@
-"""The opening of a session, answered before the event loop is there.
+"""Response to the opening of a session before the event loop is loaded.
 
 sshd starts a process for each client, and the client waits for the answer to its opening. Loading
 trio takes longer than the rest of the opening, so it is done afterwards, before the first command.

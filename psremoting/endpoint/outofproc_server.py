@@ -30,7 +30,7 @@ class Step(enum.Enum):
     ON = enum.auto()
     """One event was processed."""
     MORE = enum.auto()
-    """Nothing was processed: more bytes are needed."""
+    """No event was processed: more bytes are needed."""
     SESSION = enum.auto()
     """A session was opened in place of the previous one; its ``run`` has to be started."""
     OVER = enum.auto()
@@ -72,7 +72,7 @@ class OutOfProcServer:
         self.wake_driver()
 
     def act_failed(self, act: TransportAct, target: UUID | None, message: str) -> None:
-        """The error line that goes with it has told the client."""
+        """Do nothing: the error line has already informed the client."""
 
     def fail(self, text: str) -> None:
         self.reason = text

@@ -1,7 +1,7 @@
-"""Results of Python functions as the objects that a client gets.
+"""Conversion of the results of Python functions to objects for the client.
 
-PowerShell's pipeline takes collections apart: everything that Python iterates becomes one object
-per item. Text, bytes, tables, data classes and named tuples stay whole.
+PowerShell's pipeline enumerates collections: every Python iterable becomes one object per item.
+Text, bytes, tables, data classes and named tuples stay single objects.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _AS_THEY_ARE = frozenset(
 )
 _SINGLE = _AS_THEY_ARE - {Enumerable, List, Queue, Stack} | {dict}
 _WHOLE = (str, bytes, bytearray, memoryview, Mapping, PSObject, enum.Enum, type)
-"""Types that can be iterated and stay one object."""
+"""Iterable types that stay one object."""
 
 
 def unroll(value: Any) -> Iterable[Any]:
-    """Return the objects that a result gives to the pipeline; none for None."""
+    """Return the pipeline objects for a result; none for None."""
     if value is None:
         return ()
     if type(value) in _SINGLE:
@@ -119,7 +119,7 @@ class _Writer:
             made = self._write(value, depth)
         finally:
             self._inside.remove(key)
-        # The value is kept, so that its id stays its own.
+        # The value is kept alive, so that its id stays unique.
         self._kept.append(value)
         self._made[key] = made
         return made
@@ -167,7 +167,7 @@ class _Writer:
         members = {name: item for name, item in _attributes(value) if not name.startswith("_")}
         has_text = kind.__str__ is not object.__str__
         if not members or isinstance(value, type):
-            # The text that every object has tells where in memory it lies.
+            # The default text of an object contains its memory address.
             has_repr = kind.__repr__ is not object.__repr__
             return str(value) if has_text or has_repr else kind.__qualname__
         made = self._object(kind, members, depth)

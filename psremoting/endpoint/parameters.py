@@ -35,11 +35,11 @@ class Param:
     from_pipeline: bool = False
     """The function is called once for each object of the pipeline, with the object here."""
     by_property_name: bool = False
-    """Takes the property of this name of the pipeline's object."""
+    """True if it accepts the property of this name of pipeline objects."""
     secret: bool = False
-    """Never shown, not even in an error text; asked for without echo."""
+    """True if it is never shown, not even in an error text; it is prompted for without echo."""
     allow_empty: bool = False
-    """A mandatory parameter takes an empty text or list too."""
+    """True if a mandatory parameter also accepts an empty text or list."""
 
 
 FROM_PIPELINE = Param(from_pipeline=True)

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 _UNSENT = 256 << 10
-"""Bytes of output that may wait before the commands do."""
+"""Limit of queued output bytes at which commands wait."""
 _UNREAD = 1 << 20
-"""Bytes of input that may wait before the client does."""
+"""Limit of queued input bytes at which the client waits."""
 _UNREAD_MOST = 64 << 20
-"""Bytes of input at which the pipeline of a client that does not wait fails."""
+"""Limit of queued input bytes at which the pipeline fails, for clients that do not wait."""
 _CHECKPOINT_EVERY = 64
 _HOST_MISSING = (
     "A command that prompts the user failed because the host program or the command type does "
@@ -153,7 +153,7 @@ class Pipeline:
         try:
             self.session.say(event)
         except LocalProtocolError:
-            # The error record cannot be written, or the client is gone.
+            # The error record cannot be written, or the client has disconnected.
             if self.session.pool.phase(self.id) not in (
                 None,
                 PipelinePhase.CLOSED,
@@ -172,7 +172,7 @@ class Pipeline:
     # -- output
 
     async def output(self, value: Any) -> None:
-        """One PIPELINE_OUTPUT. Raises LocalProtocolError for what CLIXML cannot hold."""
+        """Send one PIPELINE_OUTPUT. Raises LocalProtocolError if CLIXML cannot represent it."""
         await self.say(e.PipelineOutput(pipeline_id=self.id, data=value))
 
     async def say(self, event: e.Event) -> None:

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["ProcessEngine", "ProcessSession"]
 
 _UNSENT = 256 << 10
-"""Bytes for the child at which the client waits, and for the client at which the child waits."""
+"""Limit of queued bytes in each direction at which the sender waits."""
 _OF_THE_CARRIER = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CONNECT)
 _COMPLAINT = "Remote transport error:"
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class ProcessEngine:
-    """Starts ``argv`` for each client. ``cwd`` and ``env`` are the child's."""
+    """Engine that starts ``argv`` for each client, with ``cwd`` and ``env``."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class ProcessEngine:
         self.cwd = cwd
         self.env = env
         self.patience = patience
-        """Seconds that a child has to end on its own."""
+        """Seconds for a child to end before it is killed."""
         self.reconnects = reconnects
-        """The carrier lets clients leave a session, and others connect to it."""
+        """True if the carrier allows clients to disconnect and other clients to connect."""
 
     def open(self, link: Link) -> ProcessSession:
         return ProcessSession(self, link)
@@ -113,7 +113,7 @@ class ProcessSession:
         return self._shadow
 
     def _change_client(self, item: Outgoing) -> None:
-        """The child has one client for its life: what others want is answered here."""
+        """Answer a step of the carrier in place of the child, which supports only one client."""
         assert item.act is not None
         if item.act is not TransportAct.CONNECT:
             self._shown.act(item.act)
@@ -195,7 +195,7 @@ class ProcessSession:
     def _show(self, line: str) -> None:
         """Report or print a line of stderr; ``pwsh -s`` writes its diagnostics there."""
         if self._gone.is_set():
-            # What it says about the end of its input is its normal end.
+            # Its message about the end of input is part of a normal exit.
             return
         if line.startswith(_COMPLAINT):
             self._link.report(line)

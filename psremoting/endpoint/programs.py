@@ -1,4 +1,4 @@
-"""Programs of this machine as the commands of a winrs shell.
+"""Execution of local programs as the commands of a winrs shell.
 
 A command line is run by a shell of the machine, as ``cmd`` does it on Windows, or without one when
 the client says so. Streams are bounded: a program whose output nobody receives waits.
@@ -20,7 +20,7 @@ from wsman.hosting import Refusal, ShellLink, ShellRequest
 __all__ = ["ProgramShell"]
 
 _UNREAD = 1 << 20
-"""Bytes of output at which a program waits for its client."""
+"""Limit of queued output bytes at which a program waits for its client."""
 _UNWRITTEN = 256 << 10
 _CHUNK = 32 << 10
 _PATIENCE = 2.0
@@ -28,7 +28,7 @@ _WITHOUT_SHELL = "WINRS_SKIP_CMD_SHELL"
 
 
 class _Program:
-    """One running command."""
+    """One running command of a shell."""
 
     def __init__(self, argv: str | list[str]) -> None:
         self.argv = argv
@@ -83,7 +83,7 @@ class ProgramShell:
         program.filled.set()
 
     def read(self, command_id: str, room: int) -> list[tuple[str, bytes]]:
-        """Output in order; neighbours of one stream are joined."""
+        """Return the output in order; adjacent chunks of one stream are joined."""
         program = self._programs[command_id]
         found: list[tuple[str, bytes]] = []
         while program.output and room > 0:
@@ -128,7 +128,7 @@ class ProgramShell:
     # -- the work
 
     async def run(self) -> None:
-        """Run what is started, until the shell is deleted."""
+        """Run the started programs until the shell is deleted."""
         async with trio.open_nursery() as nursery:
             while not self._gone:
                 await self._some.wait()
@@ -204,7 +204,7 @@ class ProgramShell:
         self._link.wake()
 
     async def _end(self, program: _Program, process: trio.Process) -> None:
-        """Nothing that was started is left."""
+        """End the processes of a program: SIGTERM first, then SIGKILL."""
         with trio.CancelScope(shield=True):
             if process.returncode is None:
                 _signal(program, signal.SIGTERM)

@@ -79,7 +79,7 @@ class Streams:
         """The command as it was sent; None for a literal."""
         self.found: EndpointCommand | None = None
         self.place: Place | None = None
-        """Its place in the script, if it is part of one."""
+        """The position in the script, if it is part of one."""
         self.at = 0
         """0-based position in its statement."""
         self.length = 1
@@ -88,11 +88,11 @@ class Streams:
         """Number of pipeline objects that its function was called for."""
         self.actions = Actions()
         self.over = False
-        """The command has ended or was stopped; what it still writes is dropped."""
+        """True after the end or a stop of the command; later writes are dropped."""
         self.errors_into: Streams | None = None
-        """The command whose output gets this one's errors."""
+        """The command whose output receives the errors of this command."""
         self.out_of_sight = False
-        """The output is discarded."""
+        """True if the output is discarded."""
         self._merge_error = int(_NONE)
         self._merges: dict[str, int] = {}
 
@@ -129,7 +129,7 @@ class Streams:
         raise NotImplementedError
 
     async def settled(self) -> None:
-        """Wait until the commands that follow have dealt with all output so far."""
+        """Wait until the following commands have processed all output so far."""
         raise NotImplementedError
 
     # -- errors

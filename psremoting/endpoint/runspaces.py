@@ -1,4 +1,4 @@
-"""The runspaces of a pool, given out in the order of the requests.
+"""Allocation of the runspaces of a pool in request order.
 
 A pipeline requests its turn when its message arrives, not when its task first runs: trio starts
 tasks in no defined order.
@@ -14,7 +14,7 @@ __all__ = ["Runspaces", "Turn"]
 
 
 class Turn:
-    """A place in the queue; it becomes a runspace."""
+    """A queued request for a runspace."""
 
     __slots__ = ("_granted", "has_runspace")
 

@@ -1,8 +1,8 @@
-"""What a server process cannot do because it has one client only: let another one connect.
+"""Reconnection to a server process that supports only one client.
 
-The messages of the pool that pass between client and process are shown to a machine of our own.
-When a new client connects, it answers in place of the process, with what the process said when
-the pool was opened. See spec-notes/wsman-service.md#gateway.
+A protocol machine of our own follows the pool messages between client and process. When a new
+client connects, it answers in place of the process, with the data that the process sent when the
+pool was opened. See spec-notes/wsman-service.md#gateway.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["ShadowPool"]
 _POOL_STATE = 0x00021005
 _PRIVATE_DATA = 0x00021009
 _TOLD = (_PRIVATE_DATA, _POOL_STATE)
-"""What the process said when the pool opened, and what a new client is told, too."""
+"""Data from the process at the opening of the pool, also sent to new clients."""
 _FRAGMENT = 32768
 _OBJECT_ID = 1
-"""Object ids of the process go on; a new client begins to read with any id."""
+"""Object ids of the process continue; a new client accepts any first id."""
 
 
 class ShadowPool:
-    """Follows one pool, and answers the clients that connect to it later."""
+    """Follower of one pool that answers clients that connect later."""
 
     def __init__(self) -> None:
         self._pool = Pool(Side.SERVER, session_key=lambda: os.urandom(32))
@@ -36,7 +36,7 @@ class ShadowPool:
         self._opening: dict[int, bytes] = {}
 
     def from_client(self, data: bytes) -> None:
-        """Bytes of the pool that the process gets, too."""
+        """Observe pool bytes sent to the process."""
         try:
             self._pool.receive_data(data)
             for event in self._events():
@@ -46,19 +46,19 @@ class ShadowPool:
                 elif isinstance(event, e.ResetRunspaceState):
                     self._pool.send(e.RunspaceAvailability(call_id=event.call_id, answer=True))
         except (RemoteProtocolError, LocalProtocolError):
-            # The process tells its client what is wrong with it.
+            # The process reports the error to its client.
             return
         finally:
             self._drain()
 
     def from_process(self, data: bytes) -> None:
-        """Bytes of the pool that the client gets."""
+        """Observe pool bytes sent to the client."""
         for seen in self._watch.take(data):
             if seen.kind in _TOLD:
                 self._opening.setdefault(seen.kind, seen.beginning)
 
     def act(self, act: TransportAct) -> None:
-        """The client leaves, or is back."""
+        """Process a disconnect or reconnect of the client."""
         self._pool.receive_act(act)
         for event in self._events():
             if isinstance(event, e.Disconnect | e.Reconnect):
@@ -66,7 +66,7 @@ class ShadowPool:
         self._drain()
 
     def connect(self, data: bytes) -> list[bytes]:
-        """The answer to a new client's connectXml, in fragments; none where it is refused."""
+        """Return the response to a new client's connectXml, in fragments; none if refused."""
         answers: list[bytes] = []
         try:
             self._pool.receive_data(data)

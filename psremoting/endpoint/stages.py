@@ -1,4 +1,4 @@
-"""The commands of one statement, running side by side and feeding each other.
+"""The commands of one statement, which run concurrently as a pipeline.
 
 Every command runs in a task of its own, with a short queue to the next, so that a fast command
 waits for a slow one. When a command needs no more input (Select-Object -First), those before it
@@ -83,7 +83,7 @@ async def run_statement(
     places: Sequence[Place] = (),
     takes_input: bool = True,
 ) -> None:
-    """Run commands that feed each other. Raises RecordError for the first that failed.
+    """Run the commands of a pipeline. Raises RecordError for the first that failed.
 
     ``script`` is the command that these stand in, at ``places``; it takes their output.
     ``takes_input`` says whether the first reads what the client, or the command before the
@@ -127,7 +127,7 @@ async def _run_beside(stage: Stage, failed: list[BaseException], scope: trio.Can
     try:
         await stage.run()
     except Exception as error:
-        # What it put out before is shown before its error.
+        # Earlier output is shown before the error.
         await stage.settled()
         if isinstance(error, RecordError):
             failed.append(error)
@@ -339,7 +339,7 @@ class Stage(Streams):
                 self._put_result(side, self._call(fixed | arguments))
 
     def _put_result(self, side: ThreadSide, result: Any) -> None:
-        """Put out a result; an awaitable one is run in the event loop."""
+        """Write a result to the output; an awaitable result runs in the event loop."""
         if hasattr(result, "__await__") or hasattr(result, "__aiter__"):
             side.ask(self._emit, result)
         else:
@@ -367,7 +367,7 @@ class Stage(Streams):
         return self._has_input and self.found.takes_objects
 
     async def _refuse_input(self) -> None:
-        """Report each object of the pipeline that nothing can take."""
+        """Report an error for each pipeline object that no parameter accepts."""
         assert self.found is not None
         if self._has_input and not self.found.built_in and self.found.signature.input is None:
             async for item in self.items():
@@ -402,7 +402,7 @@ class Stage(Streams):
     # -- output
 
     async def put(self, value: Any) -> None:
-        """Give one object to the next command, the script or the client."""
+        """Send one object to the next command, the script or the client."""
         if self.out_of_sight:
             await trio.lowlevel.checkpoint()
         elif self.outbox is None:
@@ -426,7 +426,7 @@ class Stage(Streams):
             await self.error(self.record_of(error))
 
     async def settled(self) -> None:
-        """Wait until the commands that follow have dealt with all output so far."""
+        """Wait until the following commands have processed all output so far."""
         stage: Stage | None = self
         while stage is not None:
             while stage.outbox is not None and stage.next is not None:
@@ -439,7 +439,7 @@ class Stage(Streams):
             await self.put(value)
 
     async def put_merged(self, record: ErrorRecord) -> None:
-        """Put an error into the output of this command."""
+        """Write an error to the output of this command."""
         if self.outbox is not None:
             await self.put(Merged(record))
         elif self.script is not None:
@@ -449,7 +449,7 @@ class Stage(Streams):
 
 
 class _Items:
-    """The input of a command. No generator: a command may stop reading at any point."""
+    """The input of a command. Not a generator: a command may stop reading at any point."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

@@ -25,7 +25,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Commands that feed each other, and their places in the text."""
+    """The commands of a pipeline and their positions in the text."""
 
     parts: tuple[Command | Literal, ...]
     places: tuple[Place, ...]

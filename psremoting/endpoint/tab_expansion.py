@@ -32,7 +32,7 @@ _COMMAND, _PARAMETER, _VALUE = "Command", "ParameterName", "ParameterValue"
 _ACTIONS = ("Break", "Continue", "Ignore", "Inquire", "SilentlyContinue", "Stop", "Suspend")
 _TAKE_COMMANDS = {"Get-Command": "Name", "Get-Help": "Name"}
 _PLAIN = frozenset("-_./\\:+=%~^?*!")
-"""Marks that a word may have without quotes, except as its first character."""
+"""Characters that a word may contain without quotes, except as its first character."""
 
 
 def complete(catalog: Catalog, text: str, cursor: int | None = None) -> PSObject:
@@ -155,7 +155,7 @@ def _values(parameter: Parameter, word: Word) -> Iterator[PSObject]:
         return
     is_action = parameter.type.endswith(".ActionPreference")
     known = sorted(_ACTIONS if is_action else parameter.values, key=str.casefold)
-    # The value that is already typed comes first.
+    # List the typed value first.
     for exact in (True, False):
         for value in known:
             same = value.casefold() == word.value.casefold()

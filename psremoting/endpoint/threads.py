@@ -2,8 +2,8 @@
 
 A stop does not kill a thread. The command is reported as stopped at once, and `CommandStopped` ends
 the function the next time that it writes, reads input or asks the host; a function that does none
-of these runs until it returns. A plain function that takes long should write now and then, or be
-an ``async def``.
+of these runs until it returns. A long-running plain function should write regularly, or be an
+``async def``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["CommandStopped", "ThreadSide"]
 
 T = TypeVar("T")
 _FULL = 1024
-"""Objects that may wait for the event loop before the function does."""
+"""Limit of queued objects at which the function waits for the event loop."""
 
 
 class CommandStopped(BaseException):
@@ -31,7 +31,7 @@ class CommandStopped(BaseException):
 
 
 class ThreadSide:
-    """The way of a function in a thread to the event loop.
+    """Bridge from a function in a thread to the event loop.
 
     Its output goes through a queue that `pump` empties: a fast function does not wait for the
     loop at each object, and objects of a slow one are sent at once.
@@ -109,7 +109,7 @@ class ThreadSide:
         self._filled.set()
 
     def put_result(self, result: Any) -> None:
-        """Put out a result, one object for each item of a collection."""
+        """Write a result to the output, one object per item of a collection."""
         for item in unroll(result):
             self.put(item)
 

@@ -1,4 +1,4 @@
-"""An unfinished line: its commands and words, and the word at the cursor.
+"""Analysis of an incomplete line: commands, words, and the word at the cursor.
 
 The line may be incomplete or wrong anywhere; what cannot be understood is skipped.
 """
@@ -42,13 +42,13 @@ class Word:
 class TypedCommand:
     name: Word | None = None
     called: bool = False
-    """It begins with ``&``, so a quoted text is a command name too."""
+    """True if it begins with ``&``, so that a quoted text is also a command name."""
     arguments: list[list[Word]] = field(default_factory=list)
     """A parameter's name alone, or the words of a value, which may be several with commas."""
     comma: bool = False
-    """The next word belongs to the last value."""
+    """True if the next word belongs to the last value."""
     to_file: bool = False
-    """The next word is a file's name."""
+    """True if the next word is a file name."""
 
     def add(self, word: Word) -> None:
         if self.to_file:
@@ -100,7 +100,7 @@ class _Line:
             self.current.add(word)
 
     def _mark(self) -> bool:
-        """Skip anything that is no word."""
+        """Skip everything that is not a word."""
         if space := _SPACE.match(self.text, self.at):
             # Stop at the cursor, which may be in the middle of the space.
             stop = space.end()

@@ -1,4 +1,4 @@
-"""A WS-Man endpoint put together: accounts, certificates, engines, service and listeners."""
+"""Assembly of a WS-Man endpoint: accounts, certificates, engines, service and listeners."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Address", "EndpointSettings", "parse_address", "serve_wsman"]
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where to listen; port 0 takes any."""
+    """Listening addresses; port 0 selects a free port."""
 
     host: str = "127.0.0.1"
     port: int
@@ -51,7 +51,7 @@ def parse_address(text: str) -> Address:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSettings:
-    """What `psrp serve --http` and `--https` are told."""
+    """The settings of `psrp serve --http` and `--https`."""
 
     http: Sequence[Address] = ()
     https: Sequence[Address] = ()
@@ -66,7 +66,7 @@ class EndpointSettings:
     credssp: bool = True
     channel_bindings: ChannelBindings = ChannelBindings.RELAXED
     programs: bool = False
-    """Let clients run programs of this machine, as winrs shells."""
+    """Allow clients to run local programs in winrs shells."""
     limits: ServiceLimits = field(default_factory=ServiceLimits)
     server_limits: ServerLimits = field(default_factory=ServerLimits)
 
@@ -106,7 +106,7 @@ async def serve_wsman(
         )
         nursery.start_soon(_stop_on_signal, stop)
         await server.serve(listeners, stop=stop, on_listening=on_listening)
-        # Sessions were told to end; what does not is cut off.
+        # Cancel the sessions that did not end after the request.
         with trio.move_on_after(settings.server_limits.grace):
             await host.ended()
         nursery.cancel_scope.cancel()

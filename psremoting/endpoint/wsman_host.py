@@ -103,7 +103,7 @@ def _unknown(resource_uri: str) -> str:
 
 
 class _Link:
-    """Adds the log to what a shell's link does."""
+    """Link of a shell that also logs."""
 
     def __init__(self, link: ShellLink, report: Callable[[str], None]) -> None:
         self.wake = link.wake
@@ -182,7 +182,7 @@ class WatchedSession:
         self._ahead[target] = b"".join(kept)
 
     def _take_message(self, target: UUID) -> bytes:
-        """Complete fragments of one target, up to the end of a message."""
+        """Take complete fragments of one target, up to the end of a message."""
         taken = b""
         while (out := self._session.data_to_send(_WHOLE, target)) is not None:
             taken += out.data
