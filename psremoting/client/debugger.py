@@ -94,8 +94,26 @@ def _position(details: PSObject) -> str:
         for member in ("InvocationInfo_PositionMessage", "PositionMessage"):
             text = unwrap(place.get(member))
             if isinstance(text, str):
-                return text
+                return _underlined_to_the_end(text)
     return ""
+
+
+def _underlined_to_the_end(position: str) -> str:
+    """Return a position message whose underline ends with the line of the script.
+
+    A client knows where the statement begins but not where it ends, and PowerShell's underlines
+    the rest of the line. A line that was cut ends with dots, which are not underlined.
+    """
+    lines = position.splitlines()
+    if len(lines) < 3:
+        return position
+    *before, code, underline = lines
+    if not underline.startswith("+ ") or not underline.endswith("~"):
+        return position
+    start = underline.index("~")
+    shown = code.removesuffix(" ...").rstrip()
+    length = max(len(shown) - start, underline.count("~"))
+    return "\n".join([*before, code, underline[:start] + "~" * length])
 
 
 def debugger_pipeline(id: UUID, text: str, *, is_script: bool = True) -> e.CreatePipeline:

@@ -6,12 +6,12 @@ a secret is typed, so that the line that names the computer stays visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from psremoting.powershell.sanitizer import displayable, one_line
-from psrp.clixml import Int64, SecureString
+from psremoting.powershell.sanitizer import displayable, one_line, paint
+from psrp.clixml import SecureString
 from psrp.enums import ConsoleColor
 from psrp.host_values import ChoiceDescription, Credential, FieldDescription
 
@@ -19,11 +19,6 @@ __all__ = ["Questions", "Reader", "Screen", "hot_key", "plain_label"]
 
 _HELP = "?"
 _FIELD_HELP = "!?"
-_NUMBERS: dict[str, tuple[Callable[[str], Any], int, int]] = {
-    "System.Int32": (int, -(2**31), 2**31 - 1),
-    "System.Int64": (Int64, -(2**63), 2**63 - 1),
-}
-_TRUTHS = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
 
 
 class Screen(Protocol):
@@ -40,9 +35,6 @@ class Screen(Protocol):
 
     def write_line(self, text: str = "", foreground: int = -1, background: int = -1) -> None:
         """The same with a line end."""
-
-    def error(self, text: str) -> None:
-        """Write a line in the colour of errors."""
 
 
 class Reader(Protocol):
@@ -138,12 +130,8 @@ class Questions:
                 help_text = field.help_message or f"No help is available for {field.name}."
                 self._screen.write_line(displayable(help_text))
                 continue
-            if ends and not text:
-                return None
-            try:
-                return _converted(text, kind)
-            except ValueError as error:
-                self._screen.error(str(error))
+            # The peer converts: an answer that does not fit is its error to report.
+            return None if ends and not text else text
 
     async def credential(
         self, caption: str | None, message: str | None, user_name: str | None
@@ -154,6 +142,7 @@ class Questions:
             while not user_name:
                 user_name = await self._reader.read_line("User: ")
             password = await self.secret(f"Password for user {one_line(user_name)}: ")
+        self._screen.write_line()
         return Credential(user_name, password)
 
     # -- choices
@@ -168,17 +157,16 @@ class Questions:
         """Return the index of the choice; -1 for ``default`` is no default."""
         self._introduce(caption, message)
         defaults = [default] if 0 <= default < len(choices) else []
-        self._list_choices(choices, defaults)
-        hint = f'(default is "{_name(choices[default])}"): ' if defaults else ": "
+        listed = _listed(choices, defaults)
+        hint = f'(default is "{_name(choices[default])}"): ' if defaults else ""
         while True:
-            text = (await self._reader.read_line(f"[?] Help {hint}")).strip()
+            text = (await self._reader.read_line(f"{listed}[?] Help {hint}")).strip()
             if text == _HELP:
                 self._help(choices)
             elif not text and defaults:
                 return default
             elif (chosen := _chosen(text, choices)) is not None:
                 return chosen
-            self._list_choices(choices, defaults)
 
     async def choices(
         self,
@@ -190,12 +178,11 @@ class Questions:
         """Return the indexes of the choices that are made until an empty answer."""
         self._introduce(caption, message)
         known = [index for index in defaults or () if 0 <= index < len(choices)]
-        self._list_choices(choices, known)
         names = ",".join(_name(choices[index]) for index in known)
         hint = {0: "", 1: f'(default is "{names}")'}.get(
             len(known), f"(default choices are {names})"
         )
-        self._screen.write_line(f"[?] Help {hint}".rstrip())
+        self._screen.write_line(f"{_listed(choices, known)}[?] Help {hint}".rstrip())
         chosen: list[int] = []
         while True:
             text = (await self._reader.read_line(f"Choice[{len(chosen)}]: ")).strip()
@@ -206,14 +193,20 @@ class Questions:
             elif (found := _chosen(text, choices)) is not None:
                 chosen.append(found)
 
-    def _list_choices(self, choices: Sequence[ChoiceDescription], defaults: list[int]) -> None:
-        for index, each in enumerate(choices):
-            colour = ConsoleColor.Yellow if index in defaults else -1
-            self._screen.write(f"[{hot_key(each.label)}] {plain_label(each.label)}  ", colour)
-
     def _help(self, choices: Sequence[ChoiceDescription]) -> None:
         for each in choices:
             self._screen.write_line(f"{_name(each)} - {displayable(each.help_message or '')}")
+
+
+def _listed(choices: Sequence[ChoiceDescription], defaults: list[int]) -> str:
+    """Return the choices in one line, the defaults in colour."""
+    return "".join(
+        paint(
+            f"[{hot_key(each.label)}] {plain_label(each.label)}  ",
+            ConsoleColor.Yellow if index in defaults else -1,
+        )
+        for index, each in enumerate(choices)
+    )
 
 
 def _name(choice: ChoiceDescription) -> str:
@@ -229,21 +222,3 @@ def _chosen(text: str, choices: Sequence[ChoiceDescription]) -> int | None:
         ):
             return index
     return None
-
-
-def _converted(text: str, kind: str) -> Any:
-    """Convert ``text`` to the type of a field. Raises ValueError with a text for the user."""
-    if kind == "System.Boolean":
-        if text.strip().casefold() not in _TRUTHS:
-            raise ValueError(f'Cannot recognize "{text}" as a System.Boolean.')
-        return _TRUTHS[text.strip().casefold()]
-    if kind not in _NUMBERS:
-        return text
-    make, least, most = _NUMBERS[kind]
-    try:
-        value = int(text.strip())
-    except ValueError:
-        raise ValueError(f'Cannot recognize "{text}" as a {kind} due to a format error.') from None
-    if not least <= value <= most:
-        raise ValueError(f'Cannot recognize "{text}" as a {kind}: it is too large.')
-    return make(str(value))

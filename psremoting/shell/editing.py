@@ -16,12 +16,13 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, ThreadedCompleter
 from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.formatted_text import ANSI, fragment_list_width, to_formatted_text
 from prompt_toolkit.history import History, InMemoryHistory
 from prompt_toolkit.input import create_input
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle
+from prompt_toolkit.utils import get_cwidth
 
 from psremoting.powershell.sanitizer import displayable
 from psremoting.shell.editing_keys import command_keys
@@ -101,14 +102,32 @@ class LineEditor:
 
     async def _read(self, session: PromptSession[str], prompt: str) -> str:
         shown = displayable(prompt, colours=self._screen.colours, moves=False)
+        ended = True
         try:
             return await _Typing(session, self._screen).read(shown)
         except KeyboardInterrupt:
+            if session is not self._commands:
+                _return_to_line(session, shown)
+                ended = False
             raise Interrupted from None
         except EOFError:
             raise EndOfInput from None
         finally:
-            self._screen.typed()
+            self._screen.typed(ended=ended)
+
+
+def _return_to_line(session: PromptSession[str], prompt: str) -> None:
+    """Move the cursor back to the end of a question that was interrupted.
+
+    PowerShell writes on after it; prompt_toolkit has already moved to the next line.
+    """
+    text = session.default_buffer.text
+    shown = "*" * len(text) if session.is_password else text
+    width = fragment_list_width(to_formatted_text(ANSI(prompt))) + get_cwidth(shown)
+    output = session.app.output
+    output.cursor_up(1)
+    output.cursor_forward(width % max(output.get_size().columns, 1))
+    output.flush()
 
 
 class _Typing:
@@ -212,7 +231,8 @@ class _Remote(Completer):
             yield Completion(
                 _fit(match.text),
                 start_position=_characters(text, match.start) - cursor,
-                display=_fit(match.shown),
+                # The columns are one cell wider than the longest; PSReadLine's are two.
+                display=_fit(match.shown) + " ",
             )
 
 

@@ -36,7 +36,8 @@ class OutputView:
         elif kind is StreamKind.OUTPUT:
             self._output(item)
 
-    def error(self, record: ErrorRecord) -> None:
+    def error(self, record: ErrorRecord | PSObject) -> None:
+        """Show an error record, or an object of the output that was one."""
         if self._formatter is not None:
             self._lines(self._formatter.pause())
         self._screen.error(error_text(record, view="concise"))
@@ -49,8 +50,8 @@ class OutputView:
 
     def _output(self, item: Any) -> None:
         kind = _short_type(item)
-        if kind == _ERROR and (record := _error_record(item)) is not None:
-            self.error(record)
+        if kind == _ERROR and _is_error_record(item):
+            self.error(item)
         elif kind in _RECORDS and item.to_string is not None:
             self._screen.write_line(item.to_string)
         else:
@@ -63,11 +64,12 @@ class OutputView:
             self._screen.write_line(line)
 
 
-def _error_record(item: PSObject) -> ErrorRecord | None:
+def _is_error_record(item: PSObject) -> bool:
     try:
-        return ErrorRecord.from_object(item)
+        ErrorRecord.from_object(item)
     except RemoteProtocolError:
-        return None
+        return False
+    return True
 
 
 def _short_type(item: Any) -> str:

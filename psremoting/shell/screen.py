@@ -88,10 +88,10 @@ class Screen:
         self._put(self._progress.erase())
         self._above = above
 
-    def typed(self) -> None:
-        """A line was typed, and its end too: the cursor is at the start of the next."""
+    def typed(self, *, ended: bool = True) -> None:
+        """A line was typed. If it was ``ended``, the cursor is at the start of the next."""
         self._above = None
-        self.at_line_start = True
+        self.at_line_start = ended
         self._show_progress()
 
     # -- what only a terminal has

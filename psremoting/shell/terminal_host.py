@@ -72,7 +72,7 @@ class TerminalHost(TableHost):
             _M.WriteLine1: lambda: screen.write_line(),
             _M.WriteLine2: lambda text: self._write((text or "") + "\n"),
             _M.WriteLine3: lambda f, b, text: screen.write_line(text or "", f, b),
-            _M.WriteErrorLine: lambda text: screen.error(text or ""),
+            _M.WriteErrorLine: lambda text: screen.error(text) if text else None,
             _M.WriteDebugLine: lambda text: screen.write_line(f"DEBUG: {text}", _YELLOW),
             _M.WriteVerboseLine: lambda text: screen.write_line(f"VERBOSE: {text}", _YELLOW),
             _M.WriteWarningLine: lambda text: screen.warning(text or ""),

@@ -69,15 +69,13 @@ async def test_fields_are_asked_one_by_one() -> None:
         FieldDescription(name="List", parameter_assembly_full_name="System.String[]"),
         FieldDescription(name="Count", parameter_assembly_full_name="System.Int32"),
     )
-    lines = ["me", "1234", "a", "b", "", "x", "5"]
+    lines = ["me", "1234", "a", "b", "", "5"]
     answers, shown = await answer(lines, M.Prompt, "Caption", "Message", fields)
     assert isinstance(answers, dict)
     assert answers["Pin"].reveal() == "1234"
-    assert (answers["Name"], answers["List"], answers["Count"]) == ("me", ["a", "b"], 5)
+    assert (answers["Name"], answers["List"], answers["Count"]) == ("me", ["a", "b"], "5")
     assert shown.splitlines() == [
         "", "Caption", "Message", "Name: me", "Pin: ****", "List[0]: a", "List[1]: b", "List[2]: ",
-        "Count: x",
-        'Cannot recognize "x" as a System.Int32 due to a format error.',
         "Count: 5",
     ]  # fmt: skip
 

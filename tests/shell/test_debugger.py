@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 
 from psremoting.client.debugger import ResumeAction, read_results, read_stop
@@ -19,9 +20,9 @@ from tests.shell.scripted import Scene, scene
 ACTION = "System.Management.Automation.DebuggerResumeAction"
 
 
-def stop_event() -> e.UserEvent:
+def stop_event(position: str = "At line:1 char:1") -> e.UserEvent:
     point = PSObject(("System.Management.Automation.LineBreakpoint",), to_string="Line breakpoint")
-    place = PSObject((), extended={"InvocationInfo_PositionMessage": "At line:1 char:1"})
+    place = PSObject((), extended={"InvocationInfo_PositionMessage": position})
     told = PSObject(
         ("Deserialized.System.Management.Automation.DebuggerStopEventArgs",),
         extended={"Breakpoints": List([point]), "SerializedInvocationInfo": place},
@@ -140,6 +141,22 @@ def test_a_stop_that_tells_nothing_is_one() -> None:
     stop = read_stop(e.UserEvent(event_id=1, source_id="PSInternalRemoteDebuggerStopEvent"))
     assert stop is not None
     assert (stop.breakpoints, stop.position) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("code", "underline", "shown"),
+    [
+        ("+ Wait-Debugger; 'after'", "+ ~~~~", "+ ~~~~~~~~~~~~~~~~~~~~~~"),
+        ("+ & { 1 }", "+     ~", "+     ~~~"),
+        ("+ $long = 'cut ...", "+ ~~~~~", "+ ~~~~~~~~~~~~"),
+        ("+ all", "+ ~~~", "+ ~~~"),
+        ("+ other", "no underline", "no underline"),
+    ],
+)
+def test_the_underline_of_a_stop_ends_with_the_line(code: str, underline: str, shown: str) -> None:
+    stop = read_stop(stop_event(f"At line:1 char:1\n{code}\n{underline}"))
+    assert stop is not None
+    assert stop.position == f"At line:1 char:1\n{code}\n{shown}"
 
 
 def test_an_action_that_nobody_knows_keeps_the_script_stopped() -> None:

@@ -24,14 +24,17 @@ ACCEPTED = {
     "[127.0.0.1]: P> ": "[127.0.0.1]: PS>",
     "WH> [127.0.0.1]:> ": "WH> [127.0.0.1]:  ",
     "[127.0.0.1]:> function prompt { Get-Item": "[127.0.0.1]: 1function prompt { Get-Item",
+    "PowerShell Credential Request: PowerShell cred": "PowerShell cred",
+    "Warning: A script or application on the remote computer 127.0.0.1 is requesting your "
+    "credentials. Enter your": "Warning: the remote computer LOCALHOST asks for your credentials. "
+    "Give them only if you trust that computer and what run",
+    "credentials only if you trust the remote computer and the application or script that is "
+    "requesting them.": "s on it.",
 }
 """Recorded beginnings of lines that differ at our terminal: PSReadLine redraws the last two
-characters of a prompt, in the wrong place when the prompt does not end in a blank."""
-OPEN: dict[str, str] = {
-    "ctrlc": "a question given up leaves no line of its own; the words of a credential request",
-    "debugger": "heads of errors, and the length of the underline in position messages",
-    "tab": "the width of a column of completions",
-}
+characters of a prompt, in the wrong place when the prompt does not end in a blank; our warning
+before a secret has another wording."""
+OPEN: dict[str, str] = {}
 """Recordings whose screens still differ, with reasons."""
 KEYS = {"C-c": "\x03", "Enter": "\r", "Left": "\x1b[D", "Tab": "\t"}
 FIRST = "[127.0.0.1]: "

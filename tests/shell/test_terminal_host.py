@@ -151,22 +151,22 @@ async def test_the_window_is_told_when_the_session_opens() -> None:
 
 
 async def test_fields_are_asked_by_label_and_answered_by_name() -> None:
-    host, window = host_with("Ada", "five", "5", "yes", "true")
+    """As text: the peer converts them."""
+    host, window = host_with("Ada", "five", "yes")
     fields = (
         field("name", label="&Your name"),
         field("count", "System.Int32"),
         field("sure", "System.Boolean, mscorlib"),
     )
     answers = await host.call(M.Prompt, ("Caption", "Message", fields))
-    assert answers == {"name": "Ada", "count": 5, "sure": True}
+    assert answers == {"name": "Ada", "count": "five", "sure": "yes"}
     lines = window.getvalue().splitlines()
-    assert lines[:4] == ["", "Caption", "Message", "Your name: Ada"]
-    assert lines[5].startswith('Cannot recognize "five" as a System.Int32')
+    assert lines == ["", "Caption", "Message", "Your name: Ada", "count: five", "sure: yes"]
 
 
 async def test_a_list_ends_with_an_empty_answer() -> None:
     answers = await ask(M.Prompt, ("", "", (field("n", "System.Int32[]"),)), "1", "2", "")
-    assert answers == {"n": [1, 2]}
+    assert answers == {"n": ["1", "2"]}
 
 
 async def test_help_for_a_field_is_shown_and_it_is_asked_again() -> None:
