@@ -31,7 +31,7 @@ def is_native_error(record: ErrorRecord) -> bool:
     return record.fully_qualified_error_id in _NATIVE
 
 
-def error_text(record: ErrorRecord, view: str = "concise", **options: Any) -> str:
+def error_text(record: ErrorRecord | PSObject, view: str = "concise", **options: Any) -> str:
     """`error_lines` as one text."""
     return "\n".join(error_lines(record, view, **options))
 

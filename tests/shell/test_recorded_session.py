@@ -73,8 +73,11 @@ def entries(server: RecordedServer) -> int:
 def recorded_screen() -> list[str]:
     text = (SESSIONS / "enter-interactive.screen.txt").read_text("utf-8")
     _, *lines = text.replace("127.0.0.1", "lab").splitlines()
-    # The recorded client, without PSReadLine, needed an empty line after a block.
-    return [line for line in lines[:-1] if line.rstrip() != ">>"]
+    # The recorded client, without PSReadLine, needed an empty line after a block, and wrote none
+    # after the password of a credential; at a terminal PowerShell 7.6 does.
+    kept = [line for line in lines[:-1] if line.rstrip() != ">>"]
+    after = next(at for at, line in enumerate(kept) if line.startswith("Password for user")) + 1
+    return [*kept[:after], "", *kept[after:]]
 
 
 OURS = {
