@@ -78,7 +78,7 @@ def showing_host(display: Display) -> TableHost:
         _M.WriteLine1: lambda: show("\n"),
         _M.WriteLine2: lambda text: show(f"{text or ''}\n"),
         _M.WriteLine3: lambda front, back, text: show(f"{text or ''}\n", front, back),
-        _M.WriteErrorLine: lambda text: display.host_error(text or ""),
+        _M.WriteErrorLine: lambda text: display.host_error(text) if text else None,
         **dict.fromkeys(_SIZES, lambda: size),
         **dict.fromkeys(_QUESTIONS, _refuse),
         **dict.fromkeys(_IGNORED, lambda *_: None),

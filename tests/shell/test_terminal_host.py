@@ -147,6 +147,13 @@ async def test_the_window_is_told_when_the_session_opens() -> None:
     assert data.window_size == data.buffer_size == host.screen.size
 
 
+async def test_an_empty_error_line_shows_nothing() -> None:
+    host, window = host_with()
+    for text in ("wrong", "", None):
+        await host.call(M.WriteErrorLine, (text,))
+    assert window.getvalue() == "wrong\n"
+
+
 # -- questions
 
 
