@@ -267,7 +267,7 @@ def test_wide_characters_are_typed_and_taken_back(tmp_path: Path) -> None:
     [("Read-Secret", "Secret:"), ("Read-Choice", "Help"), ("Read-Credential", "bob:")],
 )
 def test_ctrl_c_in_any_question_stops_its_command(tmp_path: Path, line: str, question: str) -> None:
-    with entered(tmp_path) as terminal:
+    with entered(tmp_path, columns=160) as terminal:
         run(terminal, line)
         terminal.see(question)
         terminal.type(CTRL_C)
