@@ -48,7 +48,7 @@ async def test_who_cannot_complete_is_asked_once() -> None:
         completer = RemoteCompletion(stage.session)
         assert await completer.matches("a", 1) == []
         assert await completer.matches("ab", 2) == []
-    assert asked == ["TabExpansion2"]
+    assert asked == ["TabExpansion2 a 1"]
 
 
 async def test_a_completion_that_does_not_come_is_given_up(
