@@ -54,7 +54,7 @@ __all__ = [
 OPEN_FAILED = "PSSessionOpenFailed"
 """The id of New-PSSession for a session that could not be opened."""
 STATE_BROKEN = "PSSessionStateBroken"
-"""The id of Invoke-Command for the same."""
+"""The id of Invoke-Command for a session that could not be opened."""
 JOB_FAILURE = "JobFailure"
 """The id of Invoke-Command if the session breaks while a command runs."""
 
@@ -179,7 +179,7 @@ class SessionNotOpen(PSRemotingError):
 
 
 class SessionDisconnected(PSRemotingError):
-    """The session was disconnected while a command ran; the command goes on at the server."""
+    """The session was disconnected while a command ran; the command continues on the server."""
 
     error_id = "SessionDisconnected"
     category = ErrorCategory.OperationStopped
@@ -299,10 +299,10 @@ def process_ended(
     stderr: str = "",
     opened: bool = False,
 ) -> PSRemotingTransportError:
-    """The transport ended although the session was not closed.
+    """Make the error for a transport that ended before the session was closed.
 
-    ``stderr`` is the last line of its error output; with it and ``exit_code`` the message says
-    more than the real client's, whose text comes first. ``opened`` leaves out hints that only
+    ``stderr`` is the last line of its error output; with it and ``exit_code`` the message adds
+    details after the text of the real client. ``opened`` leaves out hints that only
     apply to opening.
     """
     if ssh:
@@ -366,7 +366,7 @@ def ssh_hint(stderr: str, exit_code: int | None = None) -> str:
 
 
 def text_instead_of_packets(computer: str, text: str) -> PSRemotingTransportError:
-    """The peer sent text that is no packet: a banner, a shell instead of the subsystem."""
+    """Make the error for text in place of packets, such as a banner or a shell prompt."""
     return PSRemotingTransportError(
         f"There is an error processing data from the background process. Error reported: {text}.",
         error_id=f"2102,{OPEN_FAILED}",
@@ -375,7 +375,7 @@ def text_instead_of_packets(computer: str, text: str) -> PSRemotingTransportErro
 
 
 def process_reported(computer: str, text: str) -> PSRemotingTransportError:
-    """The server reported an error in place of a packet and ended."""
+    """Make the error for a server that reported an error in place of a packet and ended."""
     return PSRemotingTransportError(
         f"The background process reported an error with the following message: {text}.",
         error_id=f"2100,{OPEN_FAILED}",
@@ -384,7 +384,7 @@ def process_reported(computer: str, text: str) -> PSRemotingTransportError:
 
 
 def opening_timed_out(computer: str, seconds: float, *, ssh: bool, stderr: str = "") -> OpenTimeout:
-    """The session did not open within ``seconds`` (ConnectingTimeout or OpenTimeout)."""
+    """Make the error for an opening timeout of ``seconds``."""
     if ssh:
         text = f"SSH connection attempt failed after time out: {seconds:g} seconds."
     else:
@@ -395,7 +395,7 @@ def opening_timed_out(computer: str, seconds: float, *, ssh: bool, stderr: str =
 
 
 def no_answer(computer: str, seconds: float) -> OperationTimeout:
-    """The server did not answer a question about the pool."""
+    """Make the error for a missing response to a request about the pool."""
     return OperationTimeout(f"No answer within {seconds:g} seconds.", computer=computer)
 
 
@@ -407,7 +407,7 @@ _NEGOTIATED = re.compile(
 def negotiation_failed(
     computer: str, error: RemoteProtocolError, own: str
 ) -> PSRemotingTransportError:
-    """The server's SESSION_CAPABILITY is not acceptable."""
+    """Make the error for an unacceptable SESSION_CAPABILITY of the server."""
     found = _NEGOTIATED.search(str(error))
     if found is None:
         return protocol_broken(computer, error)
@@ -472,7 +472,7 @@ def describe(error: Exception) -> str:
 
 
 def opening_failed(computer: str, state: str, reason: str = "") -> PSRemotingTransportError:
-    """The pool entered ``state`` instead of Opened, and the server gave no reason.
+    """Make the error for a pool that entered ``state`` instead of Opened without a reason.
 
     ``reason`` is our explanation.
     """
@@ -481,7 +481,7 @@ def opening_failed(computer: str, state: str, reason: str = "") -> PSRemotingTra
 
 
 def protocol_broken(computer: str, error: Exception) -> PSRemotingTransportError:
-    """The server broke a rule of the protocol, so that the session cannot go on."""
+    """Make the error for a protocol violation by the server that ends the session."""
     made = PSRemotingTransportError(describe(error), computer=computer)
     made.__cause__ = error
     return made

@@ -11,7 +11,7 @@ __all__ = ["lone_exception", "unwrapped"]
 
 
 def lone_exception(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The only exception of a group that is no cancellation; the group when there are several.
+    """Return the only exception in a group except cancellations, or the group if there are several.
 
     A nursery wraps the exceptions of its block and tasks; if its tasks never raise, the group adds
     no information.

@@ -1,4 +1,4 @@
-"""One piece of work on many targets, a limited number at a time; failures stay separate."""
+"""Concurrent work on many targets, with a limit and a separate result per target."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The defaults are those of the *command* ``New-PSSessionOption``, which are not those of its
 class: no retries, and objects of any size (spec-notes/sessions.md). Times are seconds here;
-``math.inf`` is no limit, and so is 0 where PowerShell's option takes 0 for it.
+``math.inf`` means no limit, and so does 0 where it does in PowerShell's option.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SessionOption:
     culture: str | None = None
     ui_culture: str | None = None
     application_arguments: Mapping[str, Any] = field(default_factory=dict)
-    """``$PSSenderInfo.ApplicationArguments`` at the server, beside PSVersionTable."""
+    """``$PSSenderInfo.ApplicationArguments`` at the server, in addition to PSVersionTable."""
     output_buffer: int = 10_000
     """Unread objects of one command at which less is read from the server. It is no limit
     while a caller waits for something else of the session over the same stream."""
@@ -79,5 +79,5 @@ class SessionOption:
 
     @classmethod
     def from_milliseconds(cls, **options: int) -> Self:
-        """From PowerShell's own unit: ``open_timeout=180000``."""
+        """Make options from times in milliseconds, such as ``open_timeout=180000``."""
         return cls(**{name: value / 1000 for name, value in options.items()})  # type: ignore[arg-type]

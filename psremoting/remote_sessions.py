@@ -1,4 +1,4 @@
-"""The sessions that a server over WS-Man keeps for a user: Get-PSSession -ComputerName."""
+"""Listing of a user's sessions on a WS-Man server, as Get-PSSession -ComputerName does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RemoteSession:
     """A session as the server reports it."""
 
     id: UUID
-    """InstanceId: what `PSSession.reconnect` takes."""
+    """InstanceId, the argument of `PSSession.reconnect`."""
     name: str
     state: str
     """``Disconnected``, or ``Connected`` to some client."""
@@ -45,7 +45,7 @@ async def sessions_on(
     authentication: str | None = None,
     options: SessionOption | None = None,
 ) -> list[RemoteSession]:
-    """Return the user's sessions on a server over WS-Man, whoever opened them.
+    """Return the user's sessions on a server over WS-Man, from all clients.
 
     Raises PSRemotingError; also for a target that is not over WS-Man.
     """

@@ -4,7 +4,7 @@
         async for value in await session.invoke("Get-Process | Select-Object -First 3"):
             ...
 
-`psremoting.client` has the parts behind it.
+The implementation is in `psremoting.client`.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ class PSSession:
 
     @property
     def prompt_style(self) -> PromptStyle:
-        """How an interactive session shows the prompt of the server."""
+        """The prompt style of an interactive session."""
         return self._driver.carrier.prompt_style
 
     def on_user_event(self, react: Callable[[e.UserEvent], None]) -> None:
@@ -361,7 +361,7 @@ class PSSession:
 
     @property
     def version(self) -> str | None:
-        """The protocol version that both sides speak."""
+        """The negotiated protocol version."""
         return self._driver.pool.version
 
     @property

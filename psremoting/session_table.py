@@ -61,7 +61,7 @@ class _Lookup(PSRemotingError):
 
 
 class NotAvailable(_Lookup):
-    """No session is called that. ``value`` is what was looked for."""
+    """No session has this id or name. ``value`` is the requested one."""
 
     _problem = "NotAvailable"
     _texts = {  # noqa: RUF012
@@ -73,7 +73,7 @@ class NotAvailable(_Lookup):
 
 
 class MultipleMatches(_Lookup):
-    """Several sessions are called that, and one is wanted."""
+    """Several sessions have this id or name, but one is required."""
 
     _problem = "HasMultipleMatches"
     _texts = {  # noqa: RUF012
@@ -147,7 +147,7 @@ class SessionTable:
     @classmethod
     @asynccontextmanager
     async def open(cls, *, connect: Opener = PSSession.connect) -> AsyncIterator[SessionTable]:
-        """A table with nothing in it. ``connect`` opens its sessions."""
+        """Open an empty table. ``connect`` opens its sessions."""
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 table = cls(nursery, connect)
@@ -155,7 +155,7 @@ class SessionTable:
                 await table.clear()
                 nursery.cancel_scope.cancel()
 
-    # -- what is there
+    # -- lookup
 
     def __iter__(self) -> Iterator[SessionEntry]:
         return iter(self.entries)
@@ -165,7 +165,7 @@ class SessionTable:
 
     @property
     def entries(self) -> list[SessionEntry]:
-        """All of them, in the order of their numbers."""
+        """All sessions, in the order of their numbers."""
         return [self._rows[number][0] for number in sorted(self._rows)]
 
     def find(
@@ -229,7 +229,7 @@ class SessionTable:
         number = self.new_id() if id is None else id
         shown = name or f"Runspace{number}"
         if isinstance(target, WSManTarget):
-            # The server keeps the name: others find the session by it.
+            # The server stores the name, so that other clients can find the session by it.
             more["name"] = shown
         held = HeldSession(lambda: self._connect(target, **more))
         session = await held.open(self._nursery.start_soon)
@@ -244,13 +244,13 @@ class SessionTable:
         return entry
 
     async def remove(self, entry: SessionEntry) -> None:
-        """Close a session and forget it; one that is not here (any more) is left alone."""
+        """Close a session and remove it; do nothing if it is not in the table."""
         row = self._rows.pop(entry.id, None)
         if row is not None:
             await row[1].close()
 
     async def clear(self) -> None:
-        """Close and forget all, side by side."""
+        """Close and remove all sessions concurrently."""
         async with trio.open_nursery() as nursery:
             for entry in self.entries:
                 nursery.start_soon(self.remove, entry)

@@ -392,7 +392,7 @@ def carrier_for(
         case SocketTarget() | HostProcessTarget():
             return _socket_carrier(target, options)
         case WSManTarget():
-            # Loaded when it is used: HTTP, TLS and authentication take longer than the rest.
+            # Imported on use: HTTP, TLS and authentication take long to load.
             from psremoting.client.wsman_carrier import WSManCarrier
 
             return WSManCarrier(target, options, name=name)

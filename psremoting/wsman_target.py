@@ -31,7 +31,7 @@ class WSManTarget:
     use_ssl: bool = False
     application_name: str = "wsman"
     connection_uri: str = ""
-    """In place of the four above."""
+    """A URI that replaces the four fields above."""
     configuration_name: str = DEFAULT_CONFIGURATION
     credential: Credential | None = None
     authentication: str = "default"

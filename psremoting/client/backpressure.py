@@ -1,4 +1,4 @@
-"""Backpressure: a slow reader of output slows the server down.
+"""Backpressure from a slow reader of output to the server.
 
 Output waits in memory until it is read. A carrier that asks for each command's output separately
 (WS-Man) simply does not ask for more of a command with too much of it. A carrier with one byte
@@ -51,7 +51,7 @@ class Backpressure:
             await resume.wait()
 
     def output_taken(self, command: UUID) -> None:
-        """Note that some output of ``command`` was read, or is not wanted any more."""
+        """Note that some output of ``command`` was read or dropped."""
         if self._resume is not None and not self._too_much(None):
             self._resume_reading()
         if self._resume_command and not self._too_much(command):

@@ -40,28 +40,28 @@ class PromptStyle:
 
 
 class Receiver(Protocol):
-    """The session, as its carrier sees it."""
+    """The interface of a session for its carrier."""
 
     def received(self, data: bytes, target: UUID | None, stream: Stream) -> None:
-        """Take bytes of the fragment stream of ``target`` (None: the pool), cut anywhere."""
+        """Take bytes of the fragment stream of ``target`` (None: the pool), split anywhere."""
 
     def act_done(self, act: TransportAct, target: UUID | None) -> None:
-        """The server has carried out ``act``, or the carrier stopped waiting for its answer."""
+        """Process the completion of ``act``, or the timeout of its response."""
 
     def act_failed(self, act: TransportAct, target: UUID | None, error: PSRemotingError) -> None:
-        """The server refused ``act``; the session itself goes on where it can.
+        """Process the server's refusal of ``act``; the session continues if possible.
 
         CREATE_POOL and CONNECT of the pool end the opening, CREATE_PIPELINE ends that command.
         """
 
     def noticed(self, text: str) -> None:
-        """Diagnostic text outside the protocol (ssh's stderr, a banner), one line."""
+        """Process one line of diagnostic text outside the protocol (ssh's stderr, a banner)."""
 
     def ready_again(self, target: UUID | None) -> None:
-        """`Carrier.room` of ``target`` is above zero again."""
+        """Continue sending: `Carrier.room` of ``target`` is above zero again."""
 
     def lost(self, error: PSRemotingTransportError | None) -> None:
-        """Nothing more will arrive. None after an orderly close or disconnect."""
+        """Process the end of the connection. None after an orderly close or disconnect."""
 
     async def wait_for_reader(self, target: UUID | None) -> None:
         """Wait while too much output of the command ``target`` is unread. Returns at once for
@@ -87,7 +87,7 @@ class Carrier(Protocol):
         to. Raises PSRemotingError; nothing is left behind then."""
 
     def room(self, target: UUID | None) -> int:
-        """The size in bytes of the largest `Outgoing` that `send` accepts for ``target`` now,
+        """Return the size in bytes of the largest `Outgoing` that `send` accepts for ``target``,
         fragment headers included; 0 to hold back."""
 
     def send(self, out: Outgoing) -> None:

@@ -112,7 +112,7 @@ class Commands:
 
     @property
     def runspaces_taken(self) -> bool:
-        """True while no runspace is free only because commands that ended are not closed yet."""
+        """True if no runspace is free because ended commands are not closed yet."""
         states = self._pool.pipelines.values()
         leaving = sum(state in _LEAVING for state in states)
         return bool(leaving) and len(states) >= self._pool.max_runspaces
@@ -183,7 +183,7 @@ class Commands:
         try:
             self._pool.send(e.ClosePipeline(pipeline_id=command))
         except LocalProtocolError:
-            # The pipeline, or the whole pool, is already closing.
+            # The pipeline or the pool is already closing.
             return
         self._flush()
 
@@ -238,7 +238,7 @@ class Commands:
         self.host_calls.run_in_order(command.invocation.id, lambda: show(kind, item))
 
     def act_failed(self, act: TransportAct, target: UUID, error: errors.PSRemotingError) -> None:
-        """The server refused a command, or a step of one, which ends then."""
+        """End a command because the server refused it or one of its steps."""
         command = self._running.get(target)
         if command is not None:
             if type(error) is not errors.OperationTimeout:
@@ -261,7 +261,7 @@ class Commands:
     def end_all(
         self, reason: Callable[[], Exception], state: e.InvocationState | None = None
     ) -> None:
-        """End every command without telling the server: the session is gone."""
+        """End every command without notifying the server, after the loss of the session."""
         running = list(self._running.values())
         self._running.clear()
         for command in running:
@@ -312,7 +312,7 @@ class Commands:
         self._close(event.pipeline_id)
 
     def _stopped(self, event: e.StopPipeline) -> None:
-        """The stop was carried out; the PIPELINE_STATE may have been lost."""
+        """Process a completed stop; the PIPELINE_STATE may have been lost."""
         if event.pipeline_id in self._running:
             stopped = e.InvocationState.STOPPED
             self._pipeline_state(
@@ -335,7 +335,7 @@ class Commands:
         self.host_calls.add(event, host, self.nursery)
 
     def _fault(self, event: e.Fault) -> None:
-        """The server broke a rule of the protocol in one command, which ends."""
+        """End a command after a protocol violation by the server."""
         command = self._running.get(event.pipeline_id) if event.pipeline_id is not None else None
         if command is not None:
             failure = self._job_failure(errors.describe(event.error))

@@ -41,7 +41,7 @@ _ACTION = "System.Management.Automation.DebuggerResumeAction"
 
 
 class ResumeAction(IntEnum):
-    """The way in which a stopped script continues."""
+    """The resume action of a stopped script."""
 
     Continue = 0
     StepInto = 1
@@ -52,7 +52,7 @@ class ResumeAction(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The reasons and the place of a stop, as text."""
+    """The reasons and the position of a stop, as text."""
 
     breakpoints: tuple[str, ...] = ()
     position: str = ""
@@ -60,7 +60,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The answer of the debugger to a line; without ``action`` the script stays stopped."""
+    """The debugger's response to a line; without ``action`` the script stays stopped."""
 
     action: ResumeAction | None = None
 

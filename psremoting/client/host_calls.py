@@ -1,7 +1,7 @@
 """Host calls of one session: in order within a pipeline, each answered once.
 
-A call may wait for a person. If its pipeline ends meanwhile, the question is withdrawn, but text
-that the pipeline wrote before is still shown, and only then does the invocation end.
+A call may wait for the user. If its pipeline ends meanwhile, the question is cancelled, but text
+that the pipeline wrote before is still shown before the invocation ends.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class _CallQueue:
         self.host = host
         self.calls: deque[HostCall | Callable[[], None]] = deque()
         self.question: trio.CancelScope | None = None
-        """Around the call that waits for its answer; None while none does."""
+        """The cancel scope of the call in progress; None if there is none."""
         self.on_end: Callable[[], None] | None = None
-        """To be called after the last call; set once the pipeline has ended."""
+        """Function to call after the last call; set when the pipeline has ended."""
 
 
 class HostCalls:
-    """Answers calls, with one task for each pipeline that has some."""
+    """Handler of host calls, with one task for each pipeline that has calls."""
 
     def __init__(self, pool: Pool, computer: str, flush: Callable[[], None]) -> None:
         self._pool = pool
@@ -132,7 +132,7 @@ class HostCalls:
             try:
                 self._pool.send(_response(key, call, None, record))
             except LocalProtocolError:
-                # The pipeline is gone, and needs no answer.
+                # The pipeline has ended and needs no response.
                 return
         self._flush()
 

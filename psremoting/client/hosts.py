@@ -1,4 +1,4 @@
-"""Hosts: they answer the calls of a server that reads, asks and writes to a screen.
+"""Hosts, which answer a server's calls to read input, ask questions and write to the screen.
 
 A host has a description and a coroutine. `TableHost` looks methods up in a table; the others are
 answered as not implemented. Calls of one pipeline are answered one after the other, those of
@@ -20,14 +20,14 @@ from psrp.records import ErrorCategory, ErrorRecord
 __all__ = ["NULL_HOST", "Answer", "Host", "HostRefusal", "TableHost", "answer_call"]
 
 Answer = Callable[..., Awaitable[Any]]
-"""Takes the arguments of the call and returns its result, None for a method without one."""
+"""Function of the arguments of a call that returns its result (None if it has none)."""
 
 _EXECUTION = "RemoteHostExecutionException"
 _METHOD_CALL = "System.Management.Automation.Remoting.PSRemotingDataStructureException"
 
 
 class Host(Protocol):
-    """Answers the host calls of remote commands."""
+    """The interface of a host for remote commands."""
 
     @property
     def info(self) -> HostInfo:
@@ -38,7 +38,7 @@ class Host(Protocol):
 
 
 class HostRefusal(Exception):
-    """The host refuses a call; the remote script gets the text as its error."""
+    """Refusal of a call by the host; the remote script gets the text as its error."""
 
 
 class TableHost:
@@ -74,7 +74,7 @@ async def _nothing(*_: Any) -> None:
 
 
 NULL_HOST = TableHost()
-"""No host: the server sends no calls, and a prompt is an error at the server."""
+"""The host of a session without one: the server sends no calls, and its prompts fail."""
 
 
 async def answer_call(

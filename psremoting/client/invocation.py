@@ -30,11 +30,11 @@ OnRecord = Callable[[StreamKind, Record], None]
 
 _OUTPUT = StreamKind.OUTPUT
 _YIELD_EVERY = 64
-"""After this many objects other tasks get a turn."""
+"""Number of objects after which other tasks are scheduled."""
 
 
 class CommandOwner(Protocol):
-    """The part of a session that an invocation needs."""
+    """The interface of a session for an invocation."""
 
     computer: str
     options: SessionOption
@@ -52,7 +52,7 @@ class CommandOwner(Protocol):
         """Wait for an event that only the server can cause."""
 
     def output_taken(self, command: UUID) -> None:
-        """Some of the output of ``command`` was read."""
+        """Note that some output of ``command`` was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Result:
     streams: Streams
     state: InvocationState
     error: Exception | None = None
-    """The reason why it did not complete; None if it did, or if the caller stopped it."""
+    """The reason of a failure; None if it completed, or if the caller stopped it."""
     exit_code: int | None = None
     """The code of a remote ``exit``, if the server reported one to the host."""
 
@@ -134,7 +134,7 @@ class Invocation:
 
     @property
     def unread(self) -> int:
-        """The number of objects and records that have arrived and were not taken."""
+        """The number of received objects and records that were not read yet."""
         return len(self._items)
 
     # -- for the caller
@@ -232,7 +232,7 @@ class Invocation:
             try:
                 self._on_record(kind, item)
             except Exception as error:
-                # The session's reader must go on: only this command fails.
+                # The session's reader must continue: only this command fails.
                 self._on_record = None
                 self._owner.fail(self, error)
             return
@@ -250,7 +250,7 @@ class Invocation:
         self._more.set()
 
     def end_with_state(self, state: InvocationState, record: ErrorRecord | None) -> None:
-        """End as the server's PIPELINE_STATE says."""
+        """End in the state of the server's PIPELINE_STATE."""
         error: Exception | None = None
         computer = self._owner.computer
         if state is InvocationState.STOPPED and not self._stop_wanted:

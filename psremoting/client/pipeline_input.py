@@ -1,4 +1,4 @@
-"""The commands, the input and the key of a caller, as the protocol carries them."""
+"""Conversion of a caller's commands, input and key for the protocol."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Input", "as_powershell", "feed", "new_private_key", "system_name"]
 Input: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
 _BATCH = 64
-"""After this many input objects other tasks get a turn."""
+"""Number of input objects after which other tasks are scheduled."""
 
 
 def as_powershell(
@@ -67,7 +67,7 @@ def as_powershell(
 def _as_commands(
     text: str, arguments: Sequence[Any], using: Mapping[str, Any] | None
 ) -> PowerShell | None:
-    # Loaded when it is needed: programs that build their commands do without it.
+    # Imported on use: programs that build their commands do not need it.
     from psremoting.powershell.evaluation_errors import Unsupported
     from psremoting.powershell.script_commands import script_commands
 

@@ -53,7 +53,7 @@ _STATES = {
 
 
 class PoolDriver:
-    """Drives one pool over one carrier; it is the carrier's `Receiver`.
+    """Driver of one pool over one carrier; it is the carrier's `Receiver`.
 
     ``id`` is the id of an existing pool to connect to; a new pool gets a random one.
     """
@@ -95,9 +95,9 @@ class PoolDriver:
             on_exit=self._close_after_exit,
         )
         self.opened = trio.Event()
-        """The pool is open, or will never be."""
+        """Set when the pool is open, or has failed to open."""
         self.closed = trio.Event()
-        """Nothing more will arrive."""
+        """Set when nothing more can arrive."""
         self.on_user_event: Callable[[e.UserEvent], None] = lambda _: None
         self._on_notice = on_notice
         self._replies: dict[int, tuple[trio.Event, list[Any]]] = {}
@@ -150,7 +150,7 @@ class PoolDriver:
         await self.carrier.aclose(gently=gently)
 
     async def ask(self, kind: Callable[..., e.Event], **fields: int) -> Any:
-        """Ask the pool a question; None when no answer arrived in time or ever will."""
+        """Send a request about the pool; return None if no response arrives in time."""
         call_id = self.pool.new_call_id()
         self.pool.send(kind(call_id=call_id, **fields))
         arrived = trio.Event()
@@ -165,7 +165,7 @@ class PoolDriver:
         return answer[0] if answer else None
 
     async def disconnect(self) -> None:
-        """Disconnect the pool from this client; its commands go on at the server.
+        """Disconnect the pool from this client; its commands continue on the server.
 
         Raises OperationTimeout, LocalProtocolError, and the error of a server that refuses.
         """
@@ -189,7 +189,7 @@ class PoolDriver:
         return errors.SessionDisconnected(text, computer=self.computer)
 
     def flush(self) -> None:
-        """Give the carrier what the pool has to send, as far as the carrier has room."""
+        """Send the pool's queued data to the carrier, as far as it has room."""
         carrier, pool = self.carrier, self.pool
         sent = True
         while sent:
@@ -227,7 +227,7 @@ class PoolDriver:
         await self.commands.wait_for(event)
 
     def _close_after_exit(self) -> None:
-        """A remote ``exit`` closes the session, as it does in PowerShell."""
+        """Close the session after a remote ``exit``, as PowerShell does."""
         try:
             self.pool.send(e.ClosePool())
         except LocalProtocolError:
@@ -289,7 +289,7 @@ class PoolDriver:
             try:
                 self._on_notice(text)
             except Exception:
-                # It runs in the reader, which must go on. After one failure it is not called again.
+                # The reader calls it and must continue. After a failure it is not called again.
                 self._on_notice = None
 
     def lost(self, error: PSRemotingTransportError | None) -> None:
@@ -298,7 +298,7 @@ class PoolDriver:
         self._end()
 
     def break_session(self, error: PSRemotingTransportError) -> None:
-        """Give the session up; every command ends with ``error``."""
+        """Abort the session; every command ends with ``error``."""
         if self.error is None:
             error.notices = tuple(self.notices)
             self.error = error
@@ -357,7 +357,7 @@ class PoolDriver:
             self.break_session(failed)
 
     def _connected(self) -> None:
-        """A pool that was connected to is open with RUNSPACEPOOL_INIT_DATA."""
+        """Process RUNSPACEPOOL_INIT_DATA, with which a pool that was connected to is open."""
         if self.pool.state is PoolState.OPENED:
             self.opened.set()
 

@@ -47,13 +47,13 @@ _MAX_PENDING = 4 * PACKET_SIZE
 _LINES_KEPT = 20
 _NO_CONTAINER = re.compile(r"no such container|no container with|is not running", re.IGNORECASE)
 _LOCAL_SERVERS = ("Process", "Container")
-"""Transports whose stderr is that of the server."""
+"""Transports whose stderr comes from the server."""
 _FIRST_PACKET = "<Data "
 _REPORTED_ACTS = (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE, TransportAct.CLOSE_POOL)
 _BROKEN_STREAM = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 Connect = Callable[[Callable[[str], None]], "AbstractAsyncContextManager[Wire]"]
-"""Opens a wire; the callback takes the lines of its stderr, if it has one."""
+"""Function that opens a wire; the callback takes the lines of its stderr, if any."""
 
 
 class StreamCarrier:
@@ -94,7 +94,7 @@ class StreamCarrier:
         self._unanswered: dict[UUID, None] = {}
         """Commands for which nothing has arrived, the newest last."""
         self._other_lines: list[str] = []
-        """Lines of the stream that were no packets."""
+        """Lines of the stream that were not packets."""
         self._stderr: list[str] = []
         self._early_stderr: list[str] = []
         self._reported: list[str] = []
@@ -129,10 +129,10 @@ class StreamCarrier:
         self._machine_changed()
 
     def negotiated(self, version: str) -> None:
-        """Packets are the same in every version."""
+        """Do nothing: packets are the same in every version."""
 
     def keep_for(self, seconds: float) -> None:
-        """A session over a stream ends with it."""
+        """Do nothing: a session over a stream ends with it."""
 
     async def commands(self) -> list[UUID]:
         await trio.lowlevel.checkpoint()
@@ -174,7 +174,7 @@ class StreamCarrier:
             except _BROKEN_STREAM:
                 data = b""
             if not data:
-                # Closing waits for the process: then its stderr, which has the reason, is whole.
+                # Closing waits for the process, so that its stderr with the reason is complete.
                 with suppress(*_BROKEN_STREAM):
                     await wire.aclose()
             self._machine.receive_data(data)
@@ -193,7 +193,7 @@ class StreamCarrier:
             try:
                 await wire.send_all(data)
             except _BROKEN_STREAM:
-                # The reader goes on: the last bytes of the server have the reason.
+                # The reader continues: the last bytes of the server contain the reason.
                 self._machine.send_failed()
                 return
 
@@ -245,7 +245,7 @@ class StreamCarrier:
             self._receiver.ready_again(None)
 
     def _machine_changed(self) -> None:
-        """Wake the tasks that have something to write, or another deadline."""
+        """Wake the tasks for new data to write or a new deadline."""
         waits = self._machine.pending_replies
         if len(waits) != len(self._deadlines) or any(w not in self._deadlines for w in waits):
             now = trio.current_time()

@@ -1,4 +1,4 @@
-"""The carrier of WS-Man: `wsman.trio_client` as a session sees it.
+"""The carrier of WS-Man, based on `wsman.trio_client`.
 
 It translates failures into PowerShell's errors, and puts names on what happens to the connection.
 """
@@ -28,7 +28,7 @@ __all__ = ["WSManCarrier", "translate"]
 
 _HELP = "For more information, see the about_Remote_Troubleshooting Help topic."
 _END_WAIT = 5.0
-"""Seconds between the end of a command at the server and giving it up here."""
+"""Seconds from the end of a command at the server until it is abandoned here."""
 
 
 def translate(
@@ -152,7 +152,7 @@ class WSManCarrier:
         self._user.act_failed(act, target, made)
 
     def command_ended(self, target: UUID) -> None:
-        """The server is done with a command; normally its last message has told so already."""
+        """Process the server's end of a command; normally its last message has arrived already."""
         if self._nursery is not None:
             self._nursery.start_soon(self._give_up_later, target)
 
@@ -182,7 +182,7 @@ class WSManCarrier:
         if error is not None:
             made = translate(error, self.computer, opening=not self._opened)
         if self._opened and isinstance(error, TransportFailure):
-            # The shell was not deleted: the server keeps it for its idle time.
+            # The shell was not deleted: the server keeps it until its idle timeout.
             self._user.noticed(
                 f"The network connection to {self.computer} could not be restored. The session "
                 f"{self.client.machine.config.shell_id.lower()} stays at the server until its idle "

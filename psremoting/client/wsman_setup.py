@@ -1,4 +1,4 @@
-"""Connections and headers of a WS-Man target, made of it and of the session's options."""
+"""Connections and headers for a WS-Man target and the options of a session."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def connections(target: WSManTarget, options: SessionOption) -> Connections:
 def shell_config(
     target: WSManTarget, pool_id: UUID | None, options: SessionOption, name: str = ""
 ) -> ShellConfig:
-    """Return what the envelopes of a session say. ``pool_id`` is None outside a session."""
+    """Return the envelope settings of a session. ``pool_id`` is None outside a session."""
     waits = options.operation_timeout
     mode = options.output_buffering_mode
     return ShellConfig(

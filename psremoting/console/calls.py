@@ -20,7 +20,7 @@ Emit = Callable[[Any], None]
 
 
 class StopScript(Exception):
-    """-ErrorAction Stop: the rest of the text does not run."""
+    """End of a text by -ErrorAction Stop."""
 
 
 class Call:

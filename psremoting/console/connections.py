@@ -43,7 +43,7 @@ def is_local(binding: Binding, *, ignoring: tuple[str, ...] = ()) -> bool:
 
 
 def host_from_options(binding: Binding) -> None:
-    """Take Host from -Options as the -HostName, if that is missing."""
+    """Use Host of -Options if -HostName is missing."""
     options = binding["Options"]
     if options is None or "HostName" in binding or not binding.sets & set(_SETS_OVER_SSH):
         return

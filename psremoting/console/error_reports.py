@@ -31,7 +31,7 @@ class CommandFailure(PSRemotingError):
 
 
 class NotBuilt(CommandFailure):
-    """A request for something that this program does not have."""
+    """A request for an unsupported feature."""
 
     category = ErrorCategory.NotImplemented
     exception_type = "System.NotImplementedException"

@@ -1,4 +1,4 @@
-"""The help of a command, made from its table: NAME, SYNOPSIS, SYNTAX and so on."""
+"""The help of a command, generated from its table: NAME, SYNOPSIS, SYNTAX and so on."""
 
 from __future__ import annotations
 

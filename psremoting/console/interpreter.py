@@ -60,7 +60,7 @@ async def run_command(workspace: Workspace, table: CommandTable, given: list[Giv
 
 
 def _checked(script: s.Script) -> s.Script:
-    """Raise ParseError for statements that this prompt does not have, before anything runs."""
+    """Raise ParseError for unsupported statements, before anything runs."""
     if script.parameters or script.named_blocks:
         raise _not_here("param", script)
     for statement in script.statements:

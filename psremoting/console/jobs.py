@@ -1,4 +1,4 @@
-"""Background jobs of the local prompt: what Invoke-Command -AsJob starts."""
+"""Background jobs of the local prompt, started by Invoke-Command -AsJob."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Work = Callable[["Job"], Awaitable[None]]
 
 
 class NoJob(CommandFailure):
-    """No job has the id or name that was given."""
+    """The error for an id or name without a job."""
 
     category = ErrorCategory.ObjectNotFound
     exception_type = "System.Management.Automation.PSArgumentException"
@@ -55,7 +55,7 @@ class Job:
         return "System.Management.Automation.PSRemotingJob"
 
     async def run(self, work: Work) -> None:
-        """Do the work; the state says how it ended."""
+        """Run the command and set the final state."""
         try:
             with self._scope:
                 await work(self)
@@ -76,7 +76,7 @@ class Job:
 
     @property
     def has_more_data(self) -> bool:
-        """Tell if there is, or may be, something to receive."""
+        """Return True if there are, or may be, results to receive."""
         return bool(self.results or self.errors) or self.state == "Running"
 
 
@@ -117,12 +117,12 @@ class JobTable:
         return job
 
     def remove(self, job: Job) -> None:
-        """Stop a job and forget it."""
+        """Stop and remove a job."""
         job.stop()
         self._jobs.pop(job.id, None)
 
     def find(self, ids: Iterable[int], names: Iterable[str]) -> tuple[list[Job], list[NoJob]]:
-        """The jobs with one of the ids or names, each once, and the errors for those without."""
+        """Return the jobs with these ids or names, each once, and errors for unknown ones."""
         found: list[Job] = []
         missing: list[NoJob] = []
         for id in ids:

@@ -1,4 +1,4 @@
-"""The types of this prompt's parameters: short names, and those that only live here."""
+"""The types of the prompt's parameters: short names, and types of the prompt alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def as_text(value: object) -> str:
     if isinstance(value, ScriptBlock):
         return str(value)
     if type(value).__module__.startswith("psremoting."):
-        # An object that only this prompt has.
+        # An object of the prompt alone.
         return str(value)
     return to_text(value)
 
@@ -106,7 +106,7 @@ def property_or_absent(value: Any, name: str) -> Any:
     return ABSENT if found is None else found
 
 
-# -- types that only live here
+# -- types of the prompt alone
 
 
 def _converter(element: str, full: str) -> Callable[[Any], Any] | None:

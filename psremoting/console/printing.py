@@ -56,7 +56,7 @@ _COMMAND_VIEW = View(
 
 
 class Printer:
-    """Shows one object after the other; objects of one kind in sequence share a table."""
+    """Printer of objects; consecutive objects of one kind share a table."""
 
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
@@ -80,7 +80,7 @@ class Printer:
         self._fed.set()
 
     def end(self) -> None:
-        """Show what is held, and end the table."""
+        """Show the buffered rows, and end the table."""
         if self._formatter is not None:
             formatter, self._formatter = self._formatter, None
             self._put(formatter.flush())
@@ -90,7 +90,7 @@ class Printer:
             self._surface.output("\n".join(lines))
 
     async def keep_pace(self) -> None:
-        """Show rows that are held when nothing follows them; runs until it is cancelled."""
+        """Show buffered rows after a pause; run until cancelled."""
         while True:
             await self._fed.wait()
             self._fed = trio.Event()

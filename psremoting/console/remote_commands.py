@@ -119,7 +119,7 @@ class _Work:
         self.using = {name: _sendable(call.workspace.variable(name)) for name in names}
 
     def run(self, show: Show) -> Callable[[SessionEntry | Target], Awaitable[None]]:
-        """A function that runs the script in one session and calls ``show`` with the results."""
+        """Return a function that runs the script in a session and passes results to ``show``."""
 
         async def one(target: SessionEntry | Target) -> None:
             async with self.session(target) as session:

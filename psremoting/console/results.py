@@ -18,7 +18,7 @@ __all__ = ["CallResults"]
 
 
 class CallResults:
-    """Writes objects and records as the output and errors of ``call``.
+    """Writer of objects and records as the output and errors of ``call``.
 
     ``host_shows``: the text of the other records comes as a host call as well, which shows it.
     """

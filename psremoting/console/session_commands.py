@@ -84,7 +84,7 @@ async def _enter(call: Call, binding: Binding) -> None:
     else:
         await ask_credential(call, binding)
         (target,) = targets_of(binding)
-        # A session of its own is not in the table, but it takes an id like the others.
+        # This session is not in the table, but takes an id like the others.
         table.new_id()
         with trio.CancelScope() as everything:
             async with call.workspace.connect(
@@ -102,7 +102,7 @@ async def _enter(call: Call, binding: Binding) -> None:
 
 
 def _enter_failed(call: Call, error: PSRemotingError) -> None:
-    """Give a transport failure the error id of this command; the message is its cause's."""
+    """Set the error id of this command on a transport failure, with the message of its cause."""
     if error.error_id == "CreateRemoteRunspaceFailed":
         call.fail(error)
         return

@@ -36,7 +36,7 @@ class Surface(Protocol):
         """Clear the screen, if there is one."""
 
     async def enter(self, session: PSSession) -> bool:
-        """Let the user work in ``session`` until it is left, without closing it. False if it
+        """Run ``session`` interactively until the user leaves it, without closing it. False if it
         hangs, so that an orderly close would hang too.
 
         Raises PSRemotingError when it cannot be entered, and when it breaks meanwhile.

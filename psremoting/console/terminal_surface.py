@@ -26,7 +26,7 @@ __all__ = ["TerminalSurface"]
 
 
 class TerminalSurface:
-    """Output goes to ``console``; errors go to ``errors`` if given, for commands of a script.
+    """Surface with output to ``console`` and errors to ``errors`` if given, for script commands.
     ``asks`` allows questions for missing parameters."""
 
     def __init__(

@@ -53,7 +53,7 @@ class _CannotDisconnect(CommandFailure):
 
 
 class DisconnectedEntry(SessionEntry):
-    """A session that a server keeps and nobody here is connected to."""
+    """A disconnected session on a server."""
 
     def __init__(
         self, target: WSManTarget, row: RemoteSession, *, id: int, options: SessionOption | None
@@ -71,7 +71,7 @@ class DisconnectedEntry(SessionEntry):
 
     @property
     def session(self) -> PSSession:  # type: ignore[override]
-        """There is none here. Raises PSRemotingError."""
+        """Raise PSRemotingError, because a disconnected session cannot run commands."""
         raise PSRemotingError(
             f"Because the session state for session {self.name}, {self.instance_id}, "
             f"{self.computer_name} is not equal to Open, you cannot run a command in the session."
@@ -120,7 +120,7 @@ async def new_pssessionoption(call: Call) -> None:
 
 
 async def sessions_at_servers(call: Call, binding: Binding) -> list[DisconnectedEntry]:
-    """List what ``-ComputerName`` or ``-ConnectionUri`` keep, as far as the names fit."""
+    """List the sessions on ``-ComputerName`` or ``-ConnectionUri`` that match the names."""
     await ask_credential(call, binding)
     options = session_option(binding)
     found: list[DisconnectedEntry] = []
@@ -157,7 +157,7 @@ def _several(value: Any) -> list[Any]:
 
 
 async def _chosen(call: Call, binding: Binding) -> list[SessionEntry]:
-    """Return the sessions that the parameters name: here, or at servers."""
+    """Return the sessions for the parameters, from this prompt or from servers."""
     if binding.set_name == "Session":
         return _several(binding["Session"])
     if is_wsman(binding):

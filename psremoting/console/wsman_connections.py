@@ -1,4 +1,4 @@
-"""From the WS-Man parameters of a command to targets, credentials and session options."""
+"""Conversion of WS-Man parameters to targets, credentials and session options."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PASSWORD = "PSRP_PASSWORD"
 
 
 class InvalidOption(CommandFailure):
-    """A member of a hashtable of session options that there is not, or its value."""
+    """An unknown member of a hashtable of session options, or an invalid value."""
 
     error_id = "InvalidSessionOption"
     category = ErrorCategory.InvalidArgument
@@ -46,14 +46,14 @@ class InvalidOption(CommandFailure):
 
 
 def is_wsman(binding: Binding) -> bool:
-    """Return True if the parameters lead over WS-Man."""
+    """Return True if the parameters select WS-Man."""
     return "ComputerName" in binding or "ConnectionUri" in binding
 
 
 async def ask_credential(call: Call, binding: Binding) -> None:
-    """Put the password to a user name that ``-Credential`` gave.
+    """Add the password to a user name from ``-Credential``.
 
-    It comes from PSRP_PASSWORD, or from the user.
+    The password comes from PSRP_PASSWORD, or from the user.
     """
     name = binding["Credential"]
     if not is_wsman(binding) and "ProxyCredential" not in binding:
@@ -113,7 +113,7 @@ _AUTHENTICATION = {"negotiatewithimplicitcredential": "negotiate-with-implicit-c
 
 
 def more_of(binding: Binding) -> dict[str, Any]:
-    """Arguments of `PSSession.connect` that the parameters give."""
+    """Return the arguments of `PSSession.connect` for the parameters."""
     option = session_option(binding)
     return {} if option is None else {"options": option}
 
@@ -171,7 +171,7 @@ _BY_NAME = {name.casefold(): made for name, made in OPTION_FIELDS.items()}
 
 
 def make_option(given: Mapping[Any, Any]) -> SessionOption:
-    """Make session options of PowerShell's member names. Raises InvalidOption."""
+    """Make session options from PowerShell's member names. Raises InvalidOption."""
     fields: dict[str, Any] = {}
     for key, value in given.items():
         name = as_text(key)

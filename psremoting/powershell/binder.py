@@ -32,9 +32,9 @@ class Given:
     name: str | None
     value: Any = _NOTHING
     index: int | None = None
-    """Which argument of the command it is."""
+    """The index of the argument in the command."""
     name_index: int | None = None
-    """Which argument its name was, where that was one of its own."""
+    """The index of the argument with its name, if that was a separate one."""
 
     NOTHING = _NOTHING
 
@@ -50,7 +50,7 @@ class Binding:
     table: CommandTable
     values: dict[str, Any] = field(default_factory=dict)
     sets: frozenset[str] = frozenset()
-    """The sets that are still possible; one when binding is done."""
+    """The remaining possible sets; one after binding."""
 
     def __getitem__(self, name: str) -> Any:
         """Return the value, or None."""
@@ -69,7 +69,7 @@ class Binding:
 
 
 Complete = Callable[[Binding], None]
-"""Fills in values that a command finds out by itself, before mandatory ones are checked."""
+"""Function that adds values of the command itself before the check of mandatory parameters."""
 
 
 def bind(
@@ -273,7 +273,7 @@ class _Binder:
         return False, failure
 
     def remaining(self, left: list[Given]) -> list[Given]:
-        """Give all that is left to the parameter that takes it, if there is one."""
+        """Bind the remaining arguments to the ValueFromRemainingArguments parameter, if any."""
         for parameter in self.unbound():
             if left and any(role.remaining for _, role in self.roles(parameter)):
                 values: list[Any] = []
@@ -337,7 +337,7 @@ class _Binder:
     # -- sets
 
     def choose_set(self, *, final: bool) -> None:
-        """Settle on one set if ``final``; else make sure that there can be one."""
+        """Choose one set if ``final``; else check that at least one remains possible."""
         sets, default = self.binding.sets, self.table.default_set
         if not sets:
             raise BindingError("AmbiguousParameterSet")

@@ -58,7 +58,7 @@ class BindingError(PSRemotingError):
     def __init__(self, error_id: str, *words: object) -> None:
         super().__init__(_TEXTS[error_id].format(*words), error_id=error_id)
         self.argument: int | None = None
-        """Index of the argument at fault among those of the command, if it is one."""
+        """Index of the invalid argument of the command, if any."""
         if error_id.startswith("ParameterArgument"):
             self.category = ErrorCategory.InvalidData
             self.exception_type = _SMA + "ParameterBindingValidationException"

@@ -68,11 +68,11 @@ SEQUENCES = (List, Enumerable, Stack, Queue)
 
 
 class ValidationError(ValueError):
-    """A value has the type of a parameter and is not allowed for it; the text is PowerShell's."""
+    """A value of the right type that a parameter does not allow, with PowerShell's text."""
 
 
 class ConversionError(ValueError):
-    """A value cannot become a type. ``error_id`` is the one of a failed cast."""
+    """A failed conversion of a value to a type. ``error_id`` is that of a failed cast."""
 
     def __init__(self, message: str, error_id: str = FINAL) -> None:
         super().__init__(message)
@@ -128,7 +128,7 @@ _NARROW = re.compile(r"[+-]?(?:[0-9]+|0x[0-9a-f]+)", re.IGNORECASE | re.ASCII)
 
 
 def _number_in(value: Any, type_name: str, received: bool) -> int | float | Decimal:
-    """Return the number in a value; a text is read, nothing at all is 0."""
+    """Return the number in a value; text is parsed, null is 0."""
     inner = unwrap(value)
     if inner is None and not isinstance(value, PSObject):
         return 0
@@ -217,7 +217,7 @@ def _decimal(value: Any, type_name: str, received: bool) -> Decimal:
 
 
 def _normal(value: Decimal) -> Decimal:
-    """Drop zeros at the end, and the sign of zero."""
+    """Remove trailing zeros, and the sign of zero."""
     made = value.normalize()
     exponent = made.as_tuple().exponent
     if isinstance(exponent, int) and exponent > 0:
@@ -231,7 +231,7 @@ _ONLY_BOOLEANS = (
 
 
 def to_boolean(value: Any, type_name: str, received: bool) -> bool:
-    """Convert an argument: a text is no Boolean, unlike in a cast."""
+    """Convert an argument to a Boolean; unlike a cast, this refuses text."""
     inner = unwrap(value)
     if isinstance(inner, _NUMBERS):
         return bool(inner)
@@ -345,7 +345,7 @@ def invalid_cast(value: Any, type_name: str, received: bool) -> NoReturn:
 
 
 def fall_back(value: Any, type_name: str, received: bool) -> NoReturn:
-    """Raise the error of a type that is made from no text."""
+    """Raise the error of a type that text cannot be converted to."""
     inner = unwrap(value)
     if isinstance(inner, (bool, Char, DateTime, datetime)):
         invalid_cast(value, type_name, received)

@@ -37,14 +37,14 @@ def width_of(text: str) -> int:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, int]]:
-    """Characters and colour sequences with the cells that each takes."""
+    """Yield characters and colour sequences with their widths in cells."""
     for found in _PIECE.finditer(text):
         piece = found[0]
         yield piece, 0 if len(piece) > 1 else _cells(piece)
 
 
 def _head(text: str, width: int) -> str:
-    """As much of the start as fits into ``width`` cells."""
+    """Return the longest start that fits into ``width`` cells."""
     if text.isascii() and "\x1b" not in text:
         return text[:width]
     taken: list[str] = []
@@ -59,7 +59,7 @@ def _head(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """``text`` in at most ``width`` cells; an ellipsis replaces what is left out at the end."""
+    """Return ``text`` in at most ``width`` cells, with an ellipsis if it was cut at the end."""
     if width_of(text) <= width:
         return text
     return _head(text, width - 1) + ELLIPSIS if width > 1 else _head(text, width)
@@ -80,7 +80,7 @@ def cut_start(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int, alignment: str) -> str:
-    """``text`` with spaces up to ``width`` cells; alignment is "left", "right" or "center"."""
+    """Pad ``text`` to ``width`` cells; alignment is "left", "right" or "center"."""
     missing = width - width_of(text)
     if missing <= 0:
         return text

@@ -1,4 +1,4 @@
-"""Dates and time spans as people write them, read as .NET reads them in its invariant culture."""
+"""Parsing of dates and time spans as in .NET's invariant culture."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def _not_recognized(text: str) -> ValueError:
 
 
 def _refuse_word(text: str) -> None:
-    """Raise for a word that no date has, naming where it begins."""
+    """Raise ValueError for an unknown word, with its offset."""
     found = _WORD.search(text)
     if found is None or _known_word(found[0].casefold()):
         return
-    # A word is looked for only where a token of a date may begin.
+    # Words are recognized only where a token of a date may begin.
     before = text[: found.start()]
     if before.strip(" 0123456789"):
         return

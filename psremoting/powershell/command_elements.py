@@ -49,7 +49,7 @@ class CommandParser(ExpressionParser):
         return s.CommandExpression(expression, tuple(redirections), start=begin, end=self.at)
 
     def at_command(self) -> bool:
-        """Tell if a command name is next, and not an expression."""
+        """Return True if a command name is next, and not an expression."""
         here = self.here
         if here in f"{QUOTES}({{,":
             return False
@@ -70,7 +70,7 @@ class CommandParser(ExpressionParser):
         return found is None
 
     def _no_sign(self) -> bool:
-        """Tell if the plus sign or dash that is next is part of a command's name."""
+        """Return True if the next plus sign or dash is part of a command name."""
         if _SIGN_OR_OPERATOR.match(self.text, self.at):
             return False
         self.at += 1
@@ -229,7 +229,7 @@ class CommandParser(ExpressionParser):
         raise ParseError("Unrecognized token in source text.", "UnrecognizedToken", offset=self.at)
 
     def _variable_argument(self) -> s.Expression | None:
-        """The variable that is next with its members; None when it is part of a longer word."""
+        """Parse the next variable with its members; None if it is part of a longer word."""
         begin = self.at
         self.variable_name()
         ends = self.word_ends() or self.here in ".[=" or self.starts("::")

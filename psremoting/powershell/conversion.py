@@ -84,7 +84,7 @@ def _nullable(value: Any, type_name: str, received: bool) -> Any:
         return None
     inner = type_name[len(_NULLABLE) : -1]
     if isinstance(plain := unwrap(value), (int, float, Decimal)):
-        # The spelling of a number is lost on this way.
+        # The spelling of a number is lost here.
         value = plain
     try:
         return convert(value, inner, received=received)
@@ -295,7 +295,7 @@ def _secure_string(value: Any, type_name: str, received: bool) -> Any:
     inner = unwrap(value)
     if value is None or isinstance(inner, SecureString):
         return inner
-    # The value was meant to be a secret: its text stays out of the error.
+    # The value may be a secret: keep its text out of the error.
     name = type_name_of(value, received=received)
     raise ConversionError(f'Cannot convert the value of type "{name}" to type "{type_name}".')
 

@@ -1,4 +1,4 @@
-"""Enums by name: their members, and which of them a text means."""
+"""Enums by name, their members, and the lookup of members by text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Enumeration:
     flags: bool = False
 
     def find(self, text: str) -> tuple[str, ...]:
-        """Return the members that a text means: the one of this name, or all that begin so."""
+        """Return the members for a text: the one with this name, or all with this prefix."""
         folded = text.casefold()
         for name in self.members:
             if name.casefold() == folded:

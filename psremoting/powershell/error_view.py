@@ -32,7 +32,7 @@ def is_native_error(record: ErrorRecord) -> bool:
 
 
 def error_text(record: ErrorRecord | PSObject, view: str = "concise", **options: Any) -> str:
-    """`error_lines` as one text."""
+    """Return the result of `error_lines` as one text."""
     return "\n".join(error_lines(record, view, **options))
 
 

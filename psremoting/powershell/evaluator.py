@@ -28,10 +28,10 @@ _ORDERED = ("System.Collections.Specialized.OrderedDictionary", "System.Object")
 
 
 class Scope:
-    """What an expression may refer to: here only the constants ``$true``, ``$false``, ``$null``."""
+    """The names available to an expression: here only ``$true``, ``$false`` and ``$null``."""
 
     operators = True
-    """False refuses what needs a language: operators, members, indexes, casts, and types."""
+    """False refuses language elements: operators, members, indexes, casts, and types."""
 
     def variable(self, name: str) -> Any:
         """Return the value of a variable. Raises Unsupported."""
@@ -282,7 +282,7 @@ _TABLES = frozenset({"ordered", "pscustomobject", "hashtable"})
 
 
 def one_or_all(values: list[Any]) -> Any:
-    """Nothing as None, one value alone, several as an array."""
+    """Return None for no values, a single value itself, several as an array."""
     if len(values) == 1:
         return values[0]
     return List(values) if values else None
@@ -333,7 +333,7 @@ def _with_type(operator: str, value: Any, name: str) -> Any:
 
 
 _WHOLE = (str, list, Dictionary)
-"""Types of which every property is known here."""
+"""Types whose properties are all known here."""
 
 
 def _member(value: Any, name: str) -> Any:

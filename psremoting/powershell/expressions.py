@@ -263,7 +263,7 @@ class ExpressionParser(StringParser):
         return word is not None and f"-{word['name'].casefold()}" not in _UNARY
 
     def type_name(self) -> tuple[str, bool]:
-        """The name between the square brackets that are next, and whether it is an attribute."""
+        """Parse the name in the next square brackets; also return True for an attribute."""
         begin = self.at
         self.at += 1
         depth = 1

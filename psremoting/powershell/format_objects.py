@@ -1,4 +1,4 @@
-"""The objects that Format-Table and its kin make, laid out as PowerShell lays them out.
+"""Layout of the objects that the Format commands of a server make.
 
 A server that runs ``... | Format-Table`` sends no data but instructions: a start with the shape,
 groups, entries and an end. Each is an object whose property `CLASS_ID` names its kind.
@@ -79,7 +79,7 @@ def _field(value: Any) -> str:
 
 
 class Layout:
-    """Takes the instructions in their order and gives lines of at most ``width`` cells."""
+    """Converter of instructions, in order, to lines of at most ``width`` cells."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -99,7 +99,7 @@ class Layout:
         return list(step(self, value)) if step is not None else []
 
     def flush(self) -> list[str]:
-        """Return the lines that end what was begun, when no end came."""
+        """Return the lines that complete unfinished output without an end instruction."""
         return list(self._end(PSObject())) if self._open else []
 
     def _start(self, value: PSObject) -> Iterator[str]:
@@ -223,7 +223,7 @@ def _filled(cells: list[str], count: int) -> list[str]:
 
 
 class _Writer:
-    """Writes the parts of a free form: texts, properties, line ends, indented blocks."""
+    """Writer of the parts of a free form: texts, properties, line ends, indented blocks."""
 
     def __init__(self, width: int) -> None:
         self._width = width

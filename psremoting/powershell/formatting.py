@@ -26,13 +26,13 @@ from psrp.records import ErrorRecord
 __all__ = ["HOLD_SECONDS", "Formatter", "lines_of", "list_view", "table_view"]
 
 HOLD_SECONDS = 0.3
-"""Seconds for which rows are held back to learn the widths of their columns; see `pause`."""
+"""Seconds for which rows are buffered to compute column widths; see `pause`."""
 _MAX_HELD_ROWS = 1000
 _MAX_HELD_CHARACTERS = 1_000_000
 _MAX_CHARACTERS = 50_000_000
-"""The most that is shown of one value; shared parts may expand without end."""
+"""Maximum length of one shown value; shared parts may expand without end."""
 _MAX_NESTED_ITEMS = 100_000
-"""The most items of collections in collections that are shown of one value."""
+"""Maximum number of shown items of nested collections in one value."""
 _MAX_TABLE_PROPERTIES = 4
 _MAX_LIST_DEPTH = 20
 _SHOW_COMPUTER = "PSShowComputerName"
@@ -48,7 +48,7 @@ _RECORD_MARKS: dict[str, str | None] = {
 _SEQUENCES = (list, tuple, set, frozenset)
 
 Members = Any
-"""A PSObject or a mapping: anything with ``get``."""
+"""A PSObject or a mapping: any object with ``get``."""
 
 
 def lines_of(*values: Any, width: int = 80, **options: Any) -> list[str]:
@@ -58,7 +58,7 @@ def lines_of(*values: Any, width: int = 80, **options: Any) -> list[str]:
 
 
 class Formatter:
-    """Takes values and gives lines.
+    """Converter of values to lines.
 
     width: the cells of a line. view: the form to use whatever the values are; see `table_view`
     and `list_view`. received: the values came from another process, where an enumeration shows
@@ -86,7 +86,7 @@ class Formatter:
 
     @property
     def holds_rows(self) -> bool:
-        """True if `pause` would give lines."""
+        """True if `pause` would return lines."""
         return self._form is not None and self._form.holds_rows
 
     def feed(self, value: Any) -> list[str]:
@@ -103,11 +103,11 @@ class Formatter:
         return lines
 
     def pause(self) -> list[str]:
-        """Return the rows that were held back; for when nothing came for `HOLD_SECONDS`."""
+        """Return the buffered rows; call this after `HOLD_SECONDS` without a value."""
         return list(self._form.lay_out()) if self._form is not None else []
 
     def flush(self) -> list[str]:
-        """Return the lines that end what was begun."""
+        """Return the lines that complete the current form."""
         lines = list(self._form.end()) if self._form is not None else []
         self._form = None
         return [*lines, *self._foreign.flush()]
@@ -330,7 +330,7 @@ class _TableForm(_Form):
         super().__init__(formatter, columns, view)
         self._rows: list[list[str]] = []
         self._held = 0
-        """Characters in the rows that are held back."""
+        """Number of characters in the buffered rows."""
         self._table: Table | None = None
         self._measures = not any(column.width for column in columns)
         self._wraps = view is not None and view.group_by is not None
@@ -345,7 +345,7 @@ class _TableForm(_Form):
             yield from self.lay_out()
             self._table = None
             yield from ("", group)
-        # Of a long text only the start, or for a number the end, is ever shown.
+        # Only the start of a long text, or the end of a number, is ever shown.
         cells = [_shortened(cell, self._width) for cell in self._cells(members)]
         if self._table is not None:
             yield from self._table.row_lines(cells, multiline=self._wraps)
@@ -394,7 +394,7 @@ class _ListForm(_Form):
 
 
 class _GenericList(_Form):
-    """A list of whatever properties each object has."""
+    """A list of all properties of each object."""
 
     def __init__(self, formatter: Formatter) -> None:
         super().__init__(formatter, (), None)

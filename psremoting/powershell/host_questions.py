@@ -22,7 +22,7 @@ _FIELD_HELP = "!?"
 
 
 class Screen(Protocol):
-    """The screen that questions are written to."""
+    """The screen for questions."""
 
     still: bool
     """Drop cursor movements, erasing and titles."""
@@ -34,11 +34,11 @@ class Screen(Protocol):
         """Write ``text`` in colours of ConsoleColor; -1 leaves one as it is."""
 
     def write_line(self, text: str = "", foreground: int = -1, background: int = -1) -> None:
-        """The same with a line end."""
+        """Write ``text`` and a line end in colours of ConsoleColor."""
 
 
 class Reader(Protocol):
-    """The keyboard."""
+    """The keyboard for answers."""
 
     async def read_line(self, prompt: str) -> str:
         """Read an answer and echo it."""
@@ -60,7 +60,7 @@ def plain_label(label: str) -> str:
 
 
 class Questions:
-    """Asks on ``screen`` and reads with ``reader``, one question at a time."""
+    """Questions on ``screen`` with answers from ``reader``, one at a time."""
 
     def __init__(self, screen: Screen, reader: Reader) -> None:
         self._screen = screen

@@ -1,6 +1,6 @@
 """The tokens of PowerShell: white space, comments, words, variables, strings, numbers.
 
-What a character means depends on the place: after a command, ``5-3`` and ``[int]`` are words;
+The meaning of a character depends on its place: after a command, ``5-3`` and ``[int]`` are words;
 at the beginning of an expression they are not. So a lexer has a position, and the parser asks it
 for the token that may follow there.
 """
@@ -62,7 +62,7 @@ class Lexer:
         return self.text[self.at : self.at + 1]
 
     def starts(self, mark: str) -> bool:
-        """Tell if ``mark`` is next."""
+        """Return True if ``mark`` is next."""
         return self.text.startswith(mark, self.at)
 
     def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -91,7 +91,7 @@ class Lexer:
             self.at = end.end()
 
     def skip_break(self) -> bool:
-        """Move past a line end, if one is next, and tell if there was one."""
+        """Move past a line end, if one is next; return True if there was one."""
         return self.take(_BREAK) is not None
 
     def skip_lines(self, marks: str = "") -> None:
@@ -106,7 +106,7 @@ class Lexer:
                 return
 
     def word_ends(self, at: int | None = None) -> bool:
-        """Tell if a word ends before the character at ``at``."""
+        """Return True if a word ends before the character at ``at``."""
         return _ENDS_WORD.match(self.text, self.at if at is None else at) is not None
 
     # -- tokens
@@ -133,7 +133,7 @@ class Lexer:
         return NumberConstant(value, found[0], start=found.start(), end=found.end())
 
     def at_variable(self) -> bool:
-        """Tell if the dollar sign that is next begins a variable."""
+        """Return True if the next dollar sign begins a variable."""
         return _VARIABLE.match(self.text, self.at) is not None
 
     def variable_name(self) -> str:
@@ -226,7 +226,7 @@ class Lexer:
         return quote, header.start(), self.at
 
     def here_end(self, quote: str, begin: int) -> re.Match[str]:
-        """Return the end of the here-string that begins at ``begin``, looked for from here."""
+        """Return the end of the here-string that begins at ``begin``, searched from here."""
         marks = SINGLE if quote == "'" else DOUBLE
         end = _HERE_END[marks].search(self.text, self.at)
         if end is None:
@@ -257,7 +257,7 @@ class Lexer:
                 self._skip_in_string(found, opened)
 
     def _skip_in_code(self, found: re.Match[str], opened: list[tuple[str, int]]) -> bool:
-        """Act on a mark outside strings; true when it closes what was open at first."""
+        """Process a mark outside strings; return True if it closes the first open bracket."""
         mark = found[0]
         if mark in ("(", "{"):
             opened.append((")" if mark == "(" else "}", found.start()))
@@ -316,7 +316,7 @@ class Lexer:
     # -- errors
 
     def unexpected(self) -> ParseError:
-        """Return the error of a token that may not be here."""
+        """Return the error of an unexpected token."""
         found = _ANY_TOKEN.match(self.text, self.at)
         token = found[0] if found is not None else self.here
         message = f"Unexpected token '{token}' in expression or statement."

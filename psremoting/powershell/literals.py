@@ -39,7 +39,7 @@ BIG_INTEGER = ("System.Numerics.BigInteger", "System.ValueType", "System.Object"
 
 
 def big_integer(value: int) -> Any:
-    """A System.Numerics.BigInteger: an int beyond 64 bits is one, a smaller one is wrapped."""
+    """Return a System.Numerics.BigInteger; ints within 64 bits are wrapped in an object."""
     if not -(2**63) <= value < 2**64:
         return value
     adapted = {

@@ -57,7 +57,7 @@ class Measurement:
 
     def __init__(self, names: Sequence[str] = (), wanted: Collection[str] = ()) -> None:
         self.errors: list[ObjectError] = []
-        """The errors so far; the caller takes them out."""
+        """The errors so far; the caller removes them."""
         self._wanted = frozenset(wanted)
         self._numeric = bool(self._wanted.intersection(_NUMERIC))
         self._text = bool(self._wanted.intersection(_TEXT))
@@ -91,7 +91,7 @@ class Measurement:
         return made
 
     def _shown(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return ``values`` with None for those that were not asked for."""
+        """Return ``values`` with None for those that were not requested."""
         everything = "AllStats" in self._wanted
         return {
             name: value if everything or name.removesuffix("s") in self._wanted else None

@@ -34,7 +34,7 @@ COMPARISONS = tuple(_COMPARISON_TEXT.split())
 
 
 class ObjectError(PSRemotingError):
-    """An error of one of these commands; ``target`` is the object that it is about."""
+    """An error of one of these commands; ``target`` is the object concerned."""
 
     def __init__(
         self, message: str, error_id: str, category: ErrorCategory, kind: str, target: Any = None
@@ -62,9 +62,9 @@ class Selection:
         unique: bool = False,
     ) -> None:
         self.errors: list[ObjectError] = []
-        """The errors so far; the caller takes them out."""
+        """The errors so far; the caller removes them."""
         self.done = first == 0 and last < 0
-        """No further object is wanted."""
+        """True if no further object is needed."""
         self._names, self._exclude, self._expand = tuple(names), tuple(exclude), expand
         self._first, self._last, self._skip, self._skip_last = first, last, skip, skip_last
         self._index, self._skip_index = frozenset(index), frozenset(skip_index)
@@ -74,7 +74,7 @@ class Selection:
         self._given = 0
 
     def feed(self, item: Any) -> list[Any]:
-        """Take one object; the objects to pass on."""
+        """Take one object; return the objects to pass on."""
         self._at += 1
         if self._index:
             self.done = self._at >= max(self._index)
@@ -150,7 +150,7 @@ class Selection:
 
 
 def _identity(value: Any) -> bytes:
-    """Bytes that are equal for equal values."""
+    """Return bytes that are equal for equal values."""
     try:
         return dumps(value)
     except LocalProtocolError:
@@ -166,7 +166,7 @@ class Filter:
         self._value = value
 
     def accepts(self, item: Any) -> bool:
-        """Tell if the object passes. Raises EvaluationError and Unsupported."""
+        """Return True if the object passes. Raises EvaluationError and Unsupported."""
         found = property_of(item, self._name)
         if self._operator in ("", "not"):
             return operators.truth(found) != (self._operator == "not")

@@ -39,7 +39,7 @@ from psrp.properties import unwrap
 __all__ = ["MAX_ITEMS", "binary", "index", "items_of", "order", "truth", "unary"]
 
 MAX_ITEMS = 100_000
-"""The longest array or string, in items or characters, that an operator makes."""
+"""Maximum length of an array or string made by an operator, in items or characters."""
 
 _SMALL = (Byte, SByte, Int16, UInt16)
 

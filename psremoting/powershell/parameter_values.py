@@ -54,7 +54,7 @@ def bound_value(table: CommandTable, parameter: Parameter, value: Any) -> Any:
         raise BindingError("ParameterArgumentValidationError", parameter.name, shown) from None
     _validate(parameter, made)
     if table.is_function:
-        # PowerShell leaves null as it is for a list or a table; ours are empty ones by now.
+        # PowerShell keeps null for a list or a table; here it has already become an empty one.
         is_null = value is None and (parameter.many or parameter.type == _HASHTABLE)
         _check_presence(parameter, None if is_null else made)
     return made

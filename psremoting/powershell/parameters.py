@@ -40,9 +40,9 @@ class Role:
     by_value: bool = False
     """Accepts pipeline objects."""
     by_name: bool = False
-    """Takes a property, of its own name or an alias, of objects of the pipeline."""
+    """Accepts a property of pipeline objects with its name or an alias."""
     remaining: bool = False
-    """Takes all arguments that no other parameter takes."""
+    """Accepts all remaining arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +65,15 @@ class Parameter:
     values: tuple[str, ...] = ()
     """The values of a ValidateSet."""
     not_empty: bool = False
-    """Refuses null, an empty string and an empty array."""
+    """True if null, an empty string and an empty array are refused."""
     not_null: bool = False
-    """Refuses null."""
+    """True if null is refused."""
     may_be_empty: bool = False
-    """A mandatory parameter takes null and empty values too."""
+    """True if a mandatory parameter also accepts null and empty values."""
     common: bool = False
-    """One of the parameters that every command has: an abbreviation means the others first."""
+    """True for a parameter of every command; abbreviations prefer other parameters."""
     secret: bool = False
-    """Its value appears in no error."""
+    """True if its value must not appear in errors."""
     help: str = ""
     key: str = ""
     """The name by which the command's code knows it; empty for its own name."""
@@ -108,7 +108,7 @@ class Parameter:
         return self.roles.get(ALL_SETS) or next(iter(self.roles.values()))
 
     def role(self, set_name: str) -> Role | None:
-        """Return its role in a set, None if the set does not have it."""
+        """Return its role in a set; None if it is not in the set."""
         return self.roles.get(set_name) or self.roles.get(ALL_SETS)
 
 
@@ -143,24 +143,24 @@ def _property_of(value: Any, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandTable:
-    """One command, as binder, help and completion see it."""
+    """One command, for the binder, help and completion."""
 
     name: str
     class_name: str = ""
-    """What follows the id of an error in FullyQualifiedErrorId; the name of a function."""
+    """The suffix of error ids in FullyQualifiedErrorId; the name of a function."""
     synopsis: str = ""
     description: str = ""
     default_set: str | None = None
     parameters: tuple[Parameter, ...] = ()
     aliases: tuple[str, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
-    """Command lines, and what each is for."""
+    """Command lines with their purposes."""
     is_function: bool = False
     """Conversion is an argument transformation, with the error id of one."""
     received: bool = False
-    """Its arguments came over the wire."""
+    """True if its arguments came over the wire."""
     property_of: Callable[[Any, str], Any] = _property_of
-    """Finds a property of a pipeline object."""
+    """Function that finds a property of a pipeline object."""
 
     @property
     def sets(self) -> tuple[str, ...]:

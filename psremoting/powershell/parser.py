@@ -173,7 +173,7 @@ class _Parser(CommandParser):
         return self._chain()
 
     def keyword_ends(self) -> bool:
-        """Tell if the keyword before the position is not part of a longer word."""
+        """Return True if the keyword before the position is not part of a longer word."""
         return self.word_ends() or self.here in f"{QUOTES}$[<>"
 
     def _keyword(self, keyword: str, begin: int, closer: str) -> s.KeywordStatement:

@@ -11,9 +11,9 @@ __all__ = ["ProgressArea", "progress_line"]
 
 _MAX_LINES = 5
 _MAX_ACTIVITIES = 100
-"""How many activities are remembered; more of them drop the oldest."""
+"""Maximum number of stored activities; the oldest are dropped."""
 _MAX_TEXT = 500
-"""Characters of each text that are looked at."""
+"""Maximum number of used characters of each text."""
 _BAR = 24
 
 

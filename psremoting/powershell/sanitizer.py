@@ -1,4 +1,4 @@
-"""The one place that decides what text from a peer may do to a terminal.
+"""Removal of terminal controls from text of a peer.
 
 Allowed: printable text, line ends and tabs; colours (SGR) when the caller allows them; cursor
 movements, erasing and hyperlinks when the caller allows those as well. Everything else is left
@@ -42,7 +42,7 @@ _STANDARD = (30, 34, 32, 36, 31, 35, 33, 37, 90, 94, 92, 96, 91, 95, 93, 97)
 
 
 def displayable(text: str, *, colours: bool = False, moves: bool = False) -> str:
-    """Return ``text`` without what a terminal must not get. Lone surrogates become question marks.
+    """Return ``text`` without unsafe terminal controls. Lone surrogates become question marks.
 
     ``colours`` keeps colour sequences; ``moves`` keeps cursor movements, erasing, BEL, backspace
     and carriage return, and with ``colours`` also hyperlinks.

@@ -32,7 +32,7 @@ class StringParser(Lexer):
         return _string(parts, '"', begin, self.at)
 
     def _quoted_parts(self, parts: list[str | s.Expression]) -> None:
-        """Add what the double-quoted string that is next consists of."""
+        """Add the parts of the next double-quoted string."""
         begin = self.at
         self.at += 1
         while True:
@@ -72,7 +72,7 @@ class StringParser(Lexer):
                 self._expansion(parts)
 
     def _expansion(self, parts: list[str | s.Expression]) -> None:
-        """Add what the backtick or dollar sign that is next stands for."""
+        """Add the meaning of the next backtick or dollar sign."""
         if self.here == "`":
             if self.at + 1 >= len(self.text):
                 self.at += 1

@@ -32,7 +32,7 @@ from psrp.clixml import (
 __all__ = ["MAX_CHARACTERS", "Budget", "cell_text", "fixed_point", "text_of"]
 
 MAX_CHARACTERS = 1_000_000
-"""The longest text that is made of one collection or object."""
+"""Maximum length of the text of one collection or object."""
 ITEMS_SHOWN = 4
 """PowerShell's $FormatEnumerationLimit."""
 _SEQUENCES = (list, tuple, set, frozenset)
@@ -41,7 +41,7 @@ _ELLIPSIS = "…"
 
 
 class Budget:
-    """The number of characters that may still be made for one value."""
+    """The remaining number of characters for the text of one value."""
 
     __slots__ = ("left",)
 
@@ -121,7 +121,7 @@ def _item(value: Any, budget: Budget) -> str:
 def _pair(pair: tuple[Any, Any], budget: Budget) -> str:
     key, item = pair
     inner = _contents(item)
-    # An array that did not travel is named, one that did is an ArrayList and joined.
+    # A local array shows its type name; a received one is an ArrayList and its items are joined.
     if isinstance(inner, _SEQUENCES) and hasattr(inner, "type_names"):
         shown = _joined(inner, budget)
     else:
@@ -146,7 +146,7 @@ def _value_inside(value: Any, budget: Budget) -> str:
 
 
 def _members(value: PSObject, budget: Budget) -> str:
-    """Return ``@{a=1; b=x}``: one level, whatever the members hold."""
+    """Return ``@{a=1; b=x}``, one level deep."""
     return "@{" + "; ".join(_member_texts(value, budget)) + "}"
 
 
@@ -247,4 +247,4 @@ _SCALARS: dict[type, Callable[[Any], str]] = {
     MemberSet: lambda _: "System.Management.Automation.PSMemberSet",
     ProgressRecord: lambda value: f"parent = {value.parent_activity_id} id = {value.activity_id}",
 }
-"""In this order: a bool is an int to Python. Enumerations of Python are numbers."""
+"""Ordered, because a bool is an int in Python. Python enumerations are numbers."""

@@ -1,4 +1,4 @@
-"""The views of types: which properties PowerShell shows, under which labels and how wide.
+"""The views of types: the properties that PowerShell shows, their labels and widths.
 
 # table: one entry per type
 
@@ -306,7 +306,7 @@ def plain_types(type_names: tuple[str, ...]) -> list[str]:
 
 
 def find_view(type_names: tuple[str, ...], members: Any) -> View | None:
-    """The view of the most derived type that has one. A file without a Unix mode has Windows'."""
+    """Return the view of the most derived type; a file without Unix mode has Windows' view."""
     for name in plain_types(type_names):
         view = _VIEWS.get(name)
         if view is _UNIX_FILE and members.get("UnixMode") is None:

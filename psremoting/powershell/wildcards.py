@@ -136,7 +136,7 @@ def _set(pattern: str, units: list[str], at: int, fold: Callable[[str], str]) ->
 
 
 def _matches(pieces: list[_Piece], units: list[str]) -> bool:
-    """Match with one pointer in each, and a way back to the last star."""
+    """Match with one pointer in each, and backtrack to the last star."""
     piece = unit = 0
     star, resume = -1, 0
     while unit < len(units):

@@ -1,4 +1,4 @@
-"""Decides whether typed text is a complete command, as PSReadLine does before it runs it."""
+"""Check of typed text for completeness, as PSReadLine does before it runs a command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["needs_more"]
 def needs_more(text: str) -> bool:
     """Return True if ``text`` is the start of a command. Text with another error is complete: it
     is sent, and the server reports the error."""
-    # Loaded with the first line: the prompt does not wait for it.
+    # Imported with the first line, so that the prompt appears sooner.
     from psremoting.powershell.parse_errors import ParseError
     from psremoting.powershell.parser import parse
 

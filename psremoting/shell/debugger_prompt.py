@@ -37,7 +37,7 @@ ReadCommand = Callable[[str], Awaitable["str | None"]]
 
 
 class DebuggerPrompt:
-    """Announces stops and runs lines in the debugger until the script continues.
+    """Prompt that shows stops and runs lines in the debugger until the script continues.
 
     ``read`` reads a line with a prompt; None when the session has ended. ``show_error`` shows how
     a line failed.
@@ -61,7 +61,7 @@ class DebuggerPrompt:
         session.on_debugger_stop(self._stops_out.send_nowait)
 
     async def serve(self) -> None:
-        """Debug at every stop, for as long as a line runs."""
+        """Run the debugger at every stop while a line runs."""
         while True:
             stop = await self._stops.receive()
             # The script's output before the stop is shown first.

@@ -40,7 +40,7 @@ _CANCEL_WAIT = 2.0
 
 
 class LineEditor:
-    """Reads from the terminal on stdin and stdout."""
+    """A line editor on the terminal of stdin and stdout."""
 
     def __init__(self, screen: Screen, history: History) -> None:
         self._complete: Complete | None = None
@@ -97,7 +97,7 @@ class LineEditor:
         try:
             return trio.from_thread.run(self._complete, text, cursor, trio_token=self._token)
         except Exception:
-            # Without completion the line can still be typed.
+            # A failed completion must not prevent typing.
             return []
 
     async def _read(self, session: PromptSession[str], prompt: str) -> str:
@@ -131,7 +131,7 @@ def _return_to_line(session: PromptSession[str], prompt: str) -> None:
 
 
 class _Typing:
-    """The reading of one line."""
+    """One line that is being read."""
 
     def __init__(self, session: PromptSession[str], screen: Screen) -> None:
         self._session = session
@@ -199,14 +199,14 @@ def _end(app: Application[str]) -> None:
 
 
 class _Nothing(InMemoryHistory):
-    """A history that keeps nothing, for secrets."""
+    """A history that stores nothing, for secrets."""
 
     def append_string(self, string: str) -> None:
         return
 
 
 class _Remote(Completer):
-    """Completes with the session, from a thread of its own.
+    """Completer that asks the session, from a separate thread.
 
     Several matches are first completed to what they have in common.
     """

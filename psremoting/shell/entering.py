@@ -52,7 +52,7 @@ class Console:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """How a session was left."""
+    """The reason and exit code of a left session."""
 
     leaving: Leaving
     exit_code: int
@@ -82,7 +82,7 @@ def terminal_restored(stdin: TextIO) -> Iterator[None]:
     try:
         yield
     finally:
-        # A closed window has no modes any more.
+        # A closed terminal has no modes to restore.
         with suppress(termios.error):
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
@@ -177,7 +177,7 @@ class _Visit:
                 await trio.lowlevel.checkpoint()
 
     async def announce(self, computer: str) -> None:
-        """Say that the session is being opened, if that takes long."""
+        """Show a message if opening the session takes long."""
         await trio.sleep(_SILENCE)
         if self._shell is None and sys.stderr.isatty():
             print(f"Connecting to {displayable(computer)} ...", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Ctrl+C: it stops the command that runs, and offers to close a session that hangs."""
+"""Handling of Ctrl+C: stop the running command, and offer to close a session that hangs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Foreground:
 
     def __init__(self, screen: Screen, reader: Reader) -> None:
         self.hung = False
-        """The user gave the session up, because a command did not stop."""
+        """The user closed the session because a command did not stop."""
         self._screen = screen
         self._reader = reader
         self._waiting: list[trio.MemorySendChannel[None]] = []

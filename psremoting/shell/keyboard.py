@@ -57,7 +57,7 @@ def key_of(text: str) -> KeyInfo:
 
 @contextmanager
 def no_echo(terminal: int) -> Iterator[None]:
-    """Do not show what is typed on the terminal with this descriptor."""
+    """Disable echo on the terminal with this descriptor."""
     before = termios.tcgetattr(terminal)
     silent = [*before]
     silent[3] &= ~termios.ECHO
@@ -71,7 +71,7 @@ def no_echo(terminal: int) -> Iterator[None]:
 
 @contextmanager
 def keys_unseen(terminal: int) -> Iterator[None]:
-    """Do not show, translate or edit what is typed: an editor reads it later, key by key."""
+    """Disable echo, translation and line editing: an editor reads the keys later."""
     before = termios.tcgetattr(terminal)
     raw = [*before]
     raw[0] &= ~termios.ICRNL

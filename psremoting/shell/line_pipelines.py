@@ -85,7 +85,7 @@ def line_pipeline(id: UUID, line: str) -> e.CreatePipeline:
     """Return the pipeline that runs ``line`` and shows its output."""
     if is_exit(line):
         line = EXIT
-    # Loaded with the first line: the prompt does not wait for it.
+    # Imported with the first line, so that the prompt appears sooner.
     from psremoting.powershell.evaluation_errors import Unsupported
     from psremoting.powershell.script_commands import script_commands
 

@@ -47,13 +47,13 @@ class Leaving(Enum):
     LOST = "lost"
     """The session is closed or broken."""
     HUNG = "hung"
-    """The user gave it up: it did not open, or a command did not stop."""
+    """The user aborted it: it did not open, or a command did not stop."""
     CUT_OFF = "cut off"
     """The input ended inside a command of several lines."""
     INTERRUPTED = "interrupted"
     """Ctrl+C while it was opened."""
     ENDED = "ended"
-    """SIGTERM, or the window was closed."""
+    """SIGTERM, or the terminal was closed."""
 
 
 class Shell:

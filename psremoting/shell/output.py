@@ -1,4 +1,4 @@
-"""Objects that a remote line puts out without the server's Out-Default, as text."""
+"""Text for remote output that bypassed the server's Out-Default."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ERROR = "ErrorRecord"
 
 
 class OutputView:
-    """Shows output and error records on a screen."""
+    """Writer of output and error records to a screen."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -43,7 +43,7 @@ class OutputView:
         self._screen.error(error_text(record, view="concise"))
 
     def end(self) -> None:
-        """Show what waits for more objects of its kind."""
+        """Show buffered rows that wait for more objects."""
         if self._formatter is not None:
             formatter, self._formatter = self._formatter, None
             self._lines(formatter.flush())

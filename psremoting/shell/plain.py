@@ -20,9 +20,11 @@ __all__ = ["PlainReader", "read_one_key"]
 
 
 class PlainReader:
-    """Reads ``source``. Text from a file or a pipe is shown as if it had been typed, a secret as
-    stars. A thread waits for lines, because a read cannot be cancelled; a line that arrives after
-    its reader was cancelled goes to the next one."""
+    """Reader of ``source``. Text from a file or a pipe is echoed, a secret as stars.
+
+    A thread waits for lines, because a read cannot be cancelled; a line that arrives after
+    its reader was cancelled goes to the next one.
+    """
 
     def __init__(self, source: TextIO, screen: Screen) -> None:
         self._source = source
@@ -63,7 +65,7 @@ class PlainReader:
         return key_of(text[:1] or "\r")
 
     def completes_with(self, complete: Complete) -> None:
-        """There is no completion in whole lines."""
+        """Do nothing: there is no completion in whole lines."""
 
     def silenced(self) -> AbstractContextManager[None]:
         return no_echo(self._source.fileno()) if self._terminal else nullcontext()

@@ -1,4 +1,4 @@
-"""The interface of a keyboard: one thing is read at a time."""
+"""The interface of a keyboard, with one read at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Complete = Callable[[str, int], Awaitable["list[Match]"]]
 
 
 class Interrupted(Exception):
-    """Ctrl+C instead of an answer."""
+    """Ctrl+C in place of input."""
 
 
 class EndOfInput(Exception):
@@ -28,7 +28,7 @@ class EndOfInput(Exception):
 
 
 class Reader(Protocol):
-    """Reads one thing at a time. Each method raises Interrupted or EndOfInput."""
+    """A keyboard, with one read at a time. Each read raises Interrupted or EndOfInput."""
 
     async def read_command(self, prompt: str) -> str:
         """Read a line for the session, with editing, completion and history. It may consist of
@@ -38,13 +38,13 @@ class Reader(Protocol):
         """Read an answer."""
 
     async def read_secret(self, prompt: str) -> str:
-        """Read an answer that is shown as stars."""
+        """Read an answer and echo stars."""
 
     async def read_key(self, *, echo: bool) -> KeyInfo:
         """Read one key."""
 
     def silenced(self) -> AbstractContextManager[None]:
-        """Do not show, for the time of a block, what is typed while nothing is read. The next
+        """Disable echo during a block while nothing is read. The next
         reading method takes it."""
 
     def interrupt(self) -> bool:

@@ -77,7 +77,7 @@ def _with_separator(text: str) -> str:
 
 
 class RemoteCompletion:
-    """Asks the server; one without TabExpansion2 is not asked again."""
+    """Completion requests to the server; disabled if it has no TabExpansion2."""
 
     def __init__(self, session: PSSession) -> None:
         self._session = session

@@ -84,12 +84,12 @@ class Screen:
             self.write("\n")
 
     def typing(self, above: Callable[[str], None]) -> None:
-        """A line is being typed from here on: ``above`` writes above it. Progress waits."""
+        """Start a typed line: ``above`` writes above it. Progress is deferred."""
         self._put(self._progress.erase())
         self._above = above
 
     def typed(self, *, ended: bool = True) -> None:
-        """A line was typed. If it was ``ended``, the cursor is at the start of the next."""
+        """End a typed line. If it was ``ended``, the cursor is at the start of the next line."""
         self._above = None
         self.at_line_start = ended
         self._show_progress()
@@ -115,7 +115,7 @@ class Screen:
             self._put(title_sequence(title))
 
     def move_to(self, column: int, line: int) -> None:
-        """0, 0 is the top left."""
+        """Move the cursor; 0, 0 is the top left."""
         if self.terminal and not self.still and column >= 0 and line >= 0:
             self._put(self._progress.erase() + f"\x1b[{line + 1};{column + 1}H")
             self.at_line_start = column == 0

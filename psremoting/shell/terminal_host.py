@@ -29,7 +29,7 @@ _WHOLE = (-1, 0x7FFFFFFF)
 
 
 class TerminalHost(TableHost):
-    """Shows on ``screen`` and asks with ``reader``.
+    """A host that writes to ``screen`` and reads from ``reader``.
 
     ``on_pop`` is called for Exit-PSSession, and ``on_exit`` for ``exit``, with its code.
     """
@@ -99,7 +99,7 @@ class TerminalHost(TableHost):
 
     @property
     def info(self) -> HostInfo:
-        """The window as it is now. A server uses this and never asks for the size."""
+        """The current window size. A server uses this and never requests the size."""
         size = self.screen.size
         highest = Size(size.width, size.height)
         return HostInfo.full(
