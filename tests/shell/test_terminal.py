@@ -73,7 +73,7 @@ def test_a_credential_is_asked_for_with_a_warning(tmp_path: Path) -> None:
         run(terminal, "Read-Credential")
         terminal.see("Password for user bob:")
         terminal.enter("abc")
-        terminal.see("Password for user bob: [*]{3}\nbob 3\n")
+        terminal.see("Password for user bob: [*]{3}\n\nbob 3\n")
         assert "asks for your credentials" in terminal.text
 
 
