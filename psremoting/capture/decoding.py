@@ -76,7 +76,7 @@ def decode_source(
 
 
 def _read_yaml(source: Source) -> Iterator[HttpMessage]:
-    """Read YAML recordings, which need a library that nothing else needs."""
+    """Read YAML recordings; the YAML library is imported on use."""
     try:
         from psremoting.capture.yaml_exchanges import read_yaml
     except ModuleNotFoundError:

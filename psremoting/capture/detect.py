@@ -139,7 +139,7 @@ def _by_bytes(head: bytes) -> Form | None:
 
 
 def starts_fragment(data: bytes) -> bool:
-    """Return whether data begins with the header of a fragment that has a body. [MS-PSRP] 2.2.4"""
+    """Return True if data begins with the header of a fragment that has a body. [MS-PSRP] 2.2.4"""
     if len(data) < 22:
         return False
     object_id, fragment_id, flags, length = unpack_from(">QQBI", data)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["read_documents", "read_stream_text", "read_vectors"]
 
 _MAX_DEPTH = 100
-"""Deeper than PowerShell reads: it writes documents that it cannot read itself."""
+"""Deeper than PowerShell's reader allows: its writer produces such documents."""
 _FIELDS = ("input", "document", "bare", "bare_depth_1")
 
 
 def read_documents(source: Source, joiner: Joiner) -> Iterator[None]:
-    """Feed the joiner from a file. Raises CaptureError for a file that is not text, or torn."""
+    """Feed the joiner from a file. Raises CaptureError for a truncated or non-text file."""
     data = source.whole()
     joiner.counts.carrier_bytes += len(data)
     try:

@@ -56,7 +56,7 @@ class Counts:
     bytes: int = 0
     """Payload: fragments, text of streams, lines that are not packets."""
     accounted: int = 0
-    """Payload bytes that became a message or were shown as they are."""
+    """Payload bytes that became a message or were shown unchanged."""
     carrier_bytes: int = 0
     """Bytes of the carrier: envelopes, packet lines, files."""
     errors: int = 0

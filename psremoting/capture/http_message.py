@@ -1,4 +1,4 @@
-"""One recorded HTTP message, and what its body is: an envelope, a sealed body, or neither."""
+"""One recorded HTTP message with its kind of body: an envelope, a sealed body, or neither."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKUP = re.compile(r"[\ufeff\s\0]*<(?!html|!doctype\s+html)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpMessage:
-    """One request or response. ``soap`` and ``body`` exclude each other."""
+    """One request or response. ``soap`` and ``body`` are mutually exclusive."""
 
     number: int
     """1-based, in the order of the recording."""
@@ -42,14 +42,14 @@ class HttpMessage:
     body: bytes | None = None
     """A body that is not an envelope: a sealed one, or text."""
     note: str = ""
-    """What the recording tells about the message besides its parts."""
+    """Further data of the recording about the message."""
     raw: bool = False
-    """The body is recorded as it was sent. A malformed envelope is then the sender's doing."""
+    """True if the body was recorded as sent, so that the sender caused a malformed envelope."""
 
     opened: str = ""
-    """The mechanism under whose keys a sealed body was opened."""
+    """The mechanism whose keys decrypted a sealed body."""
     refused: bool = False
-    """A request that was answered with an HTTP error, which every SOAP fault is."""
+    """True for a request with an HTTP error response, which includes every SOAP fault."""
 
     def header(self, name: str) -> str:
         """Return the first header of that name, compared without case; empty if absent."""

@@ -1,10 +1,10 @@
-"""WS-Man traffic in plain text: HTTP messages and envelopes as people paste and log them.
+"""WS-Man traffic in plain text: pasted or logged HTTP messages and envelopes.
 
-Read are HTTP messages as text (Burp, an editor, ``nc``), the output of ``curl -v`` and of Python's
+Supported: HTTP messages as text (Burp, an editor, ``nc``), output of ``curl -v`` and of Python's
 ``http.client`` at debug level, and logs of any kind that contain whole envelopes: as markup, with
 backslash escapes (JSON, Python), or with XML entities. A message reaches from its start line to
-the next one; an envelope without a start line is a message of its own. All other text is given
-back as it is.
+the next one; an envelope without a start line is a message of its own. All other text is
+returned unchanged.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class _Start:
 
 
 def looks_like_http(text: str) -> bool:
-    """Return whether text has the start line of an HTTP/1 message."""
+    """Return True if the text has the start line of an HTTP/1 message."""
     return _START.search(text) is not None
 
 
 def holds_envelope(text: str) -> bool:
-    """Return whether text has an envelope about a Windows shell, in any form that is read."""
+    """Return True if the text has an envelope about a Windows shell, in any supported form."""
     about_shells = f"{names.SHELL}/" in text or _SHELL_RESOURCE.search(text) is not None
     return about_shells and _ENVELOPE.search(text) is not None
 
@@ -100,7 +100,7 @@ def _literal(match: re.Match[str]) -> str:
 
 
 class _TextReader:
-    """Cuts a text at its start lines and envelopes."""
+    """Splitter of a text at start lines and envelopes."""
 
     def __init__(self, text: str) -> None:
         self._text = text

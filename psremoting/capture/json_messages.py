@@ -27,7 +27,7 @@ _SIDES = {"c2s": Side.CLIENT, "s2c": Side.SERVER, "client": Side.CLIENT, "server
 
 
 def read_json_lines(source: Source) -> Iterator[HttpMessage]:
-    """Read one message a line. Raises CaptureError for a line of another kind."""
+    """Read one message per line. Raises CaptureError for other lines."""
     for number, (line, item) in enumerate(read_objects(source), 1):
         make = _raw_message if "dir" in item else _opened_message
         yield make(source, line, item, number)

@@ -80,7 +80,7 @@ def _value(value: Any) -> Any:
 
 
 def is_structure(value: Any) -> bool:
-    """Return whether value is a structure of the protocol, and not a CLIXML value."""
+    """Return True if value is a structure of the protocol, and not a CLIXML value."""
     module = type(value).__module__
     return is_dataclass(value) and module.startswith("psrp.") and "clixml" not in module
 

@@ -1,4 +1,4 @@
-"""Private keys that open recorded session keys, and what one session negotiated.
+"""Private keys that decrypt recorded session keys, and the negotiated state of a session.
 
 A recorded PUBLIC_KEY selects the key; without one every key is tried. cryptography is imported
 only when a key was given.
@@ -26,11 +26,11 @@ _PLAIN_SINCE = (2, 4)
 
 
 class KeyMissing(Exception):
-    """A secure string was sent before its session key."""
+    """The error for a secure string that was sent before its session key."""
 
 
 class UnknownKey(Exception):
-    """None of the keys given opens this session key."""
+    """The error for a session key that no given key decrypts."""
 
 
 class KeyRing:
@@ -118,7 +118,7 @@ class Secrets:
 
     @property
     def opener(self) -> Callable[[str], str] | None:
-        """The function that opens a secure string, or None without a key."""
+        """The function that decrypts a secure string, or None without a key."""
         if self.plain:
             from psrp.keys import unseal_plain
 

@@ -92,7 +92,7 @@ class PacketReader:
         if packet.kind is PacketKind.CLOSE_ACK:
             if packet.target is not None:
                 self._joiner.forget(self._session, packet.target)
-            else:  # the process goes on, and the next line opens a new session
+            else:  # the process continues, and the next line opens a new session
                 self._joiner.close(self._session)
                 self._session = self._joiner.session(whole=True)
 

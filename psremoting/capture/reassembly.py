@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Joiner", "Session"]
 
 MAX_HELD = 20_000
-"""Entries that may wait for an earlier one."""
+"""Maximum number of entries that wait for an earlier one."""
 MAX_HELD_BYTES = 64 << 20
 _MESSAGE_HEADER = 40
 _TO_SERVER = 2
@@ -62,7 +62,7 @@ class _Lane:
 
     @property
     def untouched(self) -> bool:
-        """Nothing of the stream was a fragment so far, and something came."""
+        """True if data arrived but contained no fragment so far."""
         return self.rest > 0 and not self.defragmenter.consumed
 
     @property
@@ -73,7 +73,7 @@ class _Lane:
 
 @dataclass(slots=True)
 class _Parked:
-    """A whole message that waits for its session key."""
+    """A complete message that waits for its session key."""
 
     session: Session
     header: Header
@@ -87,19 +87,19 @@ class Session:
 
     secrets: Secrets
     whole: bool = False
-    """The recording has the session from its beginning."""
+    """True if the recording contains the beginning of the session."""
     bare: bool = False
-    """Only fragments were recorded; sender and target come from the messages."""
+    """True if only fragments were recorded; sender and target come from the messages."""
     enveloped: bool = False
-    """Its payloads came whole, in envelopes; one that is too short for a fragment is odd."""
+    """True if payloads were complete, in envelopes, so that a short fragment is unexpected."""
     refused: bool = False
-    """Holds the payload of one request that the server refused."""
+    """True for the payload of a request that the server refused."""
     lanes: dict[tuple[UUID | None, Side, Stream], _Lane] = field(default_factory=dict)
     parked: list[_Place] = field(default_factory=list)
 
 
 class Joiner:
-    """Turns payloads and acts, in the order of the recording, into entries.
+    """Converter of payloads and acts, in the order of the recording, to entries.
 
     ``name`` is the file name in the error for a key that does not fit.
     """
@@ -107,7 +107,7 @@ class Joiner:
     def __init__(self, name: str, ring: KeyRing) -> None:
         self.counts = Counts()
         self.failure: CaptureError | None = None
-        """The first session key that no given key opens."""
+        """The first session key that no given key decrypts."""
         self._name = name
         self._ring = ring
         self._queue: deque[_Place] = deque()
@@ -130,7 +130,7 @@ class Joiner:
         self._append(entry)
 
     def text(self, entry: Entry, size: int) -> None:
-        """Add payload that is shown as it is and is not a message."""
+        """Add payload that is not a message and is shown unchanged."""
         self.counts.bytes += size
         self.counts.accounted += size
         self.act(entry)
@@ -189,7 +189,7 @@ class Joiner:
         data: bytes,
         carrier: dict[str, Any],
     ) -> None:
-        """Show what a refused request carried, without any effect on the session.
+        """Show the payload of a refused request, without any effect on the session.
 
         What cannot be decoded becomes a line of type ``refused``, and no error.
         """
@@ -444,7 +444,7 @@ class Joiner:
 
 
 def _read_body(header: Header, body: bytes, version: tuple[int, int] | None, unseal: Any) -> Event:
-    """Decode a body. A sealed string that does not open stays sealed."""
+    """Decode a body. A secure string that cannot be decrypted stays encrypted."""
     read = partial(decode_body, header.message_type, header.pid, body)
     if version is not None:
         read = partial(read, version=version)

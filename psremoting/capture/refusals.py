@@ -1,4 +1,4 @@
-"""Marks recorded requests that the server refused.
+"""Marking of recorded requests that the server refused.
 
 The payload of a refused request never reached a session: a client may send it again, and what is
 wrong in it is no fault of the recording. To know that, a request with a payload is held until
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_HELD", "MAX_HELD_CHARACTERS", "mark_refused"]
 
 MAX_HELD = 1000
-"""Messages that may wait for the response to an earlier request."""
+"""Maximum number of messages that wait for the response to an earlier request."""
 MAX_HELD_CHARACTERS = 16 << 20
 _PAYLOAD = re.compile(r"<(?:[\w.-]+:)?(?:Stream|Arguments|creationXml|connectXml)[\s>]")
 

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["CaptureError", "Source", "TextLine"]
 
 HEAD = 64 << 10
-"""Bytes of a source that are available to detection."""
+"""Maximum bytes of a source that are available to detection."""
 PIECE = 256 << 10
 MAX_LINE = 64 << 20
-"""Bytes of one line of a JSON lines or text recording."""
+"""Maximum bytes of one line of a JSON lines or text recording."""
 MAX_WHOLE = 512 << 20
-"""Bytes of a file of a form that is read as a whole (CLIXML, HAR, text)."""
+"""Maximum bytes of a file that is read as a whole (CLIXML, HAR, text)."""
 
 
 class CaptureError(Exception):
-    """A file cannot be read as a recording. ``offset`` is the byte of the file, or -1."""
+    """The error for a file that is not a readable recording. ``offset`` is in bytes, or -1."""
 
     def __init__(self, name: str, text: str, offset: int = -1) -> None:
         where = f"byte {offset}: " if offset >= 0 else ""
@@ -52,7 +52,7 @@ class Source:
         self.name = name
         self._stream = stream
         self.position = 0
-        """Bytes that were read from the file so far."""
+        """Number of bytes read from the file so far."""
         self.head = self._fill_head()
         self._head_taken = False
 

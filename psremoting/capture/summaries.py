@@ -35,7 +35,7 @@ def cut(text: str, size: int = MAX_TEXT) -> str:
 
 
 def short(value: Any, *, reveal: bool = False) -> str:
-    """Return a CLIXML value in a few words."""
+    """Return a short text for a CLIXML value."""
     if isinstance(value, str):
         return cut(value) if value else "''"
     if value is None or isinstance(value, bool):

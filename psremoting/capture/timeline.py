@@ -52,7 +52,7 @@ _TYPES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Selects the entries to show; an empty tuple selects all.
+    """Selection of the entries to show; an empty tuple selects all.
 
     ``types`` are names with wildcards, compared without case; ``pipelines`` are prefixes of
     pipeline ids, or ``pool``; ``streams`` are stream values.
@@ -99,7 +99,7 @@ def _is_of(entry: Entry, wanted: str) -> bool:
 
 
 class Timeline:
-    """Renders the entries of one recording.
+    """Renderer of the entries of one recording.
 
     With ``plumbing``, acts that only move bytes are shown too; otherwise ``hidden`` counts them.
     """

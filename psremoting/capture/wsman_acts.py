@@ -35,7 +35,7 @@ _SEALED = re.compile(r'multipart/[\w-]*encrypted\s*;.*?protocol\s*=\s*"?([^\s";]
 _CLIXML_MARK = "#< CLIXML"
 _MAX_CLIXML = 16 << 20
 _MAX_OPEN = 10_000
-"""Requests that may wait for their response."""
+"""Maximum number of requests that wait for their response."""
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class WSManReader:
             envelope = soap.parse(message.soap)
         except RemoteProtocolError as error:
             if message.raw:
-                # The sender sent this body, so it is shown and is no error of the recording.
+                # The sender sent this body, so it is shown and is not an error of the recording.
                 self._without_envelope(message, carrier, problem=str(error))
                 return
             self._joiner.error(
@@ -130,7 +130,7 @@ class WSManReader:
         )
 
     def _body(self, message: HttpMessage, data: dict[str, Any]) -> bool:
-        """Describe a body that is no envelope in ``data``; return whether it is sealed."""
+        """Describe a body that is no envelope in ``data``; return True if it is encrypted."""
         content_type = message.header("Content-Type")
         if message.soap is not None:
             data["text"] = message.soap

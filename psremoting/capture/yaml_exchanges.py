@@ -1,4 +1,4 @@
-"""Recorded WS-Man exchanges in YAML, with their envelopes in the clear.
+"""Recorded WS-Man exchanges in YAML, with plain-text envelopes.
 
 Two schemas: ``{"messages": [{"request", "response", ...}]}`` and
 ``[{"Request": {...}, "Response": {...}}]``. The file is read event by event, so that a long or

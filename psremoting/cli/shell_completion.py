@@ -108,7 +108,7 @@ def complete_parameter(table: CommandTable, incomplete: str) -> list[CompletionI
 
 
 def kebab_case(name: str) -> str:
-    """``KeyFilePath`` as ``key-file-path``, ``VMId`` as ``vm-id``, ``UseSSL`` as ``use-ssl``."""
+    """Convert ``KeyFilePath`` to ``key-file-path``, ``VMId`` to ``vm-id``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 

@@ -66,7 +66,7 @@ class Session(Protocol):
         """End the session: nothing more comes from the client, and output may be lost."""
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Work until the session is closed or the client is gone; nothing is left running then.
+        """Work until the session is closed or the client has disconnected, and stop all work.
 
         It starts before anything but the opening of the pool is received.
         """

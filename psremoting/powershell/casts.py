@@ -367,7 +367,7 @@ def no_property(value: Any, type_name: str) -> NoReturn:
 
 
 def _whole(value: Any) -> int | None:
-    """Return the ticks that an integer of up to 63 bits stands for, None for another value."""
+    """Return the ticks of an integer of up to 63 bits; None for another value."""
     inner = unwrap(value)
     if type(inner) is Char:
         return ord(inner)

@@ -67,7 +67,7 @@ def evaluate(node: s.Expression, scope: Scope) -> Any:
 
 
 def argument_value(node: s.Expression, scope: Scope) -> Any:
-    """The value of an argument: as `evaluate`, but a number that is not written as PowerShell
+    """Return the value of an argument as `evaluate` does; a number not written as PowerShell
     writes it keeps its spelling, as ``PSObject(value=31, to_string="0x1F")``."""
     if isinstance(node, s.NumberConstant):
         return spelled(node)

@@ -53,7 +53,7 @@ class Table:
         self._open_end = len(self._heads) == len(heads)
 
     def head_lines(self) -> list[str]:
-        """The labels, over several lines where they are longer than their column, and dashes."""
+        """Return the labels, wrapped to the width of their columns, and dashes."""
         labels = [
             wrap(head.label, width) for head, width in zip(self._heads, self._widths, strict=True)
         ]

@@ -81,7 +81,7 @@ def number_value(found: re.Match[str]) -> Any:
 
 
 def _from_radix(digits: str, radix: int, suffix: str) -> int:
-    """A hexadecimal or binary number; one that fills its width exactly is in two's complement."""
+    """Return a hexadecimal or binary number, in two's complement if it fills its width."""
     value = int(digits or "0", radix)
     bits = len(digits) * (4 if radix == 16 else 1)
     if bits in _SIGNED_WIDTHS.get(suffix, ()) and value >> (bits - 1):

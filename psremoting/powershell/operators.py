@@ -521,7 +521,7 @@ def unary(operator: str, value: Any) -> Any:
 
 
 def index(target: Any, at: Any) -> Any:
-    """The value of ``target[at]``; None where there is no such item. Raises EvaluationError."""
+    """Return ``target[at]``; None if there is no such item. Raises EvaluationError."""
     target = unwrap(target)
     if target is None:
         raise EvaluationError("Cannot index into a null array.", "NullArray")

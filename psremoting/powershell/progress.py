@@ -22,7 +22,7 @@ def _text(text: str | None) -> str:
 
 
 def progress_line(record: ProgressRecord, width: int, label: str = "") -> str:
-    """One line for ``record``, at most ``width`` cells wide; ``label`` names its computer."""
+    """Return a line of at most ``width`` cells for ``record``; ``label`` names its computer."""
     if width < 2:
         return ""
     parts = [_text(f"[{label}] {record.activity}" if label else record.activity)]

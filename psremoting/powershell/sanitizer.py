@@ -76,14 +76,14 @@ def _without_controls(text: str, moves: bool) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` as a part of one line, for names, labels and prompts: no sequence, no control, no
+    """Return ``text`` on one line, for names, labels and prompts: no sequence, no control, no
     change of direction; line ends and tabs become spaces."""
     text = displayable(text).replace("\r\n", " ")
     return _INVISIBLE.sub(lambda found: " " if found[0] in "\n\r\t" else "", text)
 
 
 def visible(text: str) -> str:
-    """``text`` on one line with everything that a terminal would act on spelled out: ``\\x1b``."""
+    """Return ``text`` on one line with all controls escaped, such as ``\\x1b``."""
     return _INVISIBLE.sub(lambda found: _NAMED.get(found[0]) or _spelled(found[0]), text)
 
 

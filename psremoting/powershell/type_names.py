@@ -1,4 +1,4 @@
-"""The names in square brackets: type accelerators and the static members that are constants."""
+"""Type literals: type accelerators, and the static members that are constants."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def _decimal(value: Decimal) -> str:
 
 
 def fixed_point(value: Any) -> str | None:
-    """A fraction as a generated table shows it: two digits after the point; None for others."""
+    """Return a fraction with two digits, as in a generated table; None for other values."""
     if isinstance(value, PSObject):
         value = value.value
     if isinstance(value, float):

@@ -39,7 +39,7 @@ _ENTER = "Microsoft.PowerShell.Commands.EnterPSSessionCommand"
 _DATA_STRUCTURE = "System.Management.Automation.Remoting.PSRemotingDataStructureException"
 _DENIED = "Permission denied, please try again."
 _SILENCE = 1.0
-"""Seconds after which the user is told that the session is being opened."""
+"""Seconds after which a message shows that the session is being opened."""
 
 
 @dataclass(frozen=True, slots=True)

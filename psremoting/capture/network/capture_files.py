@@ -43,7 +43,7 @@ _RESYNC = 1 << 20
 
 
 def is_packet_file(head: bytes) -> bool:
-    """Return whether a file begins like a capture, compressed or not."""
+    """Return True if a file begins like a capture, compressed or not."""
     if head[:2] == GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, 16)
@@ -76,7 +76,7 @@ class _Interface:
 
 
 class _Bytes:
-    """Reads exact sizes from a source, inflating gzip."""
+    """Reader of exact sizes from a source, with gzip decompression."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -198,7 +198,7 @@ def _read_pcapng(
 ) -> Iterator[Packet]:
     """Read blocks: type u32, length u32, body, length again.
 
-    After damage, reading goes on at the next whole packet block; the first damage is raised at
+    After damage, reading continues at the next complete packet block; the first damage is raised at
     the end.
     """
     order = "<"

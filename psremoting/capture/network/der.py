@@ -1,4 +1,4 @@
-"""The DER that Kerberos and SPNEGO tokens are made of, as far as keys need it."""
+"""DER parsing of Kerberos and SPNEGO tokens, as far as keys require it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONSTRUCTED = 0x20
 
 
 class DerError(ValueError):
-    """Bytes that are not DER."""
+    """The error for bytes that are not DER."""
 
 
 @dataclass(frozen=True, slots=True)

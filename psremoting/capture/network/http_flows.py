@@ -34,7 +34,7 @@ _FIRST = {
     Side.SERVER: re.compile(rb"HTTP/1\.[01] \d{3}[ \r\n]"),
 }
 _NOT_HTTP = 1 << 20
-"""Bytes without any message after which a flow is taken for another protocol."""
+"""Number of bytes without a message after which a flow is treated as another protocol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class RawMessage:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     holes: tuple[tuple[int, int], ...] = ()
-    """Ranges of the body that the capture lacks, filled with zeros."""
+    """Ranges of the body that are missing in the capture, filled with zeros."""
     note: str = ""
 
     def header(self, name: str) -> str:
@@ -64,7 +64,7 @@ class RawMessage:
 
 
 class FlowReader:
-    """Cuts the bytes of one direction into messages."""
+    """Splitter of the bytes of one direction into messages."""
 
     def __init__(self, side: Side) -> None:
         self._side = side

@@ -63,7 +63,7 @@ def string_to_key(etype: int, password: str, salt: bytes, iterations: int | None
 
 
 def decrypt(key: Key, usage: int, data: bytes) -> bytes:
-    """Return the plain text. Raises ValueError if the checksum does not fit."""
+    """Return the plain text. Raises ValueError if the checksum does not match."""
     if key.etype == _RC4:
         return _decrypt_rc4(key.value, usage, data)
     mac = _MACS[key.etype]
@@ -72,7 +72,7 @@ def decrypt(key: Key, usage: int, data: bytes) -> bytes:
         raise ValueError("the encrypted data is too short")
     encryption, integrity = _usage_keys(key, usage)
     plain = _cts(encryption, sealed)
-    # RFC 8009 authenticates what is sent, RFC 3961 what is meant.
+    # RFC 8009 authenticates the ciphertext, RFC 3961 the plain text.
     covered = plain if key.etype in (17, 18) else bytes(_BLOCK) + sealed
     found = hmac.digest(integrity, covered, _HASHES[key.etype])[:mac]
     if not hmac.compare_digest(found, checksum):

@@ -1,4 +1,4 @@
-"""Kerberos: from the keys of users and services to the keys of recorded connections.
+"""Derivation of Kerberos connection keys from the keys of users and services.
 
 A session key is found in two ways. With the key of a user, the exchange with the KDC gives it:
 AS-REP, then TGS-REP. With the key of the service, or of krbtgt, the ticket itself gives it. Tickets
@@ -36,13 +36,13 @@ _USAGE_AUTHENTICATOR, _USAGE_AP_REP = 11, 12
 _USAGE_FAST_REPLY = 52
 _MAX_TICKETS = 100_000
 _RECENT = 256
-"""Session keys that are tried on a TGS-REP."""
+"""Maximum number of session keys that are tried on a TGS-REP."""
 _MAX_MESSAGE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTicket:
-    """A ticket as it was presented: for whom, in which realm, under which key."""
+    """A presented ticket: its service, realm and key type."""
 
     service: str
     realm: str
@@ -97,7 +97,7 @@ def _keytab_entry(data: bytes) -> tuple[str, Key] | None:
 
 
 class KerberosContext:
-    """Opens the sealed messages of both sides of one authenticated connection."""
+    """Decryption of the messages of both sides of one authenticated connection."""
 
     name = "Kerberos"
 
@@ -121,7 +121,7 @@ class KerberosContext:
         raise problem
 
     def lose(self, side: Side, size: int) -> None:
-        """Messages are sealed one by one: nothing is to be done after a lost one."""
+        """Do nothing: messages are encrypted separately, so a lost one has no effect."""
 
 
 class KerberosKeys:

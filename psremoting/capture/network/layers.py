@@ -1,7 +1,7 @@
-"""From a captured frame to its TCP segment or UDP datagram.
+"""Extraction of the TCP segment or UDP datagram from a captured frame.
 
 Ethernet (VLAN tags too), Linux cooked v1 and v2, BSD loopback, raw IP; IPv4 and IPv6 with
-fragments. Everything else, damaged headers included, is counted and passed over.
+fragments. Everything else, damaged headers included, is counted and skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TCP, _UDP = 6, 17
 _EXTENSIONS = (0, 43, 60, 135)
 _FRAGMENT_HEADER = 44
 _MAX_FRAGMENTED = 256
-"""Datagrams whose fragments may be held at a time."""
+"""Maximum number of datagrams whose fragments are held at a time."""
 _MAX_DATAGRAM = 1 << 16
 _FIN, _SYN, _RST = 1, 2, 4
 
@@ -72,7 +72,7 @@ class _Fragments:
 
 
 class Layers:
-    """Unwraps packets; keeps the fragments of unfinished IP datagrams."""
+    """Parser of packets that keeps the fragments of unfinished IP datagrams."""
 
     def __init__(self) -> None:
         self._fragments: OrderedDict[tuple[bytes, bytes, int, int], _Fragments] = OrderedDict()

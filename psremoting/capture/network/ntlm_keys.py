@@ -1,4 +1,4 @@
-"""NTLM: from a recorded log-on and a password or NT hash to the keys that open sealed messages.
+"""Derivation of NTLM keys from a recorded log-on and a password or NT hash.
 
 pyspnego reads the messages and has the primitives; this is the observer's side of it, which opens
 what both sides sealed. [MS-NLMP] 3.3.2, 3.4
@@ -95,7 +95,7 @@ class NtlmLogon:
 
 
 class NtlmContext:
-    """Opens the sealed messages of both sides, in the order of each side."""
+    """Decryption of the messages of both sides, in the order of each side."""
 
     name = "NTLM"
 
@@ -112,7 +112,7 @@ class NtlmContext:
         }
 
     def unwrap(self, side: Side, header: bytes, data: bytes, *, search: bool = True) -> bytes:
-        """Return the plain text. Raises ValueError if the signature does not fit.
+        """Return the plain text. Raises ValueError if the signature does not match.
 
         Messages that the capture lacks are skipped: the signature has the number of a message,
         and with ``search`` the key stream is searched for the place at which it fits. A message
@@ -143,7 +143,7 @@ class NtlmContext:
         raise ValueError("the signature does not fit")
 
     def lose(self, side: Side, size: int) -> None:
-        """Go on after a sealed message of ``size`` bytes that could not be opened."""
+        """Skip an encrypted message of ``size`` bytes that could not be decrypted."""
         self._sides[side].stream.drop(size + 8)
         self._sides[side].next += 1
 

@@ -1,4 +1,4 @@
-"""From a packet capture to HTTP messages with their envelopes opened.
+"""Conversion of a packet capture to HTTP messages with decrypted envelopes.
 
 WS-Man is found by content, at any port. Connections of other kinds are counted; what no key opens
 is a message with its size and with what is missing.
@@ -35,7 +35,7 @@ _REQUEST_LINE = re.compile(rb"[A-Z]{3,10} \S+ HTTP/1\.[01]\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}")
 _MAX_KDC_MESSAGE = 1 << 20
 _REORDERED = 64
-"""Complete messages that wait for one that began before them."""
+"""Maximum number of complete messages that wait for one that began earlier."""
 
 
 def gather_keys(source: Source, secrets: PacketSecrets) -> None:
@@ -63,7 +63,7 @@ def gather_keys(source: Source, secrets: PacketSecrets) -> None:
 
 
 def _may_be_kdc(segment: Segment) -> bool:
-    """Return whether a segment may belong to an exchange with a KDC.
+    """Return True if a segment may belong to an exchange with a KDC.
 
     By port, or by content: a length of four bytes and an element [APPLICATION 10..14, 30].
     """
@@ -121,7 +121,7 @@ class _Talk:
 
 
 class PacketReader:
-    """Reads one capture. Iterate `messages`, then look at `notes`."""
+    """Reader of one capture. Iterate `messages`, then read `notes`."""
 
     def __init__(self, source: Source, secrets: PacketSecrets) -> None:
         self._source = source
@@ -132,7 +132,7 @@ class PacketReader:
         self._undecided: dict[int, list[tuple[Flow, Piece]]] = {}
         self._number = 0
         self.notes: Counter[str] = Counter()
-        """What was passed over, and how often."""
+        """Counts of skipped items by kind."""
         self.carrier_bytes = 0
 
     def messages(self) -> Iterator[HttpMessage]:
@@ -198,7 +198,7 @@ class PacketReader:
                 self.notes["connections that are not HTTP"] += 1
 
     def _talk(self, connection: Connection, flow: Flow, piece: Piece) -> _Talk | None:
-        """Return the talk of a connection, once a first piece shows who the client is."""
+        """Return the state of a connection, once a first piece shows which side is the client."""
         if connection.number in self._talks:
             return self._talks[connection.number]
         held = self._undecided.setdefault(connection.number, [])

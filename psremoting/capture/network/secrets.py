@@ -1,4 +1,4 @@
-"""The secrets that open packet captures: passwords, hashes, keys, and files of them."""
+"""The secrets that decrypt packet captures: passwords, hashes, keys, and files of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_KEY_FILE = 16 << 20
 
 
 class PacketSecrets:
-    """Everything that may open a connection. Nothing of it is in a repr."""
+    """All secrets that may decrypt a connection. They never appear in a repr."""
 
     def __init__(self) -> None:
         self.kerberos = KerberosKeys()

@@ -21,9 +21,9 @@ __all__ = ["Connection", "Flow", "Piece", "TcpStreams"]
 
 WINDOW_SEGMENTS = 512
 WINDOW_BYTES = 4 << 20
-"""Segments and bytes of one direction that are held while earlier bytes are missing."""
+"""Maximum segments and bytes of one direction held while earlier bytes are missing."""
 MAX_CONNECTIONS = 20_000
-"""Connections that are followed at a time; the oldest one ends for a new one beyond that."""
+"""Maximum number of tracked connections; a new one beyond that ends the oldest."""
 MAX_HELD = 256 << 20
 _WRAP = 1 << 32
 
@@ -53,7 +53,7 @@ class Flow:
 
     @property
     def complete(self) -> bool:
-        """Everything up to the FIN was delivered."""
+        """True if all data up to the FIN was delivered."""
         return self.end is not None and self.next == self.end
 
 
@@ -83,7 +83,7 @@ class Connection:
 
 
 class TcpStreams:
-    """Follows all connections of a capture."""
+    """Tracker of all connections of a capture."""
 
     def __init__(self) -> None:
         self._connections: dict[tuple[Address, Address], Connection] = {}
@@ -137,7 +137,7 @@ class TcpStreams:
         return connection
 
     def _is_late(self, key: tuple[Address, Address], segment: Segment) -> bool:
-        """Return whether a segment is a copy of one of a connection that has ended."""
+        """Return True if a segment is a copy of one of a connection that has ended."""
         known = self._ended.get(key)
         if known is None:
             return False
@@ -153,7 +153,7 @@ def _key(segment: Segment) -> tuple[Address, Address]:
 
 
 def _begins_anew(connection: Connection, segment: Segment) -> bool:
-    """Return whether a SYN opens a new connection between addresses that had one."""
+    """Return True if a SYN opens a new connection between addresses that had one."""
     if not segment.syn:
         return False
     flow = connection.flows[segment.source != connection.flows[0].source]
@@ -220,7 +220,7 @@ def _append(flow: Flow, segment: Segment, overlap: int) -> None:
 
 
 def _skip(flow: Flow) -> None:
-    """Give up the bytes before the earliest held segment."""
+    """Skip the missing bytes before the earliest held segment."""
     reference = flow.next if flow.next is not None else next(iter(flow.held))
     first = min(flow.held, key=lambda each: _distance(reference, each))
     if flow.next is not None:

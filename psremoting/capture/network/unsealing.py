@@ -1,4 +1,4 @@
-"""Opens the sealed HTTP messages of one connection, through every log-on that it sees.
+"""Decryption of the HTTP messages of one connection, across all its log-ons.
 
 Keys belong to a point of a connection: a client may authenticate again in its middle. A request
 that was sent again on a new connection is still sealed under the old one's keys, so the contexts
@@ -43,7 +43,7 @@ class Context(Protocol):
 
 
 class OpenedPart:
-    """One message of a sealed body: its plain text, or why it stays sealed."""
+    """One message of an encrypted body: its plain text, or the reason why it stays encrypted."""
 
     __slots__ = ("content_type", "key", "problem", "sealed", "text")
 
@@ -74,7 +74,7 @@ class Peers:
 
 
 class ConnectionKeys:
-    """Follows the log-ons of one connection."""
+    """Tracker of the log-ons of one connection."""
 
     def __init__(
         self, secrets: PacketSecrets, peers: Peers, client: Address, server: Address
@@ -83,12 +83,12 @@ class ConnectionKeys:
         self._peers = peers
         self._client, self._server = client, server
         self._contexts: list[Context] = []
-        """The current one first."""
+        """Contexts, the current one first."""
         self._challenge: bytes | None = None
         self._waiting: KerberosContext | None = None
         self.user = ""
         self.missing = ""
-        """What would open the connection: a user, or a ticket with its type."""
+        """The missing secret of the connection: a user, or a ticket with its type."""
 
     def receive(self, message: RawMessage) -> None:
         """Take the tokens of a message, before its body is opened."""
@@ -192,7 +192,7 @@ class _Broken(OpenedPart):
 
 
 def sealed(message: RawMessage) -> bool:
-    """Return whether the body of a message is sealed."""
+    """Return True if the body of a message is encrypted."""
     return is_sealed(message.header("Content-Type"))
 
 
