@@ -236,11 +236,12 @@ class PSSession:
         await driver.release(gently=driver.closed.is_set() and driver.error is None)
 
     async def disconnect(self, *, idle_timeout: float | None = None) -> None:
-        """Leave the session open at the server and end the connection; its commands go on there.
+        """Leave the session open at the server and end the connection; its commands continue there.
 
         Commands of this object end with `SessionDisconnected`. ``idle_timeout`` (seconds), else
-        ``SessionOption.idle_timeout``, says how long the server keeps the session. Raises
-        PSRemotingError: over ssh, to processes and containers a session ends with its connection.
+        ``SessionOption.idle_timeout``, limits how long the server keeps the session. Raises
+        PSRemotingError over ssh and for processes and containers, where a session ends with its
+        connection.
         """
         self._check_opened()
         if not self._driver.carrier.can_disconnect:

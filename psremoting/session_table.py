@@ -42,7 +42,7 @@ DEFAULT_CONFIGURATION = "DefaultShell"
 """The ConfigurationName column if no configuration was asked for."""
 
 Opener = Callable[..., Any]
-"""Called as `PSSession.connect` is; gives an asynchronous context manager."""
+"""Function with the arguments of `PSSession.connect` that returns an async context manager."""
 
 
 class _Lookup(PSRemotingError):
@@ -190,10 +190,10 @@ class SessionTable:
     def match(
         self, kind: str, values: Iterable[object]
     ) -> tuple[list[SessionEntry], list[NotAvailable]]:
-        """Return the sessions that any of ``values`` names, each once, and what names none.
+        """Return the sessions for ``values``, each once, and errors for values without one.
 
         ``kind`` is id, instance_id, name or computer_name; the latter two take wildcards, and a
-        pattern that nothing fits is no error.
+        pattern without a match is not an error.
         """
         found: list[SessionEntry] = []
         missing: list[NotAvailable] = []

@@ -1,8 +1,8 @@
 """Marking of recorded requests that the server refused.
 
-The payload of a refused request never reached a session: a client may send it again, and what is
-wrong in it is no fault of the recording. To know that, a request with a payload is held until
-its response has been read; the wait is bounded.
+The payload of a refused request never reached a session: a client may send it again, and
+its errors are not errors of the recording. A request with a payload is therefore held until its
+response has been read; the wait is bounded.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Two schemas: ``{"messages": [{"request", "response", ...}]}`` and
 ``[{"Request": {...}, "Response": {...}}]``. The file is read event by event, so that a long or
-a torn one gives the exchanges before its damage.
+truncated file yields the exchanges before the damage.
 """
 
 from __future__ import annotations

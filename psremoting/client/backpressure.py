@@ -17,10 +17,10 @@ __all__ = ["Backpressure"]
 
 
 class Backpressure:
-    """Delays the reading of a carrier.
+    """Delay of reading by a carrier.
 
-    ``too_much`` returns True if more output of a command is unread than should be; for None, if
-    that holds for any command.
+    ``too_much`` returns True if a command has too much unread output; for None, if any
+    command has.
     """
 
     def __init__(self, too_much: Callable[[UUID | None], bool]) -> None:

@@ -229,8 +229,11 @@ class StreamCarrier:
             self._receiver.noticed(line)
 
     def _refused(self, text: str) -> None:
-        """The server could not read a message. Its report does not say which one: it is the newest
-        command that has no answer, or else the opening."""
+        """Process the server's report of an unreadable message.
+
+        The report does not identify the message; it is attributed to the newest command without
+        a response, or else to the opening.
+        """
         assert self._receiver is not None
         error = errors.PSRemotingError(text, computer=self.computer)
         if self._unanswered:

@@ -92,7 +92,7 @@ class WSManCarrier:
         self.client.send(out)
 
     def negotiated(self, version: str) -> None:
-        """The server's protocol version: from 2.2 on it takes envelopes of 500 KB."""
+        """Set the server's protocol version: from 2.2 on it accepts envelopes of 500 KB."""
         major, _, minor = version.partition(".")
         if major == "2" and minor.isdigit() and int(minor) >= 2:
             self.client.machine.use_large_envelopes()

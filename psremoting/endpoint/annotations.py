@@ -371,7 +371,7 @@ def _enum(kind: type[enum.Enum]) -> Kind:
 
 
 def _record(kind: Any) -> Kind:
-    """A data class or a named tuple, built from a table or an object with its fields."""
+    """Make the type of a data class or named tuple, built from a table or an object."""
     name = kind.__qualname__
     hints = typing.get_type_hints(kind, include_extras=True)
     names = (

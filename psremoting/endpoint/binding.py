@@ -48,8 +48,9 @@ def givens(arguments: Iterable[Parameter]) -> list[Given]:
 
 
 def _given(index: int, argument: Parameter) -> Given:
-    """A name with its dash is a token of a command line: without a colon and without a value it
-    is the name alone. (``CommandProcessorBase``, ToCommandParameterInternal)"""
+    """Convert an argument for the binder. A name with its dash is a token of a command line;
+    without a colon and a value it is only a name.
+    (``CommandProcessorBase``, ToCommandParameterInternal)"""
     if argument.name is None:
         return Given(None, argument.value, index)
     text = argument.name.rstrip()

@@ -2,8 +2,8 @@
 
     Get-Thing -Name 'a b' -Limit:5 x,y,@(1, 2) @{ Size = 3 } 2>&1 | Select-Object -First 3; Get-Date
 
-A real no-language runspace takes no script text at all; clients parse such a line themselves and
-send commands. Ours takes the text as well if it can be meant in only one way without a language:
+A real no-language runspace accepts no script text; clients parse such a line themselves and send
+commands. This endpoint also accepts text if it is unambiguous without a language:
 no variables but $true, $false and $null, nothing that has to be computed or called, no blocks, no
 files. The rest is refused with PowerShell's error for it. See spec-notes/restricted-language.md.
 """

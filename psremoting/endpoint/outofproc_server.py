@@ -1,8 +1,8 @@
 """The server of one out-of-process client, without I/O: bytes in, bytes out.
 
-The packet machine (`sshsub.subsystem`) gives events; they go to the engine's session, whose answers
-are put into packets before the acknowledgement. A driver moves the bytes, starts the session's
-work, and is called when there is something new to send.
+The packet machine (`sshsub.subsystem`) returns events, which go to the engine's session. The
+session's responses are put into packets before the acknowledgement. A driver moves the
+bytes, starts the session's work, and is called when there is new data to send.
 """
 
 from __future__ import annotations

@@ -63,9 +63,9 @@ class TypedCommand:
 
 
 def read_line(text: str, cursor: int) -> tuple[TypedCommand, Word] | None:
-    """The command and the word at ``cursor``, an empty word where none is; None in a comment.
+    """Return the command and the word (or an empty one) at ``cursor``; None in a comment.
 
-    A cursor right behind a word is at the word.
+    A cursor directly after a word is at the word.
     """
     return _Line(text, cursor).read()
 

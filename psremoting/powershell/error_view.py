@@ -1,7 +1,7 @@
 """Errors as PowerShell shows them: the views Normal, Concise, Detailed and Category.
 
-An error that came from another process has no position, so the views end where PowerShell's
-would go on with the line of the script. See spec-notes/formatting.md#error-views.
+An error that came from another process has no position, so the views omit the line of
+the script that PowerShell's views show. See spec-notes/formatting.md#error-views.
 """
 
 from __future__ import annotations

@@ -208,8 +208,8 @@ class Lexer:
             self.at = end.end() + 1
 
     def here_string(self) -> tuple[str, int, int] | None:
-        """The header of a here-string, if one is next: its quote, and the offsets at which the
-        body begins and ends. The position is then after the header."""
+        """Read the header of a here-string, if one is next; return its quote, and the offsets at
+        which the body begins and ends. The position is then after the header."""
         header = self.take(_HERE)
         if header is None:
             return None

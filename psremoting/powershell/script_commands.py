@@ -1,8 +1,8 @@
 """A script as commands with constant arguments, as PowerShell's own client sends it.
 
-An endpoint without language takes commands only. So the client turns a script into commands
-where it can: constants, ``$using:`` values, parameters and ``$args`` are evaluated here, and
-nothing with an effect is run. What cannot be turned has to be sent as a script.
+An endpoint in no-language mode accepts only commands. The client therefore converts a script to
+commands if possible: constants, ``$using:`` values, parameters and ``$args`` are evaluated here,
+and nothing with a side effect is run. Other scripts have to be sent as scripts.
 ``ScriptBlockToPowerShell.cs``; spec-notes/constrained-endpoints.md
 """
 

@@ -50,8 +50,8 @@ _FULL = {name.casefold(): name for name in _NAMES.values()}
 
 
 def full_type_name(name: str) -> str | None:
-    """The .NET name of a type literal such as ``int`` or ``System.String[]``; None if it is not
-    one of those that are known here."""
+    """Return the .NET name of a type literal such as ``int`` or ``System.String[]``; None if it
+    is unknown here."""
     folded = name.casefold().strip()
     if folded.endswith("[]"):
         element = full_type_name(folded[:-2])

@@ -1,6 +1,6 @@
 """A line editor with completion, history and paste, by prompt_toolkit.
 
-Its event loop runs in a thread of its own while a line is typed; the session goes on in trio. Text
+Its event loop runs in a separate thread while a line is typed; the session continues in trio. Text
 that is written meanwhile appears above the line.
 """
 
@@ -84,7 +84,7 @@ class LineEditor:
         self._complete = complete
 
     def interrupt(self) -> bool:
-        """Ctrl+C is a key while a line is typed; a signal is for the command that runs."""
+        """Return False: Ctrl+C is a key while a line is typed; a signal concerns the command."""
         return False
 
     def silenced(self) -> AbstractContextManager[None]:

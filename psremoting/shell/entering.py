@@ -59,8 +59,8 @@ class Stay:
 
 
 def open_console(stdin: TextIO, stdout: TextIO) -> Console:
-    """Return the terminal on ``stdin`` and ``stdout`` with all its features, or plain lines if
-    one of them is no terminal, or TERM is dumb or missing. NO_COLOR turns colours off."""
+    """Return the terminal on ``stdin`` and ``stdout`` with all features, or plain lines if one
+    of them is not a terminal, or TERM is dumb or missing. NO_COLOR disables colours."""
     able = os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
     terminal = able and stdout.isatty()
     colours = terminal and not os.environ.get("NO_COLOR")

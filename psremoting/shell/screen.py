@@ -1,5 +1,5 @@
-"""Everything that is written to the terminal goes through here: in order, and kept apart from
-the progress below it and from a line that is being typed."""
+"""Ordered output to the terminal, kept separate from the progress display below it and from a
+line that is being typed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Conversion of a packet capture to HTTP messages with decrypted envelopes.
 
-WS-Man is found by content, at any port. Connections of other kinds are counted; what no key opens
-is a message with its size and with what is missing.
+WS-Man is found by content, at any port. Connections of other kinds are counted. A body that
+no key decrypts becomes a message with its size and the missing secret.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _REORDERED = 64
 
 
 def gather_keys(source: Source, secrets: PacketSecrets) -> None:
-    """Read the Kerberos exchanges of a capture into ``secrets``, and nothing else.
+    """Read only the Kerberos exchanges of a capture into ``secrets``.
 
-    A damaged capture gives what is before its damage: reading it reports the damage.
+    A damaged capture is read up to the damage, without an error; decoding it reports the damage.
     """
     if not secrets.kerberos:
         return
