@@ -51,7 +51,7 @@ test-pythons: $(STAMP)
 	@own=$$($(BIN)/python -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'); \
 	for python in /usr/bin/python3 python3.11 python3.12 python3.13 python3.14; do \
 	    python=$$(command -v "$$python") || continue; \
-	    version=$$("$$python" -c 'import sys; v = sys.version_info; v < (3, 11) or print("%d.%d.%d" % v[:3])'); \
+	    version=$$("$$python" -c 'import sys; v = sys.version_info; v < (3, 11) or print("%d.%d.%d" % v[:3])' 2>/dev/null) || continue; \
 	    venv=build/pythons/$$version; \
 	    if [ -z "$$version" ] || [ "$$version" = "$$own" ] || [ -e "$$venv/.tested" ]; then continue; fi; \
 	    echo "== $$python ($$version)"; \
