@@ -234,5 +234,5 @@ def test_a_yaml_recording_without_its_library_says_what_to_install(
     monkeypatch.delitem(sys.modules, "psremoting.capture.yaml_exchanges", raising=False)
     path = tmp_path / "x.yml"
     path.write_text("messages:\n- request: a\n  response: b\n", encoding="utf-8")
-    with pytest.raises(CaptureError, match=r"psremoting\[captures\]"):
+    with pytest.raises(CaptureError, match=r"psremoting\[capture\]"):
         list(decode(path))
