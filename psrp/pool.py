@@ -313,7 +313,7 @@ class Pool:
         return self._channels.pending(target)
 
     def targets_to_send(self) -> tuple[UUID | None, ...]:
-        """Return the targets for which `data_to_send` has something; None stands for the pool."""
+        """Return the targets for which `data_to_send` has something; None is the pool."""
         return self._channels.targets_to_send()
 
     def send_failed(self) -> None:

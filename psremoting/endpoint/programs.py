@@ -1,7 +1,7 @@
 """Execution of local programs as the commands of a winrs shell.
 
 A command line is run by a shell of the machine, as ``cmd`` does it on Windows, or without one when
-the client says so. Streams are bounded: a program whose output nobody receives waits.
+the client ends it. Streams are bounded: a program waits while its output is not received.
 """
 
 from __future__ import annotations
@@ -160,6 +160,7 @@ class ProgramShell:
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._feed, program, process, nursery.cancel_scope)
+                    nursery.start_soon(self._end_interrupted, program, process)
                     async with trio.open_nursery() as readers:
                         readers.start_soon(self._drain, program, "stdout", process.stdout)
                         readers.start_soon(self._drain, program, "stderr", process.stderr)
@@ -168,6 +169,12 @@ class ProgramShell:
             finally:
                 await self._end(program, process)
         self._link.wake()
+
+    async def _end_interrupted(self, program: _Program, process: trio.Process) -> None:
+        """End what an interrupted program leaves: sh starts background jobs with SIGINT ignored."""
+        await process.wait()
+        if program.interrupted:
+            _signal(program, signal.SIGKILL)
 
     async def _feed(
         self, program: _Program, process: trio.Process, scope: trio.CancelScope

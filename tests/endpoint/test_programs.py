@@ -96,9 +96,6 @@ async def test_output_that_nobody_reads_holds_the_program() -> None:
         assert (len(found["stdout"]), found["stderr"], code) == (8_000_000, b"end\n", 0)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="open: sh lets background jobs ignore SIGINT, and they keep the pipe open"
-)
 async def test_an_interrupt_reaches_everything_that_was_started() -> None:
     async with shell() as (made, link):
         made.start(COMMAND, "trap 'echo caught; exit 9' INT; echo go; sleep 60 & wait", ())
