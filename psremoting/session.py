@@ -36,8 +36,8 @@ from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
     from psremoting.client.carrier import Carrier, PromptStyle
-    from psremoting.client.commands import Show
     from psremoting.client.pipeline_input import Input
+    from psremoting.client.running_pipelines import Show
     from psremoting.client.streams import Streams
     from psremoting.credentials import Credential
 

@@ -13,9 +13,9 @@ import trio
 from psrp.sansio import ProtocolError
 from wsman import client_events as ev
 from wsman import shell_values as v
+from wsman.cmd_shell import CmdShell, Exited, Failed, Output, ShellSettings
 from wsman.errors import TransportFailure, WSManError
 from wsman.trio_client import DELETE_SECONDS, ask
-from wsman.winrs import CmdShell, Exited, Failed, Output, ShellSettings
 
 if TYPE_CHECKING:
     from wsman.requests import Request, ShellConfig

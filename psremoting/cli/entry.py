@@ -25,7 +25,7 @@ def main() -> None:
         case _:
             _run_program()
             return
-    from psremoting.cli.serving import CannotServe, run
+    from psremoting.cli.serve_streams import CannotServe, run
 
     try:
         sys.exit(run(functions=functions))

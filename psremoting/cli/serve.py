@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from psremoting.cli.serving import CannotServe, open_log, run
+from psremoting.cli.serve_streams import CannotServe, open_log, run
 from psremoting.cli.shell_completion import complete_file
 
 __all__ = ["serve"]
@@ -159,7 +159,7 @@ def serve(
 
 
 def _serve_wsman(functions: str | None, process: str | None, given: dict[str, Any]) -> int:
-    from psremoting.cli.serving_wsman import configurations_of, run_wsman
+    from psremoting.cli.serve_wsman import configurations_of, run_wsman
     from psremoting.endpoint.wsman_endpoint import EndpointSettings, parse_address
     from wsman.auth_server import ChannelBindings
     from wsman.service_checks import ServiceLimits

@@ -115,7 +115,7 @@ def _block(value: str, words: object) -> str:
 def hashtable(text: str) -> list[str]:
     """Return ``@{Name='value'; Other=x}`` as ``NAME=VALUE`` texts. Raises click.BadParameter."""
     from psremoting.cli.shell_words import literal
-    from psremoting.powershell.text import to_text
+    from psremoting.powershell.string_conversion import to_text
 
     value = literal(text)
     if not isinstance(value, Dictionary):

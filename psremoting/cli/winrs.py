@@ -19,9 +19,9 @@ from psremoting.errors import PSRemotingError
 from psremoting.powershell.error_view import error_text
 from psremoting.targets import SSHTarget, WSManTarget
 from wsman import names
+from wsman.cmd_shell import ShellSettings
 from wsman.errors import WSManError
 from wsman.trio_winrs import ProgramRun
-from wsman.winrs import ShellSettings
 
 if TYPE_CHECKING:
     from wsman.requests import ShellConfig

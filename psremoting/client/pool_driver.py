@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 import trio
 
 from psremoting import errors
-from psremoting.client.commands import Commands
 from psremoting.client.hosts import Host
 from psremoting.client.pipeline_input import new_private_key
+from psremoting.client.running_pipelines import RunningPipelines
 from psremoting.options import SessionOption
 from psrp import events as e
 from psrp.fragments import DEFAULT_MAX_MESSAGE
@@ -85,7 +85,7 @@ class PoolDriver:
             private_key=new_private_key,
             max_message=options.max_received_object_size or DEFAULT_MAX_MESSAGE,
         )
-        self.commands = Commands(
+        self.commands = RunningPipelines(
             self.pool,
             computer=self.computer,
             options=options,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.console.workspace import Workspace
-from psremoting.powershell.enums import ENUMS
+from psremoting.powershell.enum_names import ENUMS
 from psremoting.powershell.parameters import CommandTable, Parameter
 from psremoting.shell.remote_completion import Match
 

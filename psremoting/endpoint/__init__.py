@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine, Link, Session
     from psremoting.endpoint.error_records import CommandError
     from psremoting.endpoint.functions import FunctionsEngine
-    from psremoting.endpoint.parameters import FROM_PIPELINE, Input, Param
+    from psremoting.endpoint.signatures import FROM_PIPELINE, Input, Param
     from psremoting.endpoint.sync_context import SyncContext
 
 __all__ = [
@@ -33,7 +33,7 @@ _FROM = {
     "engine": "Engine Link Session",
     "error_records": "CommandError",
     "functions": "FunctionsEngine",
-    "parameters": "FROM_PIPELINE Input Param",
+    "signatures": "FROM_PIPELINE Input Param",
     "sync_context": "SyncContext",
 }
 _WHERE = {name: module for module, names in _FROM.items() for name in names.split()}

@@ -22,9 +22,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from psremoting.powershell.conversion import ConversionError, ValidationError, convert, to_enum
-from psremoting.powershell.enums import Enumeration
+from psremoting.powershell.enum_names import Enumeration
 from psremoting.powershell.parameter_values import not_in_set
-from psremoting.powershell.text import to_text, type_name_of
+from psremoting.powershell.string_conversion import to_text, type_name_of
 from psrp.clixml import (
     Char,
     DateTime,

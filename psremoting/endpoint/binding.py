@@ -15,7 +15,7 @@ from psremoting.powershell import binder
 from psremoting.powershell.binder import Binding, Given
 from psremoting.powershell.binding_errors import BindingError, MissingMandatory
 from psremoting.powershell.parameters import CommandTable
-from psremoting.powershell.text import to_text
+from psremoting.powershell.string_conversion import to_text
 from psrp.commands import USING, Parameter
 
 __all__ = ["Bound", "bind", "bind_object", "command_error", "givens", "missing_error"]

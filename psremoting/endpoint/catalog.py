@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import COMMON, Signature, describe
+from psremoting.endpoint.signatures import COMMON, Signature, describe
 from psremoting.errors import not_recognized
 from psremoting.powershell.parameters import CommandTable, Parameter
 from psremoting.powershell.wildcards import matches

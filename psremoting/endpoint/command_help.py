@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import Param
+from psremoting.endpoint.signatures import Param
 from psremoting.powershell.parameters import Parameter
-from psremoting.powershell.text import to_text
+from psremoting.powershell.string_conversion import to_text
 from psremoting.powershell.wildcards import matches
 from psrp.clixml import List, PSObject
 from psrp.records import ErrorCategory

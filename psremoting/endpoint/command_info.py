@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from psremoting.endpoint.catalog import EndpointCommand
-from psremoting.endpoint.parameters import COMMON
-from psremoting.powershell.enums import ENUMS
+from psremoting.endpoint.signatures import COMMON
+from psremoting.powershell.enum_names import ENUMS
 from psremoting.powershell.parameters import Parameter
 from psrp.clixml import Dictionary, List, PSObject
 from psrp.enums import CommandTypes

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.parameters import FROM_PIPELINE, Param
+from psremoting.endpoint.signatures import FROM_PIPELINE, Param
 from psremoting.endpoint.sync_context import SyncContext
 from psrp.clixml import PSObject, SecureString, Version
 from psrp.host import ConsoleColor, Credential

@@ -9,7 +9,7 @@ from psremoting.endpoint.catalog import Catalog, command_not_found
 from psremoting.endpoint.command_info import ALIAS, alias_info, command_info, selected_info
 from psremoting.endpoint.command_info import show_command_info as show_info
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.parameters import Param
+from psremoting.endpoint.signatures import Param
 from psremoting.powershell.wildcards import matches
 from psrp import events as e
 from psrp.clixml import PSObject

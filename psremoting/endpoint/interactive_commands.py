@@ -13,7 +13,7 @@ import trio
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.format_data import datetime_view
-from psremoting.endpoint.parameters import Input, Param
+from psremoting.endpoint.signatures import Input, Param
 from psremoting.endpoint.stages import Merged
 from psremoting.powershell.error_view import error_lines
 from psremoting.powershell.formatting import HOLD_SECONDS, Formatter

@@ -17,7 +17,7 @@ from psremoting.endpoint.statements import INPUT, Literal, Statement
 from psremoting.powershell import syntax as s
 from psremoting.powershell.parse_errors import ParseError
 from psremoting.powershell.parser import parse as parse_script
-from psremoting.powershell.text import to_text
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import Dictionary, List, PSObject
 from psrp.commands import Command, Parameter, PipelineResultTypes
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from psremoting.endpoint.binding import command_error
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import Input, Param
+from psremoting.endpoint.signatures import Input, Param
 from psremoting.powershell.binding_errors import BindingError
 from psremoting.powershell.measuring import Measurement
 from psremoting.powershell.object_commands import ObjectError, Selection

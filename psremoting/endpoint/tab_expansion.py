@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from psremoting.endpoint.catalog import Catalog, EndpointCommand
 from psremoting.endpoint.error_records import CommandError
-from psremoting.endpoint.parameters import COMMON
+from psremoting.endpoint.signatures import COMMON
 from psremoting.endpoint.typed_line import TypedCommand, Word, read_line
 from psremoting.powershell.binder import find_parameter
 from psremoting.powershell.binding_errors import BindingError

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from psremoting.powershell.clocks import parse_datetime, parse_timespan
-from psremoting.powershell.enums import ENUMS
-from psremoting.powershell.numbers import parse_number, read_decimal
-from psremoting.powershell.text import base_type, to_text, type_name_of
+from psremoting.powershell.enum_names import ENUMS
+from psremoting.powershell.numerals import parse_number, read_decimal
+from psremoting.powershell.string_conversion import base_type, to_text, type_name_of
 from psrp.clixml import (
     Byte,
     Char,

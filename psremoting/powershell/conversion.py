@@ -28,8 +28,8 @@ from psremoting.powershell.casts import (
     refuse,
     to_boolean,
 )
-from psremoting.powershell.enums import ENUMS, Enumeration
-from psremoting.powershell.text import to_text, type_name_of
+from psremoting.powershell.enum_names import ENUMS, Enumeration
+from psremoting.powershell.string_conversion import to_text, type_name_of
 from psrp.clixml import (
     Byte,
     Char,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from psremoting.powershell.cells import width_of
-from psremoting.powershell.value_text import text_of
+from psremoting.powershell.display_text import text_of
 from psrp.clixml import PSObject
 from psrp.enums import ErrorCategory
 from psrp.records import ErrorRecord

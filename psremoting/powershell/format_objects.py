@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from psremoting.powershell.cells import width_of, wrap
+from psremoting.powershell.display_text import MAX_CHARACTERS, Budget, text_of
 from psremoting.powershell.layout import Head, Table, list_lines, wide_lines, wide_shape
-from psremoting.powershell.value_text import MAX_CHARACTERS, Budget, text_of
 from psrp.clixml import PSObject
 
 __all__ = ["CLASS_ID", "Layout", "is_format_object"]

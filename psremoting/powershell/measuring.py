@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from psremoting.powershell.members import find_property
-from psremoting.powershell.numbers import parse_number
+from psremoting.powershell.numerals import parse_number
 from psremoting.powershell.object_commands import ObjectError
-from psremoting.powershell.text import to_text
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import PSObject
 from psrp.properties import unwrap
 from psrp.records import ErrorCategory

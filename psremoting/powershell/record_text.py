@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psremoting.powershell.value_text import cell_text
+from psremoting.powershell.display_text import cell_text
 from psrp.records import InformationRecord
 
 __all__ = ["record_text"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from psremoting.powershell.conversion import to_text
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
-from psremoting.powershell.numbers import number_text
+from psremoting.powershell.numerals import number_text
 from psrp.properties import unwrap
 
 __all__ = ["format_text", "replace", "split", "text_matches"]

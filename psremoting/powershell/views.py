@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Literal
 
-from psremoting.powershell.value_text import text_of
+from psremoting.powershell.display_text import text_of
 from psrp.clixml import Dictionary, PSObject, TimeSpan
 from psrp.frozen import dataclass
 

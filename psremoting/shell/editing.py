@@ -27,7 +27,7 @@ from prompt_toolkit.utils import get_cwidth
 from psremoting.powershell.sanitizer import displayable
 from psremoting.shell.editing_keys import command_keys
 from psremoting.shell.keyboard import keys_unseen
-from psremoting.shell.plain import read_one_key
+from psremoting.shell.plain_reader import read_one_key
 from psremoting.shell.reading import CONTINUATION, Complete, EndOfInput, Interrupted
 from psremoting.shell.remote_completion import Match
 from psremoting.shell.screen import Screen

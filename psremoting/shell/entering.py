@@ -21,7 +21,7 @@ from psremoting.powershell.sanitizer import displayable
 from psremoting.session import PSSession
 from psremoting.shell.late_editor import LateEditor
 from psremoting.shell.loop import Leaving, Shell
-from psremoting.shell.plain import PlainReader
+from psremoting.shell.plain_reader import PlainReader
 from psremoting.shell.remote_completion import RemoteCompletion
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost

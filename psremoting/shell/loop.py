@@ -12,7 +12,7 @@ import trio
 
 from psremoting import errors
 from psremoting.client.streams import StreamKind
-from psremoting.powershell.text import to_text
+from psremoting.powershell.string_conversion import to_text
 from psremoting.session import PSSession
 from psremoting.shell import line_pipelines
 from psremoting.shell.complete_input import needs_more

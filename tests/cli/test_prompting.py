@@ -11,7 +11,7 @@ from psremoting.cli.display import Display
 from psremoting.cli.prompting import asking_host, showing_host
 from psremoting.client.hosts import HostRefusal
 from psremoting.shell.entering import Console
-from psremoting.shell.plain import PlainReader
+from psremoting.shell.plain_reader import PlainReader
 from psremoting.shell.screen import Screen
 from psrp.host import ChoiceDescription, FieldDescription, HostMethodId, KeyInfo
 

@@ -17,7 +17,7 @@ from psremoting.console.terminal_surface import TerminalSurface
 from psremoting.console.workspace import Workspace
 from psremoting.session import PSSession
 from psremoting.shell.entering import Console
-from psremoting.shell.plain import PlainReader
+from psremoting.shell.plain_reader import PlainReader
 from psremoting.shell.screen import Screen
 from tests.recordings import WHOLE
 from tests.session.servers import carrier_over

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from psremoting.endpoint import FROM_PIPELINE, FunctionsEngine, Param
 from psremoting.endpoint.annotations import kind_of
-from psremoting.endpoint.parameters import describe
+from psremoting.endpoint.signatures import describe
 from psremoting.powershell.conversion import ConversionError
 from psrp.clixml import DateTime, Dictionary, List, PSObject, SecureString, TimeSpan
 from psrp.commands import command

@@ -24,6 +24,8 @@ FUNCTION_MARK = re.compile(r"#\s*table\b")
 NAMES_THAT_SAY_NOTHING = re.compile(
     r"^_*(utils?|utilit\w*|helpers?|misc|common|managers?|handlers?|base|stuff|core)$|\d$"
 )
+#: Names that each package may use, for the same subject of its own layer.
+SAME_SUBJECT = {"__init__", "errors", "events", "messages", "strategies", "trio_server"}
 EVERYTHING = modules(*PACKAGES, "tests", "bench")
 
 
@@ -57,6 +59,14 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
 @pytest.mark.parametrize("path", EVERYTHING, ids=str)
 def test_a_name_says_what_the_module_holds(path: Path) -> None:
     assert not [part for part in path.with_suffix("").parts if NAMES_THAT_SAY_NOTHING.search(part)]
+
+
+def test_no_two_modules_share_a_name() -> None:
+    found: dict[str, list[str]] = {}
+    for path in modules(*PACKAGES):
+        if path.stem not in SAME_SUBJECT:
+            found.setdefault(path.stem, []).append(str(path))
+    assert not [paths for paths in found.values() if len(paths) > 1]
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=str)

@@ -15,7 +15,7 @@ import trio.testing
 
 from psremoting.session import PSSession
 from psremoting.shell.loop import Leaving, Shell
-from psremoting.shell.plain import PlainReader
+from psremoting.shell.plain_reader import PlainReader
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost
 from psrp import events as e

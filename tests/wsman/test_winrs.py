@@ -17,13 +17,13 @@ from tests.wsman.test_trio_client import answer_to, connections
 from wsman import client_events as ev
 from wsman import faults, names, operations, soap
 from wsman import shell_values as v
+from wsman.cmd_shell import CmdShell, Exited, Failed, Output, ShellSettings
 from wsman.envelopes import Headers
 from wsman.errors import TransportFailure, WSManFault
 from wsman.http import Request as HttpRequest
 from wsman.http import Response
 from wsman.requests import Request, ShellConfig
 from wsman.trio_winrs import ProgramRun
-from wsman.winrs import CmdShell, Exited, Failed, Output, ShellSettings
 
 CMD = names.RESOURCE_CMD
 SHELL = (("ShellId", "S"),)

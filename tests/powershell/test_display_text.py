@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
+from psremoting.powershell.display_text import Budget, cell_text, text_of
 from psremoting.powershell.formatting import lines_of
-from psremoting.powershell.text import span_text
-from psremoting.powershell.value_text import Budget, cell_text, text_of
+from psremoting.powershell.string_conversion import span_text
 from psrp.clixml import (
     Dictionary,
     List,

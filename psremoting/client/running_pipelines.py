@@ -1,4 +1,4 @@
-"""The running commands of one session: start, input, stop, close, and the events of pipelines.
+"""The running pipelines of one session: start, input, stop, close, and their events.
 
 `psrp.Pool` alone decides what may happen. All calls into it are plain calls between two awaits,
 so that no other task sees it half changed. Nothing here raises into the task that reads from the
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from psremoting.options import SessionOption
     from psrp.pool import Pool
 
-__all__ = ["Commands", "Show"]
+__all__ = ["RunningPipelines", "Show"]
 
 _RUNNING = (PipelinePhase.READING, PipelinePhase.RUNNING)
 _LEAVING = (PipelinePhase.ABANDONED, PipelinePhase.CLOSING)
@@ -59,7 +59,7 @@ class _Command:
         self.received = 0
 
 
-class Commands:
+class RunningPipelines:
     """All commands of one session that have not ended; the `CommandOwner` of their invocations.
 
     ``flush`` hands the carrier what the pool has to send, ``wait_for_room`` waits until the

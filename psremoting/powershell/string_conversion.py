@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psremoting.powershell.numbers import number_text
+from psremoting.powershell.numerals import number_text
 from psrp.clixml import (
     Char,
     DateTime,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from psremoting.cli.serving import CannotServe, engine_of
+from psremoting.cli.serve_streams import CannotServe, engine_of
 from psremoting.endpoint.wsman_endpoint import EndpointSettings, serve_wsman
 from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
 from psrp.sansio import LocalProtocolError
