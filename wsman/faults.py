@@ -26,6 +26,7 @@ __all__ = [
     "WSManFault",
     "error_id",
     "is_gone",
+    "is_send_refused",
     "is_timed_out",
     "make_fault",
     "write_fault",
@@ -64,6 +65,15 @@ def is_gone(fault: Fault) -> bool:
     if fault.wsman_code is not None:
         return fault.wsman_code in GONE
     return fault.subcode in ("InvalidSelectors", "DestinationUnreachable")
+
+
+def is_send_refused(fault: Fault) -> bool:
+    """Return whether a Send was refused, and not delivered, because another is in progress.
+
+    PowerShell's provider on Linux (psl-omi-provider, ``Shell.c``) answers a Send before it ends it,
+    so that the next one can come too early.
+    """
+    return fault.wsman_code is None and fault.reason == "Already have a child send request"
 
 
 # -- faults that a server returns

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Shell"]
 
-MAX_QUEUED = 2
-"""Queued pieces of one target at which `Shell.room` becomes 0."""
 _OPENS = {TransportAct.CREATE_POOL, TransportAct.CONNECT}
 KEEP_ALIVE = soap.Option(name="WSMAN_CMDSHELL_OPTION_KEEPALIVE", value="TRUE")
 
@@ -69,10 +67,10 @@ class Shell:
         An unknown target is a command that is about to be created.
         """
         found = self._find(target)
-        if found is not None and found.queued >= MAX_QUEUED:
+        room = self.requests.room if found is None else found.space(self.requests.room)
+        if found is not None and not room:
             found.starved = True
-            return 0
-        return self.requests.room
+        return room
 
     def send(self, out: Outgoing) -> None:
         """Take the output of the pool machine. Raises LocalProtocolError.
@@ -94,7 +92,7 @@ class Shell:
             return
         elif out.act is None:
             if target.close is Step.NO and target.stop is Step.NO:
-                target.put(out.stream, out.data)
+                target.put(out.stream, out.data, self.requests.room)
         else:
             self._act(out.act, target)
         self.touch(target or self.pool)
@@ -204,7 +202,7 @@ class Shell:
         room = self.requests.room
         target.first = data[:room]
         if len(data) > room:
-            target.put(Stream.DEFAULT, data[room:])
+            target.put(Stream.DEFAULT, data[room:], room)
 
     def _act(self, act: TransportAct, target: Target) -> None:
         if act is TransportAct.STOP_PIPELINE and target.stop is Step.NO:
@@ -258,9 +256,11 @@ class Shell:
         self._waiting.append((until, attempt))
 
     def _wanted(self, attempt: Attempt) -> bool:
+        target = attempt.target
+        if attempt.kind == "Send":
+            return target.close is Step.NO and target.stop is Step.NO
         if attempt.kind != "Receive":
             return True
-        target = attempt.target
         open_still = target.phase is Phase.OPEN and not target.done
         return open_still and target.close is not Step.DONE
 

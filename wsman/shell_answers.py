@@ -25,6 +25,10 @@ _REPEATED = frozenset(
 """Requests that are harmless if the server receives them twice."""
 _FIRST_DELAY = 0.5
 _LAST_DELAY = 15.0
+_REFUSED_SENDS = 9
+"""Repetitions of a Send that the server refused because it still had the last one."""
+_SEND_PAUSE = 0.01
+"""Seconds before the first of them; doubled each time."""
 _QUICK = 0.2
 """Seconds within which an empty answer counts as quick."""
 _MAX_PAUSE = 2.0
@@ -130,6 +134,14 @@ class Answers:
             # Send a new envelope: the server would repeat its answer to the old one.
             attempt.request = None
             self._again(attempt, error, now)
+        elif (
+            attempt.kind == "Send"
+            and faults.is_send_refused(error.fault)
+            and attempt.tries <= _REFUSED_SENDS
+        ):
+            # Nothing was delivered. The server ends its last Send just after it has answered it.
+            attempt.request = None
+            self._shell.wait(attempt, now + _SEND_PAUSE * 2.0 ** (attempt.tries - 1))
         else:
             self._give_up(attempt, error)
 
@@ -174,6 +186,9 @@ class Answers:
         if attempt.kind == "Receive":
             attempt.target.receiving = False
             self._tidy(attempt.target)
+        elif attempt.kind == "Send":
+            attempt.target.sent()
+            self._shell.touch(attempt.target)
 
     # -- opening
 
@@ -226,7 +241,7 @@ class Answers:
 
     def _sent(self, target: Target, _value: object, _now: float) -> None:
         target.sent()
-        if target.starved and not target.queued:
+        if target.starved and target.space(self._shell.requests.room):
             target.starved = False
             self._shell.tell(ev.RoomAgain(target=target.id))
         self._shell.touch(target)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "Phase", "Step", "Target"]
 
 STREAM_NAMES = {Stream.DEFAULT: "stdin", Stream.PROMPT_RESPONSE: "pr"}
+MAX_QUEUED = 2
+"""Queued pieces of one target above which only the last one is filled up."""
+_LEAST = 1024
+"""Bytes of the smallest addition to a piece that is worth a fragment of its own."""
 
 
 class Phase(Enum):
@@ -78,8 +82,8 @@ class Target:
         self.bytes_in_flight = 0
         self.starved = False
         """`Shell.room` returned 0 when it was last called."""
-        self._prompt: deque[bytes] = deque()
-        self._default: deque[bytes] = deque()
+        self._prompt: deque[bytearray] = deque()
+        self._default: deque[bytearray] = deque()
 
     @property
     def command_id(self) -> str:
@@ -94,8 +98,21 @@ class Target:
     def alive(self) -> bool:
         return self.phase is not Phase.ENDED
 
-    def put(self, stream: Stream, data: bytes) -> None:
-        (self._prompt if stream is Stream.PROMPT_RESPONSE else self._default).append(data)
+    def space(self, room: int) -> int:
+        """Return how many bytes `put` takes now if a Send holds ``room`` bytes; 0 to wait."""
+        if self.queued < MAX_QUEUED:
+            return room
+        left = room - len(self._default[-1]) if self._default else 0
+        return left if left >= _LEAST else 0
+
+    def put(self, stream: Stream, data: bytes, room: int) -> None:
+        """Queue data. What is queued while a Send is outstanding goes into one piece of at most
+        ``room`` bytes, so that much small input takes few Sends."""
+        queue = self._prompt if stream is Stream.PROMPT_RESPONSE else self._default
+        if queue and len(queue[-1]) + len(data) <= room:
+            queue[-1] += data
+        else:
+            queue.append(bytearray(data))
 
     def take(self, room: int) -> tuple[Stream, bytes]:
         """Return the next piece: host responses first, at most ``room`` bytes."""
@@ -106,7 +123,7 @@ class Target:
             queue.appendleft(data[room:])
             data = data[:room]
         self.bytes_in_flight = len(data)
-        return stream, data
+        return stream, bytes(data)
 
     def sent(self) -> None:
         """Record that the outstanding Send was answered."""

@@ -170,8 +170,10 @@ def test_a_server_that_answers_nothing_quickly_is_not_asked_in_a_tight_loop() ->
 
 def test_at_most_one_send_and_one_receive_of_a_target_are_outstanding() -> None:
     peer = Peer().running()
-    for number in range(3):
-        peer.send(target=COMMAND, data=bytes([number]))
+    room = peer.machine.room(COMMAND)
+    pieces = [bytes([number]) * room for number in range(3)]
+    for piece in pieces:
+        peer.send(target=COMMAND, data=piece)
     peer.send(target=COMMAND, data=b"answer", stream=Stream.PROMPT_RESPONSE)
     assert sorted(peer.pump()) == ["Receive", "Receive", "Send"]
     assert peer.machine.room(COMMAND) == 0
@@ -181,10 +183,65 @@ def test_at_most_one_send_and_one_receive_of_a_target_are_outstanding() -> None:
         sent.append((stream.name, stream.data))
         peer.answer("Send", v.SendResponse(), COMMAND)
     assert sent == [
-        ("stdin", b"\0"), ("pr", b"answer"), ("stdin", b"\1"), ("stdin", b"\2")
+        ("stdin", pieces[0]), ("pr", b"answer"), ("stdin", pieces[1]), ("stdin", pieces[2])
     ]  # fmt: skip
     assert peer.told(ev.RoomAgain) == [ev.RoomAgain(target=COMMAND)]
-    assert peer.machine.room(COMMAND) > 100_000
+    assert peer.machine.room(COMMAND) == room
+
+
+def test_small_input_is_collected_while_a_send_is_outstanding() -> None:
+    """PowerShell's client does the same: few Sends for many small objects."""
+    peer = Peer().running()
+    room = peer.machine.room(COMMAND)
+    pieces = [bytes([number % 256]) * 1000 for number in range(2 * room // 1000)]
+    for piece in pieces:
+        assert peer.machine.room(COMMAND) >= len(piece)
+        peer.send(target=COMMAND, data=piece)
+    sent = []
+    while "Send" in peer.pump():
+        (stream,) = peer.value("Send", COMMAND).streams
+        sent.append(stream.data)
+        peer.answer("Send", v.SendResponse(), COMMAND)
+    assert b"".join(sent) == b"".join(pieces)
+    assert len(sent) == 3
+    assert max(map(len, sent)) <= room
+
+
+REFUSED = faults.make_fault(
+    "InternalError", wsman_code=None, reason="Already have a child send request"
+)
+
+
+def test_a_send_that_was_refused_because_of_the_last_one_is_made_again() -> None:
+    """The provider of the plugin answers a Send before it has ended it."""
+    peer = Peer().running()
+    peer.send(target=COMMAND, data=b"input")
+    first = peer.find("Send", COMMAND)
+    for number in range(9):
+        assert peer.answer("Send", REFUSED, COMMAND) == ["Receive", "Receive"]
+        assert peer.machine.next_time == pytest.approx(peer.now + 0.01 * 2**number)
+        peer.send(target=COMMAND, data=b" more")
+        assert "Send" not in peer.pump()
+        peer.now = peer.machine.next_time or 0.0
+        assert "Send" in peer.pump()
+        assert peer.find("Send", COMMAND).message_id != first.message_id
+        assert peer.value("Send", COMMAND).streams[0].data == b"input"
+    assert not peer.told(ev.ActFailed)
+    peer.answer("Send", REFUSED, COMMAND)
+    (lost,) = peer.told(ev.ActFailed)
+    assert (lost.act, lost.target) == (A.CREATE_PIPELINE, COMMAND)
+
+
+def test_a_refused_send_of_a_command_that_is_closed_is_dropped() -> None:
+    peer = Peer().running()
+    peer.send(target=COMMAND, data=b"input")
+    peer.answer("Send", REFUSED, COMMAND)
+    assert "Signal" in peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
+    peer.now = 1.0
+    assert "Send" not in peer.pump()
+    peer.answer("Signal", v.SignalResponse(), COMMAND)
+    peer.answer("Receive", output(b"", DONE), COMMAND)
+    assert peer.machine.commands == {}
 
 
 def test_the_rest_of_a_large_command_is_sent_before_its_first_receive() -> None:
