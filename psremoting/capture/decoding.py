@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from psremoting.capture.http_message import HttpMessage
     from psremoting.capture.http_text import OtherText
     from psremoting.capture.network.secrets import PacketSecrets
+    from psremoting.capture.source import Damage
 
 __all__ = ["decode", "decode_source", "gather_packet_keys", "summary_data"]
 
@@ -88,7 +89,7 @@ def _read_yaml(source: Source) -> Iterator[HttpMessage]:
 
 
 _END = object()
-_HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText]]] = {
+_HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText | Damage]]] = {
     Form.YAML: _read_yaml,
     Form.HTTP: read_json_lines,
     Form.HTTP_TEXT: read_http_text,

@@ -45,6 +45,7 @@ class Form(Enum):
     """JSON lines, one CLIXML document each, in ``document``, ``bare`` or ``input``."""
 
 
+_FIRST_LINES = 5
 _HAR = re.compile(rb'\{\s*"log"\s*:\s*\{')
 _AN_ENVELOPE = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<(?:[\w.-]+:)?Envelope(?=[\s>])")
 _PACKET = re.compile(rb"^<(?:Data|Command|Signal|Close)(?:Ack)?\s", re.M)
@@ -85,12 +86,19 @@ def _text(head: bytes) -> str:
 
 def _json_lines(head: bytes) -> Form | None:
     first = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if first[:1] != b"{":
-        return None
     if _HAR.match(first):
         return Form.HAR
+    lines = first.split(b"\n", _FIRST_LINES)[:_FIRST_LINES]
+    if not first.startswith(b"{"):
+        # The first line may be torn; then a later one has to be whole.
+        lines = [line for line in lines[1:] if line.rstrip().endswith(b"}")]
+    return next(filter(None, map(_json_line, lines)), None)
+
+
+def _json_line(line: bytes) -> Form | None:
+    if not line.startswith(b"{"):
+        return None
     # The line may be longer than the head; the names of its members suffice.
-    line = first.split(b"\n", 1)[0]
     try:
         keys = set(json.loads(line))
     except (ValueError, RecursionError):

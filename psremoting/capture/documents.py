@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
 from psremoting.capture.json_messages import read_objects
+from psremoting.capture.source import CaptureError, Damage
 from psrp.clixml.files import decode_text, segments
 from psrp.clixml.read import read_document
 from psrp.sansio import ClixmlError
@@ -86,10 +87,14 @@ def read_vectors(source: Source, joiner: Joiner) -> Iterator[None]:
     """Feed the joiner from JSON lines with documents in members of known names."""
     for row, item in read_objects(source):
         joiner.counts.carrier_bytes += len(row.data)
+        if isinstance(item, CaptureError):
+            joiner.damage(Damage(row, item))
+            yield
+            continue
         for field in _FIELDS:
             text = item.get(field)
             if isinstance(text, str):
-                carrier = {"line": row.number, "member": field}
+                carrier = {"line": row.number, "file_offset": row.offset, "member": field}
                 if isinstance(name := item.get("name"), str):
                     carrier["name"] = name
                 yield from _document(text, joiner, {"carrier": carrier})

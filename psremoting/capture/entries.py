@@ -42,6 +42,8 @@ class Entry:
     value: Any = None
     """A CLIXML value if ``holds_value``."""
     holds_value: bool = False
+    raw: bytes | None = None
+    """The bytes as sent: a message, an envelope, or a packet line. May hold secrets."""
     plumbing: bool = False
     """An act that only moves or acknowledges bytes; the timeline omits it by default."""
 

@@ -29,6 +29,8 @@ class HttpMessage:
     """1-based line of the file where the message begins, or number of its first packet."""
     in_packet: bool = False
     """``offset`` is the number of a packet."""
+    file_offset: int | None = None
+    """Offset of the message's line or packet in the file, in bytes; None if not known."""
     connection: int = 0
     """Pairs a response with its request; 0 if the recording keeps no connections."""
     time: float | None = None

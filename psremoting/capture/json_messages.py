@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.http_message import HttpMessage, classify_body, read_status
+from psremoting.capture.source import CaptureError, Damage
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
@@ -26,11 +27,17 @@ __all__ = ["read_har", "read_json_lines", "read_objects"]
 _SIDES = {"c2s": Side.CLIENT, "s2c": Side.SERVER, "client": Side.CLIENT, "server": Side.SERVER}
 
 
-def read_json_lines(source: Source) -> Iterator[HttpMessage]:
-    """Read one message per line. Raises CaptureError for other lines."""
+def read_json_lines(source: Source) -> Iterator[HttpMessage | Damage]:
+    """Read one message per line; a line that is not a message becomes a Damage."""
     for number, (line, item) in enumerate(read_objects(source), 1):
+        if isinstance(item, CaptureError):
+            yield Damage(line, item)
+            continue
         make = _raw_message if "dir" in item else _opened_message
-        yield make(source, line, item, number)
+        try:
+            yield make(source, line, item, number)
+        except CaptureError as error:
+            yield Damage(line, error)
 
 
 def _opened_message(
@@ -43,6 +50,7 @@ def _opened_message(
         number=number,
         side=side,
         offset=line.number,
+        file_offset=line.offset,
         connection=_integer(item.get("connection")),
         soap=soap,
         **_head(item, side),
@@ -67,6 +75,7 @@ def _raw_message(source: Source, line: TextLine, item: dict[str, Any], number: i
         number=number,
         side=side,
         offset=line.number,
+        file_offset=line.offset,
         connection=_integer(item.get("conn")),
         soap=soap,
         body=other,
@@ -109,11 +118,18 @@ def _base64(source: Source, line: TextLine, text: object) -> bytes:
         raise source.fail(f"'body_base64' is not base64: {error}", line.offset) from None
 
 
-def read_objects(source: Source) -> Iterator[tuple[TextLine, dict[str, Any]]]:
-    """Read JSON objects, one a line, with their lines; skip blank lines. Raises CaptureError."""
+def read_objects(source: Source) -> Iterator[tuple[TextLine, dict[str, Any] | CaptureError]]:
+    """Read JSON objects, one a line, with their lines; skip blank lines.
+
+    A line that is not an object comes with its error.
+    """
     for line in source.lines():
         if line.data.strip():
-            yield line, _object(source, line.data, line.offset)
+            try:
+                item: dict[str, Any] | CaptureError = _object(source, line.data, line.offset)
+            except CaptureError as error:
+                item = error
+            yield line, item
 
 
 def _object(source: Source, data: bytes, offset: int) -> dict[str, Any]:

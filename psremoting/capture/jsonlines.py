@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psremoting.capture.raw_view import raw_view
 from psrp.clixml.jsonform import to_json
 from psrp.events import (
     Event,
@@ -30,14 +31,23 @@ if TYPE_CHECKING:
 __all__ = ["body", "is_structure", "line", "record"]
 
 
-def line(entry: Entry, *, reveal: bool = False) -> str:
+def line(entry: Entry, *, reveal: bool = False, raw: bool = False, offsets: bool = False) -> str:
     """Return one line of JSON without line end; ASCII only, so that surrogates survive."""
-    return json.dumps(record(entry, reveal=reveal), separators=(",", ":"))
+    found = record(entry, reveal=reveal, raw=raw, offsets=offsets)
+    return json.dumps(found, separators=(",", ":"))
 
 
-def record(entry: Entry, *, reveal: bool = False) -> dict[str, Any]:
-    """Return all members of one line, in a fixed order."""
-    return {
+def record(
+    entry: Entry, *, reveal: bool = False, raw: bool = False, offsets: bool = False
+) -> dict[str, Any]:
+    """Return all members of one line, in a fixed order.
+
+    ``raw`` adds the bytes as sent, ``offsets`` their place in the file to ``carrier``.
+    """
+    carrier = entry.carrier
+    if not offsets and "file_offset" in carrier:
+        carrier = {name: value for name, value in carrier.items() if name != "file_offset"}
+    found = {
         "n": entry.n,
         "direction": entry.direction.value if entry.direction else None,
         "target": _guid(entry.target),
@@ -48,9 +58,13 @@ def record(entry: Entry, *, reveal: bool = False) -> dict[str, Any]:
         "object_id": entry.object_id,
         "fragments": entry.fragments,
         "size": entry.size,
-        "carrier": entry.carrier,
+        "carrier": carrier,
         "data": body(entry, reveal=reveal),
     }
+    if raw:
+        view = raw_view(entry.raw, reveal=reveal) if entry.raw is not None else None
+        found["raw"] = {"xml": view.xml, "hex": view.data.hex()} if view is not None else None
+    return found
 
 
 def body(entry: Entry, *, reveal: bool = False) -> Any:

@@ -8,12 +8,15 @@ destination field of the message that begins in it, or from the message that it 
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
+from dataclasses import dataclass
 from struct import unpack_from
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
 from psremoting.capture.json_messages import read_objects
+from psremoting.capture.source import CaptureError, Damage
 from psrp.sansio import LimitExceeded, Side
 from sshsub.packets import Line, LineReader, Packet, PacketError, PacketKind, error_text, read_line
 
@@ -22,10 +25,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from psremoting.capture.reassembly import Joiner
-    from psremoting.capture.source import Source
+    from psremoting.capture.source import Source, TextLine
 
 __all__ = ["PacketReader", "read_packet_lines", "read_transcript"]
 
+_SENDER = re.compile(rb'"from"\s*:\s*"(client|server)"')
 _BLANK_OF_CLIENT = "blank line: PowerShell's server ends on it"
 _CLIENT_PACKETS = frozenset((PacketKind.COMMAND, PacketKind.SIGNAL, PacketKind.CLOSE))
 
@@ -48,13 +52,13 @@ class PacketReader:
             return
         if not line.data:
             data = {"text": "", "note": _BLANK_OF_CLIENT}
-            entry = Entry(type="sshsub:noise", direction=side, carrier=where, data=data)
+            entry = Entry(type="sshsub:noise", direction=side, carrier=where, data=data, raw=b"\n")
             self._joiner.text(entry, size)
             return
         before = self._packets
         try:
             for packet in read_line(line.data):
-                self._packet(side, packet, where)
+                self._packet(side, packet, where, line.data)
         except PacketError as error:
             lost = len(line.data) - (error.offset if self._packets > before else 0)
             self._joiner.error(
@@ -68,10 +72,14 @@ class PacketReader:
         kind = "sshsub:noise" if text is None else "sshsub:error"
         if text is None:
             text = line.data.decode("utf-8", "replace")
-        entry = Entry(type=kind, direction=Side.SERVER, carrier=where, data={"text": text})
+        entry = Entry(
+            type=kind, direction=Side.SERVER, carrier=where, data={"text": text}, raw=line.data
+        )
         self._joiner.text(entry, size)
 
-    def _packet(self, side: Side | None, packet: Packet, where: dict[str, Any]) -> None:
+    def _packet(
+        self, side: Side | None, packet: Packet, where: dict[str, Any], line: bytes
+    ) -> None:
         self._packets += 1
         carrier = {"packet": self._packets} | where
         side = side or self._guess(packet)
@@ -86,6 +94,7 @@ class PacketReader:
                 direction=side,
                 target=packet.target,
                 carrier=carrier,
+                raw=line,
                 plumbing=packet.kind in (PacketKind.DATA_ACK, PacketKind.COMMAND_ACK),
             )
         )
@@ -124,28 +133,57 @@ def destination(data: bytes) -> Side | None:
 def read_transcript(source: Source, joiner: Joiner) -> Iterator[None]:
     """Feed the joiner from JSON lines; yield after each line of packets."""
     reader = PacketReader(joiner)
-    lines = {side: LineReader() for side in Side}
+    cutters = {side: LineReader() for side in Side}
     for row, item in read_objects(source):
-        side, data, time = item.get("from"), item.get("data"), item.get("t")
-        if side not in ("client", "server") or not isinstance(data, str):
-            raise source.fail("not a chunk: 'from' or 'data' is wrong", row.offset)
         try:
-            chunk = b64decode(data, validate=True)
-        except (binascii.Error, ValueError):
-            raise source.fail("'data' is not base64", row.offset) from None
-        carrier = {"time": float(time)} if isinstance(time, int | float) else {}
-        cutter = lines[Side(side)]
-        try:
-            cutter.receive_data(chunk)
-        except LimitExceeded as error:
-            joiner.error("limit", str(error), lost=error.size, direction=Side(side))
-        while line := cutter.next_line():
-            reader.line(Side(side), line, carrier)
+            chunk = _chunk(source, row, item)
+        except CaptureError as error:
+            joiner.damage(Damage(row, error))
+            if (found := _SENDER.search(row.data)) is not None:
+                _cut(joiner, Side(found[1].decode()), cutters)
             yield
-    for side, cutter in lines.items():
-        if rest := cutter.rest():
-            _torn(joiner, side, rest)
+            continue
+        cutter = cutters[chunk.side]
+        try:
+            cutter.receive_data(chunk.data)
+        except LimitExceeded as error:
+            joiner.error("limit", str(error), lost=error.size, direction=chunk.side)
+        while line := cutter.next_line():
+            reader.line(chunk.side, line, chunk.carrier)
+            yield
+    for side in Side:
+        _cut(joiner, side, cutters)
     yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    side: Side
+    data: bytes
+    carrier: dict[str, Any]
+
+
+def _chunk(source: Source, row: TextLine, item: dict[str, Any] | CaptureError) -> _Chunk:
+    """Return the chunk of a line. Raises CaptureError for a line that is not one."""
+    if isinstance(item, CaptureError):
+        raise item
+    side, data, time = item.get("from"), item.get("data"), item.get("t")
+    if side not in ("client", "server") or not isinstance(data, str):
+        raise source.fail("not a chunk: 'from' or 'data' is wrong", row.offset)
+    try:
+        chunk = b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise source.fail("'data' is not base64", row.offset) from None
+    carrier: dict[str, Any] = {"file_offset": row.offset}
+    if isinstance(time, int | float):
+        carrier["time"] = float(time)
+    return _Chunk(side=Side(side), data=chunk, carrier=carrier)
+
+
+def _cut(joiner: Joiner, side: Side, cutters: dict[Side, LineReader]) -> None:
+    """End the line that a side has begun, because the chunk with its end is missing."""
+    if rest := cutters[side].rest():
+        _torn(joiner, side, rest)
 
 
 def read_packet_lines(source: Source, joiner: Joiner) -> Iterator[None]:
@@ -158,10 +196,10 @@ def read_packet_lines(source: Source, joiner: Joiner) -> Iterator[None]:
         except LimitExceeded as error:
             joiner.error("limit", str(error), lost=error.size)
         while line := cutter.next_line():
-            reader.line(None, line, {})
+            reader.line(None, line, {"file_offset": line.offset})
             yield
     if rest := cutter.rest():
-        reader.line(None, rest, {})
+        reader.line(None, rest, {"file_offset": rest.offset})
     yield
 
 

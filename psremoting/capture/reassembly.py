@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
+    from psremoting.capture.source import Damage
     from psrp.events import Event
 
 __all__ = ["Joiner", "Session"]
@@ -141,6 +142,12 @@ class Joiner:
         self.counts.bytes += lost
         data = {"rule": rule, "text": text} | ({"bytes": lost} if lost else {})
         self._append(Entry(type="error", data=data, **where))
+
+    def damage(self, damage: Damage) -> None:
+        """Add an error for a line of the file that cannot be read."""
+        self.failure = self.failure or damage.error
+        carrier = {"line": damage.line.number, "file_offset": damage.line.offset}
+        self.error("line", damage.error.text, lost=len(damage.line.data), carrier=carrier)
 
     def payload(
         self,
@@ -279,7 +286,7 @@ class Joiner:
         self._hold(place, entry)
 
     def _hold(self, place: _Place, entry: Entry) -> None:
-        size = entry.size or 0
+        size = len(entry.raw) if entry.raw is not None else entry.size or 0
         self._held_bytes += size - place.held
         place.held = size
 
@@ -361,6 +368,7 @@ class Joiner:
             object_id=defragmenter.object_id,
             fragments=defragmenter.fragment_count,
             size=len(message),
+            raw=message,
             **self._where(lane, _from_to(place.carrier, carrier)),
         )
         self.counts.fragments += defragmenter.fragment_count

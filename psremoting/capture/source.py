@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["CaptureError", "Source", "TextLine"]
+__all__ = ["CaptureError", "Damage", "Source", "TextLine"]
 
 HEAD = 64 << 10
 """Maximum bytes of a source that are available to detection."""
@@ -33,6 +33,7 @@ class CaptureError(Exception):
         where = f"byte {offset}: " if offset >= 0 else ""
         super().__init__(f"{name}: {where}{text}")
         self.name = name
+        self.text = text
         self.offset = offset
 
 
@@ -43,6 +44,14 @@ class TextLine:
     number: int
     offset: int
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A line that cannot be read; the lines after it can."""
+
+    line: TextLine
+    error: CaptureError
 
 
 class Source:

@@ -1,17 +1,16 @@
-"""The timeline for people: one line per entry, with its body below it on request."""
+"""The timeline for people: one line per entry, with its body and its bytes below it on request."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from psremoting.capture.clocks import Clock
 from psremoting.capture.jsonlines import body
+from psremoting.capture.raw_view import raw_view
 from psremoting.capture.summaries import summary
 from psremoting.powershell.sanitizer import visible
-from psremoting.powershell.wildcards import matches
-from psrp.messages import MessageType
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from psremoting.capture.entries import Entry
 
-__all__ = ["Filter", "Timeline", "summary_text"]
+__all__ = ["Timeline", "summary_text"]
 
 _ARROWS = {Side.CLIENT: "→", Side.SERVER: "←", None: " "}
 _ASCII_ARROWS = {Side.CLIENT: ">", Side.SERVER: "<", None: " "}
@@ -40,68 +39,13 @@ _STYLES: dict[str, dict[str, Any]] = {
     "RUNSPACEPOOL_STATE": {"fg": "cyan"},
 }
 _TYPE_WIDTH = 26
-_SINCE_1970 = 10**8
-"""Times beyond this are dates; the timeline shows seconds since the first one."""
-_FAMILIES = ("wsman", "sshsub", "winrs", "clixml")
-_TYPES = (
-    *(message.name for message in MessageType),
-    *(f"{family}:" for family in _FAMILIES),
-    "error", "refused", "incomplete", "unused", "text",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Selection of the entries to show; an empty tuple selects all.
-
-    ``types`` are names with wildcards, compared without case; ``pipelines`` are prefixes of
-    pipeline ids, or ``pool``; ``streams`` are stream values.
-    """
-
-    types: tuple[str, ...] = ()
-    pipelines: tuple[str, ...] = ()
-    streams: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a type or pipeline that no entry can have."""
-        for pattern in self.types:
-            family = pattern.lower().partition(":")
-            if not (family[1] and family[0] in _FAMILIES) and not any(
-                _matches(name, (pattern,)) for name in _TYPES
-            ):
-                raise ValueError(
-                    f"no line has the type {pattern!r}: expected the name of a message such as "
-                    "CREATE_PIPELINE, an act such as wsman:Signal, or error"
-                )
-        for pipeline in self.pipelines:
-            if pipeline.lower() != "pool" and set(pipeline.lower()) - set("0123456789abcdef-"):
-                raise ValueError(
-                    f"no pipeline has the id {pipeline!r}: expected hexadecimal digits or 'pool'"
-                )
-
-    def passes(self, entry: Entry) -> bool:
-        if self.types and not _matches(entry.type, self.types):
-            return False
-        if self.streams and (entry.stream is None or entry.stream.value not in self.streams):
-            return False
-        return not self.pipelines or any(_is_of(entry, wanted) for wanted in self.pipelines)
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(matches(pattern, name) for pattern in patterns)
-
-
-def _is_of(entry: Entry, wanted: str) -> bool:
-    ids = [str(found) for found in (entry.target, entry.pid) if found is not None]
-    if wanted.lower() == "pool":
-        return not ids
-    return any(found.startswith(wanted.lower()) for found in ids)
 
 
 class Timeline:
     """Renderer of the entries of one recording.
 
     With ``plumbing``, acts that only move bytes are shown too; otherwise ``hidden`` counts them.
+    ``raw`` adds the bytes as sent, ``offsets`` their place in the file.
     """
 
     def __init__(
@@ -111,13 +55,17 @@ class Timeline:
         plumbing: bool = False,
         reveal: bool = False,
         unicode: bool = True,
+        raw: bool = False,
+        offsets: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self._verbose = verbose
         self._plumbing = plumbing
         self._reveal = reveal
         self._arrows = _ARROWS if unicode else _ASCII_ARROWS
-        self._timed: bool | None = None
-        self._origin = 0.0
+        self._raw = raw
+        self._offsets = offsets
+        self._clock = clock or Clock()
         self.hidden = 0
 
     def lines(self, entry: Entry) -> Iterator[str]:
@@ -130,19 +78,14 @@ class Timeline:
             found = body(entry, reveal=self._reveal)
             if found not in (None, {}, []):
                 yield from (click.style(line, dim=True) for line in _tree(found, 10))
+        if self._raw and entry.raw:
+            view = raw_view(entry.raw, reveal=self._reveal)
+            yield from (click.style(line, dim=True) for line in view.lines(10))
 
     def _line(self, entry: Entry) -> str:
-        time = entry.carrier.get("time")
-        if self._timed is None:
-            self._timed = time is not None
-            self._origin = time if time is not None and time > _SINCE_1970 else 0.0
-        clock = (
-            f"{time - self._origin:>10.3f} "
-            if time is not None
-            else " " * 11
-            if self._timed
-            else ""
-        )
+        clock = self._clock.column(entry.carrier.get("time"))
+        if self._offsets:
+            clock = f"{entry.carrier.get('file_offset', ''):>10} {clock}"
         arrow = self._arrows[entry.direction]
         style = _STYLES.get(entry.type, {"dim": True} if ":" in entry.type else {})
         name = click.style(f"{visible(entry.type):<{_TYPE_WIDTH}}", **style)

@@ -19,6 +19,7 @@ from psremoting.capture.detect import starts_fragment
 from psremoting.capture.documents import read_stream_text
 from psremoting.capture.entries import Entry
 from psremoting.capture.http_text import OtherText
+from psremoting.capture.source import Damage
 from psrp.sansio import RemoteProtocolError, Side, Stream
 from wsman import names, soap, xpress
 
@@ -74,7 +75,10 @@ class WSManReader:
         self._asked: dict[int, _Request] = {}
         self._by_id: OrderedDict[str, _Request] = OrderedDict()
 
-    def receive(self, message: HttpMessage | OtherText) -> None:
+    def receive(self, message: HttpMessage | OtherText | Damage) -> None:
+        if isinstance(message, Damage):
+            self._joiner.damage(message)
+            return
         if isinstance(message, OtherText):
             self._other_text(message)
             return
@@ -124,6 +128,7 @@ class WSManReader:
                 direction=message.side,
                 carrier=carrier | _place(message),
                 data=data,
+                raw=message.body,
                 plumbing=(kind == "Authenticate" and not sealed)
                 or bool(message.note and not message.start),
             )
@@ -186,6 +191,7 @@ class WSManReader:
                 target=_guid(command_id),
                 carrier=carrier,
                 data=data,
+                raw=(message.soap or "").encode("utf-8", "surrogatepass"),
                 plumbing=operation in _PLUMBING and "state" not in data,
             )
         )
@@ -431,6 +437,8 @@ def _place(message: HttpMessage) -> dict[str, Any]:
         data["connection"] = message.connection
     if message.time is not None:
         data["time"] = message.time
+    if message.file_offset is not None:
+        data["file_offset"] = message.file_offset
     return data
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +11,10 @@ import click
 from psremoting.capture.decoding import decode as decode_recording
 from psremoting.capture.decoding import gather_packet_keys, summary_data
 from psremoting.capture.detect import Form
-from psremoting.capture.entries import Counts, Entry
-from psremoting.capture.jsonlines import line as json_line
+from psremoting.capture.entries import Counts
 from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.source import CaptureError
-from psremoting.capture.timeline import Filter, Timeline, summary_text
+from psremoting.cli.decode_view import View, view_of, view_options
 from psremoting.cli.shell_completion import complete_file
 
 if TYPE_CHECKING:
@@ -30,6 +28,8 @@ Examples:
   psrp decode session.jsonl
   psrp decode -v --type PIPELINE_HOST_CALL --type PIPELINE_HOST_RESPONSE session.jsonl
   psrp decode --pipeline 50a1e2f3 exchange.yml
+  psrp decode --from 12.5 --until 14 --search Get-Process --raw session.jsonl
+  psrp decode --stats session.jsonl
   psrp decode --rsa-key client.pem exchange.yml
   psrp decode --json *.yml | jq 'select(.type == "ERROR_RECORD")'
   psrp decode winrm.pcapng kdc.pcapng --password 'P@ss1'
@@ -49,26 +49,7 @@ Exit codes:
     "--format", "form", type=click.Choice([form.value for form in Form]),
     help="Read the files in this format (default: detected from their content).",
 )  # fmt: skip
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all data."
-)
-@click.option("-v", "--verbose", is_flag=True, help="Show the decoded bodies.")
-@click.option(
-    "-a", "--all", "plumbing", is_flag=True,
-    help="Show acknowledgements, polls and authentication messages (always with --json).",
-)  # fmt: skip
-@click.option(
-    "--type", "types", multiple=True, metavar="NAME",
-    help="Show lines of this type: CREATE_PIPELINE, 'wsman:*', error. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--pipeline", "pipelines", multiple=True, metavar="ID",
-    help="Show one pipeline, by the first digits of its id, or 'pool'. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--stream", "streams", multiple=True, type=click.Choice(["default", "prompt_response"]),
-    help="Show one stream. Repeatable.",
-)  # fmt: skip
+@view_options
 @click.option(
     "--rsa-key", "keys", multiple=True, metavar="PEM", shell_complete=complete_file,
     help="Decrypt session keys with this private key of the client, and show secure strings.",
@@ -95,10 +76,6 @@ Exit codes:
     "password:TEXT, nt:HEX, key:[TYPE:]HEX, keytab:FILE. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--show-secrets", is_flag=True,
-    help="Show secure strings that were sent unencrypted (protocol 2.4) or are in documents.",
-)  # fmt: skip
-@click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
     help="Use colours (default: on a terminal, unless NO_COLOR is set).",
 )  # fmt: skip
@@ -108,13 +85,9 @@ def decode(
     /,
     files: tuple[str, ...],
     form: str | None,
-    as_json: bool,
     keys: tuple[str, ...],
     color: str,
-    show_secrets: bool,
-    verbose: bool,
-    plumbing: bool,
-    **more: tuple[str, ...],
+    **more: Any,
 ) -> None:
     """Show recorded PowerShell remoting traffic, one line per message.
 
@@ -133,26 +106,19 @@ def decode(
     "error" with its position and the reason; decoding continues after it. The last line counts
     messages, fragments, bytes, errors, and bytes not accounted for.
 
-    Secure strings are shown as their length unless --rsa-key or --show-secrets is given.
+    Secure strings are shown as their length unless --rsa-key or --reveal is given.
+
+    Times are seconds since the first one; --from and --until accept these seconds, a time of the
+    day, or a date.
     """
     _prepare(ctx, color)
-    try:
-        wanted = Filter(**{name: more.pop(name) for name in ("types", "pipelines", "streams")})
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    show = _Show(
-        wanted=wanted,
-        as_json=as_json,
-        verbose=verbose,
-        plumbing=plumbing,
-        reveal=show_secrets or bool(keys),
-    )
+    view = view_of(more, reveal=bool(keys))
     try:
         secrets, ring = _gathered(files, **more), KeyRing.load(keys)
     except CaptureError as error:
         click.echo(f"psrp decode: {error}", err=True)
         ctx.exit(2)
-    ctx.exit(_decode_all(files, Form(form) if form else None, ring, secrets, show))
+    ctx.exit(_decode_all(files, Form(form) if form else None, ring, secrets, view))
 
 
 def _gathered(files: tuple[str, ...], **given: tuple[str, ...]) -> PacketSecrets | None:
@@ -193,74 +159,32 @@ def _secrets(
     return secrets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Show:
-    """The selection and the form of the output."""
-
-    wanted: Filter
-    as_json: bool
-    verbose: bool
-    plumbing: bool
-    reveal: bool
-
-    def timeline(self) -> Timeline:
-        return Timeline(
-            verbose=self.verbose,
-            plumbing=self.plumbing,
-            reveal=self.reveal,
-            unicode=_speaks_unicode(),
-        )
-
-    def entry(self, entry: Entry, timeline: Timeline) -> bool:
-        """Print an entry; return False for one that the filters exclude."""
-        if entry.type != "summary" and not self.wanted.passes(entry):
-            return False
-        if self.as_json:
-            click.echo(json_line(entry, reveal=self.reveal))
-        elif entry.type == "summary":
-            click.echo(summary_text(entry.data, timeline.hidden))
-        else:
-            for text in timeline.lines(entry):
-                click.echo(text)
-        return True
-
-    def total(self, counts: Counts, files: int, unreadable: int) -> None:
-        data = summary_data(f"{files} files", counts)
-        if self.as_json:
-            data |= {"files": files, "unreadable": unreadable}
-            click.echo(json_line(Entry(type="summary", data=data)))
-        else:
-            click.echo(summary_text(data))
-
-
 def _decode_all(
     files: tuple[str, ...],
     form: Form | None,
     ring: KeyRing,
     secrets: PacketSecrets | None,
-    show: _Show,
+    view: View,
 ) -> int:
     """Decode each file on its own; return the exit code."""
     total, unreadable = Counts(), 0
-    lines = matched = 0
     for file in files:
-        timeline = show.timeline()
-        if len(files) > 1 and not show.as_json:
+        show = view.open()
+        if len(files) > 1 and not view.as_json:
             click.echo(click.style(f"== {file}", bold=True))
         try:
             for entry in decode_recording(file, form, ring, secrets):
-                passed = show.entry(entry, timeline)
+                show.entry(entry)
                 if entry.type == "summary":
                     _count(total, entry.data)
-                else:
-                    lines, matched = lines + 1, matched + passed
         except CaptureError as error:
             unreadable += 1
             click.echo(f"psrp decode: {error}", err=True)
+        show.end()
     if len(files) > 1:
-        show.total(total, len(files), unreadable)
-    if lines and not matched:
-        click.echo(f"psrp decode: 0 of {lines} lines match the filters", err=True)
+        view.total(summary_data(f"{len(files)} files", total), len(files), unreadable)
+    for problem in view.problems(len(files)):
+        click.echo(f"psrp decode: {problem}", err=True)
     return 2 if unreadable else 1 if total.errors else 0
 
 
@@ -279,8 +203,3 @@ def _prepare(ctx: click.Context, color: str) -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
-
-
-def _speaks_unicode() -> bool:
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")

@@ -87,7 +87,7 @@ def given_before(data: str | bytes) -> tuple[list[Entry], CaptureError]:
 def test_a_torn_transcript_gives_what_came_before_and_its_summary() -> None:
     text = transcript([("server", packet(FRAGMENT))] * 2)
     found, error = given_before(text[:-30])
-    assert types(found) == ["PIPELINE_OUTPUT", "summary"]
+    assert types(found) == ["PIPELINE_OUTPUT", "error", "summary"]
     assert error.offset == text.index("\n") + 1
     assert "the recording ends inside a line" in str(error)
 
@@ -103,8 +103,9 @@ def test_a_torn_transcript_gives_what_came_before_and_its_summary() -> None:
 )
 def test_a_bad_row_is_named_with_its_offset(row: str, complaint: str) -> None:
     text = transcript([("server", packet(FRAGMENT))])
-    found, error = given_before(text + row)
-    assert types(found) == ["PIPELINE_OUTPUT", "summary"]
+    found, error = given_before(text + row + text)
+    assert types(found) == ["PIPELINE_OUTPUT", "error", "PIPELINE_OUTPUT", "summary"]
+    assert found[-1].data["unaccounted"] == len(row)
     assert (error.offset, complaint in str(error)) == (len(text), True)
 
 
@@ -198,7 +199,7 @@ def test_rows_of_documents_name_their_line_and_member() -> None:
     rows = [{"name": "a", "input": "<I32>1</I32>"}, {"name": "b", "input": "<I32>x</I32>"}]
     found = entries("".join(json.dumps(row) + "\n\n" for row in rows))
     assert types(found) == ["clixml:value", "error", "summary"]
-    assert found[1].carrier == {"line": 3, "member": "input", "name": "b"}
+    assert found[1].carrier == {"line": 3, "file_offset": 40, "member": "input", "name": "b"}
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,205 @@
+"""The output of `psrp decode`: its options, and the form in which entries are printed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from psremoting.capture.clocks import Clock, TimeStyle, parse_moment
+from psremoting.capture.entries import Entry
+from psremoting.capture.jsonlines import line as json_line
+from psremoting.capture.selection import Filter, Selection
+from psremoting.capture.statistics import Statistics, statistics_lines
+from psremoting.capture.timeline import Timeline, summary_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["View", "view_of", "view_options"]
+
+_OPTIONS = (
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all data."
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Show the decoded bodies."),
+    click.option(
+        "-a", "--all", "plumbing", is_flag=True,
+        help="Show acknowledgements, polls and authentication messages (always with --json).",
+    ),
+    click.option(
+        "--raw", is_flag=True,
+        help="Show each message as it was sent: XML and hexadecimal (member 'raw' with --json).",
+    ),
+    click.option("--offsets", is_flag=True, help="Show the offset of each line in the file."),
+    click.option(
+        "--time", "style", type=click.Choice([style.value for style in TimeStyle]),
+        default="relative",
+        help="Show times since the first line (relative, the default), since the line before "
+        "(delta), as dates of the local zone (absolute) or of UTC, or none.",
+    ),
+    click.option(
+        "--type", "types", multiple=True, metavar="NAME",
+        help="Show lines of this type: CREATE_PIPELINE, 'wsman:*', error. Repeatable.",
+    ),
+    click.option(
+        "--pipeline", "pipelines", multiple=True, metavar="ID",
+        help="Show one pipeline, by the first digits of its id, or 'pool'. Repeatable.",
+    ),
+    click.option(
+        "--stream", "streams", multiple=True, type=click.Choice(["default", "prompt_response"]),
+        help="Show one stream. Repeatable.",
+    ),
+    click.option(
+        "--sender", "directions", multiple=True, type=click.Choice(["client", "server"]),
+        help="Show lines of one sender.",
+    ),
+    click.option(
+        "--search", multiple=True, metavar="TEXT",
+        help="Show lines whose decoded values contain TEXT, in any case. Repeatable: all of them.",
+    ),
+    click.option("--from", "since", metavar="TIME", help="Show lines from TIME on."),
+    click.option("--until", metavar="TIME", help="Show lines up to TIME."),
+    click.option(
+        "--stats", is_flag=True,
+        help="Show one block per pipeline: command, duration, objects by type, bytes, errors.",
+    ),
+    click.option(
+        "--reveal", "--show-secrets", "reveal", is_flag=True,
+        help="Show secure strings that were sent unencrypted (protocol 2.4) or are in documents.",
+    ),
+)  # fmt: skip
+
+
+_FILTERS = ("types", "pipelines", "streams", "directions", "search")
+
+
+def view_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of the output to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def view_of(options: dict[str, Any], *, reveal: bool) -> View:
+    """Take the options of `view_options` out of ``options``. Raises UsageError."""
+    names = ("as_json", "verbose", "plumbing", "raw", "offsets", "stats")
+    shown = {name: options.pop(name) for name in names}
+    style = TimeStyle(options.pop("style"))
+    chosen = {name: options.pop(name) for name in _FILTERS}
+    try:
+        for name, option in (("since", "--from"), ("until", "--until")):
+            text = options.pop(name)
+            chosen[name] = _moment(option, text) if text is not None else None
+        wanted = Filter(**chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return View(wanted=wanted, style=style, reveal=options.pop("reveal") or reveal, **shown)
+
+
+def _moment(option: str, text: str) -> Any:
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """The selection and the form of the output, over all files."""
+
+    wanted: Filter
+    style: TimeStyle
+    as_json: bool
+    verbose: bool
+    plumbing: bool
+    raw: bool
+    offsets: bool
+    stats: bool
+    reveal: bool
+    lines: int = 0
+    matched: int = 0
+    _problems: dict[str, int] = field(default_factory=dict)
+
+    def open(self) -> Show:
+        """Begin a recording."""
+        return Show(self)
+
+    def total(self, data: dict[str, Any], files: int, unreadable: int) -> None:
+        """Print the summary of several files."""
+        if self.as_json:
+            data |= {"files": files, "unreadable": unreadable}
+            click.echo(json_line(Entry(type="summary", data=data)))
+        else:
+            click.echo(summary_text(data))
+
+    def problem(self, text: str) -> None:
+        self._problems[text] = self._problems.get(text, 0) + 1
+
+    def problems(self, files: int) -> Iterator[str]:
+        """Yield what the filters did not find in any file."""
+        if self.lines and not self.matched:
+            yield f"0 of {self.lines} lines match the filters"
+        yield from (text for text, count in self._problems.items() if count == files)
+
+
+class Show:
+    """Printer of the entries of one recording."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._selection = Selection(view.wanted, reveal=view.reveal)
+        self._statistics = Statistics() if view.stats else None
+        self._timeline = Timeline(
+            verbose=view.verbose,
+            plumbing=view.plumbing,
+            reveal=view.reveal,
+            unicode=_speaks_unicode(),
+            raw=view.raw,
+            offsets=view.offsets,
+            clock=Clock(view.style),
+        )
+
+    def entry(self, entry: Entry) -> None:
+        """Print an entry, unless the filters exclude it."""
+        view = self._view
+        passes = self._selection.passes(entry)
+        if entry.type == "summary":
+            self._print_statistics()
+        else:
+            view.lines += 1
+            view.matched += passes
+        if not passes:
+            return
+        if self._statistics is not None and entry.type != "summary":
+            self._statistics.receive(entry)
+        elif view.as_json:
+            click.echo(json_line(entry, reveal=view.reveal, raw=view.raw, offsets=view.offsets))
+        elif entry.type == "summary":
+            click.echo(summary_text(entry.data, self._timeline.hidden))
+        else:
+            for text in self._timeline.lines(entry):
+                click.echo(text)
+
+    def _print_statistics(self) -> None:
+        if self._statistics is None:
+            return
+        for each in self._statistics.pipelines():
+            if self._view.as_json:
+                line = Entry(type="statistics", target=each.target, data=each.data())
+                click.echo(json_line(line))
+            else:
+                for text in statistics_lines(each):
+                    click.echo(text)
+
+    def end(self) -> None:
+        """End the recording, also one that was read only in part."""
+        for text in self._selection.problems():
+            self._view.problem(text)
+
+
+def _speaks_unicode() -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")
