@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psremoting.capture.clocks import Clock
 from psremoting.capture.jsonlines import body
+from psremoting.capture.moments import Clock
 from psremoting.capture.raw_view import raw_view
 from psremoting.capture.summaries import summary
 from psremoting.powershell.sanitizer import visible

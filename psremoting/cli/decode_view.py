@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psremoting.capture.clocks import Clock, TimeStyle, parse_moment
 from psremoting.capture.entries import Entry
 from psremoting.capture.jsonlines import line as json_line
-from psremoting.capture.selection import Filter, Selection
-from psremoting.capture.statistics import Statistics, statistics_lines
+from psremoting.capture.line_filter import Filter, Selection
+from psremoting.capture.moments import Clock, TimeStyle, parse_moment
+from psremoting.capture.pipeline_statistics import Statistics, statistics_lines
 from psremoting.capture.timeline import Timeline, summary_text
 
 if TYPE_CHECKING:

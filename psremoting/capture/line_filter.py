@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from psremoting.capture.clocks import Moment, TimeRange
 from psremoting.capture.jsonlines import body
+from psremoting.capture.moments import Moment, TimeRange
 from psremoting.powershell.wildcards import matches
 from psrp.messages import MessageType
 
