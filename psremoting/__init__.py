@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from psremoting.client.hosts import NULL_HOST, Host, HostRefusal, TableHost
     from psremoting.client.invocation import Invocation, Result
     from psremoting.client.streams import StreamKind, Streams
-    from psremoting.credentials import Credential
     from psremoting.errors import (
         CancelTimeout,
         InvalidComputerName,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
         parse_target,
     )
     from psremoting.wsman_target import WSManTarget
+    from psrp.clixml import Credential
     from psrp.commands import Command, PowerShell, command, script
 
 __all__ = [
@@ -114,7 +114,7 @@ _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "
     "OperationTimeout PSRemotingError PSRemotingTransportError PipelineFailed PipelineStopped "
     "ProgramNotFound RemoteErrors SessionDisconnected SessionNotOpen",
-    "psremoting.credentials": "Credential",
+    "psrp.clixml": "Credential",
     "psremoting.fanout": "Outcome fan_out invoke_on",
     "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
     "psremoting.client.invocation": "Invocation Result",

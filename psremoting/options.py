@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from psremoting.credentials import Credential
+from psrp.clixml import Credential
 
 __all__ = ["SessionOption"]
 

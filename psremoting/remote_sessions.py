@@ -12,7 +12,7 @@ from psremoting.targets import parse_target
 from psremoting.wsman_target import WSManTarget
 
 if TYPE_CHECKING:
-    from psremoting.credentials import Credential
+    from psrp.clixml import Credential
     from wsman.shell_values import ShellInfo
 
 __all__ = ["RemoteSession", "sessions_on"]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from psremoting.client.pipeline_input import Input
     from psremoting.client.running_pipelines import Show
     from psremoting.client.streams import Streams
-    from psremoting.credentials import Credential
+    from psrp.clixml import Credential
 
 __all__ = ["PSSession", "with_credential"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from psremoting import errors
-from psremoting.credentials import Credential
+from psrp.clixml import Credential
 from psrp.sansio import LocalProtocolError
 from wsman.locations import HTTP_PORT, HTTPS_PORT, Location
 

@@ -273,8 +273,7 @@ def _write_credential(value: Any) -> Any:
         return None
     if not isinstance(value, Credential):
         raise LocalProtocolError(f"expected a Credential, got {type(value).__name__}")
-    members = {"UserName": value.user_name, "Password": value.password}
-    return PSObject((_CREDENTIAL, "System.Object"), members, to_string=_CREDENTIAL)
+    return value.to_object()
 
 
 def _read_credential(value: Any) -> Any:

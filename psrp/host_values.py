@@ -1,15 +1,13 @@
 """The values in host calls, as a host uses them. [MS-PSRP] 2.2.3.1-2.2.3.3,
-2.2.3.25-2.2.3.29; their wire format is in `psrp.host_types`.
+2.2.3.26-2.2.3.29; their wire format is in `psrp.host_types`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from psrp.clixml.objects import Credential
 from psrp.frozen import dataclass
-
-if TYPE_CHECKING:
-    from psrp.clixml import SecureString
 
 __all__ = [
     "BufferCell",
@@ -94,11 +92,3 @@ class FieldDescription:
     default_value: Any = None
     modified_by_remoting_protocol: bool = False
     is_from_remote_host: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """System.Management.Automation.PSCredential. [MS-PSRP] 2.2.3.25"""
-
-    user_name: str
-    password: SecureString

@@ -178,13 +178,18 @@ class ErrorRecord:
     @property
     def message(self) -> str:
         """The text that PowerShell shows: the details, the exception's message, or the category."""
-        if self.details_message:
-            return self.details_message
+        return self.details_message or self.exception_message
+
+    @property
+    def exception_message(self) -> str:
+        """The exception's message, or the category if that is blank."""
+        message = None
         if type(self.exception) is PSObject:
             message = _loose_text(self.exception, "Message")
-            if message is not None and message.strip():
-                return message
-        return self.to_string or self.category_message or ""
+        for text in (message, self.to_string, self.category_message):
+            if text and not text.isspace():
+                return text
+        return ""
 
     def __str__(self) -> str:
         return self.message

@@ -12,9 +12,9 @@ from uuid import UUID
 import click
 
 from psremoting.cli.shell_completion import complete_file
-from psremoting.credentials import Credential
 from psremoting.errors import PSRemotingError
 from psremoting.wsman_target import WSManTarget
+from psrp.clixml import Credential
 
 __all__ = ["AUTHENTICATIONS", "WSMAN_OPTIONS", "WSManOptions", "read_password", "take_options"]
 

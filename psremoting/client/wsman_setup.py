@@ -21,9 +21,9 @@ from wsman.trio_pool import Connections, Redirection
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from psremoting.credentials import Credential
     from psremoting.options import SessionOption
     from psremoting.wsman_target import WSManTarget
+    from psrp.clixml import Credential
 
 __all__ = ["check", "connections", "shell_config"]
 
@@ -35,7 +35,7 @@ _LONGEST = 180.0
 def _credential(given: Credential | None) -> WSManCredential | None:
     if given is None:
         return None
-    return WSManCredential(user_name=given.user_name, password=given.plain_password)
+    return WSManCredential(user_name=given.user_name, password=given.password.reveal())
 
 
 def _auth(target: WSManTarget, location: Location, options: SessionOption) -> AuthOptions:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from psremoting.console.error_reports import CommandFailure
 from psremoting.console.parameter_types import as_text
-from psremoting.credentials import Credential
 from psremoting.errors import InvalidComputerName
 from psremoting.options import SessionOption
 from psremoting.wsman_target import DEFAULT_CONFIGURATION, WSManTarget
-from psrp.clixml import SecureString
+from psrp.clixml import Credential, SecureString
 from psrp.host_methods import HostMethodId
 from psrp.records import ErrorCategory
 

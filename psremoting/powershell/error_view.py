@@ -174,12 +174,7 @@ def _exception_fields(record: ErrorRecord, depth: int) -> list[tuple[str, Any]]:
     fields.append(("ErrorRecord", nested))
     if _was_thrown(record):
         fields.append(("WasThrownFromThrowStatement", "True"))
-    message = record.details_message or _exception_message(exception) or record.message
-    return [*fields, ("Message", message), ("HResult", "-2146233087")]
-
-
-def _exception_message(exception: Any) -> str:
-    return text_of(exception.get("Message")) if type(exception) is PSObject else ""
+    return [*fields, ("Message", record.exception_message), ("HResult", "-2146233087")]
 
 
 def _block(fields: list[tuple[str, Any]], indent: int) -> Iterator[str]:
@@ -192,5 +187,5 @@ def _block(fields: list[tuple[str, Any]], indent: int) -> Iterator[str]:
             yield from _block(value, indent + 4)
             continue
         first, *more = _split(value)
-        yield head + first
+        yield head + (first.rstrip() if more else first)
         yield from (" " * len(head) + line.strip() for line in more)

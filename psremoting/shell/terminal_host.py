@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import locale
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from psremoting.errors import PipelineStopped, stopped_record
 from psremoting.powershell.host_questions import Questions
 from psremoting.shell.reading import EndOfInput, Interrupted, Reader
 from psremoting.shell.screen import Screen
-from psrp.clixml import SecureString, Version
+from psrp.clixml import Credential, SecureString, Version
 from psrp.enums import ConsoleColor
 from psrp.host import HostDefaultData, HostInfo, HostMethodId
 from psrp.host_values import BufferCell, Coordinates, KeyInfo, Rectangle, Size
@@ -138,7 +137,7 @@ class TerminalHost(TableHost):
     ) -> Any:
         found = await self._questions.credential(caption, message, user_name)
         if target_name and not set(found.user_name) & {"\\", "@"}:
-            return replace(found, user_name=f"{target_name}\\{found.user_name}")
+            return Credential(f"{target_name}\\{found.user_name}", found.password)
         return found
 
     async def _read_key(self, options: int) -> KeyInfo:

@@ -21,6 +21,7 @@ from psrp.clixml.jsonread import I32, MAX_DEPTH, SEQUENCES, SIZED, from_json
 from psrp.clixml.numbers import Char, Single
 from psrp.clixml.objects import (
     CUSTOM_OBJECT,
+    Credential,
     MemberSet,
     ProgressRecord,
     PSObject,
@@ -234,6 +235,7 @@ _WRITERS: dict[type, _Write] = {
     Dictionary: _Writer.dictionary,
     MemberSet: _Writer.member_set,
     PSObject: _Writer.psobject,
+    Credential: lambda writer, value, path, depth: writer.psobject(value.to_object(), path, depth),
     list: _Writer.array,
     tuple: _Writer.array,
     dict: _Writer.plain_dict,

@@ -13,6 +13,7 @@ from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
 __all__ = [
+    "Credential",
     "MemberSet",
     "PSObject",
     "ProgressRecord",
@@ -24,6 +25,7 @@ __all__ = [
     "absorb_value",
 ]
 
+_CREDENTIAL = "System.Management.Automation.PSCredential"
 CUSTOM_OBJECT: TypeNames = ("System.Management.Automation.PSCustomObject", "System.Object")
 
 
@@ -298,6 +300,44 @@ class SecureString:
 
     def __repr__(self) -> str:
         return "SecureString(<sealed>)" if self._plain is None else "SecureString(<open>)"
+
+
+class Credential:
+    """A user's name and password, System.Management.Automation.PSCredential. [MS-PSRP] 2.2.3.25
+
+    ``Credential("user", "password")``; the name may be ``DOMAIN\\\\user`` or ``user@domain``.
+    Immutable. As an argument, input or ``$using:`` value it reaches a script as a credential.
+    """
+
+    __slots__ = ("_password", "_user_name")
+
+    def __init__(self, user_name: str, password: str | SecureString) -> None:
+        self._user_name = user_name
+        self._password = SecureString(password) if isinstance(password, str) else password
+
+    @property
+    def user_name(self) -> str:
+        return self._user_name
+
+    @property
+    def password(self) -> SecureString:
+        return self._password
+
+    def to_object(self) -> PSObject:
+        """Return the object that CLIXML has for it."""
+        members = {"UserName": self._user_name, "Password": self._password}
+        return PSObject((_CREDENTIAL, "System.Object"), members, to_string=_CREDENTIAL)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credential):
+            return NotImplemented
+        return self._user_name == other._user_name and self._password == other._password
+
+    def __hash__(self) -> int:
+        return hash((self._user_name, self._password))
+
+    def __repr__(self) -> str:
+        return f"Credential({self._user_name!r}, {self._password!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

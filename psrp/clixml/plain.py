@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from psrp.clixml.containers import Dictionary
-from psrp.clixml.objects import MemberSet, ProgressRecord, PSObject, SecureString
+from psrp.clixml.objects import Credential, MemberSet, ProgressRecord, PSObject, SecureString
 from psrp.clixml.times import DateTime, TimeSpan
 from psrp.sansio import LocalProtocolError
 
@@ -190,4 +190,8 @@ _MAKERS: dict[type, _Make] = {
     dict: _Plain.dictionary,
     MemberSet: _Plain.members,
     PSObject: _Plain.psobject,
+    Credential: lambda plain, value, path, depth: {
+        "UserName": value.user_name,
+        "Password": plain.secret(value.password, f"{path}.Password", depth),
+    },
 }

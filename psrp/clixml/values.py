@@ -21,6 +21,7 @@ from psrp.clixml.numbers import (
     UInt64,
 )
 from psrp.clixml.objects import (
+    Credential,
     MemberSet,
     ProgressRecord,
     PSObject,
@@ -35,6 +36,7 @@ from psrp.clixml.times import DateTime, DateTimeKind, TimeSpan
 __all__ = [
     "Byte",
     "Char",
+    "Credential",
     "DateTime",
     "DateTimeKind",
     "Dictionary",

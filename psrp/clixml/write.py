@@ -22,6 +22,7 @@ from psrp.clixml.containers import (
     TypeNames,
 )
 from psrp.clixml.objects import (
+    Credential,
     MemberSet,
     ProgressRecord,
     PSObject,
@@ -360,6 +361,16 @@ class Writer:
             text = self._seal(value.reveal())
         self.pieces.append(f"<SS{attribute}>{escape(text)}</SS>")
 
+    def _credential(self, value: Credential, attribute: str) -> None:
+        if self._known(value, attribute):
+            return
+        self._begin(attribute, value)
+        # PowerShell writes its members at any depth.
+        levels, self._levels = self._levels, max(self._levels, 1)
+        self._content(value.to_object())
+        self._levels = levels
+        self._end()
+
     def _progress(self, value: ProgressRecord, attribute: str) -> None:
         self.pieces.append(
             f"<PR{attribute}><AV>{escape(value.activity)}</AV><AI>{value.activity_id}</AI>"
@@ -399,6 +410,7 @@ _SPECIAL: dict[type, Callable[[Writer, Any, str], None]] = {
     PSObject: Writer._object,
     MemberSet: Writer._member_set,
     SecureString: Writer._secure_string,
+    Credential: Writer._credential,
     ProgressRecord: Writer._progress,
 }
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from psremoting.cli import wsman_options
 from psremoting.cli.connecting import Connecting, connection_options
 from psremoting.cli.spelling import respelled
-from psremoting.credentials import Credential
 from psremoting.errors import PSRemotingError
 from psremoting.targets import SSHTarget, WSManTarget
+from psrp.clixml import Credential
 
 _made: list[Any] = []
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from psremoting.credentials import Credential
 from psremoting.targets import ProcessTarget, SSHTarget, WSManTarget, local_target
+from psrp.clixml import Credential
 from tests.console.places import prompt
 
 ENTER = "Microsoft.PowerShell.Commands.EnterPSSessionCommand"

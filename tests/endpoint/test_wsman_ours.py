@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from psremoting import SessionOption, sync
-from psremoting.credentials import Credential
 from psremoting.errors import PSRemotingError
 from psremoting.wsman_target import WSManTarget
+from psrp.clixml import Credential
 from tests.endpoint.served_wsman import PASSWORD, USER, Endpoint, serving, write_certificate
 from tests.endpoint.test_wsman_clients import _has_gssapi
 from tests.live import kdc as kerberos

@@ -12,7 +12,6 @@ import pytest
 
 import psrp.clixml
 from psremoting import sync
-from psrp.host import Credential
 from psrp.sansio import LocalProtocolError
 from tests.live.comparing import Comparison
 from tests.live.peers import Clients
@@ -53,10 +52,7 @@ _REAL = {
 }
 
 _TEXT_WITH_NOTE = "PSObject(extended={'note': 1}, value='text')"
-_OPEN = {
-    "Credential(user_name='bob', password=SecureString('geheim'))": "open: no CLIXML form",
-}
-_ROUTE_ACCEPTED = _OPEN | {
+_ROUTE_ACCEPTED = {
     _TEXT_WITH_NOTE: "AddParameter, AddArgument and Invoke of the real client take the bare text",
 }
 
@@ -65,7 +61,6 @@ def value_of(expression: str) -> Any:
     """Return the value of a row's Python expression."""
     names = {
         **{name: getattr(psrp.clixml, name) for name in psrp.clixml.__all__},
-        "Credential": Credential,
         "Decimal": Decimal,
         "UTC": UTC,
         "UUID": UUID,
@@ -115,7 +110,7 @@ def test_a_using_value_arrives_as_that_of_the_real_client(
     clients.ours(table_carrier).run(_DESCRIBE)
     session = clients.theirs(table_carrier)
     clients.real.run(f"Invoke-Command {session} {{ {_DESCRIBE} }}")
-    comparison = Comparison(_OPEN)
+    comparison = Comparison()
     for python, powershell in ROWS:
         theirs = clients.real.run(
             f"$value = {powershell}\n"

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from psremoting import SessionOption, Target
-from psremoting.credentials import Credential
 from psremoting.wsman_target import WSManTarget
+from psrp.clixml import Credential
 from tests.live.kdc import REALM, Kdc
 from tests.sshsub.sshd import free_port
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from psremoting import PSSession, WSManTarget, parse_target, sessions_on
-from psremoting.credentials import Credential
 from psremoting.errors import PSRemotingError, SessionDisconnected
+from psrp.clixml import Credential
 from psrp.events import InvocationState
 from tests.endpoint.served_wsman import PASSWORD, USER, serving
 
