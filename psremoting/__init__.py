@@ -16,6 +16,8 @@ Names are imported on first use, so importing the package is fast.
 
 from __future__ import annotations
 
+from psremoting.version import __version__
+
 # Importing typing would take longer than everything else here; type checkers know this name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,9 +108,6 @@ __all__ = [
     "sessions_on",
     "sync",
 ]
-
-__version__ = "0.1.0.dev0"
-"""The version in pyproject.toml; reading the metadata of the package would be slow."""
 
 _FROM = {
     "psremoting.errors": "CancelTimeout InvalidComputerName KeyFileNotFound OpenTimeout "

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from psremoting import __version__
 from psremoting.cli.spelling import CMDLETS
+from psremoting.version import __version__
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

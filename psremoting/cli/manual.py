@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from psremoting import __version__
 from psremoting.cli.main import main
+from psremoting.version import __version__
 
 __all__ = ["manual_pages", "write_manual"]
 

@@ -11,7 +11,7 @@ import os
 import platform
 from typing import Any
 
-from psremoting import __version__
+from psremoting.version import __version__
 from psrp.clixml import List, Version
 
 __all__ = ["PS_VERSION", "application_private_data"]

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import trio
 
-from psremoting import __version__
 from psremoting.endpoint.accounts_file import AccountsFile
 from psremoting.endpoint.wsman_host import WSManHost
+from psremoting.version import __version__
 from psrp.sansio import LocalProtocolError
 from wsman.auth_server import ChannelBindings, ServerAuthOptions
 from wsman.certificates import CertificateMapping, parse_mappings

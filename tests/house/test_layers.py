@@ -107,6 +107,27 @@ def test_tests_and_bench_import_absolutely(path: Path) -> None:
     assert not [f"{path}:{line}" for line, name in imports(path) if name.startswith(".")]
 
 
+def _imported() -> dict[str, set[str]]:
+    """Return the modules of the packages, each with those that it imports, lazily or not."""
+    paths = {module_name(path): path for path in modules(*PACKAGES)}
+    return {
+        module: {name if name in paths else name.rpartition(".")[0] for _, name in imports(path)}
+        & paths.keys()
+        for module, path in paths.items()
+    }
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = _imported()
+    while free := {module for module, imported in left.items() if not imported & left.keys()}:
+        left = {module: imported for module, imported in left.items() if module not in free}
+    assert not left
+
+
 HEAVY = (
     "cryptography",
     "pybase64",
