@@ -34,13 +34,15 @@ def decode(
     form: Form | None = None,
     ring: KeyRing | None = None,
     secrets: PacketSecrets | None = None,
+    follow: Callable[[], bool] | None = None,
 ) -> Iterator[Entry]:
     """Yield the entries of a file (``-`` is standard input); the last one is its summary.
 
+    ``follow`` is called at the end of a file that may grow: it waits, and returns False to end.
     Raises CaptureError for a file that is not a recording, and after the summary for one that
     can be read only in part.
     """
-    source = Source.open(path)
+    source = Source.open(path, follow)
     try:
         yield from decode_source(source, form, ring, secrets)
     finally:

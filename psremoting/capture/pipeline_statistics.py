@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineStatistics", "Statistics", "statistics_lines"]
 
 _CREATES = ("CREATE_PIPELINE", "GET_COMMAND_METADATA")
+_BEGINS = ("sshsub:Command", "wsman:Command")
 _RECORDS = {
     "WARNING_RECORD": "warnings", "VERBOSE_RECORD": "verbose", "DEBUG_RECORD": "debug",
     "INFORMATION_RECORD": "information", "PROGRESS_RECORD": "progress",
@@ -82,14 +83,12 @@ class Statistics:
     """Collector of statistics over the entries of one recording."""
 
     def __init__(self) -> None:
-        self._found: dict[UUID | None, PipelineStatistics] = {}
+        self._found: list[PipelineStatistics] = []
+        self._current: dict[UUID | None, PipelineStatistics] = {}
 
     def receive(self, entry: Entry) -> None:
         """Count an entry."""
-        target = entry.target or entry.pid
-        one = self._found.get(target)
-        if one is None:
-            one = self._found[target] = PipelineStatistics(target=target)
+        one = self._of(entry)
         time = entry.carrier.get("time")
         if time is not None:
             one.begin = time if one.begin is None else min(one.begin, time)
@@ -111,7 +110,17 @@ class Statistics:
 
     def pipelines(self) -> Iterator[PipelineStatistics]:
         """Yield the pool and the pipelines, in the order of their first lines."""
-        yield from self._found.values()
+        yield from self._found
+
+    def _of(self, entry: Entry) -> PipelineStatistics:
+        """Return the block of an entry; PowerShell uses the id of a pipeline again."""
+        target = entry.target or entry.pid
+        one = self._current.get(target)
+        begins = entry.type in (*_CREATES, *_BEGINS)
+        if one is None or (begins and one.command):
+            one = self._current[target] = PipelineStatistics(target=target)
+            self._found.append(one)
+        return one
 
 
 def _type_of(value: Any) -> str:

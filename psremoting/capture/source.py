@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["CaptureError", "Damage", "Source", "TextLine"]
@@ -55,23 +55,29 @@ class Damage:
 
 
 class Source:
-    """A file or standard input, opened for one pass."""
+    """A file or standard input, opened for one pass.
 
-    def __init__(self, name: str, stream: BinaryIO) -> None:
+    ``follow`` is called at the end of a file that may grow: it waits, and returns False to end.
+    """
+
+    def __init__(
+        self, name: str, stream: BinaryIO, follow: Callable[[], bool] | None = None
+    ) -> None:
         self.name = name
         self._stream = stream
+        self._follow = follow
         self.position = 0
         """Number of bytes read from the file so far."""
         self.head = self._fill_head()
         self._head_taken = False
 
     @classmethod
-    def open(cls, path: str | Path) -> Source:
+    def open(cls, path: str | Path, follow: Callable[[], bool] | None = None) -> Source:
         """Open a file, or standard input for ``-``. Raises CaptureError."""
         if str(path) == "-":
             return cls("standard input", sys.stdin.buffer)
         try:
-            return cls(str(path), open(path, "rb"))
+            return cls(str(path), open(path, "rb"), follow)
         except OSError as error:
             raise CaptureError(str(path), error.strerror or str(error)) from None
 
@@ -85,7 +91,7 @@ class Source:
     def _fill_head(self) -> bytes:
         """Read the head: of a file up to HEAD bytes, of a pipe up to its first line."""
         parts, size = [], 0
-        live = not self._is_file()
+        live = self._follow is not None or not self._is_file()
         while size < HEAD and (part := self._read_raw(HEAD - size)):
             parts.append(part)
             size += len(part)
@@ -102,10 +108,13 @@ class Source:
     def _read_raw(self, size: int) -> bytes:
         """Read at most ``size`` bytes: what a pipe has now, without waiting for more."""
         read = getattr(self._stream, "read1", self._stream.read)
-        try:
-            return bytes(read(size) or b"")
-        except OSError as error:
-            raise self.fail(error.strerror or str(error), self.position) from None
+        while True:
+            try:
+                data = bytes(read(size) or b"")
+            except OSError as error:
+                raise self.fail(error.strerror or str(error), self.position) from None
+            if data or self._follow is None or not self._follow():
+                return data
 
     def read(self, size: int = PIECE) -> bytes:
         """Return the next piece, empty at the end. The first piece is the head."""

@@ -30,6 +30,8 @@ Examples:
   psrp decode --pipeline 50a1e2f3 exchange.yml
   psrp decode --from 12.5 --until 14 --search Get-Process --raw session.jsonl
   psrp decode --stats session.jsonl
+  psrp decode --export out session.jsonl
+  psrp decode --follow session.jsonl
   psrp decode --rsa-key client.pem exchange.yml
   psrp decode --json *.yml | jq 'select(.type == "ERROR_RECORD")'
   psrp decode winrm.pcapng kdc.pcapng --password 'P@ss1'
@@ -168,19 +170,21 @@ def _decode_all(
 ) -> int:
     """Decode each file on its own; return the exit code."""
     total, unreadable = Counts(), 0
-    for file in files:
-        show = view.open()
+    for number, file in enumerate(files, 1):
         if len(files) > 1 and not view.as_json:
             click.echo(click.style(f"== {file}", bold=True))
         try:
-            for entry in decode_recording(file, form, ring, secrets):
-                show.entry(entry)
-                if entry.type == "summary":
-                    _count(total, entry.data)
+            show = view.open(number if len(files) > 1 else 0)
+            try:
+                for entry in decode_recording(file, form, ring, secrets, view.follow):
+                    show.entry(entry)
+                    if entry.type == "summary":
+                        _count(total, entry.data)
+            finally:
+                show.end()
         except CaptureError as error:
             unreadable += 1
             click.echo(f"psrp decode: {error}", err=True)
-        show.end()
     if len(files) > 1:
         view.total(summary_data(f"{len(files)} files", total), len(files), unreadable)
     for problem in view.problems(len(files)):

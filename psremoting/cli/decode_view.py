@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from psremoting.capture.entries import Entry
+from psremoting.capture.export import Exporter
 from psremoting.capture.jsonlines import line as json_line
 from psremoting.capture.line_filter import Filter, Selection
 from psremoting.capture.moments import Clock, TimeStyle, parse_moment
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["View", "view_of", "view_options"]
 
+_POLL = 0.1
+"""Seconds between two looks at a growing file."""
 _OPTIONS = (
     click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all data."
@@ -67,6 +73,13 @@ _OPTIONS = (
         help="Show one block per pipeline: command, duration, objects by type, bytes, errors.",
     ),
     click.option(
+        "--export", metavar="DIR", type=click.Path(path_type=Path),
+        help="Write scripts, copied files and objects (CLIXML) of each pipeline to a new folder.",
+    ),
+    click.option(
+        "-f", "--follow", is_flag=True, help="Wait for more at the end of the file, until Ctrl+C."
+    ),
+    click.option(
         "--reveal", "--show-secrets", "reveal", is_flag=True,
         help="Show secure strings that were sent unencrypted (protocol 2.4) or are in documents.",
     ),
@@ -85,7 +98,7 @@ def view_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def view_of(options: dict[str, Any], *, reveal: bool) -> View:
     """Take the options of `view_options` out of ``options``. Raises UsageError."""
-    names = ("as_json", "verbose", "plumbing", "raw", "offsets", "stats")
+    names = ("as_json", "verbose", "plumbing", "raw", "offsets", "stats", "export")
     shown = {name: options.pop(name) for name in names}
     style = TimeStyle(options.pop("style"))
     chosen = {name: options.pop(name) for name in _FILTERS}
@@ -96,7 +109,15 @@ def view_of(options: dict[str, Any], *, reveal: bool) -> View:
         wanted = Filter(**chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    shown["follow"] = _wait_for_more() if options.pop("follow") else None
     return View(wanted=wanted, style=style, reveal=options.pop("reveal") or reveal, **shown)
+
+
+def _wait_for_more() -> Callable[[], bool]:
+    """Return a function that waits for a file to grow, and returns False after Ctrl+C."""
+    stopped = Event()
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    return lambda: not stopped.wait(_POLL)
 
 
 def _moment(option: str, text: str) -> Any:
@@ -118,14 +139,23 @@ class View:
     raw: bool
     offsets: bool
     stats: bool
+    export: Path | None
+    follow: Callable[[], bool] | None
     reveal: bool
     lines: int = 0
     matched: int = 0
     _problems: dict[str, int] = field(default_factory=dict)
 
-    def open(self) -> Show:
-        """Begin a recording."""
-        return Show(self)
+    def open(self, number: int = 0) -> Show:
+        """Begin a recording; with ``number`` it exports to a folder of its own.
+
+        Raises CaptureError for a folder that cannot be used.
+        """
+        folder = self.export
+        if folder is not None and number:
+            folder = folder / f"{number:03}"
+        exporter = Exporter(folder, reveal=self.reveal) if folder is not None else None
+        return Show(self, exporter)
 
     def total(self, data: dict[str, Any], files: int, unreadable: int) -> None:
         """Print the summary of several files."""
@@ -148,8 +178,9 @@ class View:
 class Show:
     """Printer of the entries of one recording."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, exporter: Exporter | None) -> None:
         self._view = view
+        self._exporter = exporter
         self._selection = Selection(view.wanted, reveal=view.reveal)
         self._statistics = Statistics() if view.stats else None
         self._timeline = Timeline(
@@ -173,6 +204,8 @@ class Show:
             view.matched += passes
         if not passes:
             return
+        if self._exporter is not None:
+            self._exporter.receive(entry)
         if self._statistics is not None and entry.type != "summary":
             self._statistics.receive(entry)
         elif view.as_json:
@@ -195,7 +228,11 @@ class Show:
                     click.echo(text)
 
     def end(self) -> None:
-        """End the recording, also one that was read only in part."""
+        """End the recording, also one that was read only in part. Raises CaptureError."""
+        if self._exporter is not None:
+            self._exporter.end()
+            text = f"{self._exporter.pipelines} pipelines, {self._exporter.files} copied files"
+            click.echo(f"psrp decode: exported {text} to {self._view.export}", err=True)
         for text in self._selection.problems():
             self._view.problem(text)
 
