@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import trio
 
-__all__ = ["lone_exception", "unwrapped"]
+__all__ = ["leaves", "lone_exception", "unwrapped"]
 
 
 def lone_exception(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -16,14 +16,15 @@ def lone_exception(group: BaseExceptionGroup[BaseException]) -> BaseException:
     A nursery wraps the exceptions of its block and tasks; if its tasks never raise, the group adds
     no information.
     """
-    found = [error for error in _leaves(group) if not isinstance(error, trio.Cancelled)]
+    found = [error for error in leaves(group) if not isinstance(error, trio.Cancelled)]
     return found[0] if len(found) == 1 else group
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions of a group and of the groups inside it; a plain exception itself."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error
 

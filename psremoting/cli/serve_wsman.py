@@ -12,6 +12,7 @@ import trio
 from psremoting.cli.serve_streams import CannotServe, engine_of
 from psremoting.endpoint.wsman_endpoint import EndpointSettings, serve_wsman
 from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
+from psremoting.exception_groups import leaves
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -59,11 +60,14 @@ def run_wsman(settings: EndpointSettings, configurations: Mapping[str, Engine]) 
     )
     try:
         trio.run(serve)
-    except* (LocalProtocolError, OSError) as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
+    except BaseExceptionGroup as group:
+        # Two listeners may fail at once; the first reason is enough.
+        first = next(leaves(group))
+        if not isinstance(first, (LocalProtocolError, OSError)):
+            raise
         raise CannotServe(str(first)) from None
+    except (LocalProtocolError, OSError) as error:
+        raise CannotServe(str(error)) from None
     return 0
 
 

@@ -16,6 +16,7 @@ from psremoting.cli.connecting import Connecting, connection_options, named_valu
 from psremoting.client.wsman_carrier import translate
 from psremoting.client.wsman_setup import connections, shell_config
 from psremoting.errors import PSRemotingError
+from psremoting.exception_groups import unwrapped
 from psremoting.powershell.error_view import error_text
 from psremoting.targets import SSHTarget, WSManTarget
 from wsman import names
@@ -114,17 +115,16 @@ async def _run(
     )
     run = ProgramRun(connections(target, options), config, _settings(given), on_output=_write)
     source = _standard_input() if given["with_input"] else None
+    code: int | None = None
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_interrupt, run, nursery.cancel_scope)
-            code = await run.run(command[0], command[1:], source=source)
-            nursery.cancel_scope.cancel()
-    except* WSManError as group:
-        error = group.exceptions[0]
-        assert isinstance(error, WSManError)
+        with unwrapped():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_interrupt, run, nursery.cancel_scope)
+                code = await run.run(command[0], command[1:], source=source)
+                nursery.cancel_scope.cancel()
+    except WSManError as error:
         raise translate(error, target.computer, opening=True) from None
-    else:
-        return FAILED if nursery.cancel_scope.cancelled_caught and code is None else code or 0
+    return FAILED if nursery.cancel_scope.cancelled_caught and code is None else code or 0
 
 
 def _write(stream: str, data: bytes) -> None:

@@ -98,3 +98,17 @@ def test_every_test_checks_something() -> None:
         if node.name.startswith("test_") and not checks(node, names)
     ]
     assert not idle
+
+
+@pytest.mark.parametrize("path", modules(*PACKAGES), ids=str)
+def test_no_except_star_clause_raises(path: Path) -> None:
+    """Python before 3.11.4 wraps what such a clause raises in another group."""
+    clauses = (node for node in ast.walk(tree(path)) if isinstance(node, ast.TryStar))
+    raises = [
+        inner.lineno
+        for node in clauses
+        for clause in node.handlers
+        for inner in ast.walk(clause)
+        if isinstance(inner, ast.Raise)
+    ]
+    assert raises == []
