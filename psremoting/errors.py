@@ -242,9 +242,12 @@ class ProgramNotFound(PSRemotingTransportError):
 
 
 class PipelineFailed(PSRemotingError):
-    """A remote command ended with a terminating error, which is ``record``."""
+    """A remote command ended with a terminating error, which is ``record``.
 
-    def __init__(self, record: ErrorRecord, computer: str = "") -> None:
+    ``hint`` is a line of advice of this side, part of the text of the exception; empty for none.
+    """
+
+    def __init__(self, record: ErrorRecord, computer: str = "", *, hint: str = "") -> None:
         category = record.category
         super().__init__(
             record.message,
@@ -253,6 +256,10 @@ class PipelineFailed(PSRemotingError):
             computer=computer,
         )
         self.record = record
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def to_record(self, activity: str = "") -> ErrorRecord:
         return self.record

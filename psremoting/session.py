@@ -390,8 +390,7 @@ class PSSession:
     ) -> Invocation:
         """Start a command: the text of a script, or `psrp.commands`.
 
-        A text of commands with constant arguments travels as commands, as from PowerShell's
-        client; with ``as_script`` it travels as a script.
+        A text of commands with constant arguments travels as commands, unless ``as_script``.
 
         ``arguments`` and ``parameters`` are added to the last command, ``using`` has the values of
         ``$using:`` expressions, ``input`` the pipeline input, which may be asynchronous. ``host``
@@ -403,10 +402,10 @@ class PSSession:
         LocalProtocolError for values that cannot be sent.
         """
         self._check_opened()
-        powershell = as_powershell(what, arguments, parameters, using, as_script=as_script)
+        powershell, why = as_powershell(what, arguments, parameters, using, as_script=as_script)
         if self._like_powershell:
             await self._run_unasked(powershell_identity.breakpoint_mode(), nested=True)
-        return await self._start(
+        invocation = await self._start(
             e.CreatePipeline(
                 pipeline_id=uuid4(),
                 powershell=replace(powershell, is_nested=nested),
@@ -421,6 +420,8 @@ class PSSession:
             on_record=on_record,
             tag=tag,
         )
+        invocation.script_reason = why
+        return invocation
 
     async def start(
         self,

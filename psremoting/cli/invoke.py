@@ -89,6 +89,7 @@ class _WithArguments(PowerShellSpelled):
 @click.option(
     "--command", "as_command", is_flag=True, help="Treat SCRIPT as the name of a command."
 )
+@click.option("--script", "as_script", is_flag=True, help="Send SCRIPT as a script in any case.")
 @click.option(
     "--file-path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -137,6 +138,9 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
     The last word is the script, the words before it are targets; the words after -- are passed
     to the script as $args. NAME=TEXT passes a string, NAME:=JSON a value in JSON.
 
+    A script of commands with constant arguments is sent as commands, which endpoints without
+    language (JEA) accept; any other script, and with --script every script, is sent as a script.
+
     Output goes to standard output, everything else to standard error. Objects are formatted as
     in PowerShell; use --json or --clixml for output to programs. With several targets, each line
     is labelled with its target, a failed target does not affect the others, and the last line
@@ -149,7 +153,7 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
     does not consume the input of a shell loop around it.
     """
     ctx = click.get_current_context()
-    targets, what = _split(words, given["as_command"], given["file_path"])
+    targets, what = _split(words, given["as_command"], given["file_path"], given["as_script"])
     console = _console(given["input_format"]) if given["interactive"] else None
     display = Display(
         given["form"] or "text",
@@ -170,6 +174,7 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
         throttle=given["throttle"],
         timeout=_time(given["timeout"]),
         like_powershell=given["like_powershell"],
+        as_script=given["as_script"],
     )
     try:
         code = trio.run(partial(_run, job, display, given["input_format"]))
@@ -195,8 +200,10 @@ def _console(input_format: str | None) -> Console:
 
 
 def _split(
-    words: tuple[str, ...], as_command: bool, file_path: Path | None
+    words: tuple[str, ...], as_command: bool, file_path: Path | None, as_script: bool
 ) -> tuple[tuple[str, ...], str | Command]:
+    if as_command and as_script:
+        raise click.UsageError("--command and --script are mutually exclusive")
     if file_path is not None:
         if as_command:
             raise click.UsageError("--command and --file-path are mutually exclusive")

@@ -58,6 +58,7 @@ EXIT_CODES = {
 
 _SEVERITY = (INTERRUPTED, USAGE, CONNECTION, TIMEOUT)
 _WHO = "psrp invoke"
+_BY_NAME = "Use --command to run one command by its name."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Job:
     throttle: int = 32
     timeout: float | None = None
     like_powershell: bool = False
+    as_script: bool = False
 
 
 class _Running:
@@ -140,6 +142,7 @@ class _Running:
             parameters=job.parameters,
             using=job.using,
             input=job.input,
+            as_script=job.as_script,
         )
         self.invocations.add(invocation)
         try:
@@ -173,6 +176,8 @@ class _Running:
                 code = REMOTE_ERROR
             except PipelineFailed as error:
                 display.error(origin, error.record)
+                if error.hint:
+                    display.notice(origin, f"{error.hint} {_BY_NAME}")
                 code = REMOTE_ERROR
             except PSRemotingError as error:
                 display.error(origin, error.to_record(_WHO))

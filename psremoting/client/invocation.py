@@ -116,6 +116,8 @@ class Invocation:
         self.state = InvocationState.RUNNING
         self.error: Exception | None = None
         self.exit_code: int | None = None
+        self.script_reason = ""
+        """The reason why a text was sent as a script; empty for commands."""
         self.streams = Streams()
         self._on_record = on_record
         self._items: deque[tuple[StreamKind, Any]] = deque()
@@ -256,10 +258,17 @@ class Invocation:
         if state is InvocationState.STOPPED and not self._stop_wanted:
             error = PipelineStopped(record, computer)
         elif state is InvocationState.FAILED and record is not None:
-            error = PipelineFailed(record, computer)
+            error = PipelineFailed(record, computer, hint=self._hint(record))
         self.end(state, error)
 
     # -- inside
+
+    def _hint(self, record: ErrorRecord) -> str:
+        refused = record.fully_qualified_error_id == "ScriptsNotAllowed"
+        if not (refused and self.script_reason):
+            return ""
+        reason = " ".join(self.script_reason.split()).rstrip(".")
+        return f"Cannot send the text as commands: {reason}."
 
     async def _next(self) -> tuple[StreamKind, Any]:
         if not self._items and not await self._wait_for_items():

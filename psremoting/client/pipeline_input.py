@@ -39,17 +39,24 @@ def as_powershell(
     using: Mapping[str, Any] | None = None,
     *,
     as_script: bool = False,
-) -> PowerShell:
-    """Return the pipeline of ``what``.
+) -> tuple[PowerShell, str]:
+    """Return the pipeline of ``what``, and the reason why a text travels as a script, or "".
 
     A text travels as commands if it consists of commands with constant arguments, as PowerShell's
     client sends it (endpoints without language take nothing else), and as a script otherwise and
     with ``as_script``. ``arguments``, ``parameters`` and ``using`` are added to the last command.
     """
+    reason = ""
     if isinstance(what, str):
-        found = None if as_script or parameters else _as_commands(what, arguments, using)
-        if found is not None:
-            return found
+        if as_script:
+            reason = "a script was asked for"
+        elif parameters:
+            reason = "named arguments, which only a script or a command takes"
+        else:
+            found = _as_commands(what, arguments, using)
+            if isinstance(found, PowerShell):
+                return found, ""
+            reason = found
         what = Command(what, is_script=True)
     shell = PowerShell.of(what) if isinstance(what, Command) else what
     more = [Parameter(None, value) for value in arguments]
@@ -57,24 +64,25 @@ def as_powershell(
     if using:
         more.append(Parameter(USING, using_values(using)))
     if not more:
-        return shell
+        return shell, reason
     *others, statement = shell.statements
     *commands, last = statement
     last = replace(last, parameters=(*last.parameters, *more))
-    return replace(shell, statements=(*others, (*commands, last)))
+    return replace(shell, statements=(*others, (*commands, last))), reason
 
 
 def _as_commands(
     text: str, arguments: Sequence[Any], using: Mapping[str, Any] | None
-) -> PowerShell | None:
+) -> PowerShell | str:
+    """Return the commands of ``text``, or the reason why it has to be sent as a script."""
     # Imported on use: programs that build their commands do not need it.
     from psremoting.powershell.evaluation_errors import Unsupported
     from psremoting.powershell.script_commands import script_commands
 
     try:
         statements = script_commands(text, arguments=arguments, using=using)
-    except Unsupported:
-        return None
+    except Unsupported as error:
+        return error.reason
     return PowerShell(statements=statements)
 
 

@@ -48,6 +48,8 @@ class CallResults:
         """Write the failure of a whole computer."""
         if isinstance(error, PipelineFailed):
             self._call.write_error(error.record, error.computer)
+            if error.hint:
+                self._call.workspace.surface.notice(error.hint)
         elif isinstance(error, PSRemotingTransportError) and "Open" in error.error_id:
             self._call.fail(error.with_id(STATE_BROKEN))
         else:

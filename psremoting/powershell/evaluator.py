@@ -18,10 +18,11 @@ from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.members import find_property, properties, property_of
 from psremoting.powershell.numerals import number_text
 from psremoting.powershell.type_names import MISSING, full_type_name, static_member
+from psremoting.powershell.type_values import CASTS, enum_member, is_opaque, is_type, type_value
 from psrp.clixml import DateTime, Dictionary, List, PSObject
 from psrp.properties import unwrap
 
-__all__ = ["Evaluator", "Scope", "argument_value", "evaluate", "spelled"]
+__all__ = ["Evaluator", "Scope", "argument_value", "cast", "evaluate", "spelled"]
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _ORDERED = ("System.Collections.Specialized.OrderedDictionary", "System.Object")
@@ -32,6 +33,9 @@ class Scope:
 
     operators = True
     """False refuses language elements: operators, members, indexes, casts, and types."""
+
+    types = False
+    """True gives ``[int]`` as a value; otherwise a type is Unsupported."""
 
     def variable(self, name: str) -> Any:
         """Return the value of a variable. Raises Unsupported."""
@@ -135,7 +139,10 @@ class Evaluator:
             case s.Binary(operator, _, s.TypeLiteral(name)) if operator in ("-is", "-isnot", "-as"):
                 return _with_type(operator, value, name)
             case s.Binary(operator, _, right):
-                return self._counted(operators.binary(operator, value, await self.value(right)))
+                other = await self.value(right)
+                if is_opaque(value) or is_opaque(other):
+                    raise Unsupported(f"the operator {operator} on an object of .NET")
+                return self._counted(operators.binary(operator, value, other))
             case s.Index(_, index):
                 return operators.index(value, await self.value(index))
             case s.Member(_, name):
@@ -186,7 +193,7 @@ class Evaluator:
             case s.Cast(name, s.HashLiteral(pairs)) if name.casefold() in _TABLES:
                 return _table(name, await self._hash(pairs))
             case s.Cast(name, operand):
-                return _cast(await self.value(operand), name)
+                return cast(await self.value(operand), name)
             case s.Member(s.TypeLiteral(type_name), name, True):
                 return self._static(type_name, to_text(await self.value(name)))
             case s.MethodCall(s.TypeLiteral(type_name), name, ()):
@@ -197,6 +204,8 @@ class Evaluator:
             case s.MethodCall(_, name):
                 method = to_text(await self.value(name))
                 raise Unsupported(f"a method call: {method}()")
+            case s.TypeLiteral(name) if self.scope.types:
+                return type_value(name)
             case s.TypeLiteral(name):
                 raise Unsupported(f"a type as a value: [{name}]")
             case s.Variable(name):
@@ -215,6 +224,9 @@ class Evaluator:
         found = static_member(type_name, name)
         if found is not MISSING:
             return found
+        member = enum_member(type_name, name)
+        if member is not None:
+            return member
         if full_type_name(type_name) == "System.DateTime":
             now = self.scope.now()
             times = {
@@ -228,12 +240,16 @@ class Evaluator:
 
     async def _expanded(self, parts: tuple[str | s.Expression, ...]) -> str:
         texts = [
-            part if isinstance(part, str) else self.scope.text(await self.value(part))
-            for part in parts
+            part if isinstance(part, str) else self._text(await self.value(part)) for part in parts
         ]
         if sum(map(len, texts)) > operators.MAX_ITEMS and len(texts) > 1:
             raise Unsupported("a text this long")
         return "".join(texts)
+
+    def _text(self, value: Any) -> str:
+        if is_type(value):
+            raise Unsupported("a type in a text")
+        return self.scope.text(value)
 
     async def _hash(self, pairs: tuple[tuple[s.Expression, s.Statement], ...]) -> Dictionary:
         entries: list[tuple[Any, Any]] = []
@@ -296,10 +312,15 @@ def _table(name: str, table: Dictionary) -> Any:
     return table
 
 
-def _cast(value: Any, name: str) -> Any:
+def cast(value: Any, name: str) -> Any:
+    """Return ``[name]value``. Raises EvaluationError, and Unsupported for other types."""
     full = full_type_name(name)
     if full is None or full in _NOT_CAST:
         raise Unsupported(f"a cast to [{name}]")
+    if is_type(value):
+        raise Unsupported(f"a cast of a type to [{name}]")
+    if full in CASTS:
+        return CASTS[full](value)
     if full in ("System.Object", "System.Management.Automation.PSObject"):
         return value
     if full == "System.Array":
@@ -314,10 +335,8 @@ def _cast(value: Any, name: str) -> Any:
 
 _NOT_CAST = frozenset(
     {
-        "System.Void", "System.Numerics.BigInteger", "System.Xml.XmlDocument",
-        "System.Net.IPAddress", "System.Net.Mail.MailAddress",
-        "System.Globalization.CultureInfo", "System.Management.Automation.PSCredential",
-        "System.Security.SecureString", "System.Text.RegularExpressions.Regex",
+        "System.Void", "System.Xml.XmlDocument", "System.Globalization.CultureInfo",
+        "System.Management.Automation.PSCredential", "System.Security.SecureString",
         "System.Management.Automation.ScriptBlock",
     }
 )  # fmt: skip
@@ -327,13 +346,22 @@ def _with_type(operator: str, value: Any, name: str) -> Any:
     if operator != "-as":
         return operators.binary(operator, value, name)
     try:
-        return _cast(value, name)
+        return cast(value, name)
     except EvaluationError:
         return None
 
 
 _WHOLE = (str, list, Dictionary)
 """Types whose properties are all known here."""
+
+
+_METHODS = frozenset(
+    {
+        "compareto", "equals", "gethashcode", "gettype", "gettypecode", "tostring", "tryformat",
+        "psobject", "psbase", "psadapted", "psextended", "pstypenames",
+    }
+)  # fmt: skip
+"""The members of a number or a Boolean in PowerShell."""
 
 
 def _member(value: Any, name: str) -> Any:
@@ -344,6 +372,10 @@ def _member(value: Any, name: str) -> Any:
         return item
     plain = unwrap(value)
     known = isinstance(plain, _WHOLE) or bool(properties(plain)) or isinstance(plain, PSObject)
+    if isinstance(plain, bool | int | float) and name.casefold() not in _METHODS:
+        return property_of(value, name)
+    if is_opaque(value):
+        known = False
     if not known and name.casefold() not in ("count", "length"):
         raise Unsupported(f"a property: .{name}")
     return property_of(value, name)

@@ -21,7 +21,7 @@ QUOTES = SINGLE + DOUBLE
 _BLANKS = " \t\f\v\u00a0\u0085\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _ENDS = rf"{_BLANKS}\r\n\0(),;&|{{}}"
 """Characters that end a word."""
-_SPACE = re.compile(rf"(?:[{_BLANKS}]+|`\r?\n|(?<![^{_ENDS}])#[^\r\n]*)+")
+_SPACE = re.compile(rf"(?:[{_BLANKS}]+|`(?:\r?\n|[\r{_BLANKS}])|(?<![^{_ENDS}])#[^\r\n]*)+")
 _HASH = re.compile(r"#[^\r\n]*")
 _BREAK = re.compile(r"\r?\n|\r")
 _COMMENT_END = re.compile(r"#>")
@@ -204,7 +204,7 @@ class Lexer:
                 parts.append(self.text[self.at : end.start()])
                 self.at = end.end()
                 return "".join(parts)
-            parts.append(self.text[self.at : end.end()])
+            parts.append(self.text[self.at : end.start()] + following)
             self.at = end.end() + 1
 
     def here_string(self) -> tuple[str, int, int] | None:

@@ -30,6 +30,10 @@ _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 
 
 _KEYS = ("System.Collections.Hashtable+KeyCollection", "System.Object")
+_ORDERED = (
+    "System.Collections.Specialized.OrderedDictionary+OrderedDictionaryKeyValueCollection",
+    "System.Object",
+)
 _VALUES = ("System.Collections.Hashtable+ValueCollection", "System.Object")
 
 
@@ -118,6 +122,31 @@ def find_property(value: Any, name: str) -> tuple[bool, Any]:
     return False, None
 
 
+_OF_ARRAY = {
+    "rank": 1,
+    "longlength": None,
+    "isreadonly": False,
+    "isfixedsize": True,
+    "issynchronized": False,
+}
+"""The properties of an array that it has beside Length and Count, by folded name."""
+
+
+def _of_table(value: Dictionary | Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the properties of a hashtable or an ordered dictionary, by folded name."""
+    ordered = isinstance(value, Dictionary) and "OrderedDictionary" in value.type_names[0]
+    return {
+        "count": len(value),
+        "isreadonly": False,
+        "isfixedsize": False,
+        "issynchronized": False,
+        "keys": List(value.keys(), _ORDERED) if ordered else Enumerable(value.keys(), _KEYS),
+        "values": (
+            List(value.values(), _ORDERED) if ordered else Enumerable(value.values(), _VALUES)
+        ),
+    }
+
+
 def property_of(value: Any, name: str) -> Any:
     """Return ``value.name``: of a hashtable an entry or a property, of a collection without such
     a property those of its items, and None where there is nothing."""
@@ -126,14 +155,12 @@ def property_of(value: Any, name: str) -> Any:
         return item
     folded = name.casefold()
     if isinstance(value, Dictionary | Mapping):
-        return {
-            "count": len(value),
-            "keys": Enumerable(value.keys(), _KEYS),
-            "values": Enumerable(value.values(), _VALUES),
-        }.get(folded)
+        return _of_table(value).get(folded)
     if isinstance(value, List | Stack | Queue | Enumerable | list):
         pairs = [find_property(each, name) for each in value]
         items = [item for has, item in pairs if has]
+        if not items and folded in _OF_ARRAY:
+            return Int64(len(value)) if folded == "longlength" else _OF_ARRAY[folded]
         return items[0] if len(items) == 1 else List(items) if items else None
     if folded in ("count", "length"):
         return 0 if value is None else 1

@@ -36,11 +36,13 @@ from psrp.clixml import (
 )
 from psrp.properties import unwrap
 
-__all__ = ["MAX_ITEMS", "binary", "index", "items_of", "order", "truth", "unary"]
+__all__ = ["MAX_ITEMS", "STRINGS", "binary", "index", "items_of", "order", "truth", "unary"]
 
 MAX_ITEMS = 100_000
 """Maximum length of an array or string made by an operator, in items or characters."""
 
+STRINGS = ("System.String[]", "System.Array", "System.Object")
+"""The types of an array of strings."""
 _SMALL = (Byte, SByte, Int16, UInt16)
 
 
@@ -473,7 +475,8 @@ def binary(operator: str, left: Any, right: Any) -> Any:  # table
             return _each(left, lambda text: replace(text, items_of(right), cased))
         case "split":
             texts = [to_text(each) for each in items_of(left)]
-            return List([part for text in texts for part in split(text, items_of(right), cased)])
+            parts = [part for text in texts for part in split(text, items_of(right), cased)]
+            return List(parts, STRINGS)
         case "is" | "isnot":
             return _is(left, right) == (name == "is")
         case _ if name in _CASED:
@@ -506,7 +509,7 @@ def unary(operator: str, value: Any) -> Any:
             return _join(value, "")
         case "-split" | "-csplit":
             texts = (to_text(each) for each in items_of(value))
-            return List([part for text in texts for part in text.split()])
+            return List([part for text in texts for part in text.split()], STRINGS)
         case "-bnot":
             number = _number(value)
             if isinstance(number, float | Decimal):
@@ -522,7 +525,7 @@ def unary(operator: str, value: Any) -> Any:
 
 def index(target: Any, at: Any) -> Any:
     """Return ``target[at]``; None if there is no such item. Raises EvaluationError."""
-    target = unwrap(target)
+    given, target = target, unwrap(target)
     if target is None:
         raise EvaluationError("Cannot index into a null array.", "NullArray")
     if isinstance(target, Dictionary):
@@ -533,9 +536,7 @@ def index(target: Any, at: Any) -> Any:
             return values[at] if -len(values) <= at < len(values) else None
         return target.get(unwrap(at))
     if not isinstance(target, list | str):
-        raise EvaluationError(
-            f"Unable to index into an object of type {type_name_of(target)}.", "CannotIndex"
-        )
+        return _item_of_scalar(given, at)
     items: Iterable[Any] = list(target) if isinstance(target, str) else target
     if isinstance(target, str):
         units = target.encode("utf-16-le", "surrogatepass")
@@ -544,6 +545,15 @@ def index(target: Any, at: Any) -> Any:
         found = (_item(list(items), each) for each in at)
         return List([each for each in found if each is not None])
     return _item(list(items), at)
+
+
+def _item_of_scalar(value: Any, at: Any) -> Any:
+    """Return the value itself as its first and last item, and None for any other."""
+    try:
+        number = None if isinstance(at, list) else convert(at, "System.Int32")
+    except ConversionError:
+        return None
+    return value if number in (0, -1) else None
 
 
 def _item(items: list[Any], at: Any) -> Any:

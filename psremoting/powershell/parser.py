@@ -86,9 +86,10 @@ class _Parser(CommandParser):
         type_name: str | None = None
         attributes: list[str] = []
         while self.here == "[":
+            opened = self.at + 1
             name, attribute = self.type_name()
             if attribute:
-                attributes.append(name)
+                attributes.append(self.text[opened : self.at - 1])
             else:
                 type_name = name
             self.skip_lines()

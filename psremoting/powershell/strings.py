@@ -46,7 +46,7 @@ class StringParser(Lexer):
                 self.at += 1
                 if not self.here or self.here not in DOUBLE:
                     return
-                parts.append(here)
+                parts.append(self.here)
                 self.at += 1
             else:
                 self._expansion(parts)

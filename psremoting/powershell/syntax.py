@@ -312,6 +312,7 @@ class ScriptParameter(Node):
     type_name: str | None = None
     default: Expression | None = None
     attributes: tuple[str, ...] = ()
+    """The text in the brackets of each attribute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ from typing import Any
 from psremoting.powershell.conversion import to_text
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.numerals import number_text
+from psremoting.powershell.value_members import members_of_time
+from psrp.clixml import DateTime
 from psrp.properties import unwrap
 
-__all__ = ["format_text", "replace", "split", "text_matches"]
+__all__ = ["format_text", "is_common_pattern", "replace", "split", "text_matches"]
 
 _MAX_PATTERN = 1_000
 _MAX_TEXT = 100_000
@@ -36,12 +38,17 @@ _REFERENCE = re.compile(r"\$(?:(?P<number>[0-9]+)|\{(?P<braced>[0-9]+)\}|(?P<all
 @lru_cache(maxsize=64)
 def _pattern(pattern: str, cased: bool) -> re.Pattern[str]:
     """Compile a pattern. Raises Unsupported unless it means the same in .NET."""
-    if len(pattern) > _MAX_PATTERN or not pattern.isascii() or not _is_safe(pattern):
+    if not is_common_pattern(pattern):
         raise Unsupported("a regular expression that may differ from .NET's")
     try:
         return re.compile(pattern, 0 if cased else re.IGNORECASE)
     except re.error:
         raise Unsupported("a regular expression that Python does not take") from None
+
+
+def is_common_pattern(pattern: str) -> bool:
+    """Return True if a pattern surely means the same to .NET and to Python."""
+    return len(pattern) <= _MAX_PATTERN and pattern.isascii() and _is_safe(pattern)
 
 
 def _is_safe(pattern: str) -> bool:
@@ -136,6 +143,18 @@ _FORMAT_ITEM = re.compile(r"\{\{|\}\}|\{(\d{1,6})\s*(?:,\s*(-?\d{1,4}))?\s*(?::(
 _SPECIFIER = re.compile(r"([DdXxNnFf])(\d{0,2})")
 
 
+_DATE_FORM = re.compile(r"(?:yyyy|MM|dd|HH|mm|ss|fff|[-_.: T])+(?<!\A.)")
+_DATE_PART = re.compile("yyyy|MM|dd|HH|mm|ss|fff")
+_DATE_MEMBERS = {
+    "yyyy": "Year", "MM": "Month", "dd": "Day", "HH": "Hour", "mm": "Minute", "ss": "Second",
+    "fff": "Millisecond",
+}  # fmt: skip
+
+
+def _date_part(value: DateTime, form: str) -> str:
+    return f"{members_of_time(value)[_DATE_MEMBERS[form]]:0{len(form)}}"
+
+
 def format_text(text: str, values: list[Any]) -> str:
     """Return the value of ``text -f values``. Raises EvaluationError and Unsupported."""
 
@@ -162,6 +181,8 @@ def _shown(value: Any) -> str:
 
 
 def _formatted(value: Any, form: str) -> str:
+    if isinstance(value, DateTime) and _DATE_FORM.fullmatch(form):
+        return _DATE_PART.sub(lambda part: _date_part(value, part[0]), form)
     found = _SPECIFIER.fullmatch(form)
     if found is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         if isinstance(value, str):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from psremoting.powershell.enums import ENUMS
 from psrp.clixml import (
     Byte,
     Char,
@@ -46,13 +47,17 @@ _NAMES = {
     "void": "System.Void",
     "xml": "System.Xml.XmlDocument",
 }
-_FULL = {name.casefold(): name for name in _NAMES.values()}
+_FULL = {name.casefold(): name for name in (*_NAMES.values(), *ENUMS)}
+_NULLABLE = "nullable["
 
 
 def full_type_name(name: str) -> str | None:
     """Return the .NET name of a type literal such as ``int`` or ``System.String[]``; None if it
     is unknown here."""
     folded = name.casefold().strip()
+    if folded.removeprefix("system.").startswith(_NULLABLE) and folded.endswith("]"):
+        inner = full_type_name(folded.removeprefix("system.")[len(_NULLABLE) : -1])
+        return None if inner is None else f"System.Nullable`1[{inner}]"
     if folded.endswith("[]"):
         element = full_type_name(folded[:-2])
         return None if element is None else f"{element}[]"

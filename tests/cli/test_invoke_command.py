@@ -337,3 +337,21 @@ def test_ctrl_c_while_connecting_gives_up(tmp_path: Path) -> None:
     assert (running.returncode, errors) == (130, "\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)
+
+
+def test_a_refused_script_says_why_it_is_no_command() -> None:
+    ran = psrp("local", "Get-Number $x")
+    assert ran.exit_code == 1
+    assert "+ FullyQualifiedErrorId : ScriptsNotAllowed" in ran.stderr
+    assert ran.stderr.splitlines()[-1] == (
+        "Cannot send the text as commands: a variable that the endpoint would have to know: $x. "
+        "Use --command to run one command by its name."
+    )
+    assert psrp("local", "Get-Number $x", "--json").stderr.count("\n") == 1
+
+
+def test_a_script_can_be_forced() -> None:
+    assert psrp("local", "Get-Number 2 | Measure-Object", "--json").exit_code == 0
+    assert psrp("local", "--script", "Get-Number 2").stdout == "1\n2\n"
+    ran = psrp("local", "--script", "--command", "Get-Number")
+    assert (ran.exit_code, "mutually exclusive" in ran.stderr) == (2, True)

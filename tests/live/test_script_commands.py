@@ -68,7 +68,7 @@ def _difference(text: str, found: Any) -> Any:
 def _same(value: Any, real: Any) -> bool:
     """Return whether two values are equal, ignoring the order of a hashtable and the spelling of a
     number, which a method call in PowerShell drops; the recorded lines check it."""
-    if isinstance(value, PSObject) and value.value is not None:
+    if isinstance(value, PSObject) and value.value is not None and not value.type_names:
         value = value.value
     if isinstance(value, Dictionary) and isinstance(real, Dictionary):
         return len(value) == len(real) and all(

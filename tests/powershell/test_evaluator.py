@@ -10,6 +10,7 @@ import pytest
 from psremoting.powershell import syntax as s
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.evaluator import Scope, argument_value, evaluate
+from psremoting.powershell.operators import STRINGS
 from psremoting.powershell.parser import parse
 from psrp.clixml import Byte, Char, Dictionary, Int64, List, PSObject, Single, identical
 
@@ -46,7 +47,7 @@ def value(text: str) -> Any:
         ("'abc' -like 'A*'", True),
         ("'abc' -match 'B'", True),
         ("'abc' -replace '(b)', '[$1]'", "a[b]c"),
-        ("'a,b' -split ','", List(["a", "b"])),
+        ("'a,b' -split ','", List(["a", "b"], STRINGS)),
         ("(1, 2) -join '-'", "1-2"),
         ("'{0,4:N1}|{1}' -f 2.25, 'x'", " 2.3|x"),
         ("3..1", List([3, 2, 1])),

@@ -117,7 +117,7 @@ def test_a_script_block_keeps_its_text() -> None:
 def test_a_script_has_parameters_and_blocks() -> None:
     script = parse("param([Parameter(Mandatory)][int] $a = 5, $b) begin { x } end { y; z }")
     assert script.parameters == (
-        s.ScriptParameter("a", "int", s.NumberConstant(5, "5"), ("Parameter",)),
+        s.ScriptParameter("a", "int", s.NumberConstant(5, "5"), ("Parameter(Mandatory)",)),
         s.ScriptParameter("b"),
     )
     assert script.named_blocks == ("begin", "end")

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from psremoting.powershell.evaluation_errors import Unsupported
 from psremoting.powershell.script_commands import script_commands
-from psrp.clixml import Dictionary, List, identical, loads
+from psrp.clixml import Char, Dictionary, List, identical, loads
 from psrp.commands import Command
 
 _FILE = Path(__file__).parents[2] / "fixtures/constrained/lines.jsonl.gz"
 RECORDED = [json.loads(line) for line in gzip.decompress(_FILE.read_bytes()).splitlines()]
 USING = {"V": "vv", "h": Dictionary({"x": "sp"}), "arr": List([1, 2])}
 _MERGES = ("merge_error", "merge_warning", "merge_verbose", "merge_debug", "merge_information")
-#: Scripts to us, commands to the real client: a type is an object of 32 KB there.
-STAYS_A_SCRIPT = {"Get-Thing ([int])"}
+#: The real client sends every property of a type, 32 KB; ours those that every .NET has.
+SHORTER = {"Get-Thing ([int])"}
 
 
 def merges(command: Command) -> dict[str, int]:
@@ -45,7 +45,7 @@ def value_of(recorded: str) -> Any:
 
 @pytest.mark.parametrize("row", RECORDED, ids=lambda row: row["line"])
 def test_a_line_travels_as_it_did_from_the_real_client(row: dict[str, Any]) -> None:
-    if row["sent"] == "script" or row["line"] in STAYS_A_SCRIPT:
+    if row["sent"] == "script":
         with pytest.raises(Unsupported, match=r": \S"):
             script_commands(row["line"], arguments=[7, 8], using=USING)
         return
@@ -58,6 +58,10 @@ def test_a_line_travels_as_it_did_from_the_real_client(row: dict[str, Any]) -> N
         assert [each.name for each in own.parameters] == [each["name"] for each in real["args"]]
         assert merges(own) == {k: v for k, v in real.items() if k.startswith("Merge")}
         for parameter, argument in zip(own.parameters, real["args"], strict=True):
+            if row["line"] in SHORTER:
+                assert parameter.value.type_names[0] == "System.RuntimeType"
+                assert parameter.value.to_string == "System.Int32"
+                continue
             value = value_of(argument["value"])
             assert identical(parameter.value, value) or "Year" in row["line"]
 
@@ -103,6 +107,74 @@ def test_parameters_take_arguments_defaults_and_types() -> None:
 def test_a_value_of_using_may_be_asked_for() -> None:
     ((command,),) = script_commands("Get-Thing $using:a.b", using=lambda name: {"b": name})
     assert command.parameters[0].value == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("param([ValidateRange(1, 9)]$a) f $a", [7]),
+        ("param([ValidateSet('7', '8', IgnoreCase=$false)][string]$a) f $a", ["7"]),
+        ("[CmdletBinding()]param([Alias('z')][AllowNull()]$a, [bool]$b, [bool]$c) f $c", [False]),
+        ("param($a, $b, $c = 'xy') f @c", [Char("x"), Char("y")]),
+        ("param($a, $b, $c = $args) f $c", [[]]),
+        ("f ((5)[0]) ((5)[1]) (([ordered]@{a=1; b=2})[1])", [5, None, 2]),
+        ("f $true.Nope (@(1, 2).Rank)", [None, 1]),
+        ("f “a“”b” `  5", ["a”b", 5]),
+        ("f ('{0:yyyy-MM-dd HH:mm}' -f [datetime]'2020-01-02')", ["2020-01-02 00:00"]),
+    ],
+)
+def test_arguments_have_the_values_of_the_real_client(text: str, values: list[Any]) -> None:
+    ((command,),) = script_commands(text, arguments=[7, 8])
+    assert [each.value for each in command.parameters] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("param([ValidateSet('x')]$a) f", "a value that [ValidateSet] refuses: $a"),
+        ("param([ValidateScript({1})]$a) f", "a parameter with the attribute [ValidateScript]: $a"),
+        ("param($a, $b, $c = $x) f", "a variable that the endpoint would have to know: $x"),
+        ("param($a, $A) f", "a parameter that cannot have this name: $A"),
+        ("param($true) f", "a parameter that cannot have this name: $true"),
+        ("f ([DayOfWeek]1 -eq 'Monday')", "the operator -eq on an object of .NET"),
+        ('f "$([int])"', "a type in a text"),
+    ],
+)
+def test_a_parameter_or_object_may_keep_a_text_from_travelling(text: str, reason: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        script_commands(text, arguments=[7, 8])
+    assert caught.value.reason == reason
+
+
+def test_objects_of_dotnet_are_those_that_the_real_client_sends() -> None:
+    text = (
+        "f ([switch]$true) ([DayOfWeek]'Monday') ([DayOfWeek]::Friday) ([regex]'a.b') ([bigint]5)"
+        " ([ipaddress]'1.2.3.4') ([mailaddress]'a@b.c') ('a b' -split ' ')"
+    )
+    ((command,),) = script_commands(text)
+    made = [each.value for each in command.parameters]
+    assert [each.type_names[0].rpartition(".")[2] for each in made] == [
+        "SwitchParameter", "DayOfWeek", "DayOfWeek", "Regex", "BigInteger", "IPAddress",
+        "MailAddress", "String[]",
+    ]  # fmt: skip
+    assert [str(each.value) for each in made[1:3]] == ["1", "5"]
+    assert (made[5]["Address"], made[5]["IPAddressToString"]) == (67305985, "1.2.3.4")
+
+
+@pytest.mark.parametrize(
+    ("redirections", "sent"),
+    [
+        ("2>&1", {"MergeError": 1, "merge_my_result": 2}),
+        ("3>&1 2>&1", {"MergeError": 1, "merge_my_result": 2}),
+        ("4>&1 3>&1", {"MergeWarning": 1}),
+        ("2>&1 *>&1", {f"Merge{n}": 1 for n in ("Error", "Warning", "Verbose", "Debug",
+                                                 "Information")}),
+    ],
+)  # fmt: skip
+def test_of_several_redirections_one_is_sent(redirections: str, sent: dict[str, int]) -> None:
+    ((command,),) = script_commands(f"f 1 {redirections}")
+    own = {"merge_my_result": int(command.merge_my_result)} if command.merge_my_result else {}
+    assert merges(command) | own == sent
 
 
 @given(st.text("abc$@(){}[]'\"`;|&-:,.= \n\ud800x1", max_size=60))

@@ -35,6 +35,17 @@ def test_errors_are_raised_on_demand() -> None:
         assert session.run("Get-NoSuchThing").errors[0].message == record.message
 
 
+def test_the_error_of_a_refused_script_says_why_it_is_no_command() -> None:
+    with sync.connect(serving()) as session:
+        error = session.run("if ($x) { Get-Table }").error
+        assert isinstance(error, PipelineFailed)
+        assert error.hint == "Cannot send the text as commands: a statement: if."
+        assert str(error).splitlines()[-1] == error.hint
+        error = session.run("Get-Table $x", parameters={"a": 1}).error
+        assert isinstance(error, PipelineFailed)
+        assert "named arguments" in error.hint
+
+
 def test_a_command_can_be_given_a_time() -> None:
     with sync.connect(serving()) as session:
         result = session.run("Wait-Forever", timeout=0.2)
