@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psremoting.powershell.enums import ENUMS
+from psremoting.powershell.enum_names import ENUMS
 from psrp.clixml import (
     Byte,
     Char,

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from psremoting.powershell.conversion import ConversionError, convert, to_enum, to_text
-from psremoting.powershell.enums import ENUMS
+from psremoting.powershell.enum_names import ENUMS
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.literals import BIG_INTEGER, big_integer
 from psremoting.powershell.text_operators import is_common_pattern
