@@ -8,7 +8,7 @@ data that was queued before them. Messages are opaque bytes here; `psrp.pool` in
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from itertools import count
 from struct import pack
 from typing import TYPE_CHECKING, Final
@@ -175,7 +175,8 @@ class Channels:
         self._max_buffered = max_buffered
         self._buffered = 0
         self._object_ids = count(1)
-        self._order: deque[Channel] = deque()
+        self._order: OrderedDict[Channel, None] = OrderedDict()
+        """The channels that may have something to send, in the order of their turns."""
         self._pool_acts: deque[TransportAct] = deque()
         self._withdrawn: list[bytes] = []
         self._leaving: dict[UUID, Channel] = {}
@@ -277,7 +278,7 @@ class Channels:
         """Put a channel into the queue of those that may have something to send."""
         if not channel.queued:
             channel.queued = True
-            self._order.append(channel)
+            self._order[channel] = None
 
     def pending(self, target: UUID | AnyTarget | None = ANY_TARGET) -> int:
         """Return the number of bytes of queued messages, of one target or of all."""
@@ -313,30 +314,33 @@ class Channels:
         if not isinstance(target, AnyTarget):
             for channel in self._channels_of(target):
                 out = channel.next_outgoing(room)
+                if out is None or channel.idle:
+                    # Leave the queue at once: a user that asks for single targets does not ask again.
+                    self._dequeue(channel)
                 if out is not None:
                     return out
-                self._left(channel)
             return self._next_pool_act() if target is None else None
         order = self._order
         while order:
-            channel = order[0]
+            channel = next(iter(order))
             out = channel.next_outgoing(room)
             if out is not None:
-                order.rotate(-1)
+                order.move_to_end(channel)
                 return out
-            channel.queued = False
-            order.popleft()
-            self._left(channel)
+            self._dequeue(channel)
         return self._next_pool_act()
+
+    def _dequeue(self, channel: Channel) -> None:
+        """Remove a channel that has nothing to send from the queue."""
+        channel.queued = False
+        self._order.pop(channel, None)
+        if channel.id is not None and self._leaving.get(channel.id) is channel:
+            del self._leaving[channel.id]
 
     def _next_pool_act(self) -> Outgoing | None:
         if not self._pool_acts or any(channel.can_send for channel in self._order):
             return None
         return Outgoing(act=self._pool_acts.popleft())
-
-    def _left(self, channel: Channel) -> None:
-        if channel.id is not None and self._leaving.get(channel.id) is channel:
-            del self._leaving[channel.id]
 
     def clear(self) -> None:
         """Drop everything that is queued."""

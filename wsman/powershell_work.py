@@ -54,6 +54,8 @@ class _Command:
         self.closed = False
         self.pending = False
         """The client has been told that the command is Pending."""
+        self.gathered: list[v.StreamData] = []
+        """Output that was taken from the session for an answer that waits for more."""
 
 
 class PowerShellWork:
@@ -191,15 +193,19 @@ class PowerShellWork:
 
     # -- output
 
-    def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
+    def output(
+        self, command_id: str, room: int, *, gather: bool = False
+    ) -> v.ReceiveResponse | None:
         """Return the answer to a Receive, or None while there is none. Raises Refusal.
 
         The end of a command is a separate answer after its last stream, and so is the state Running
-        of a command that waited for its client and continues.
+        of a command that waited for its client and continues. With ``gather``, output of a running
+        command is kept for a later answer while that has room; see `is_gathering`.
         """
         command = self._find(command_id) if command_id else None
         target = command.id if command else None
-        streams: list[v.StreamData] = []
+        streams = command.gathered if command else []
+        room -= sum(len(each.data) + _ELEMENT for each in streams)
         # A smaller room would cut a fragment between streams, which some clients cannot read.
         while room >= FRAGMENT or not streams:
             out = self.session.data_to_send(max(min(room, FRAGMENT), _LEAST_ROOM), target)
@@ -216,11 +222,19 @@ class PowerShellWork:
         name = "Done" if command.closed else self.session.state(command.id)
         if streams and name == "Done":
             name = "Running"
+        elif gather and name == "Running" and room >= FRAGMENT and not command.pending:
+            return None
         elif not streams and name != "Done" and not (command.pending and name == "Running"):
             return None
         command.pending = name == "Pending"
+        command.gathered = []
         state = soap.CommandState(state=name, command_id=command_id)
         return v.ReceiveResponse(streams=tuple(streams), states=(state,))
+
+    def is_gathering(self, command_id: str) -> bool:
+        """Return whether output of a command waits for an answer without ``gather``."""
+        command = self._commands.get(command_id.upper())
+        return command is not None and bool(command.gathered)
 
     def _confirmed(self, act: TransportAct, command: _Command | None) -> None:
         if command is None:

@@ -95,8 +95,13 @@ class ProgramWork:
     def settle(self) -> None:
         return
 
-    def output(self, command_id: str, room: int) -> v.ReceiveResponse | None:
-        """Return the answer to a Receive, or None while there is none. Raises Refusal."""
+    def output(
+        self, command_id: str, room: int, *, gather: bool = False
+    ) -> v.ReceiveResponse | None:
+        """Return the answer to a Receive, or None while there is none. Raises Refusal.
+
+        Output of programs is never gathered.
+        """
         if not command_id:
             return None
         key = self._find(command_id)
@@ -119,6 +124,9 @@ class ProgramWork:
             for name in ("stdout", "stderr")
         )
         return v.ReceiveResponse(streams=streams + ends, states=(state,))
+
+    def is_gathering(self, command_id: str) -> bool:
+        return False
 
     def closed_answer(self, command_id: str) -> v.ReceiveResponse:
         return v.ReceiveResponse(states=(soap.CommandState(state="Done", command_id=command_id),))

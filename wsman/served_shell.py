@@ -7,8 +7,10 @@ again. [MS-WSMV] 3.1.1, 3.1.4.14, 3.1.4.10
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -52,6 +54,12 @@ class _Waiting:
     command_id: str
     exchange: Exchange
     deadline: float
+    gathers_until: float = math.inf
+    """The time at which gathered output is sent; infinite while there is none."""
+
+    @property
+    def due(self) -> float:
+        return min(self.deadline, self.gathers_until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,7 @@ class ServedShell:
         woken: Callable[[ServedShell], None],
         idle_timeout: float,
         session_id: str,
+        gather_time: float = 0.0,
         now: float,
     ) -> None:
         self.request = request
@@ -85,6 +94,7 @@ class ServedShell:
         self._woken = woken
         self.idle_timeout = idle_timeout
         self.session_id = session_id
+        self._gather_time = gather_time
         self.created = now
         self.active = now
         self.state = "Connected"
@@ -128,7 +138,7 @@ class ServedShell:
     def next_deadline(self) -> float:
         """Return the time of the next `advance` that is due without `wake`."""
         if self._waiting:
-            return min(each.deadline for each in self._waiting.values())
+            return min(each.due for each in self._waiting.values())
         return self.active + self.idle_timeout
 
     @property
@@ -152,7 +162,7 @@ class ServedShell:
     def _try(self, each: _Waiting, now: float) -> None:
         late = now >= each.deadline
         if each.kind == "receive":
-            self._fill(each, late)
+            self._fill(each, now)
         elif each.kind == "send":
             if late or self.work.takes_more(each.command_id):
                 self._finish(each, v.SendResponse())
@@ -160,11 +170,14 @@ class ServedShell:
             # If a Receive is outstanding, it is answered with the state Stopped before the Signal.
             self._finish(each, v.SignalResponse())
 
-    def _fill(self, each: _Waiting, late: bool) -> None:
+    def _fill(self, each: _Waiting, now: float) -> None:
+        late = now >= each.deadline
         if each.command_id and not self.work.knows(each.command_id):
             self._finish(each, self.work.closed_answer(each.command_id))
             return
-        made = self.work.output(each.command_id, each.exchange.room)
+        gather = not late and now < each.gathers_until and self.failed is None
+        gather = gather and self._gather_time > 0
+        made = self.work.output(each.command_id, each.exchange.room, gather=gather)
         if made is not None:
             self._give(each, made)
         elif self.failed is not None:
@@ -173,6 +186,9 @@ class ServedShell:
                 self.end(self.failed)
         elif late:
             self._finish(each, make_fault("TimedOut"))
+        elif each.gathers_until == math.inf and self.work.is_gathering(each.command_id):
+            until = now + self._gather_time
+            self._waiting[each.exchange.ticket] = replace(each, gathers_until=until)
 
     def _give(self, each: _Waiting, made: v.ReceiveResponse) -> None:
         self._last[each.command_id.upper()] = _Last(

@@ -362,6 +362,7 @@ class Service:
             woken=self._woken,
             idle_timeout=min(max(asked, limits.min_idle_timeout), limits.max_idle_timeout),
             session_id=call.envelope.session_id,
+            gather_time=limits.gather_time,
             now=call.now,
         )
         shell.compressed = compressed

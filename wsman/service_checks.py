@@ -51,6 +51,8 @@ class ServiceLimits:
     """IdleTimeout in seconds of a shell whose client sends none."""
     min_idle_timeout: float = 60.0
     max_idle_timeout: float = 2_147_483.0
+    gather_time: float = 0.005
+    """Seconds that output of a running command waits for more of it, to travel in fewer answers."""
     max_batch_items: int = 32_000
     enumeration_timeout: float = 60.0
     """EnumerationTimeoutms, in seconds: the maximum time until the next Pull."""

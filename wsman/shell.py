@@ -346,7 +346,7 @@ class Shell:
         receives = (
             not (target.receiving or target.done or target.held)
             and target.bytes_before_receive <= 0
-            and target.close is not Step.DONE
+            and self._is_open(target)
             and self.disconnect is not Step.SENT
         )
         if receives:
@@ -356,6 +356,11 @@ class Shell:
                 self.wait(attempt, target.quiet_until)
             else:
                 yield attempt
+
+    @staticmethod
+    def _is_open(target: Target) -> bool:
+        """Return whether more output is of use: a command that ended needs only its terminate."""
+        return target.close is Step.NO or (target.id is None and target.close is not Step.DONE)
 
     def _request(self, attempt: Attempt, now: float) -> Request:
         if attempt.request is None:

@@ -79,6 +79,8 @@ class Carrier(Protocol):
     computer: str
     """The computer name that is shown to the user."""
     prompt_style: PromptStyle
+    closes_in_turn: bool
+    """True if the server may refuse a command that arrives before the last one is closed."""
     can_disconnect: bool
     """True if a session outlives its connection (WS-Man)."""
 

@@ -213,8 +213,9 @@ class PoolDriver:
         A server refuses a command that arrives while the last one is still being closed. One
         that never acknowledges a close is not waited for long (spec-notes/sessions.md).
         """
+        waits = self.carrier.closes_in_turn
         with trio.move_on_after(_CLOSE_WAIT):
-            while self.commands.runspaces_taken and not self.closed.is_set():
+            while waits and self.commands.runspaces_taken and not self.closed.is_set():
                 await self._wait_for_progress()
         await self.wait_for_room(None)
 

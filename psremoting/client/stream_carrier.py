@@ -64,6 +64,7 @@ class StreamCarrier:
     is the limit for the first packet.
     """
 
+    closes_in_turn = True
     can_disconnect = False
 
     def __init__(

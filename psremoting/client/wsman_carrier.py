@@ -53,6 +53,7 @@ class WSManCarrier:
     """One session over WS-Man."""
 
     transport = "WSMan"
+    closes_in_turn = False
     can_disconnect = True
 
     def __init__(self, target: WSManTarget, options: SessionOption, *, name: str = "") -> None:

@@ -111,7 +111,7 @@ class Table:
         self.woken = 0
         self.service = Service(
             self.endpoint,
-            limits=ServiceLimits(**limits),
+            limits=ServiceLimits(**{"gather_time": 0.0} | limits),
             new_id=lambda: UUID(int=next(ids)),
             on_wake=self._wake,
         )
