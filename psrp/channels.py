@@ -315,7 +315,7 @@ class Channels:
             for channel in self._channels_of(target):
                 out = channel.next_outgoing(room)
                 if out is None or channel.idle:
-                    # Leave the queue at once: a user that asks for single targets does not ask again.
+                    # Leave the queue: a user that asks for single targets does not ask again.
                     self._dequeue(channel)
                 if out is not None:
                     return out

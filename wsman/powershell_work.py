@@ -220,11 +220,12 @@ class PowerShellWork:
         if command is None:
             return v.ReceiveResponse(streams=tuple(streams)) if streams else None
         name = "Done" if command.closed else self.session.state(command.id)
+        goes_on = command.pending and name == "Running"
         if streams and name == "Done":
             name = "Running"
-        elif gather and name == "Running" and room >= FRAGMENT and not command.pending:
+        elif streams and gather and name == "Running" and room >= FRAGMENT and not goes_on:
             return None
-        elif not streams and name != "Done" and not (command.pending and name == "Running"):
+        if not streams and name != "Done" and not goes_on:
             return None
         command.pending = name == "Pending"
         command.gathered = []

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Shell"]
 
+TERMINATE_WAIT = 0.5
+"""Seconds until a command that is terminated without an outstanding Receive gets one."""
 _OPENS = {TransportAct.CREATE_POOL, TransportAct.CONNECT}
 KEEP_ALIVE = soap.Option(name="WSMAN_CMDSHELL_OPTION_KEEPALIVE", value="TRUE")
 
@@ -255,6 +257,16 @@ class Shell:
         """Repeat the request of ``attempt`` at a later time."""
         self._waiting.append((until, attempt))
 
+    def drop_waiting(self, target: Target) -> None:
+        """Forget the delayed Receives of a target."""
+        def is_late(attempt: Attempt) -> bool:
+            return attempt.kind == "Receive" and attempt.target is target
+
+        kept = [each for each in self._waiting if not is_late(each[1])]
+        if len(kept) < len(self._waiting):
+            self._waiting = kept
+            target.receiving = False
+
     def _wanted(self, attempt: Attempt) -> bool:
         target = attempt.target
         if attempt.kind == "Send":
@@ -324,6 +336,11 @@ class Shell:
         yield from self._transfers(target, now)
         if target.close is Step.WANTED:
             target.close = Step.SENT
+            if not (target.receiving or target.done):
+                # PowerShell's plugin cannot end a running command while nobody receives.
+                target.receiving = True
+                late = Attempt("Receive", target, v.Receive(command_id=target.command_id))
+                self.wait(late, now + TERMINATE_WAIT)
             value = v.Signal(code=names.SIGNAL_TERMINATE, command_id=target.command_id)
             yield Attempt("Terminate", target, value)
 

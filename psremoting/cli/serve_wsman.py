@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -58,6 +59,9 @@ def run_wsman(settings: EndpointSettings, configurations: Mapping[str, Engine]) 
         on_listening=lambda url: _say(f"listening on {url}"),
         report=_say,
     )
+    # Modules and commands live as long as the server: keep them out of each garbage collection.
+    gc.collect()
+    gc.freeze()
     try:
         trio.run(serve)
     except BaseExceptionGroup as group:

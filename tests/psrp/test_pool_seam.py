@@ -70,6 +70,38 @@ def test_one_targets_data_is_asked_for_alone() -> None:
     assert pair.server.pending(THIRD_ID) == 0
 
 
+@pytest.mark.parametrize("to_the_end", [False, True])
+def test_a_target_whose_data_was_taken_leaves_the_queue(to_the_end: bool) -> None:
+    """A session of many commands must not look at each ended one for every message."""
+    pair = Pair().open()
+    for number in range(50):
+        target = UUID(int=number + 1)
+        pair.create(target)
+        for event in (
+            e.PipelineOutput(pipeline_id=target, data="x"),
+            e.PipelineStateMessage(pipeline_id=target, state=e.InvocationState.COMPLETED),
+        ):
+            pair.server.send(event)
+        while (out := pair.server.data_to_send(32768, target)) is not None:
+            deliver(out, pair.client)
+            if not (to_the_end or pair.server.pending(target)):
+                break
+        drain(pair.client)
+        pair.client.send(e.ClosePipeline(pipeline_id=target))
+        out = pair.client.data_to_send(32768, target)
+        assert out is not None
+        deliver(out, pair.server)
+        drain(pair.server)
+        pair.server.send(e.ClosePipeline(pipeline_id=target))
+        out = pair.server.data_to_send(32768, target)
+        assert out is not None
+        deliver(out, pair.client)
+    assert pair.server.targets_to_send() == pair.client.targets_to_send() == ()
+    assert len(pair.server._channels._order) <= 1
+    assert len(pair.client._channels._order) <= 1
+    assert not pair.server._channels._leaving
+
+
 def test_the_room_of_a_target_is_kept() -> None:
     pair = two_pipelines()
     pair.server.send(e.PipelineOutput(pipeline_id=PIPELINE_ID, data="x" * 1000))

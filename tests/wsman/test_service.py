@@ -112,6 +112,54 @@ def test_one_answer_holds_what_fits_into_the_envelope(table: Table) -> None:
     assert total == 1_000_000
 
 
+def test_output_of_a_running_command_waits_a_moment_for_more() -> None:
+    table = Table(gather_time=0.5)
+    work = table.open()
+    target = table.start()
+    ticket = table.send(v.Receive(command_id=COMMAND))
+    work.put(b"one", target)
+    table.advance(0.1)
+    work.put(b"two", target)
+    table.advance(0.3)
+    assert table.answer(ticket) is None
+    assert table.service.next_deadline() == pytest.approx(table.now + 0.2)
+    table.advance(0.2)
+    assert table.answer(ticket) == v.ReceiveResponse(
+        streams=(stream(b"one"), stream(b"two")), states=state("Running")
+    )
+
+
+def test_output_does_not_wait_for_more_at_the_end_of_a_command_or_when_it_asks() -> None:
+    table = Table(gather_time=0.5)
+    work = table.open()
+    target = table.start()
+    work.put(b"ask", target)
+    work.asking.add(target)
+    assert table.ask(v.Receive(command_id=COMMAND)).states == state("Pending")
+    work.asking.clear()
+    assert table.ask(v.Receive(command_id=COMMAND)).states == state("Running")
+    work.put(bytes(1_000_000), target)
+    assert len(table.ask(v.Receive(command_id=COMMAND)).streams) == 3
+    work.finish(target)
+    while (made := table.ask(v.Receive(command_id=COMMAND))).streams:
+        assert made.states == state("Running")
+    assert made == v.ReceiveResponse(states=state("Done"))
+
+
+def test_gathered_output_is_given_to_the_next_receive() -> None:
+    table = Table(gather_time=0.5)
+    work = table.open()
+    target = table.start()
+    ticket = table.send(v.Receive(command_id=COMMAND))
+    work.put(b"one", target)
+    table.advance(0.1)
+    table.service.client_gone(ticket, table.now)
+    again = table.send(v.Receive(command_id=COMMAND))
+    work.link.fail("gone")
+    table.advance()
+    assert table.answer(again).streams == (stream(b"one"),)
+
+
 def test_input_goes_to_its_target_and_stream(table: Table) -> None:
     work = table.open()
     target = table.start()

@@ -64,13 +64,16 @@ class Peer:
         (found, *_) = [r for r in self.out if (r.operation, r.target) == (operation, target)]
         return found
 
-    def answer(self, operation: str, value: Any, target: UUID | None = None) -> list[str]:
+    def answer(
+        self, operation: str, value: Any, target: UUID | None = None, *, plans: bool = True
+    ) -> list[str]:
+        """Answer a request; ``plans`` makes the next requests at once."""
         request = self.find(operation, target)
         self.out.remove(request)
         written = operations.write(Headers(relates_to=request.message_id), value)
         status = 500 if isinstance(value, faults.Fault) else 200
         self.machine.receive_answer(request.number, status, [written], self.now)
-        return self.pump()
+        return self.pump() if plans else []
 
     def fail(self, operation: str, target: UUID | None = None, **fields: Any) -> list[str]:
         request = self.find(operation, target)
@@ -313,6 +316,31 @@ def test_a_stop_is_the_misspelt_signal_and_a_close_terminates() -> None:
     peer.answer("Receive", v.ReceiveResponse(states=(DONE,)), COMMAND)
     assert COMMAND not in peer.machine.commands
     assert peer.pump() == ["Receive"]
+
+
+def test_a_command_that_is_closed_after_its_last_output_makes_no_further_receive() -> None:
+    peer = Peer().running()
+    peer.answer("Receive", output(b"the last state"), COMMAND, plans=False)
+    requests = peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
+    assert requests == ["Receive", "Signal"]
+    assert peer.find("Receive", None)
+    peer.answer("Signal", v.SignalResponse(), COMMAND)
+    assert COMMAND not in peer.machine.commands
+    assert peer.machine.next_time is None
+
+
+def test_a_terminate_without_an_answer_gets_a_receive() -> None:
+    """PowerShell's plugin cannot end a running command while nobody receives."""
+    peer = Peer().running()
+    peer.answer("Receive", output(b"some output"), COMMAND, plans=False)
+    peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
+    due = peer.machine.next_time
+    assert due is not None
+    peer.now = due
+    assert sorted(peer.pump()) == ["Receive", "Receive", "Signal"]
+    peer.answer("Receive", v.ReceiveResponse(states=(DONE,)), COMMAND)
+    peer.answer("Signal", v.SignalResponse(), COMMAND)
+    assert COMMAND not in peer.machine.commands
 
 
 def test_a_fault_that_answers_receive_while_stopping_is_the_end_of_the_command() -> None:
