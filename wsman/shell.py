@@ -259,6 +259,7 @@ class Shell:
 
     def drop_waiting(self, target: Target) -> None:
         """Forget the delayed Receives of a target."""
+
         def is_late(attempt: Attempt) -> bool:
             return attempt.kind == "Receive" and attempt.target is target
 
