@@ -13,10 +13,10 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from psrp.clixml.prepared import prepare
 from psrp.clixml.read import read_document
 from psrp.clixml.reader import MAX_DEPTH, NAMESPACE, Reader
 from psrp.clixml.text import escape_attribute, unescape
-from psrp.clixml.tokens import prepare
 from psrp.clixml.write import Writer, indent
 from psrp.frozen import dataclass
 from psrp.sansio import ClixmlError, LocalProtocolError
@@ -253,7 +253,7 @@ def _read(
     """Read one document into ``items``, which keeps the items before an error."""
     try:
         reader = Reader(prepare(segment.text), unseal, max_depth)
-        reader._objs(reader._token(reader.start), items)
+        reader._objs(reader.token(1), items)
     except ClixmlError as error:
         if not segment.offset or error.offset < 0:
             return error

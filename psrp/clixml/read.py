@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from psrp.clixml import base64_text
-from psrp.clixml.reader import MAX_DEPTH, Reader, Unseal
-from psrp.clixml.scalars import PARSE
-from psrp.clixml.tokens import prepare
+from psrp.clixml import base64_text, fastpaths
+from psrp.clixml.prepared import prepare
+from psrp.clixml.reader import MAX_DEPTH, Reader, Unseal, check_depth
+from psrp.clixml.roots import match_root, note_root
+from psrp.clixml.scalars import PARSE, parse_text
 
 __all__ = ["loads", "read_document"]
 
@@ -32,6 +33,36 @@ def loads(
     max_depth: the deepest nesting of Obj elements, up to 100.
     Raises ClixmlError for everything that PowerShell would not read.
     """
+    check_depth(max_depth)
+    if fastpaths.enabled and (found := _alone(data)) is not _NOTHING:
+        return found
+    text = prepare(data)
+    if fastpaths.enabled and len(text) > _LONG and _is_string(text):
+        try:
+            return parse_text(text[3:-4])
+        except ValueError:
+            pass  # as above
+    if not fastpaths.enabled or not text.startswith("<Obj "):
+        return Reader(text, unseal, max_depth).single()
+    known = match_root(text)
+    if known is not None:
+        return known
+    value = Reader(text, unseal, max_depth).single()
+    note_root(text, value)
+    return value
+
+
+_NOTHING = object()
+_LONG = 10_000
+
+
+def _is_string(text: str) -> bool:
+    """Return whether the document is one string; then it is read without another copy."""
+    return text[:3] == "<S>" and text[-4:] == "</S>" and text.find("<", 3) == len(text) - 4
+
+
+def _alone(data: bytes | bytearray | memoryview | str) -> Any:
+    """Return the value of a document that is a short scalar, or of bytes; _NOTHING for another."""
     if len(data) < 256:
         try:
             tiny = _TINY(data.decode() if type(data) is bytes else data)  # type: ignore[arg-type]
@@ -40,13 +71,13 @@ def loads(
                 if text.isprintable():
                     return PARSE[tag](text)
         except (ValueError, TypeError):
-            pass  # the error and its place are found below
+            pass  # the error and its place are found by the general path
     elif not isinstance(data, str) and data[:4] == b"<BA>" and data[-5:] == b"</BA>":
         try:
             return base64_text.decode(memoryview(data)[4:-5])
         except ValueError:
             pass
-    return Reader(prepare(data), unseal, max_depth).single()
+    return _NOTHING
 
 
 def read_document(

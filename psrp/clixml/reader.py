@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from psrp.clixml import fastpaths
+from psrp.clixml.columns import Runs
 from psrp.clixml.containers import Dictionary, Enumerable, List, Queue, Stack, TypeNames
 from psrp.clixml.cycles import replace
 from psrp.clixml.objects import (
@@ -18,24 +19,25 @@ from psrp.clixml.objects import (
     absorb_value,
 )
 from psrp.clixml.scalars import PARSE, TEXTS, parse_text
-from psrp.clixml.shapes import Shape, learn, match, match_root, note_root
 from psrp.clixml.text import resolve_entities, unescape
 from psrp.clixml.tokens import (
+    CLOSE,
     EMPTY,
     END,
-    LONGEST,
+    MEMBERS,
+    NIL,
     OPEN,
     SCALAR,
-    SCAN,
     SPACE,
+    TYPES,
+    VALUE,
+    Pieces,
     Token,
-    fail,
-    slow_token,
 )
-from psrp.clixml.typenames import TYPE_NAMES, types_of
+from psrp.clixml.typenames import interned
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["DEPTH_CEILING", "MAX_DEPTH", "NAMESPACE", "Reader", "Unseal"]
+__all__ = ["DEPTH_CEILING", "MAX_DEPTH", "NAMESPACE", "Reader", "Unseal", "check_depth"]
 
 MAX_DEPTH = 48
 """The deepest nesting of Obj elements: the limit of PowerShell's reader."""
@@ -43,8 +45,6 @@ DEPTH_CEILING = 100
 """The largest ``max_depth``."""
 
 Unseal = Callable[[str], str]
-
-_NONE: dict[str, str] = {}
 
 
 def _no_string(text: str) -> NoReturn:
@@ -63,15 +63,14 @@ _SEQUENCES: dict[str, type[List | Enumerable | Stack | Queue]] = {
     "QUE": Queue,
 }
 
-_ENTRY = re.compile(
-    r'<En>[ \t\n]*<S N="Key">([^<]{0,400})</S>[ \t\n]*'
-    r'<(\w+) N="Value">([^<]{0,4000})</\2>[ \t\n]*</En>[ \t\n]*'
-).match
 
-_DIGITS = re.compile(r"[0-9-]*").fullmatch
+def check_depth(max_depth: int) -> None:
+    """Raise LocalProtocolError for a ``max_depth`` outside 1..100."""
+    if not 1 <= max_depth <= DEPTH_CEILING:
+        raise LocalProtocolError(f"expected a max_depth of 1 to {DEPTH_CEILING}")
 
 
-class Reader:
+class Reader(Pieces):
     """Reads one prepared document, which is the scope of the ids of objects and type names.
 
     Raises LocalProtocolError for a ``max_depth`` outside 1..100.
@@ -80,32 +79,29 @@ class Reader:
     __slots__ = (
         "_complete",
         "_depth",
+        "_known",
         "_max_depth",
         "_minor",
         "_names",
         "_namespace",
         "_objects",
         "_parse",
-        "_prefixes",
         "_referred",
         "_types",
         "_unseal",
-        "start",
-        "text",
     )
 
     def __init__(self, text: str, unseal: Unseal | None, max_depth: int) -> None:
-        if not 1 <= max_depth <= DEPTH_CEILING:
-            raise LocalProtocolError(f"expected a max_depth of 1 to {DEPTH_CEILING}")
-        self.text = text
-        self.start = len(text) - len(text.lstrip(SPACE))
+        check_depth(max_depth)
+        super().__init__(text)
         self._unseal = unseal
         self._minor = 1
         self._max_depth = max_depth
         self._depth = 0
         self._namespace = ""
         self._parse = PARSE
-        self._prefixes: dict[str, str] = {}
+        self._known = self._heads
+        """The tags seen before; none of them in a foreign namespace."""
         self._names: dict[str, str] = {}
         self._objects: dict[str, Any] = {}
         self._types: dict[str, TypeNames] = {}
@@ -114,30 +110,14 @@ class Reader:
 
     def single(self) -> Any:
         """Return the only value."""
-        text = self.text
-        if text.startswith("<Obj RefId"):
-            known = match_root(text)
-            if known is not None:
-                return known
-        found = SCAN(text, self.start)
-        if (
-            found is not None
-            and found.lastindex == OPEN
-            and found[1] == "Obj"
-            and not found[5].strip(SPACE)
-        ):
-            value, after = self._object_at(found[3], "Obj", self.start, found.end())
-            self._check_done(after)
-            note_root(text)
-            return replace(value, self._complete) if self._complete else value
         items = self.document()
         if len(items) != 1:
-            fail(self.text, self.start, f"expected one value, got {len(items)}")
+            self.fail(1, f"expected one value, got {len(items)}")
         return items[0][1]
 
     def document(self) -> list[tuple[str | None, Any]]:
         """Return every value with its stream name."""
-        token = self._token(self.start)
+        token = self.token(1)
         items: list[tuple[str | None, Any]] = []
         prefix = token.qualified[: -len(token.tag) - 1]
         declared = token.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
@@ -147,41 +127,37 @@ class Reader:
         if token.tag == "Objs":
             after = self._objs(token, items)
         else:
-            value, after = self._value(token, self.start)
+            value, after = self._value(token, 1)
             items.append((token.attributes.get("S"), value))
             self._correct(items)
-        self._check_done(after)
+        self.check_done(after)
         return items
 
     def _correct(self, items: list[tuple[str | None, Any]]) -> None:
         if self._complete:
             items[:] = [(stream, replace(value, self._complete)) for stream, value in items]
 
-    def _check_done(self, pos: int) -> None:
-        if pos != len(self.text):
-            fail(self.text, pos, "unexpected text after the root element")
-
     def _objs(self, token: Token, items: list[tuple[str | None, Any]]) -> int:
         """Add the items of a document, including those before an error."""
         prefix = token.qualified[: -len(token.tag) - 1]
         declared = token.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
         if declared != NAMESPACE:
-            fail(self.text, self.start, "expected the namespace of CLIXML for Objs")
+            self.fail(1, "expected the namespace of CLIXML for Objs")
         self._namespace = NAMESPACE
         try:
             major, self._minor = Version(token.attributes.get("Version", "1.1")).parts[:2]
         except ValueError:
-            fail(self.text, self.start, "expected a version as Version of Objs")
+            self.fail(1, "expected a version as Version of Objs")
         if major != 1:
-            fail(self.text, self.start, f"unknown Version {major} of Objs")
+            self.fail(1, f"unknown Version {major} of Objs")
         if token.kind == EMPTY:
             return token.after
-        pos = self._begin(token, self.start)
+        pos = self._begin(token, 1)
         if token.kind == SCALAR:
             return pos
         try:
             while True:
-                item = self._token(pos)
+                item = self.token(pos)
                 if item.kind == END:
                     self._check_end(item, token.qualified, pos)
                     return item.after
@@ -192,28 +168,6 @@ class Reader:
 
     # -- tokens
 
-    def _token(self, pos: int) -> Token:
-        match = SCAN(self.text, pos)
-        if match is not None:
-            kind = match.lastindex or END
-            tag, name, refid, _, content, _, end = match.groups()
-            if kind == END:
-                return Token(END, end, None, None, "", match.end(), end, _NONE)
-            if kind != OPEN or not content or (len(content) < LONGEST and not content.strip(SPACE)):
-                return Token(kind, tag, name, refid, content or "", match.end(), tag, _NONE)
-        token = slow_token(self.text, pos)
-        if token.attributes or ":" in token.qualified:
-            self._note_namespaces(token, pos)
-        return token
-
-    def _note_namespaces(self, token: Token, pos: int) -> None:
-        self._prefixes.update(
-            {key[6:]: value for key, value in token.attributes.items() if key[:6] == "xmlns:"}
-        )
-        prefix = token.qualified.rpartition(":")[0]
-        if prefix and prefix not in self._prefixes:
-            fail(self.text, pos, f"the prefix {prefix} is not declared")
-
     def _is_foreign(self, token: Token) -> bool:
         prefix = token.qualified.rpartition(":")[0]
         if prefix:
@@ -222,7 +176,7 @@ class Reader:
 
     def _check_end(self, token: Token, qualified: str, pos: int) -> None:
         if token.qualified != qualified:
-            fail(self.text, pos, f"</{token.qualified}> ends <{qualified}>")
+            self.fail(pos, f"</{token.qualified}> ends <{qualified}>")
 
     def _name(self, raw: str) -> str:
         name = self._names[raw] = unescape(raw)
@@ -231,7 +185,7 @@ class Reader:
     def _begin(self, token: Token, pos: int) -> int:
         """Return the offset after the start tag of an element that contains only elements."""
         if token.text and token.text.strip(SPACE):
-            fail(self.text, pos, "text among elements")
+            self.fail(pos, "text among elements")
         return token.after
 
     def _again(self, tag: str, text: str, pos: int, error: ValueError) -> Any:
@@ -241,20 +195,20 @@ class Reader:
                 return self._parse[tag](resolve_entities(text))
             except ValueError as second:
                 error = second
-        fail(self.text, pos, f"{tag}: {error}")
+        self.fail(pos, f"{tag}: {error}")
 
     def _string(self, token: Token, pos: int) -> tuple[str, int]:
         if token.kind == OPEN:
-            fail(self.text, pos, f"an element inside {token.tag}")
+            self.fail(pos, f"an element inside {token.tag}")
         try:
             return self._parse["S"](token.text), token.after
         except ValueError as error:
-            fail(self.text, pos, f"{token.tag}: {error}")
+            self.fail(pos, f"{token.tag}: {error}")
 
     def _descend(self, pos: int) -> None:
         self._depth += 1
         if self._depth > self._max_depth:
-            fail(self.text, pos, f"objects nested more than {self._max_depth} deep")
+            self.fail(pos, f"objects nested more than {self._max_depth} deep")
 
     def _skip(self, token: Token, pos: int) -> int:
         """Return the offset after an element that is not read."""
@@ -263,7 +217,7 @@ class Reader:
         open_tags = [token.qualified]
         pos = token.after
         while open_tags:
-            token = self._token(pos)
+            token = self.token(pos)
             if token.kind == END:
                 self._check_end(token, open_tags.pop(), pos)
             elif token.kind == OPEN:
@@ -274,17 +228,17 @@ class Reader:
     # -- values
 
     def _value(self, token: Token, pos: int) -> tuple[Any, int]:
-        """Return the value that begins with this token, and the offset after it.
+        """Return the value that begins with this token, and the index of the piece after it.
 
         PowerShell matches elements by their local names but strings by their namespace too:
         in a foreign one it reads numbers and no strings.
         """
         if (token.attributes or ":" in token.qualified) and self._is_foreign(token):
-            outer, self._parse = self._parse, FOREIGN
+            outer, self._parse, self._known = (self._parse, self._known), FOREIGN, {}
             try:
                 return self._value_here(token, pos)
             finally:
-                self._parse = outer
+                self._parse, self._known = outer
         return self._value_here(token, pos)
 
     def _value_here(self, token: Token, pos: int) -> tuple[Any, int]:
@@ -292,16 +246,16 @@ class Reader:
         parse = self._parse.get(tag)
         if parse is not None:
             if kind == OPEN:
-                fail(self.text, pos, f"an element inside {tag}")
+                self.fail(pos, f"an element inside {tag}")
             if kind == END:
-                fail(self.text, pos, f"unexpected </{tag}>")
+                self.fail(pos, f"unexpected </{tag}>")
             try:
                 return parse(token.text), token.after
             except ValueError as error:
                 return self._again(tag, token.text, pos, error), token.after
         special = _SPECIAL.get(tag)
         if special is None or kind == END:
-            fail(self.text, pos, f"unknown element {tag}")
+            self.fail(pos, f"unknown element {tag}")
         if tag not in ("SS", "Nil"):
             self._begin(token, pos)
         return special(self, token, pos)
@@ -312,20 +266,20 @@ class Reader:
 
     def _ref(self, token: Token, pos: int) -> tuple[Any, int]:
         if token.refid is None:
-            fail(self.text, pos, "a Ref without RefId")
+            self.fail(pos, "a Ref without RefId")
         if token.refid not in self._objects:
-            fail(self.text, pos, f"unknown RefId {token.refid}")
+            self.fail(pos, f"unknown RefId {token.refid}")
         if token.kind == OPEN:
-            fail(self.text, pos, "an element inside Ref")
+            self.fail(pos, "an element inside Ref")
         found = self._objects[token.refid]
         self._referred[id(found)] = found
         return found, token.after
 
     def _secure_string(self, token: Token, pos: int) -> tuple[SecureString, int]:
         if token.kind == OPEN:
-            fail(self.text, pos, "an element inside SS")
+            self.fail(pos, "an element inside SS")
         if self._parse is FOREIGN:
-            fail(self.text, pos, "a string in a foreign namespace")
+            self.fail(pos, "a string in a foreign namespace")
         sealed, _ = self._string(token, pos)
         if self._unseal is None:
             return SecureString.from_sealed(sealed), token.after
@@ -334,26 +288,26 @@ class Reader:
     def _progress(self, token: Token, pos: int) -> tuple[ProgressRecord, int]:
         """Read the children in their only order; all are required. [MS-PSRP] 2.2.5.1.25"""
         if token.kind != OPEN:
-            fail(self.text, pos, "PR without its children")
+            self.fail(pos, "PR without its children")
         pos = token.after
         found: dict[str, Any] = {}
         for field, tag, parse in _PROGRESS:
-            child = self._token(pos)
+            child = self.token(pos)
             if child.kind in (END, OPEN):
-                fail(self.text, pos, f"PR: missing {tag or 'CO'}")
+                self.fail(pos, f"PR: missing {tag or 'CO'}")
             if not tag:
                 found[field], pos = self._value(child, pos)
                 continue
             if child.tag != tag:
-                fail(self.text, pos, f"PR: missing {tag}")
+                self.fail(pos, f"PR: missing {tag}")
             try:
                 found[field] = parse(child.text)
             except ValueError as error:
-                fail(self.text, pos, f"{tag}: {error}")
+                self.fail(pos, f"{tag}: {error}")
             pos = child.after
-        end = self._token(pos)
+        end = self.token(pos)
         if end.kind != END:
-            fail(self.text, pos, "PR: too many children")
+            self.fail(pos, "PR: too many children")
         self._check_end(end, token.qualified, pos)
         return ProgressRecord(**found), end.after
 
@@ -366,7 +320,7 @@ class Reader:
     def _object_at(
         self, refid: str | None, ends: str | None, pos: int, after: int
     ) -> tuple[Any, int]:
-        """Read the object whose start tag is between the two offsets.
+        """Read the object whose start tag is the piece ``pos`` and whose content is at ``after``.
 
         ``ends`` is its name, or None if it is empty.
         """
@@ -400,28 +354,32 @@ class Reader:
         return obj, after
 
     def _parts(self, obj: PSObject, ends: str, pos: int) -> int:
-        """Fill the object; return the offset after its end tag ``ends``."""
-        text, parsers, types = self.text, self._parse, self._types
+        """Fill the object; return the index of the piece after its end tag ``ends``."""
+        pieces, known_tags, types = self.pieces, self._known, self._types
+        close = f"/{ends}>"
         while True:
-            found = SCAN(text, pos)
-            if found is not None:
-                kind, tag = found.lastindex, found[1]
-                if kind == END and found[7] == ends:
-                    return found.end()
-                if kind == EMPTY and tag == "TNRef" and found[3] in types:
-                    obj.type_names = types[found[3]]
-                    pos = found.end()
-                    continue
-                if kind == OPEN and tag == "MS" and not found[5].strip(SPACE):
-                    pos = self._extended(obj, "MS", found.end())
-                    continue
-                if kind == OPEN and tag == "TN" and parsers is PARSE:
-                    listed = TYPE_NAMES(text, pos)
-                    if listed is not None:
-                        obj.type_names = types[listed[1]] = self._listed(listed[2], pos)
-                        pos = listed.end()
+            if pos >= self.limit:
+                self.more(pos)
+            piece = pieces[pos]
+            if piece == close:
+                return pos + 1
+            text, closed, content = piece.partition(">")
+            known = known_tags.get(text)
+            if known is not None and closed and (not content or not content.strip(SPACE)):
+                use = known[0]
+                if use == TYPES:
+                    if known[1] in types:
+                        obj.type_names = types[known[1]]
+                        pos += 1
                         continue
-            token = self._token(pos)
+                elif use == MEMBERS:
+                    if text == "MS":
+                        pos = self._extended(obj, "MS", pos + 1)
+                    else:
+                        obj.adapted = {}
+                        pos = self._members("Props", pos + 1, obj.adapted, None)
+                    continue
+            token = self.token(pos)
             if token.kind == END:
                 self._check_end(token, ends, pos)
                 return token.after
@@ -429,8 +387,8 @@ class Reader:
             if part is not None:
                 pos = part(self, obj, token, pos)
             elif token.tag == "Ref":
-                fail(text, pos, "a Ref in place of the object's value")
-            elif token.tag in parsers or token.tag in _SPECIAL:
+                self.fail(pos, "a Ref in place of the object's value")
+            elif token.tag in self._parse or token.tag in _SPECIAL:
                 obj.value, after = self._value(token, pos)
                 if type(obj.value) is PSObject:
                     self._same_object(obj, obj.value, token.refid)
@@ -438,7 +396,7 @@ class Reader:
             elif self._minor > 1:
                 pos = self._skip(token, pos)
             else:
-                fail(text, pos, f"unknown element {token.tag}")
+                self.fail(pos, f"unknown element {token.tag}")
 
     def _same_object(self, outer: PSObject, inner: PSObject, refid: str | None) -> None:
         """Redirect references to an object inside another one to the outer one."""
@@ -447,17 +405,11 @@ class Reader:
         if id(inner) in self._referred:
             self._complete[id(inner)] = (inner, outer)
 
-    def _listed(self, markup: str, pos: int) -> TypeNames:
-        try:
-            return types_of(markup)
-        except ValueError as error:
-            fail(self.text, pos, f"TN: {error}")
-
-    # -- parts of an object: each fills it and returns the offset after the part
+    # -- parts of an object: each fills it and returns the index of the piece after the part
 
     def _part_type_names_again(self, obj: PSObject, token: Token, pos: int) -> int:
         if token.refid is None or token.refid not in self._types or token.kind == OPEN:
-            fail(self.text, pos, f"unknown RefId {token.refid} of type names")
+            self.fail(pos, f"unknown RefId {token.refid} of type names")
         obj.type_names = self._types[token.refid]
         return token.after
 
@@ -506,16 +458,16 @@ class Reader:
         after = self._begin(token, pos)
         while token.kind == OPEN:
             pos = after
-            child = self._token(pos)
+            child = self.token(pos)
             if child.kind == END:
                 self._check_end(child, token.qualified, pos)
                 after = child.after
                 break
             if child.tag != "T":
-                fail(self.text, pos, f"{child.tag} among type names")
+                self.fail(pos, f"{child.tag} among type names")
             name, after = self._string(child, pos)
             names.append(name)
-        found = tuple(names)
+        found = interned(tuple(names))
         if token.refid is not None:
             self._types[token.refid] = found
         return found, after
@@ -523,208 +475,193 @@ class Reader:
     # -- the contents of objects
 
     def _members(
-        self, close: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
+        self, ends: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
     ) -> int:
-        """Read members up to the end tag ``close``; return the offset after it."""
-        text, parsers, names = self.text, self._parse, self._names
+        """Read members up to the end tag ``ends``; return the index of the piece after it."""
+        pieces, known_tags, limit = self.pieces, self._known, self.limit
+        close = f"/{ends}>"
         while True:
-            found = SCAN(text, pos)
-            if found is not None:
-                kind = found.lastindex
-                tag, raw, refid, _, content, _, end = found.groups()
-                if kind == SCALAR:
-                    parse = parsers.get(tag)
-                    if parse is not None and raw:
+            if pos >= limit:
+                limit = self.more(pos)
+            piece = pieces[pos]
+            text, closed, content = piece.partition(">")
+            known = known_tags.get(text)
+            if known is None:
+                found = self._plain_object(text, content) if closed else None
+                if found is not None and found[0]:
+                    name, refid = found
+                    into[name], pos = self._object_at(refid, "Obj", pos, pos + 1)
+                    continue
+            elif closed:
+                use, name, parse, end, _ = known
+                if use == VALUE and name:
+                    following = pieces[pos + 1]
+                    if following == end or following.rstrip(SPACE) == end:
                         try:
                             value = parse(content)
                         except ValueError as error:
-                            value = self._again(tag, content, pos, error)
-                        into[names.get(raw) or self._name(raw)] = value
-                        pos = found.end()
+                            value = self._again(known[4].tag, content, pos, error)
+                        into[name] = value
+                        pos += 2
                         continue
-                elif kind == END:
-                    if end == close:
-                        return found.end()
-                elif raw and kind == EMPTY:
-                    if tag == "Nil":
-                        into[names.get(raw) or self._name(raw)] = None
-                        pos = found.end()
-                        continue
-                elif raw and tag == "Obj" and not content.strip(SPACE):
-                    name = names.get(raw) or self._name(raw)
-                    into[name], pos = self._object_at(refid, "Obj", pos, found.end())
+                elif use == CLOSE:
+                    if piece == close:
+                        return pos + 1
+                elif use == NIL and name and (not content or not content.strip(SPACE)):
+                    into[name] = None
+                    pos += 1
                     continue
-            token = self._token(pos)
-            if token.kind == END:
-                self._check_end(token, close, pos)
-                return token.after
-            if not token.name:
-                fail(text, pos, "a member without a name")
-            name = names.get(token.name) or self._name(token.name)
-            if nested is not None and token.tag == "MS":
-                into[name] = members = nested()
-                after = self._begin(token, pos)
-                if token.kind == OPEN:
-                    self._descend(pos)
-                    after = self._members(token.qualified, after, members, nested)
-                    self._depth -= 1
-                pos = after
-            else:
-                into[name], pos = self._value(token, pos)
+            pos, done = self._member(ends, pos, into, nested)
+            if done:
+                return pos
+
+    def _member(
+        self, ends: str, pos: int, into: dict[str, Any], nested: type[MemberSet] | None
+    ) -> tuple[int, bool]:
+        """Read one member in any spelling, or the end tag: then the second is True."""
+        token = self.token(pos)
+        if token.kind == END:
+            self._check_end(token, ends, pos)
+            return token.after, True
+        if not token.name:
+            self.fail(pos, "a member without a name")
+        name = self._names.get(token.name) or self._name(token.name)
+        if nested is None or token.tag != "MS":
+            into[name], pos = self._value(token, pos)
+            return pos, False
+        into[name] = members = nested()
+        after = self._begin(token, pos)
+        if token.kind == OPEN:
+            self._descend(pos)
+            after = self._members(token.qualified, after, members, nested)
+            self._depth -= 1
+        return after, False
+
+    def _plain_object(self, text: str, content: str) -> tuple[str, str] | None:
+        """Return name (or "") and RefId of a start tag ``<Obj N="..." RefId="...">``.
+
+        None for any other tag. These tags are not remembered, because each has its own RefId.
+        """
+        if text[:4] != "Obj " or not self._known or (content and content.strip(SPACE)):
+            return None
+        parts = text.split('"')
+        if not text.isprintable() or "&" in text:
+            return None
+        if len(parts) == 3 and parts[0] == "Obj RefId=" and not parts[2]:
+            return "", parts[1]
+        if len(parts) == 5 and (parts[0], parts[2], parts[4]) == ("Obj N=", " RefId=", ""):
+            return self._names.get(parts[1]) or self._name(parts[1]), parts[3]
+        return None
 
     def _items(self, opening: Token, pos: int, into: list[Any]) -> int:
         pos = self._begin(opening, pos)
         if opening.kind != OPEN:
             return pos
-        text, parsers, close = self.text, self._parse, opening.qualified
-        append = into.append
-        pos = self._run(pos, close, into)
-        likeness = _Likeness(self)
+        pieces, known_tags = self.pieces, self._known
+        close, ends = f"/{opening.qualified}>", opening.qualified
+        runs = Runs(self, self._objects, self._types) if self._runs_allowed() else None
+        if runs is not None:
+            pos = runs.scalars(pos, f"</{ends}>", into)
         while True:
-            if likeness.shape is not None:
-                like, pos = likeness.take(pos)
-                if like is not None:
-                    append(like)
+            if pos >= self.limit:
+                self.more(pos)
+            start = pos
+            piece = pieces[pos]
+            if piece == close:
+                return pos + 1
+            text, closed, content = piece.partition(">")
+            known = known_tags.get(text)
+            if known is None:
+                found = self._plain_object(text, content) if closed else None
+                if found is not None and not found[0]:
+                    value, pos = self._object_at(found[1], "Obj", pos, pos + 1)
+                    into.append(value)
+                    if runs is not None:
+                        pos = runs.after_object(start, pos, into)
                     continue
-            found = SCAN(text, pos)
-            if found is not None:
-                kind = found.lastindex
-                tag, _, refid, _, content, _, end = found.groups()
-                if kind == SCALAR:
-                    parse = parsers.get(tag)
-                    if parse is not None:
-                        try:
-                            append(parse(content))
-                        except ValueError as error:
-                            append(self._again(tag, content, pos, error))
-                        pos = found.end()
-                        continue
-                elif kind == END:
-                    if end == close:
-                        return found.end()
-                elif kind == OPEN and tag == "Obj" and not content.strip(SPACE):
-                    value, after = self._object_at(refid, "Obj", pos, found.end())
-                    append(value)
-                    likeness.learn(pos, after)
-                    pos = after
+            elif closed and known[0] == VALUE and not known[1]:
+                following, end = pieces[pos + 1], known[3]
+                if following == end or following.rstrip(SPACE) == end:
+                    try:
+                        into.append(known[2](content))
+                    except ValueError as error:
+                        into.append(self._again(known[4].tag, content, pos, error))
+                    pos += 2
                     continue
-            token = self._token(pos)
+            token = self.token(pos)
             if token.kind == END:
-                self._check_end(token, close, pos)
+                self._check_end(token, ends, pos)
                 return token.after
             value, pos = self._value(token, pos)
-            append(value)
+            into.append(value)
 
-    def _run(self, pos: int, close: str, into: list[Any]) -> int:
-        """Read a list of I32 only, or of S only, in one step, if it is one."""
-        text = self.text
-        if not text.startswith(("<I32>", "<S>"), pos):
-            return pos
-        tag = "S" if text[pos + 1] == "S" else "I32"
-        # Search for the nearest end of any list, to keep the cost linear.
-        end = text.find(f"</{close}>", pos) - len(tag) - 3
-        if not text.startswith(f"</{tag}>", max(end, pos)):
-            return pos
-        inside = text[pos + len(tag) + 2 : end]
-        parts = inside.split(f"</{tag}><{tag}>")
-        if inside.count("<") != 2 * (len(parts) - 1):
-            return pos
-        if tag == "S":
-            if self._parse is not PARSE:
-                return pos
-            if "&" in inside or "_" in inside or ">" in inside:
-                try:
-                    parts = list(map(parse_text, parts))
-                except ValueError:
-                    return pos
-            into += parts
-        else:
-            try:
-                numbers = list(map(int, parts))
-            except ValueError:
-                return pos
-            if not _DIGITS("".join(parts)) or not -(2**31) <= min(numbers) <= max(numbers) < 2**31:
-                return pos
-            into += numbers
-        return end + len(tag) + 3
+    def _runs_allowed(self) -> bool:
+        return fastpaths.enabled and self._parse is PARSE and self._depth < self._max_depth
 
     def _entries(self, opening: Token, pos: int, into: Dictionary) -> int:
         pos = self._begin(opening, pos)
         if opening.kind != OPEN:
             return pos
-        text, parsers = self.text, self._parse
         while True:
-            match = _ENTRY(text, pos)
-            if match is not None:
-                key, tag, content = match.groups()
-                parse = parsers.get(tag)
-                if parse is not None:
-                    try:
-                        into.add(parsers["S"](key), parse(content))
-                        pos = match.end()
-                        continue
-                    except ValueError:
-                        pass  # the general path reports the place
-            token = self._token(pos)
+            if pos >= self.limit:
+                self.more(pos)
+            if self._plain_entry(pos, into):
+                pos += 6
+                continue
+            token = self.token(pos)
             if token.kind == END:
                 self._check_end(token, opening.qualified, pos)
                 return token.after
             if token.tag != "En" or token.kind != OPEN:
-                fail(text, pos, "expected En with Key and Value in DCT")
+                self.fail(pos, "expected En with Key and Value in DCT")
             pos = self._entry(token, into)
+
+    def _plain_entry(self, pos: int, into: Dictionary) -> bool:
+        """Read ``<En><S N="Key">...</S><S N="Value">...</S></En>``, with a value of any one tag."""
+        pieces = self.pieces
+        key = pieces[pos + 1]
+        if not key.startswith(_KEY):
+            return False
+        tag, closed, value = pieces[pos + 3].partition(">")
+        known = self._known.get(tag)
+        if (
+            known is None
+            or not closed
+            or known[0] != VALUE
+            or known[4].name != "Value"
+            or pieces[pos].rstrip(SPACE) != "En>"
+            or pieces[pos + 2].rstrip(SPACE) != "/S>"
+            or pieces[pos + 4].rstrip(SPACE) != known[3]
+            or pieces[pos + 5].rstrip(SPACE) != "/En>"
+        ):
+            return False
+        try:
+            into.add(parse_text(key[len(_KEY) :]), known[2](value))
+        except ValueError:
+            return False  # the general path reports the place
+        return True
 
     def _entry(self, opening: Token, into: Dictionary) -> int:
         pos = opening.after
         pair = []
         for part in ("Key", "Value"):
-            token = self._token(pos)
+            token = self.token(pos)
             if token.kind == END or token.name != part:
-                fail(self.text, pos, f"missing {part} of a dictionary entry")
+                self.fail(pos, f"missing {part} of a dictionary entry")
             value, after = self._value(token, pos)
             if part == "Key" and value is None:
-                fail(self.text, pos, "the key of a dictionary is null")
+                self.fail(pos, "the key of a dictionary is null")
             pair.append(value)
             pos = after
-        end = self._token(pos)
+        end = self.token(pos)
         if end.kind != END:
-            fail(self.text, pos, "more than Key and Value in En")
+            self.fail(pos, "more than Key and Value in En")
         self._check_end(end, opening.qualified, pos)
         into.add(pair[0], pair[1])
         return end.after
 
 
-class _Likeness:
-    """The common shape of the objects of one list, as long as objects match it."""
-
-    __slots__ = ("_reader", "_trust", "shape")
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._trust = 4
-        self.shape: Shape | None = None
-
-    def learn(self, start: int, end: int) -> None:
-        """Learn the shape of an object that was read by the general path."""
-        reader = self._reader
-        if self._trust > 0 and reader._parse is PARSE and reader._depth < reader._max_depth:
-            self._trust -= 1
-            self.shape = learn(reader.text, start, end)
-
-    def take(self, pos: int) -> tuple[PSObject | None, int]:
-        """Return the next object and the offset after it, or None if it has another shape."""
-        reader = self._reader
-        assert self.shape is not None
-        found = match(self.shape, reader.text, pos, reader._types)
-        if found is None:
-            self.shape = None
-            return None, pos
-        obj, refid, after = found
-        reader._objects[refid] = obj
-        if self._trust < 32:
-            self._trust += 1
-        return obj, after
-
-
+_KEY = 'S N="Key">'
 _new: Callable[[type[PSObject]], PSObject] = object.__new__
 _CONTAINERS = frozenset({List, Enumerable, Stack, Queue, Dictionary})
 

@@ -7,10 +7,10 @@ datetime and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from psrp.clixml import base64_text
+from psrp.clixml import base64_text, fastpaths
 from psrp.clixml.containers import (
     ARRAY,
     HASHTABLE,
@@ -32,6 +32,7 @@ from psrp.clixml.objects import (
 from psrp.clixml.reader import DEPTH_CEILING, MAX_DEPTH
 from psrp.clixml.scalars import FORMAT
 from psrp.clixml.text import escape, escape_attribute, is_special, needs_escape
+from psrp.clixml.write_columns import Template, run_after
 from psrp.sansio import LocalProtocolError
 
 __all__ = ["Writer", "dumps", "indent"]
@@ -39,6 +40,9 @@ __all__ = ["Writer", "dumps", "indent"]
 Seal = Callable[[str], str]
 
 _SHORT = 1000
+_TRUST = 4
+"""After as many more objects without a run than with one, a list is not searched for runs."""
+_SHORTEST_RUN = 2
 _NAMES: dict[str, str] = {}
 _NAMES_KEPT = 4096
 _NAME_KEPT = 100
@@ -326,11 +330,43 @@ class Writer:
                 items = map(escape, items)
             self.pieces.append(f"<S>{'</S><S>'.join(items)}</S>")
         else:
-            for index, item in enumerate(items):
-                self._path.append(index)
-                self.value(item, "")
-                self._path.pop()
+            self._mixed(items, PSObject in kinds)
         self.pieces.append(f"</{tag}>")
+
+    def _mixed(self, items: Sequence[Any], has_objects: bool) -> None:
+        """Write the items of a list, runs of like objects by columns."""
+        trust = _TRUST if has_objects and fastpaths.enabled and self._levels >= 1 else 0
+        index = 0
+        while index < len(items):
+            self._path.append(index)
+            self.value(items[index], "")
+            self._path.pop()
+            if trust and type(items[index]) is PSObject:
+                written = self._run(run_after(items, index))
+                trust += 1 if written else -1
+                index += written
+            index += 1
+
+    def _run(self, run: Sequence[PSObject]) -> int:
+        """Write like objects by columns; return how many were written, all or none."""
+        ids = list(map(id, run))
+        if len(run) < _SHORTEST_RUN or len(set(ids)) != len(ids):
+            return 0
+        names = run[0].type_names
+        if not self._ids.keys().isdisjoint(ids) or (names and names not in self._types):
+            return 0
+        types = f'<TNRef RefId="{self._types[names]}" />' if names else ""
+        try:
+            template = Template(run, self._attribute, types)
+        except (ValueError, TypeError, LocalProtocolError):
+            return 0  # the general path reports the place
+        self.pieces.append(template.filled(self._next))
+        self._ids.update(zip(ids, range(self._next, self._next + len(ids)), strict=True))
+        self._next += len(ids)
+        return len(ids)
+
+    def _attribute(self, name: str) -> str:
+        return _NAMES.get(name) or self._name(name)
 
     def _pairs(self, dictionary: dict[Any, Any] | Dictionary) -> None:
         if not len(dictionary):

@@ -59,7 +59,7 @@ PR = "<AV>a</AV><AI>1</AI><Nil /><PI>-1</PI><PC>5</PC><T>Processing</T><SR>-1</S
         ('<Obj RefId="0"><TN RefId="0"><S>a</S></TN></Obj>', "/Obj/TN/S", 29),
         ('<Obj RefId="0"><TN RefId="0"><T><S /></T></TN></Obj>', "/Obj/TN/T", 29),
         ('<Obj RefId="0"><TN RefId="0">x</TN></Obj>', "/Obj/TN", 15),
-        ('<Obj RefId="0"><TN RefId="0"><T>&x;</T></TN></Obj>', "/Obj/TN", 15),
+        ('<Obj RefId="0"><TN RefId="0"><T>&x;</T></TN></Obj>', "/Obj/TN/T", 29),
         ('<Obj RefId="0"><TN RefId="0"><T>]]></T></TN></Obj>', "/Obj/TN/T", 29),
         ('<Obj RefId="0"><ToString><S /></ToString></Obj>', "/Obj/ToString", 15),
         ('<Obj RefId="0"><MS>x</MS></Obj>', "/Obj/MS", 15),

@@ -25,8 +25,9 @@ from psrp.clixml import (
     Version,
     dumps,
     loads,
-    shapes,
+    roots,
     to_plain,
+    tokens,
     typenames,
     write,
 )
@@ -255,8 +256,9 @@ def test_caches_are_bounded_in_bytes() -> None:
         loads(f'<Obj RefId="0"><TN RefId="0">{types}</TN><MS><S N="a">x</S></MS></Obj>')
     kept = (
         sum(len(key) + len(value) for key, value in write._NAMES.items())
-        + sum(map(len, shapes._ROOTS))
-        + sum(map(len, typenames._KNOWN))
+        + sum(map(len, roots._ROOTS))
+        + sum(map(len, tokens.KNOWN))
+        + sum(len(name) for names in typenames._KNOWN for name in names)
     )
     assert kept < 4 << 20
 
