@@ -387,6 +387,7 @@ class PSSession:
         tag: bool = False,
         stream_options: int = 0,
         as_script: bool = False,
+        show: Show | None = None,
     ) -> Invocation:
         """Start a command: the text of a script, or `psrp.commands`.
 
@@ -397,6 +398,7 @@ class PSSession:
         answers the host calls of this command instead of the session's host. ``on_record`` is
         called with the records of all streams as they arrive; `Invocation.streams` stays empty
         then. ``tag`` adds PSComputerName and RunspaceId to every object, as Invoke-Command does.
+        ``show`` is as for `start`.
 
         Raises SessionNotOpen, PSRemotingTransportError if the session breaks meanwhile, and
         LocalProtocolError for values that cannot be sent.
@@ -419,6 +421,7 @@ class PSSession:
             host=host,
             on_record=on_record,
             tag=tag,
+            show=show,
         )
         invocation.script_reason = why
         return invocation

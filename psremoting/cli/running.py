@@ -79,6 +79,40 @@ class Job:
     as_script: bool = False
 
 
+class _View:
+    """The display of what one command sends, in the order in which it arrives.
+
+    An error of the display, such as a closed pipe, ends the wait in ``failing``; `check` raises it.
+    """
+
+    def __init__(self, display: Display, origin: Origin) -> None:
+        self.origin = origin
+        self.code = COMPLETED
+        self.failing = trio.CancelScope()
+        self._display = display
+        self._error: Exception | None = None
+
+    def show(self, kind: StreamKind, item: Any) -> None:
+        if self._error is not None:
+            return
+        try:
+            if kind is not StreamKind.OUTPUT:
+                self._display.record(self.origin, kind, item)
+                failed = kind is StreamKind.ERROR and not is_native_error(item)
+            else:
+                failed = not self._display.output(self.origin, item)
+        except Exception as error:
+            self._error = error
+            self.failing.cancel()
+            return
+        if failed:
+            self.code = REMOTE_ERROR
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
 class _Running:
     """The running commands and the exit codes of ended ones."""
 
@@ -136,6 +170,9 @@ class _Running:
 
     async def _command(self, session: PSSession, label: str, deadline: float) -> None:
         job = self.job
+        view = _View(
+            self.display, Origin(label=label, computer=session.computer, runspace_id=session.id)
+        )
         invocation = await session.invoke(
             job.what,
             arguments=job.arguments,
@@ -143,31 +180,26 @@ class _Running:
             using=job.using,
             input=job.input,
             as_script=job.as_script,
+            show=view.show,
         )
         self.invocations.add(invocation)
         try:
             if self.stopping:
                 await invocation.stop()
-            await self._show(session, invocation, label, deadline)
+            await self._wait(invocation, view, label, deadline)
         finally:
             self.invocations.discard(invocation)
 
-    async def _show(
-        self, session: PSSession, invocation: Invocation, label: str, deadline: float
-    ) -> None:
-        display = self.display
-        origin = Origin(label=label, computer=session.computer, runspace_id=session.id)
+    async def _wait(self, invocation: Invocation, view: _View, label: str, deadline: float) -> None:
+        display, origin = self.display, view.origin
         code = COMPLETED
         with trio.move_on_at(deadline) as waiting:
             try:
-                async for kind, item in invocation.merged():
-                    if kind is StreamKind.OUTPUT:
-                        if not display.output(origin, item):
-                            code = REMOTE_ERROR
-                        continue
-                    display.record(origin, kind, item)
-                    if kind is StreamKind.ERROR and not is_native_error(item):
-                        code = REMOTE_ERROR
+                with view.failing:
+                    async for _ in invocation.merged():
+                        pass
+                view.check()
+                code = view.code
             except (PSRemotingTransportError, OperationTimeout):
                 raise
             except PipelineStopped as error:
@@ -189,7 +221,7 @@ class _Running:
                 # End a question at the terminal before the message is shown.
                 await invocation.stop()
             finally:
-                late = _late(self.job.timeout, session.computer)
+                late = _late(self.job.timeout, origin.computer)
                 display.failed(origin, late.to_record(_WHO))
         elif invocation.exit_code is not None:
             code = invocation.exit_code & 0xFF

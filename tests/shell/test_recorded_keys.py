@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.recordings import WHOLE
+from psremoting.capture import decode
+from tests.recordings import ROOT, WHOLE
 from tests.shell.terminal import Terminal, entered, program
 
 FOLDER = WHOLE / "outofproc" / "interactive"
-NAMES = ("ctrlc", "debugger", "exit3", "nested", "prompt", "setshouldexit", "tab")
-"""All recordings except choices, whose server sends a host call that PowerShell's client cannot
-read and our writer refuses. `tests/live/test_screens.py` tests choices with a live server."""
+NAMES = ("choices", "ctrlc", "debugger", "exit3", "nested", "prompt", "setshouldexit", "tab")
+"""All recordings of an entered session."""
 ACCEPTED = {
     "[127.0.0.1]: P> ": "[127.0.0.1]: PS>",
     "WH> [127.0.0.1]:> ": "WH> [127.0.0.1]:  ",
@@ -76,6 +77,15 @@ def _marked(name: str) -> object:
     return pytest.param(name, marks=pytest.mark.xfail(reason=reason)) if reason else name
 
 
+def test_every_recording_decodes_whole() -> None:
+    paths = sorted(FOLDER.glob("*.jsonl"))
+    assert {path.stem for path in paths} == {*NAMES, "invoke-streams"}
+    for path in paths:
+        *_, summary = decode(path)
+        counts = summary.data
+        assert counts["errors"] == counts["unaccounted"] == 0, path.name
+
+
 @pytest.mark.parametrize("name", [_marked(name) for name in NAMES])
 def test_the_recorded_keys_give_the_recorded_screen(name: str, tmp_path: Path) -> None:
     server = shlex.join(
@@ -93,3 +103,21 @@ def test_the_recorded_keys_give_the_recorded_screen(name: str, tmp_path: Path) -
     recorded = recorded_screen(name)
     different = list(difflib.unified_diff(recorded, lines[start:], lineterm="", n=1))
     assert not different, "\n".join(different)
+
+
+def test_the_recorded_streams_of_a_command_are_shown_once() -> None:
+    server = shlex.join(
+        [
+            *(sys.executable, "-m", "tests.shell.recorded_program"),
+            *(str(FOLDER / "invoke-streams.jsonl"), "--lines"),
+        ]
+    )
+    start = "from psremoting.cli.entry import main; main()"
+    script = "Write-Host h; Write-Warning w"
+    command = [sys.executable, "-c", start, "invoke", f"process:{server}", script]
+    for more in ((), ("--interactive",)):
+        result = subprocess.run(
+            [*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert result.stdout + result.stderr == "h\nWARNING: w\n"
+        assert result.returncode == 0
