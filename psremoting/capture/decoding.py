@@ -146,7 +146,7 @@ def gather_packet_keys(path: str, secrets: PacketSecrets) -> None:
     Raises CaptureError for a file that cannot be opened.
     """
     from psremoting.capture.network.capture_files import is_packet_file
-    from psremoting.capture.network.packet_reader import gather_keys
+    from psremoting.capture.network.gathering import gather_keys
 
     source = Source.open(path)
     try:

@@ -11,7 +11,21 @@ if TYPE_CHECKING:
     from psrp.events import Event
     from psrp.sansio import Side, Stream
 
-__all__ = ["Counts", "Entry"]
+__all__ = ["Counts", "Entry", "Hidden"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hidden:
+    """A secret in the data of an entry, shown as its length unless asked for."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Hidden({len(self.text)} characters)"
+
+    def shown(self, reveal: bool) -> dict[str, str]:
+        """Return the JSON form: the text under ``open``, or its length under ``hidden``."""
+        return {"open": self.text} if reveal else {"hidden": f"{len(self.text)} characters"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +37,8 @@ class Entry:
     item of a document (``clixml:value``), ``refused`` for broken payload in a request that the
     server refused, ``incomplete`` for a message whose end was not recorded, ``unused`` for
     bytes too few for a fragment, ``text`` between messages, ``error``, or ``summary``.
+    In packet captures, ``net:Connection``, ``net:LogOn`` and ``net:Credentials`` describe
+    connections, and ``tls:Sealed`` is a run of records that no key decrypts.
     """
 
     type: str

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psremoting.capture.entries import Hidden
 from psremoting.capture.raw_view import raw_view
 from psrp.clixml.jsonform import to_json
 from psrp.events import (
@@ -78,8 +79,18 @@ def body(entry: Entry, *, reveal: bool = False) -> Any:
     elif entry.holds_value:
         found = _value(entry.value)
     else:
-        return entry.data
+        return _shown(entry.data, reveal)
     return found if reveal else _hide(found)
+
+
+def _shown(data: Any, reveal: bool) -> Any:
+    """Return the data of an act as JSON."""
+    if isinstance(data, dict) and any(isinstance(value, Hidden) for value in data.values()):
+        return {
+            name: value.shown(reveal) if isinstance(value, Hidden) else value
+            for name, value in data.items()
+        }
+    return data
 
 
 def _guid(value: UUID | None) -> str | None:

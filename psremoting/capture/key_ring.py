@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from psrp.events import EncryptedSessionKey, PublicKey, SessionCapability
     from psrp.keys import SessionKey
 
-__all__ = ["KeyMissing", "KeyRing", "Secrets", "UnknownKey"]
+__all__ = ["KeyMissing", "KeyRing", "Secrets", "UnknownKey", "load_rsa_key"]
 
 _PLAIN_SINCE = (2, 4)
 
@@ -45,7 +45,7 @@ class KeyRing:
     @classmethod
     def load(cls, paths: Iterable[str | Path]) -> KeyRing:
         """Read PEM files. Raises CaptureError for a file without an RSA private key."""
-        return cls([_load(str(path)) for path in paths])
+        return cls([load_rsa_key(str(path)) for path in paths])
 
     def open(self, blob: str, public: str | None) -> bytes:
         """Return the AES key of an ENCRYPTED_SESSION_KEY. Raises UnknownKey."""
@@ -62,7 +62,8 @@ class KeyRing:
         raise UnknownKey("no RSA key given opens this session key")
 
 
-def _load(path: str) -> RSAPrivateKey:
+def load_rsa_key(path: str) -> RSAPrivateKey:
+    """Return the RSA private key of a PEM file. Raises CaptureError."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

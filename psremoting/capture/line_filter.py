@@ -30,6 +30,8 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "winrs": ("stdin", "stdout", "stderr"),
     "clixml": ("value", "text", "output", "error", "warning", "verbose", "debug", "progress",
                "information"),
+    "net": ("Connection", "LogOn", "Credentials"),
+    "tls": ("Sealed",),
 }  # fmt: skip
 _TYPES = (
     *(message.name for message in MessageType),

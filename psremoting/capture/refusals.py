@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from psremoting.capture.http_text import OtherText
+    from psremoting.capture.notices import Notice
     from psremoting.capture.source import Damage
 
 __all__ = ["MAX_HELD", "MAX_HELD_CHARACTERS", "mark_refused"]
@@ -31,14 +32,14 @@ _PAYLOAD = re.compile(r"<(?:[\w.-]+:)?(?:Stream|Arguments|creationXml|connectXml
 
 @dataclass(slots=True)
 class _Held:
-    message: HttpMessage | OtherText | Damage
+    message: HttpMessage | OtherText | Damage | Notice
     waits: bool
     size: int
 
 
 def mark_refused(
-    messages: Iterable[HttpMessage | OtherText | Damage],
-) -> Iterator[HttpMessage | OtherText | Damage]:
+    messages: Iterable[HttpMessage | OtherText | Damage | Notice],
+) -> Iterator[HttpMessage | OtherText | Damage | Notice]:
     """Yield the messages in their order, requests that were answered with 400 or more marked."""
     queue: deque[_Held] = deque()
     asked: dict[int, _Held] = {}

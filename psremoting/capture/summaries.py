@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from psremoting.capture.jsonlines import is_structure
+from psremoting.capture.jsonlines import body, is_structure
 from psremoting.powershell.sanitizer import visible
 from psrp import events as e
 from psrp.clixml import Dictionary, PSObject, SecureString
@@ -299,6 +299,44 @@ def _sealed(data: dict[str, Any]) -> str:
     return "  ".join(words)
 
 
+def _connection(data: dict[str, Any]) -> str:
+    words = [f"{data['client']} to {data['server']}"]
+    if "host" in data:
+        words.append(f"host {data['host']}")
+    if "tls" in data:
+        words.append(", ".join(filter(None, (data["tls"], data.get("suite"), data.get("key")))))
+    return "  ".join(words)
+
+
+def _log_on(data: dict[str, Any]) -> str:
+    words = [data["mechanism"], data.get("user") or "(user not known)"]
+    if "host" in data:
+        words.append(f"from {data['host']}")
+    if "service" in data:
+        words.append(f"to {data['service']}")
+    if "password" in data:
+        words.append(f"password {_hidden(data['password'])}")
+    if data.get("key"):
+        words.append(f"opened with {data['key']}")
+    if "missing" in data:
+        words.append(f"(missing: {data['missing']})")
+    if "error" in data:
+        words.append(f"error {data['error']}")
+    return " ".join(words)
+
+
+def _credentials(data: dict[str, Any]) -> str:
+    if "sealed" in data:
+        return f"sealed, {data['sealed']:,} bytes  (missing: {data['missing']})"
+    if "user" not in data:
+        return f"of {data['kind']}"
+    return f"of {data['user']}, password {_hidden(data['password'])}"
+
+
+def _hidden(shown: dict[str, str]) -> str:
+    return repr(shown["open"]) if "open" in shown else f"<{shown['hidden']}>"
+
+
 def _received(data: dict[str, Any]) -> str:
     count = len(data.get("streams", ()))
     words = [f"{count} streams" if count != 1 else "1 stream"]
@@ -317,6 +355,10 @@ def _shells(data: dict[str, Any]) -> str:
 
 
 _ACTS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "net:Connection": _connection,
+    "net:LogOn": _log_on,
+    "net:Credentials": _credentials,
+    "tls:Sealed": _sealed,
     "wsman:Create": _create_shell,
     "wsman:Connect": _create_shell,
     "wsman:CreateResponse": _shell,
@@ -348,7 +390,7 @@ def summary(entry: Entry, *, reveal: bool = False) -> str:
     if not isinstance(data, dict):
         return ""
     if entry.type in _ACTS:
-        return cut(_ACTS[entry.type](data))
+        return cut(_ACTS[entry.type](body(entry, reveal=reveal)), 400)
     if entry.type in ("error", "refused") and "rule" in data:
         what = f"{data['message']}: " if "message" in data else ""
         return cut(f"{what}{data.get('text', '')}  ({data.get('rule', '')})", 400)

@@ -19,7 +19,11 @@ from psremoting.capture.detect import starts_fragment
 from psremoting.capture.documents import read_stream_text
 from psremoting.capture.entries import Entry
 from psremoting.capture.http_text import OtherText
+<<<<<<< HEAD
 from psremoting.capture.source import Damage
+=======
+from psremoting.capture.notices import Notice
+>>>>>>> f006a90 (Decrypt TLS 1.0 to 1.3 and CredSSP in captures; lines for connections and log-ons)
 from psrp.sansio import RemoteProtocolError, Side, Stream
 from wsman import names, soap, xpress
 
@@ -75,9 +79,15 @@ class WSManReader:
         self._asked: dict[int, _Request] = {}
         self._by_id: OrderedDict[str, _Request] = OrderedDict()
 
+<<<<<<< HEAD
     def receive(self, message: HttpMessage | OtherText | Damage) -> None:
         if isinstance(message, Damage):
             self._joiner.damage(message)
+=======
+    def receive(self, message: HttpMessage | OtherText | Notice) -> None:
+        if isinstance(message, Notice):
+            self._notice(message)
+>>>>>>> f006a90 (Decrypt TLS 1.0 to 1.3 and CredSSP in captures; lines for connections and log-ons)
             return
         if isinstance(message, OtherText):
             self._other_text(message)
@@ -148,6 +158,18 @@ class WSManReader:
             return True
         data["text"] = message.body.decode("utf-8", "replace")
         return False
+
+    def _notice(self, notice: Notice) -> None:
+        carrier: dict[str, Any] = {"packet": notice.offset, "connection": notice.connection}
+        self._joiner.act(
+            Entry(
+                type=notice.type,
+                direction=notice.side,
+                carrier=carrier | {"time": notice.time},
+                data=notice.data,
+                plumbing=notice.plumbing,
+            )
+        )
 
     def _other_text(self, message: OtherText) -> None:
         self._joiner.text(

@@ -48,12 +48,12 @@ def conversation(turns: Iterable[tuple[bool, bytes]], size: int = 100) -> list[F
 
 
 def pcap(frames: Iterable[Frame], order: str = "<", link_type: int = RAW) -> bytes:
-    made = struct.pack(f"{order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link_type)
+    made = bytearray(struct.pack(f"{order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link_type))
     for frame in frames:
         seconds, fraction = divmod(round(frame.time * 10**6), 10**6)
         made += struct.pack(f"{order}IIII", seconds, fraction, len(frame.data), len(frame.data))
         made += frame.data
-    return made
+    return bytes(made)
 
 
 def block(kind: int, body: bytes, order: str = "<") -> bytes:
@@ -65,7 +65,7 @@ def block(kind: int, body: bytes, order: str = "<") -> bytes:
 def pcapng(frames: Iterable[Frame], order: str = "<", link_type: int = RAW) -> bytes:
     section = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
     nanoseconds = struct.pack(f"{order}HHB3xHH", 9, 1, 9, 0, 0)
-    made = block(0x0A0D0D0A, section, order)
+    made = bytearray(block(0x0A0D0D0A, section, order))
     made += block(1, struct.pack(f"{order}HHI", link_type, 0, 0) + nanoseconds, order)
     for frame in frames:
         time = round(frame.time * 10**9)
@@ -73,4 +73,4 @@ def pcapng(frames: Iterable[Frame], order: str = "<", link_type: int = RAW) -> b
             f"{order}IIIII", 0, time >> 32, time & 0xFFFFFFFF, len(frame.data), len(frame.data)
         )
         made += block(6, head + frame.data, order)
-    return made
+    return bytes(made)

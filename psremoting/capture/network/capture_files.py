@@ -149,7 +149,7 @@ class _Bytes:
 
 
 def read_packets(
-    source: Source, key_log: Callable[[bytes], None] | None = None
+    source: Source, key_log: Callable[[bytes], object] | None = None
 ) -> Iterator[Packet]:
     """Yield the packets of a capture file. Raises CaptureError for a damaged file.
 
@@ -194,7 +194,7 @@ def _read_pcap(source: Source, data: _Bytes, order: str, units: int) -> Iterator
 
 
 def _read_pcapng(
-    source: Source, data: _Bytes, key_log: Callable[[bytes], None] | None
+    source: Source, data: _Bytes, key_log: Callable[[bytes], object] | None
 ) -> Iterator[Packet]:
     """Read blocks: type u32, length u32, body, length again.
 

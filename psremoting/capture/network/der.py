@@ -25,6 +25,8 @@ class Node:
 
     tag: int
     content: bytes
+    size: int = 0
+    """Bytes of the element with its tag and length."""
 
     def children(self) -> list[Node]:
         """Return the elements of a constructed element. Raises DerError."""
@@ -61,6 +63,7 @@ def read(data: bytes) -> Node:
 
 
 def _read(data: bytes, position: int) -> tuple[Node, int]:
+    start = position
     if position + 2 > len(data):
         raise DerError(f"expected an element at byte {position}, got the end")
     tag, length = data[position], data[position + 1]
@@ -75,7 +78,8 @@ def _read(data: bytes, position: int) -> tuple[Node, int]:
         position += count
     if position + length > len(data):
         raise DerError(f"an element of {length} bytes where {len(data) - position} are left")
-    return Node(tag, data[position : position + length]), position + length
+    end = position + length
+    return Node(tag, data[position:end], end - start), end
 
 
 def find_application(data: bytes, number: int, limit: int = 200) -> Iterator[Node]:

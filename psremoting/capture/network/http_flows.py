@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from psremoting.capture.network.tcp import Piece
 
-__all__ = ["MAX_BODY", "FlowReader", "RawMessage"]
+__all__ = ["MAX_BODY", "UNKNOWN_GAP", "FlowReader", "RawMessage"]
 
+UNKNOWN_GAP = 1 << 62
+"""The size of a gap whose length is not known."""
 MAX_BODY = 64 << 20
 _MAX_GAP = 1 << 20
 _MAX_HEAD = 64 << 10
@@ -87,7 +89,7 @@ class FlowReader:
         """Take the next piece; yield the messages that it completes."""
         self._now = piece.time, piece.packet
         if self.not_http:
-            self.skipped += len(piece.data) + piece.gap
+            self.skipped += len(piece.data) + (piece.gap if piece.gap != UNKNOWN_GAP else 0)
             return
         if piece.gap:
             yield from self._receive_gap(piece.gap)
@@ -120,10 +122,12 @@ class FlowReader:
                 hole = before, len(message.body)
                 yield _with_hole(message, hole) if hole[1] > hole[0] else message
             return
-        self.skipped += size + len(self._buffer)
+        self.skipped += len(self._buffer) + (size if size != UNKNOWN_GAP else 0)
         self._buffer.clear()
         if self._connection is not None:
-            yield from self._cut(f"{size} bytes are missing")
+            yield from self._cut(
+                f"{size} bytes are missing" if size != UNKNOWN_GAP else "bytes are missing"
+            )
 
     def _receive_data(self, data: bytes, *, ended: bool = False) -> Iterator[RawMessage]:
         if self._connection is None:

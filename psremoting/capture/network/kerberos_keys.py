@@ -101,9 +101,12 @@ class KerberosContext:
 
     name = "Kerberos"
 
-    def __init__(self, session: Key) -> None:
+    def __init__(self, session: Key, user: str = "", service: str = "", origin: str = "") -> None:
         self.session = session
         """The session key of the ticket."""
+        self.user, self.service = user, service
+        self.origin = origin
+        """The secret that gave the session key, for people."""
         self._keys = [session]
 
     def accept(self, key: Key) -> None:
@@ -130,6 +133,9 @@ class KerberosKeys:
     def __init__(self) -> None:
         self._passwords: list[str] = []
         self._keys: list[Key] = []
+        self._origins: dict[Key, str] = {}
+        """Keys to the secrets that they came from, for people."""
+        self._password_origins: dict[str, str] = {}
         self._sessions: dict[bytes, Key] = {}
         """Ciphertext of a ticket to its session key."""
         self._armors: deque[tuple[Key, Key]] = deque(maxlen=_RECENT)
@@ -137,12 +143,14 @@ class KerberosKeys:
         self._salts: dict[tuple[str, int], tuple[bytes, int | None]] = {}
         self._derived: dict[tuple[str, bytes, int, int | None], Key] = {}
 
-    def add_password(self, password: str) -> None:
+    def add_password(self, password: str, origin: str = "") -> None:
         self._passwords.append(password)
+        self._password_origins[password] = origin
 
-    def add_key(self, key: Key) -> None:
+    def add_key(self, key: Key, origin: str = "") -> None:
         """Add a key of a user, a service, krbtgt, or a session."""
         self._keys.append(key)
+        self._origins.setdefault(key, origin)
 
     def __bool__(self) -> bool:
         return bool(self._passwords or self._keys)
@@ -182,11 +190,11 @@ class KerberosKeys:
             if (padata := body.find(2)) is not None:
                 keys = [*self._strengthened(padata), *keys]
             usages = (_USAGE_TGS_REP, _USAGE_TGS_REP_SUBKEY)
-        plain = _open(keys, usages, sealed)
-        if plain is None:
+        opened = _open(keys, usages, sealed)
+        if opened is None:
             return
-        inner = read(read(plain).content)
-        self._remember(_ticket(body.context(5)).cipher, _key(inner.context(0)))
+        inner = read(read(opened[0]).content)
+        self._remember(_ticket(body.context(5)).cipher, _key(inner.context(0)), opened[1])
 
     def _request(self, body: Node) -> None:
         """Take a TGS-REQ: its ticket, and a sub-key that seals the reply."""
@@ -198,11 +206,11 @@ class KerberosKeys:
                     if session is None:
                         continue
                     sealed = _encrypted(read(request.content).context(4))
-                    plain = _open([session], (_USAGE_TGS_AUTHENTICATOR,), sealed)
-                    subkey = read(read(plain).content).find(6) if plain is not None else None
+                    opened = _open([session], (_USAGE_TGS_AUTHENTICATOR,), sealed)
+                    subkey = read(read(opened[0]).content).find(6) if opened else None
                     if subkey is not None:
                         key = _key(subkey)
-                        self._remember(b"sub-key " + key.value, key)
+                        self._remember(b"sub-key " + key.value, key, session)
                         self._armors.append((key, session))
 
     def _strengthened(self, padata: Node) -> Iterator[Key]:
@@ -216,11 +224,13 @@ class KerberosKeys:
             sealed = _encrypted(armored.context(0))
             for subkey, session in reversed(self._armors):
                 armor = combine(subkey, session, b"subkeyarmor", b"ticketarmor")
-                plain = _open([armor], (_USAGE_FAST_REPLY,), sealed)
-                if plain is not None:
-                    strengthen = read(plain).find(1)
+                opened = _open([armor], (_USAGE_FAST_REPLY,), sealed)
+                if opened is not None:
+                    strengthen = read(opened[0]).find(1)
                     if strengthen is not None:
-                        yield combine(_key(strengthen), subkey, b"strengthenkey", b"replykey")
+                        made = combine(_key(strengthen), subkey, b"strengthenkey", b"replykey")
+                        self._origins.setdefault(made, self._origins.get(session, ""))
+                        yield made
                     return
 
     def _error(self, body: Node) -> None:
@@ -254,12 +264,14 @@ class KerberosKeys:
     def _derive(self, etype: int, password: str, salt: bytes, iterations: int | None) -> Key:
         known = password, salt, etype, iterations
         if known not in self._derived:
-            self._derived[known] = string_to_key(etype, password, salt, iterations)
+            made = self._derived[known] = string_to_key(etype, password, salt, iterations)
+            self._origins.setdefault(made, self._password_origins.get(password, ""))
         return self._derived[known]
 
-    def _remember(self, cipher: bytes, key: Key) -> None:
+    def _remember(self, cipher: bytes, key: Key, opener: Key) -> None:
         if len(self._sessions) < _MAX_TICKETS:
             self._sessions[cipher] = key
+            self._origins.setdefault(key, self._origins.get(opener, ""))
 
     # -- a connection
 
@@ -270,11 +282,11 @@ class KerberosKeys:
             return known
         sealed = _Sealed(ticket.etype, ticket.cipher)
         service = ticket.service, ticket.realm
-        plain = _open(self._service_keys(*service, ticket.etype), (_USAGE_TICKET,), sealed)
-        if plain is None:
+        opened = _open(self._service_keys(*service, ticket.etype), (_USAGE_TICKET,), sealed)
+        if opened is None:
             return None
-        key = _key(read(read(plain).content).context(1))
-        self._remember(ticket.cipher, key)
+        key = _key(read(read(opened[0]).content).context(1))
+        self._remember(ticket.cipher, key, opened[1])
         return key
 
     def _service_keys(self, service: str, realm: str, etype: int) -> Iterator[Key]:
@@ -297,28 +309,34 @@ class KerberosKeys:
                 ticket = _ticket(body.context(3))
                 session = self.session_key(ticket)
                 if session is None:
-                    if (context := self._by_session(body)) is not None:
+                    if (context := self._by_session(body, ticket)) is not None:
                         return context
                     return ticket
-                return self._context(body, session)
+                return self._context(body, session, ticket)
             except ValueError:
                 continue
         return None
 
-    def _by_session(self, body: Node) -> KerberosContext | None:
+    def _by_session(self, body: Node, ticket: ServiceTicket) -> KerberosContext | None:
         """Try the given keys as session keys."""
         for key in self._keys:
             try:
-                return self._context(body, key)
+                return self._context(body, key, ticket)
             except ValueError:
                 continue
         return None
 
-    def _context(self, body: Node, session: Key) -> KerberosContext:
+    def _context(self, body: Node, session: Key, ticket: ServiceTicket) -> KerberosContext:
         sealed = _encrypted(body.context(4))
         plain = decrypt(session, _USAGE_AUTHENTICATOR, sealed.cipher)
-        subkey = read(read(plain).content).find(6)
-        context = KerberosContext(session)
+        authenticator = read(read(plain).content)
+        subkey = authenticator.find(6)
+        context = KerberosContext(
+            session,
+            user=f"{_name(authenticator.context(2))}@{authenticator.context(1).text()}",
+            service=f"{ticket.service}@{ticket.realm}",
+            origin=self._origins.get(session, ""),
+        )
         if subkey is not None:
             context.accept(_key(subkey))
         return context
@@ -343,13 +361,16 @@ class _Sealed:
     cipher: bytes
 
 
-def _open(keys: Iterable[Key], usages: tuple[int, ...], sealed: _Sealed) -> bytes | None:
+def _open(
+    keys: Iterable[Key], usages: tuple[int, ...], sealed: _Sealed
+) -> tuple[bytes, Key] | None:
+    """Return the plain text and the key of the first key that fits."""
     for key in keys:
         if key.etype != sealed.etype:
             continue
         for usage in usages:
             try:
-                return decrypt(key, usage, sealed.cipher)
+                return decrypt(key, usage, sealed.cipher), key
             except ValueError:
                 continue
     return None

@@ -53,6 +53,7 @@ class NtlmLogon:
 
     user: str
     domain: str
+    workstation: str
     flags: int
     response: bytes
     sealed_key: bytes
@@ -73,6 +74,7 @@ class NtlmLogon:
         return cls(
             user=answer.user_name or "",
             domain=answer.domain_name or "",
+            workstation=answer.workstation or "",
             flags=int(answer.flags),
             response=response,
             sealed_key=answer.encrypted_random_session_key or b"",
@@ -80,8 +82,8 @@ class NtlmLogon:
             spnego=not token.startswith(_SIGNATURE),
         )
 
-    def open(self, hashes: Iterable[bytes]) -> NtlmContext | None:
-        """Return the context of the first NT hash whose proof is the recorded one."""
+    def open(self, hashes: Iterable[bytes]) -> tuple[NtlmContext, bytes] | None:
+        """Return the context of the first NT hash whose proof is the recorded one, and the hash."""
         proof, blob = self.response[:16], self.response[16:]
         for candidate in hashes:
             key = crypto.ntowfv2(self.user, candidate, self.domain)
@@ -90,7 +92,7 @@ class NtlmLogon:
             session = crypto.hmac_md5(key, proof)
             if self.flags & NegotiateFlags.key_exch:
                 session = crypto.rc4k(session, self.sealed_key)
-            return NtlmContext(self.flags, session, spnego=self.spnego)
+            return NtlmContext(self.flags, session, spnego=self.spnego), candidate
         return None
 
 

@@ -1,123 +1,41 @@
 """Conversion of a packet capture to HTTP messages with decrypted envelopes.
 
-WS-Man is found by content, at any port. Connections of other kinds are counted. A body that
-no key decrypts becomes a message with its size and the missing secret.
+Connections of other kinds are counted. A body that no key decrypts becomes a message with its size
+and the missing secret.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
-from psremoting.capture.http_message import HttpMessage, classify_body
 from psremoting.capture.network.capture_files import read_packets
-from psremoting.capture.network.http_flows import FlowReader, RawMessage
-from psremoting.capture.network.layers import LINK_TYPES, Datagram, Layers, Segment
+from psremoting.capture.network.layers import LINK_TYPES, Layers, Segment
+from psremoting.capture.network.talks import Talk
 from psremoting.capture.network.tcp import Connection, TcpStreams
-from psremoting.capture.network.unsealing import ConnectionKeys, Peers, sealed
+from psremoting.capture.network.tls_records import starts_tls
+from psremoting.capture.network.unsealing import Peers
 from psremoting.capture.source import CaptureError
-from psrp.sansio import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psremoting.capture.network.secrets import PacketSecrets
+    from psremoting.capture.network.talks import Found
     from psremoting.capture.network.tcp import Flow, Piece
     from psremoting.capture.source import Source
 
-__all__ = ["PacketReader", "gather_keys"]
+__all__ = ["PacketReader"]
 
-_KDC_PORTS = (88, 464)
 _REQUEST_LINE = re.compile(rb"[A-Z]{3,10} \S+ HTTP/1\.[01]\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}")
-_MAX_KDC_MESSAGE = 1 << 20
+_UNDECIDED = 64
+"""Pieces of a connection that are read before it is taken for another protocol."""
 _REORDERED = 64
 """Maximum number of complete messages that wait for one that began earlier."""
-
-
-def gather_keys(source: Source, secrets: PacketSecrets) -> None:
-    """Read only the Kerberos exchanges of a capture into ``secrets``.
-
-    A damaged capture is read up to the damage, without an error; decoding it reports the damage.
-    """
-    if not secrets.kerberos:
-        return
-    layers, streams = Layers(), TcpStreams()
-    kdc: dict[int, _KdcStream] = {}
-    try:
-        for packet in read_packets(source):
-            found = layers.unwrap(packet)
-            if isinstance(found, Datagram):
-                if found.source[1] in _KDC_PORTS or found.target[1] in _KDC_PORTS:
-                    secrets.kerberos.receive(found.data)
-            elif found is not None and _may_be_kdc(found):
-                for connection in streams.receive(found):
-                    _feed_kdc(connection, kdc, secrets)
-    except CaptureError:
-        pass
-    for connection in streams.end():
-        _feed_kdc(connection, kdc, secrets)
-
-
-def _may_be_kdc(segment: Segment) -> bool:
-    """Return True if a segment may belong to an exchange with a KDC.
-
-    By port, or by content: a length of four bytes and an element [APPLICATION 10..14, 30].
-    """
-    ports = (segment.source[1], segment.target[1])
-    return not (5985 in ports or 5986 in ports or 443 in ports or 22 in ports)
-
-
-class _KdcStream:
-    """Messages of one direction, each after its length of four bytes."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self.other = False
-
-    def receive(self, piece: Piece, secrets: PacketSecrets) -> None:
-        if self.other:
-            return
-        if piece.gap:
-            self.other = True
-            return
-        self._buffer += piece.data
-        while len(self._buffer) >= 5:
-            size = int.from_bytes(self._buffer[:4], "big")
-            if size > _MAX_KDC_MESSAGE or self._buffer[4] & 0xE0 != 0x60:
-                self.other = True
-                self._buffer.clear()
-                return
-            if len(self._buffer) < 4 + size:
-                return
-            secrets.kerberos.receive(bytes(self._buffer[4 : 4 + size]))
-            del self._buffer[: 4 + size]
-
-
-def _feed_kdc(
-    connection: Connection, streams: dict[int, _KdcStream], secrets: PacketSecrets
-) -> None:
-    for flow, piece in connection.take():
-        streams.setdefault(id(flow), _KdcStream()).receive(piece, secrets)
-    if connection.ended:
-        for flow in connection.flows:
-            streams.pop(id(flow), None)
-
-
-@dataclass(slots=True)
-class _Talk:
-    """One connection as HTTP."""
-
-    number: int
-    client: Flow
-    readers: dict[Side, FlowReader]
-    keys: ConnectionKeys
-    about_wsman: bool = False
-    early: list[RawMessage] = field(default_factory=list)
-    """Messages from before the connection was known to be WS-Man."""
 
 
 class PacketReader:
@@ -128,19 +46,18 @@ class PacketReader:
         self._secrets = secrets
         self._peers = Peers()
         self._layers = Layers()
-        self._talks: dict[int, _Talk | None] = {}
+        self._talks: dict[int, Talk | None] = {}
         self._undecided: dict[int, list[tuple[Flow, Piece]]] = {}
-        self._number = 0
+        self._numbers = count(1)
         self.notes: Counter[str] = Counter()
         """Counts of skipped items by kind."""
-        self.carrier_bytes = 0
 
-    def messages(self) -> Iterator[HttpMessage]:
+    def messages(self) -> Iterator[Found]:
         """Yield the messages of all WS-Man connections, by their first packets.
 
         Raises CaptureError for a damaged capture, after what could be read of it.
         """
-        waiting: list[tuple[int, int, HttpMessage]] = []
+        waiting: list[tuple[int, int, Found]] = []
         damage: CaptureError | None = None
         completed = self._completed()
         try:
@@ -155,11 +72,11 @@ class PacketReader:
         if damage is not None:
             raise damage
 
-    def _completed(self) -> Iterator[HttpMessage]:
+    def _completed(self) -> Iterator[Found]:
         """Yield the messages as they become complete."""
         streams = TcpStreams()
         damage: CaptureError | None = None
-        packets = read_packets(self._source)
+        packets = read_packets(self._source, self._secrets.tls.add_log)
         while damage is None:
             try:
                 packet = next(packets, None)
@@ -179,103 +96,63 @@ class PacketReader:
         if damage is not None:
             raise damage
 
-    def _take(self, connection: Connection) -> Iterator[HttpMessage]:
+    def _take(self, connection: Connection) -> Iterator[Found]:
         for flow, piece in connection.take():
             talk = self._talk(connection, flow, piece)
             if talk is None:
                 continue
             for other, each in self._undecided.pop(connection.number, ()):
-                yield from self._pieces(talk, other, each)
-            yield from self._pieces(talk, flow, piece)
+                yield from talk.receive(other, each)
+            yield from talk.receive(flow, piece)
         if connection.ended:
             talk = self._talks.pop(connection.number, None)
             self._undecided.pop(connection.number, None)
             if talk is not None:
-                for reader in talk.readers.values():
-                    for message in reader.end():
-                        yield from self._message(talk, message)
+                yield from talk.end()
             elif any(flow.next is not None for flow in connection.flows):
                 self.notes["connections that are not HTTP"] += 1
 
-    def _talk(self, connection: Connection, flow: Flow, piece: Piece) -> _Talk | None:
+    def _talk(self, connection: Connection, flow: Flow, piece: Piece) -> Talk | None:
         """Return the state of a connection, once a first piece shows which side is the client."""
         if connection.number in self._talks:
             return self._talks[connection.number]
         held = self._undecided.setdefault(connection.number, [])
-        client: Flow | None = None
-        one, other = connection.flows
-        if piece.data and _REQUEST_LINE.search(piece.data[:16384]):
-            client = flow
-        elif piece.data and _STATUS_LINE.search(piece.data[:16384]):
-            client = other if flow is one else one
+        client, tls = _client(connection, flow, piece, first=not held)
         if client is None:
             held.append((flow, piece))
-            if len(held) > 64:
+            if len(held) > _UNDECIDED:
                 self._undecided.pop(connection.number)
                 self._talks[connection.number] = None
             return None
-        server = other if client is one else one
-        talk = _Talk(
-            number=connection.number,
-            client=client,
-            readers={side: FlowReader(side) for side in Side},
-            keys=ConnectionKeys(self._secrets, self._peers, client.source, server.source),
+        one, other = connection.flows
+        talk = self._talks[connection.number] = Talk(
+            connection.number,
+            (client, other if client is one else one),
+            self._secrets,
+            self._peers,
+            self._numbers,
+            tls=tls,
         )
-        self._talks[connection.number] = talk
         return talk
 
-    def _pieces(self, talk: _Talk, flow: Flow, piece: Piece) -> Iterator[HttpMessage]:
-        side = Side.CLIENT if flow is talk.client else Side.SERVER
-        for message in talk.readers[side].receive(piece):
-            yield from self._message(talk, message)
 
-    def _message(self, talk: _Talk, message: RawMessage) -> Iterator[HttpMessage]:
-        if not talk.about_wsman:
-            if not _about_wsman(message):
-                if message.side is Side.CLIENT and len(talk.early) < 16:
-                    talk.early.append(message)
-                return
-            talk.about_wsman = True
-        for each in (*talk.early, message):
-            yield from self._opened(talk, each)
-        talk.early.clear()
-
-    def _opened(self, talk: _Talk, message: RawMessage) -> Iterator[HttpMessage]:
-        talk.keys.receive(message)
-        common = {
-            "side": message.side,
-            "offset": message.packet,
-            "in_packet": True,
-            "connection": talk.number,
-            "time": message.time,
-            "start": message.start,
-            "status": message.status,
-            "headers": message.headers,
-            "raw": True,
-        }
-        if not sealed(message) or not message.body:
-            soap, body = classify_body(message.body, message.headers)
-            note = message.note
-            if message.holes:
-                note = "; ".join(filter(None, (note, "bytes of the body are missing")))
-            yield self._made(common, soap=soap, body=body, note=note)
-            return
-        for part in talk.keys.open(message):
-            if part.text is None:
-                yield self._made(common, body=bytes(part.sealed), note=part.problem)
-                continue
-            kind = (("Content-Type", part.content_type),)
-            soap, body = classify_body(part.text.rstrip(b"\0"), kind)
-            yield self._made(common | {"headers": message.headers + kind}, soap=soap, body=body,
-                             opened=part.key)  # fmt: skip
-
-    def _made(self, common: dict[str, object], **more: object) -> HttpMessage:
-        self._number += 1
-        return HttpMessage(number=self._number, **common, **more)  # type: ignore[arg-type]
-
-
-def _about_wsman(message: RawMessage) -> bool:
-    kind = message.header("Content-Type").lower()
-    if "soap+xml" in kind or (kind.startswith("multipart/") and "encrypted" in kind):
-        return True
-    return "/wsman" in message.start.lower() or "/powershell" in message.start.lower()
+def _client(
+    connection: Connection, flow: Flow, piece: Piece, *, first: bool
+) -> tuple[Flow | None, bool]:
+    """Return the flow of the client, or None if this piece does not show it, and if TLS is used."""
+    one, other = connection.flows
+    peer = other if flow is one else one
+    data = piece.data
+    if not data:
+        return None, False
+    hello = starts_tls(data) if data[0] < 0x20 else None
+    if hello is not None and (hello or first):
+        if not hello:
+            # The ports must tell: a client's is above those of services.
+            return max(connection.flows, key=lambda each: each.source[1]), True
+        return (flow if hello == 1 else peer), True
+    if _REQUEST_LINE.search(data[:16384]):
+        return flow, False
+    if _STATUS_LINE.search(data[:16384]):
+        return peer, False
+    return None, False

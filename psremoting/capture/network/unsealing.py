@@ -10,49 +10,45 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from psremoting.capture.network.kerberos_keys import KerberosContext, ServiceTicket
-from psremoting.capture.network.ntlm_keys import NtlmContext, NtlmLogon, find_message
+from psremoting.capture.entries import Hidden
+from psremoting.capture.network.credssp import CredSspContext
+from psremoting.capture.network.log_ons import Finding, LogOnReader
+from psremoting.capture.network.tls_records import starts_tls
 from psrp.sansio import RemoteProtocolError, Side
-from wsman.sealing import SealedReader, is_sealed
+from wsman.auth import basic_credential, challenges
+from wsman.sealing import SealedReader, SealingFormat, is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psremoting.capture.network.http_flows import RawMessage
     from psremoting.capture.network.layers import Address
+    from psremoting.capture.network.log_ons import Context
     from psremoting.capture.network.secrets import PacketSecrets
     from wsman.sealing import SealedPart
 
-__all__ = ["ConnectionKeys", "OpenedPart", "Peers"]
+__all__ = ["ConnectionKeys", "OpenedPart", "Peers", "sealed"]
 
-_SCHEMES = ("negotiate", "kerberos", "ntlm")
+_SCHEMES = ("negotiate", "kerberos", "ntlm", "credssp")
+_MANY = "multipart/x-multi-encrypted"
 _MAX_PEERS = 10_000
 _CONTEXTS_OF_PEERS = 16
 
 
-class Context(Protocol):
-    """The keys of one log-on."""
-
-    name: str
-
-    def unwrap(self, side: Side, header: bytes, data: bytes, *, search: bool = True) -> bytes: ...
-
-    def lose(self, side: Side, size: int) -> None: ...
-
-
+@dataclass(slots=True, kw_only=True)
 class OpenedPart:
     """One message of an encrypted body: its plain text, or the reason why it stays encrypted."""
 
-    __slots__ = ("content_type", "key", "problem", "sealed", "text")
-
-    def __init__(self, part: SealedPart) -> None:
-        self.content_type = part.content_type
-        self.sealed = len(part.data)
-        self.text: bytes | None = None
-        self.key = ""
-        self.problem = ""
+    content_type: str = ""
+    sealed: int
+    """Bytes of the sealed data."""
+    text: bytes | None = None
+    key: str = ""
+    """The mechanism whose keys opened it."""
+    problem: str = ""
 
 
 class Peers:
@@ -84,75 +80,89 @@ class ConnectionKeys:
         self._client, self._server = client, server
         self._contexts: list[Context] = []
         """Contexts, the current one first."""
-        self._challenge: bytes | None = None
-        self._waiting: KerberosContext | None = None
-        self.user = ""
-        self.missing = ""
-        """The missing secret of the connection: a user, or a ticket with its type."""
+        self._logons = LogOnReader(secrets)
+        self._credssp: CredSspContext | None = None
+        self._shown: set[str] = set()
+        """Accounts of Basic and Digest that were found on this connection."""
 
-    def receive(self, message: RawMessage) -> None:
-        """Take the tokens of a message, before its body is opened."""
+    @property
+    def missing(self) -> str:
+        """The missing secret of the connection: a user, or a ticket with its type."""
+        return self._logons.missing
+
+    def receive(self, message: RawMessage) -> list[Finding]:
+        """Take the tokens of a message, before its body is opened; return what they show."""
         name = "Authorization" if message.side is Side.CLIENT else "WWW-Authenticate"
         for value in message.all(name):
             scheme, _, text = value.partition(" ")
-            if scheme.lower() in _SCHEMES and text:
-                try:
-                    token = b64decode(text.strip(), validate=True)
-                except (binascii.Error, ValueError):
-                    continue
-                self._token(message.side, token)
+            kind = scheme.lower()
+            if message.side is Side.CLIENT and kind in ("basic", "digest"):
+                self._account(kind, value)
+            if kind not in _SCHEMES or not text:
+                continue
+            try:
+                token = b64decode(text.strip(), validate=True)
+            except (binascii.Error, ValueError):
+                continue
+            if kind == "credssp":
+                self._credssp_leg(message.side, token)
+            elif (context := self._logons.receive(message.side, token)) is not None:
+                self._contexts.insert(0, context)
+                self._peers.add(self._client, self._server, context)
+        found, self._logons.findings = self._logons.findings, []
+        if self._credssp is not None:
+            found += self._credssp.take_findings()
+        return found
 
-    def _token(self, side: Side, token: bytes) -> None:
-        if find_message(token) is not None:
-            self._ntlm(side, token)
-        elif side is Side.CLIENT:
-            found = self._secrets.kerberos.log_on(token)
-            if isinstance(found, KerberosContext):
-                self._waiting = found
-                self._add(found)
-            elif isinstance(found, ServiceTicket):
-                self.missing = f"a key for the ticket of {found}"
-        elif self._waiting is not None:
-            self._secrets.kerberos.answered(self._waiting, token)
-            self._waiting = None
+    def _account(self, kind: str, value: str) -> None:
+        """Note the user of a Basic or Digest header, once a connection."""
+        if value in self._shown or len(self._shown) > _CONTEXTS_OF_PEERS:
+            return
+        data: dict[str, object] = {}
+        if kind == "basic" and (found := basic_credential(value[6:].strip())) is not None:
+            self._shown.add(value)
+            data = {
+                "mechanism": "Basic",
+                "user": found.user_name,
+                "password": Hidden(found.password),
+            }
+        elif kind == "digest":
+            ((_, _, parameters), *_) = challenges((("WWW-Authenticate", value),))
+            user = parameters.get("username", "")
+            if user in self._shown:
+                return
+            self._shown.add(user)
+            data = {"mechanism": "Digest", "user": user}
+        if data:
+            self._logons.findings.append(Finding(type="net:LogOn", side=Side.CLIENT, data=data))
 
-    def _ntlm(self, side: Side, token: bytes) -> None:
-        if side is Side.SERVER:
-            self._challenge = token
-            return
-        if self._challenge is None:
-            return
-        logon = NtlmLogon.read(self._challenge, token)
-        if logon is None:
-            return
-        self.user = f"{logon.domain}\\{logon.user}" if logon.domain else logon.user
-        self._challenge = None
-        context = logon.open(self._secrets.hashes)
-        if context is not None:
-            self._add(context)
-        else:
-            self.missing = f"the password of {self.user}"
-
-    def _add(self, context: Context) -> None:
-        self._contexts.insert(0, context)
-        self._peers.add(self._client, self._server, context)
-        self.missing = ""
+    def _credssp_leg(self, side: Side, token: bytes) -> None:
+        hello = side is Side.CLIENT and starts_tls(token) == 1
+        if self._credssp is None or hello:
+            self._credssp = CredSspContext(self._secrets)
+            self._contexts.insert(0, self._credssp)
+        self._credssp.leg(side, token)
 
     def open(self, message: RawMessage) -> Iterator[OpenedPart]:
         """Yield the messages of a sealed body. A damaged body ends with an unopened part."""
         reader = SealedReader(boundary="Encrypted Boundary", max_size=len(message.body) + 1)
         reader.receive_data(message.body)
+        parts = self._parts(message, reader)
+        if message.header("Content-Type").lower().lstrip().startswith(_MANY):
+            parts = _joined(parts)
+        yield from parts
+
+    def _parts(self, message: RawMessage, reader: SealedReader) -> Iterator[OpenedPart]:
         try:
             for part in reader:
                 yield self._open(message, part)
             reader.end()
         except RemoteProtocolError as error:
-            broken = _Broken(len(message.body))
-            broken.problem = f"{error}; {message.note}" if message.note else str(error)
-            yield broken
+            problem = f"{error}; {message.note}" if message.note else str(error)
+            yield OpenedPart(sealed=len(message.body), problem=problem)
 
     def _open(self, message: RawMessage, part: SealedPart) -> OpenedPart:
-        opened = OpenedPart(part)
+        opened = OpenedPart(content_type=part.content_type, sealed=len(part.data))
         hole = any(
             first < part.offset + part.length + 512 and part.offset < last
             for first, last in message.holes
@@ -171,29 +181,34 @@ class ConnectionKeys:
             return opened
         if self._contexts:
             self._contexts[0].lose(message.side, len(part.data))
+        missing = self.missing
+        if part.format is SealingFormat.CREDSSP and self._credssp is not None:
+            missing = self._credssp.missing
         if hole:
             opened.problem = "bytes of it are missing in the capture"
-        elif self.missing or not candidates:
-            opened.problem = f"missing: {self.missing or 'the log-on of this connection'}"
+        elif missing or not candidates:
+            opened.problem = f"missing: {missing or 'the log-on of this connection'}"
         else:
             opened.problem = "no key of this connection opens it"
         return opened
 
 
-class _Broken(OpenedPart):
-    """A body that cannot be cut into parts."""
-
-    def __init__(self, size: int) -> None:
-        self.content_type = ""
-        self.sealed = size
-        self.text = None
-        self.key = ""
-        self.problem = ""
+def _joined(parts: Iterator[OpenedPart]) -> Iterator[OpenedPart]:
+    """Yield the one message that all parts of ``multipart/x-multi-encrypted`` hold together."""
+    found = list(parts)
+    if not found:
+        return
+    texts = [each.text for each in found if each.text is not None]
+    first = next((each for each in found if each.text is None), found[0])
+    yield OpenedPart(
+        content_type=found[0].content_type,
+        sealed=sum(each.sealed for each in found),
+        text=b"".join(texts) if len(texts) == len(found) else None,
+        key=found[0].key,
+        problem=first.problem,
+    )
 
 
 def sealed(message: RawMessage) -> bool:
     """Return True if the body of a message is encrypted."""
     return is_sealed(message.header("Content-Type"))
-
-
-__all__ += ["NtlmContext", "sealed"]
