@@ -19,11 +19,8 @@ from psremoting.capture.detect import starts_fragment
 from psremoting.capture.documents import read_stream_text
 from psremoting.capture.entries import Entry
 from psremoting.capture.http_text import OtherText
-<<<<<<< HEAD
-from psremoting.capture.source import Damage
-=======
 from psremoting.capture.notices import Notice
->>>>>>> f006a90 (Decrypt TLS 1.0 to 1.3 and CredSSP in captures; lines for connections and log-ons)
+from psremoting.capture.source import Damage
 from psrp.sansio import RemoteProtocolError, Side, Stream
 from wsman import names, soap, xpress
 
@@ -79,15 +76,12 @@ class WSManReader:
         self._asked: dict[int, _Request] = {}
         self._by_id: OrderedDict[str, _Request] = OrderedDict()
 
-<<<<<<< HEAD
-    def receive(self, message: HttpMessage | OtherText | Damage) -> None:
+    def receive(self, message: HttpMessage | OtherText | Damage | Notice) -> None:
         if isinstance(message, Damage):
             self._joiner.damage(message)
-=======
-    def receive(self, message: HttpMessage | OtherText | Notice) -> None:
+            return
         if isinstance(message, Notice):
             self._notice(message)
->>>>>>> f006a90 (Decrypt TLS 1.0 to 1.3 and CredSSP in captures; lines for connections and log-ons)
             return
         if isinstance(message, OtherText):
             self._other_text(message)
