@@ -34,18 +34,27 @@ class UnknownKey(Exception):
 
 
 class KeyRing:
-    """RSA private keys supplied by the user."""
+    """RSA private keys, and candidates for session keys, supplied by the user."""
 
-    def __init__(self, keys: Iterable[RSAPrivateKey] = ()) -> None:
+    def __init__(
+        self, keys: Iterable[RSAPrivateKey] = (), candidates: Iterable[bytes] = ()
+    ) -> None:
         self.keys = tuple(keys)
+        self.candidates = tuple(candidates)
 
     def __bool__(self) -> bool:
-        return bool(self.keys)
+        return bool(self.keys or self.candidates)
 
     @classmethod
-    def load(cls, paths: Iterable[str | Path]) -> KeyRing:
-        """Read PEM files. Raises CaptureError for a file without an RSA private key."""
-        return cls([load_rsa_key(str(path)) for path in paths])
+    def load(cls, paths: Iterable[str | Path], candidates: Iterable[str] = ()) -> KeyRing:
+        """Read PEM files, and candidates for session keys: hexadecimal digits, or files of them.
+
+        Raises CaptureError for a file without an RSA private key or without candidates.
+        """
+        from psremoting.capture.candidate_keys import read_candidates
+
+        found = [key for each in candidates for key in read_candidates(each)]
+        return cls([load_rsa_key(str(path)) for path in paths], found)
 
     def open(self, blob: str, public: str | None) -> bytes:
         """Return the AES key of an ENCRYPTED_SESSION_KEY. Raises UnknownKey."""
@@ -110,7 +119,7 @@ class Secrets:
 
     def session_key(self, event: EncryptedSessionKey) -> bool:
         """Open the session key; return False without any RSA key. Raises UnknownKey."""
-        if not self.ring:
+        if not self.ring.keys:
             return False
         from psrp.keys import SessionKey
 
@@ -126,7 +135,18 @@ class Secrets:
             return unseal_plain
         if self._key is not None:
             return self._key.unseal
-        return _missing if self.ring else None
+        if self.ring.candidates:
+            return self._try_candidates
+        return _missing if self.ring.keys else None
+
+    def _try_candidates(self, text: str) -> str:
+        """Decrypt a secure string with the candidate that fits. Raises RemoteProtocolError."""
+        from psremoting.capture.candidate_keys import fitting_key
+
+        self._key = self._key or fitting_key(self.ring.candidates, text)
+        if self._key is None:
+            raise RemoteProtocolError("no candidate opens this secure string")
+        return self._key.unseal(text)
 
 
 def _missing(_text: str) -> Any:

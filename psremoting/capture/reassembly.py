@@ -391,7 +391,7 @@ class Joiner:
         except UnknownKey as error:
             where = next((f"{k} {v}" for k, v in carrier.items()), "")
             self.failure = self.failure or CaptureError(self._name, f"{where}: {error}")
-            session.secrets.ring = KeyRing()
+            session.secrets.ring = KeyRing((), session.secrets.ring.candidates)
             parked, session.parked = session.parked, []
             for other in parked:
                 self._decode_sealed(other)

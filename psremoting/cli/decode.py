@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from psremoting.capture.decoding import decode as decode_recording
-from psremoting.capture.decoding import gather_packet_keys, summary_data
+from psremoting.capture.decoding import summary_data
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Counts
 from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.source import CaptureError
+from psremoting.cli.decode_keys import key_options, keys_of
 from psremoting.cli.decode_view import View, view_of, view_options
 from psremoting.cli.shell_completion import complete_file
 
@@ -35,6 +36,7 @@ Examples:
   psrp decode --rsa-key client.pem exchange.yml
   psrp decode --json *.yml | jq 'select(.type == "ERROR_RECORD")'
   psrp decode winrm.pcapng kdc.pcapng --password 'P@ss1'
+  psrp decode https.pcapng --keylog sslkeys.log
   xxd -p fragments.bin | psrp decode --format hex -
 
 \b
@@ -52,31 +54,7 @@ Exit codes:
     help="Read the files in this format (default: detected from their content).",
 )  # fmt: skip
 @view_options
-@click.option(
-    "--rsa-key", "keys", multiple=True, metavar="PEM", shell_complete=complete_file,
-    help="Decrypt session keys with this private key of the client, and show secure strings.",
-)  # fmt: skip
-@click.option(
-    "--password", "passwords", multiple=True, metavar="TEXT",
-    help="Decrypt packets with this password of a user or a service. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--nt-hash", "hashes", multiple=True, metavar="HEX",
-    help="Decrypt packets with this NT hash. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--keytab", "keytabs", multiple=True, metavar="FILE", shell_complete=complete_file,
-    help="Decrypt packets with the Kerberos keys of this keytab. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--krbtgt", "--session-key", "kerberos", multiple=True, metavar="[TYPE:]HEX",
-    help="Decrypt packets with this Kerberos key (krbtgt or session). Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--keys", "key_files", multiple=True, metavar="FILE", shell_complete=complete_file,
-    help="Read secrets from FILE, one per line, in the formats of secretsdump and hashcat, or as "
-    "password:TEXT, nt:HEX, key:[TYPE:]HEX, keytab:FILE. Repeatable.",
-)  # fmt: skip
+@key_options
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
     help="Use colours (default: on a terminal, unless NO_COLOR is set).",
@@ -87,7 +65,6 @@ def decode(
     /,
     files: tuple[str, ...],
     form: str | None,
-    keys: tuple[str, ...],
     color: str,
     **more: Any,
 ) -> None:
@@ -99,66 +76,31 @@ def decode(
     hex or base64), or CLIXML. The form is detected from the content. "-" is standard input.
 
     Encrypted packets are decrypted with the secrets of --password, --nt-hash, --keytab, --krbtgt,
-    --session-key and --keys. A line shows each packet that stays encrypted and the missing
-    secret. Kerberos keys are collected from all files, so the exchange with the KDC may be in
-    another file.
+    --session-key, --keylog, --server-key and --keys. A line shows each message that stays
+    encrypted and the missing secret; net:LogOn shows each user and the secret that opened the
+    log-on. Kerberos keys and embedded TLS key logs are collected from all files, so the exchange
+    with the KDC may be in another file.
 
     A line has a number, the time if recorded, an arrow (to the server or to the client), the
     pipeline or the pool, the type, and a summary. Invalid data is shown as a line of type
     "error" with its position and the reason; decoding continues after it. The last line counts
     messages, fragments, bytes, errors, and bytes not accounted for.
 
-    Secure strings are shown as their length unless --rsa-key or --reveal is given.
+    Secure strings are shown as their length unless --rsa-key, --psrp-key or --reveal is given;
+    passwords of Basic and CredSSP are shown as their length unless --reveal is given.
 
     Times are seconds since the first one; --from and --until accept these seconds, a time of the
     day, or a date.
     """
     _prepare(ctx, color)
-    view = view_of(more, reveal=bool(keys))
+    given = keys_of(more)
+    view = view_of(more, reveal=given.opens_strings)
     try:
-        secrets, ring = _gathered(files, **more), KeyRing.load(keys)
+        secrets, ring = given.secrets(files), given.ring()
     except CaptureError as error:
         click.echo(f"psrp decode: {error}", err=True)
         ctx.exit(2)
     ctx.exit(_decode_all(files, Form(form) if form else None, ring, secrets, view))
-
-
-def _gathered(files: tuple[str, ...], **given: tuple[str, ...]) -> PacketSecrets | None:
-    """Collect the secrets that were given, and the Kerberos exchanges of all files."""
-    secrets = _secrets(**given)
-    for file in files:
-        if secrets is not None and file != "-":
-            gather_packet_keys(file, secrets)
-    return secrets
-
-
-def _secrets(
-    passwords: tuple[str, ...],
-    hashes: tuple[str, ...],
-    keytabs: tuple[str, ...],
-    kerberos: tuple[str, ...],
-    key_files: tuple[str, ...],
-) -> PacketSecrets | None:
-    """Collect the secrets for packet captures. Raises UsageError and CaptureError."""
-    if not (passwords or hashes or keytabs or kerberos or key_files):
-        return None
-    from psremoting.capture.network.secrets import PacketSecrets
-
-    secrets = PacketSecrets()
-    for password in passwords:
-        secrets.add_password(password)
-    try:
-        for text in hashes:
-            secrets.add_nt_hash(text)
-        for text in kerberos:
-            secrets.add_key(text)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    for path in keytabs:
-        secrets.add_keytab(path)
-    for path in key_files:
-        secrets.add_file(path)
-    return secrets
 
 
 def _decode_all(

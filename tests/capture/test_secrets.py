@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,44 @@ def test_a_key_file_that_is_none_is_refused_without_quoting_it(tmp_path: Path) -
         assert "c2VjcmV0" not in str(caught.value)
     with pytest.raises(CaptureError, match="No such file"):
         KeyRing.load([tmp_path / "missing.pem"])
+
+
+# -- candidates for session keys
+
+
+def recorded_session_key() -> bytes:
+    ring = KeyRing.load([KEY])
+    found = next(x.event for x in decode(EXCHANGE) if isinstance(x.event, e.EncryptedSessionKey))
+    return ring.open(found.key, None)
+
+
+@pytest.mark.parametrize("form", ["digits", "lines", "small dump", "dump of .NET"])
+def test_the_session_key_is_found_among_candidates(form: str, tmp_path: Path) -> None:
+    key, path = recorded_session_key(), tmp_path / "candidates"
+    noise = random.Random(1).randbytes
+    forms = {
+        "lines": "\n".join([noise(32).hex(), "# a comment", key.hex(), ""]).encode(),
+        "small dump": noise(400) + key + noise(400),
+        "dump of .NET": noise(1 << 20) + bytes(8) + (32).to_bytes(8, "little") + key + noise(9),
+    }
+    if form != "digits":
+        path.write_bytes(forms[form])
+    argument = key.hex() if form == "digits" else str(path)
+    found = list(decode(EXCHANGE, ring=KeyRing.load([], [argument])))
+    assert [secret.reveal() for secret in secrets(found)] == ["abc"]
+
+
+def test_candidates_that_do_not_fit_leave_the_string_sealed(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(random.Random(2).randbytes(20_000))
+    found = list(decode(EXCHANGE, ring=KeyRing.load([], [str(path)])))
+    (secret,) = secrets(found)
+    assert secret.sealed is not None
+    assert found[-1].data["errors"] == 0
+
+
+def test_a_dump_without_candidates_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(bytes(1000))
+    with pytest.raises(CaptureError, match="no candidate for a session key"):
+        KeyRing.load([], [str(path)])

@@ -31,19 +31,34 @@ def segment(
 
 def conversation(turns: Iterable[tuple[bool, bytes]], size: int = 100) -> list[Frame]:
     """Return the segments of a connection; a turn is (from the client, bytes)."""
+    return conversations(((1, *turn) for turn in turns), size)
+
+
+def conversations(
+    turns: Iterable[tuple[int, bool, bytes]], size: int = 1400, port: int = SERVER[1]
+) -> list[Frame]:
+    """Return the segments of several connections; a turn is (number, from the client, bytes)."""
     frames: list[bytes] = []
-    at = {CLIENT: ISN[CLIENT], SERVER: ISN[SERVER]}
-    for source, target in ((CLIENT, SERVER), (SERVER, CLIENT)):
-        frames.append(segment(source, target, at[source], b"", 2))
-        at[source] += 1
-    for from_client, data in turns:
-        source, target = (CLIENT, SERVER) if from_client else (SERVER, CLIENT)
+    server = SERVER[0], port
+    at: dict[tuple[int, bool], int] = {}
+
+    def ends(number: int, from_client: bool) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
+        client = CLIENT[0], CLIENT[1] + number - 1
+        return (client, server) if from_client else (server, client)
+
+    for number, from_client, data in turns:
+        if (number, True) not in at:
+            for side in (True, False):
+                at[number, side] = ISN[CLIENT if side else SERVER]
+                frames.append(segment(*ends(number, side), at[number, side], b"", 2))
+                at[number, side] += 1
         for start in range(0, len(data), size):
             part = data[start : start + size]
-            frames.append(segment(source, target, at[source], part, 0x18))
-            at[source] += len(part)
-    for source, target in ((CLIENT, SERVER), (SERVER, CLIENT)):
-        frames.append(segment(source, target, at[source], b"", 0x11))
+            sequence = at[number, from_client]
+            frames.append(segment(*ends(number, from_client), sequence, part, 0x18))
+            at[number, from_client] += len(part)
+    for (number, side), sequence in at.items():
+        frames.append(segment(*ends(number, side), sequence, b"", 0x11))
     return [Frame(1_700_000_000 + index / 1000, data) for index, data in enumerate(frames)]
 
 
@@ -62,11 +77,15 @@ def block(kind: int, body: bytes, order: str = "<") -> bytes:
     return struct.pack(f"{order}I", kind) + length + body + length
 
 
-def pcapng(frames: Iterable[Frame], order: str = "<", link_type: int = RAW) -> bytes:
+def pcapng(
+    frames: Iterable[Frame], order: str = "<", link_type: int = RAW, key_log: bytes = b""
+) -> bytes:
     section = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
     nanoseconds = struct.pack(f"{order}HHB3xHH", 9, 1, 9, 0, 0)
     made = bytearray(block(0x0A0D0D0A, section, order))
     made += block(1, struct.pack(f"{order}HHI", link_type, 0, 0) + nanoseconds, order)
+    if key_log:
+        made += block(10, struct.pack(f"{order}II", 0x544C534B, len(key_log)) + key_log, order)
     for frame in frames:
         time = round(frame.time * 10**9)
         head = struct.pack(

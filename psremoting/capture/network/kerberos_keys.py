@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KerberosContext", "KerberosKeys", "Keytab", "ServiceTicket", "read_keytab"]
 
+KEYTAB = b"\x05\x02"
 _AS_REQ, _AS_REP, _TGS_REQ, _TGS_REP, _AP_REQ, _AP_REP, _ERROR = 10, 11, 12, 13, 14, 15, 30
 _PA_TGS_REQ, _PA_ETYPE_INFO2, _PA_FAST = 1, 19, 136
 _USAGE_TICKET, _USAGE_AS_REP, _USAGE_TGS_AUTHENTICATOR = 2, 3, 7
@@ -61,7 +62,7 @@ Keytab = list[tuple[str, Key]]
 
 def read_keytab(data: bytes) -> Keytab:
     """Return the entries of a keytab, version 5.2. Raises ValueError for other data."""
-    if data[:2] != b"\x05\x02":
+    if data[:2] != KEYTAB:
         raise ValueError("not a keytab: expected the version 05 02")
     found: Keytab = []
     position = 2

@@ -6,7 +6,7 @@ import re
 
 from psremoting.capture.key_ring import load_rsa_key
 from psremoting.capture.network.kerberos_crypto import ETYPES, Key
-from psremoting.capture.network.kerberos_keys import KerberosKeys, read_keytab
+from psremoting.capture.network.kerberos_keys import KEYTAB, KerberosKeys, read_keytab
 from psremoting.capture.network.ntlm_keys import nt_hash
 from psremoting.capture.network.tls_keys import TlsSecrets
 from psremoting.capture.source import CaptureError
@@ -115,9 +115,14 @@ class PacketSecrets:
         Read are lines of impacket's secretsdump (``user:RID:LM:NT:::`` and
         ``user:aes256-cts-hmac-sha1-96:KEY``), of hashcat's potfile (NTLM, NetNTLMv2, Kerberos), of
         TLS key logs, ``nt:HASH``, ``key:[TYPE:]KEY``, ``keytab:FILE``, and ``password:TEXT``.
-        Empty lines and lines that begin with ``#`` are skipped.
+        Empty lines and lines that begin with ``#`` are skipped. Wireshark's file of Kerberos keys
+        is a keytab, which is read too.
         """
-        text = _read(path).decode("utf-8", "replace")
+        data = _read(path)
+        if data[:2] == KEYTAB:
+            self.add_keytab(path)
+            return
+        text = data.decode("utf-8", "replace")
         offset = 0
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip() and not line.startswith("#"):
