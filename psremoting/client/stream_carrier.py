@@ -1,9 +1,8 @@
 """The carrier for byte streams: out-of-process packets over ssh, a process or a socket.
 
-`sshsub.Subsystem` reads and writes the packets; this module moves its bytes with three tasks. Only
-the reader feeds the machine and reports what arrived. Only the writer writes, so that a cancelled
-caller never cuts a packet in two. The clock ends waits that take too long. None of them raises:
-the first one to fail stores the error, and all end.
+`sshsub.Subsystem` reads and writes the packets; three tasks move its bytes: reader and writer of
+`sshsub.trio_packet_loop`, and a clock that ends waits that take too long. None of them raises: the
+first one to fail stores the error, and all end.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from sshsub.events import (
     TimedOut,
 )
 from sshsub.subsystem import PACKET_SIZE, Subsystem
+from sshsub.trio_packet_loop import TrioPacketLoop
 
 if TYPE_CHECKING:
     from psremoting.client.carrier import Receiver
@@ -50,7 +50,6 @@ _LOCAL_SERVERS = ("Process", "Container")
 """Transports whose stderr comes from the server."""
 _FIRST_PACKET = "<Data "
 _REPORTED_ACTS = (TransportAct.STOP_PIPELINE, TransportAct.CLOSE_PIPELINE, TransportAct.CLOSE_POOL)
-_BROKEN_STREAM = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 Connect = Callable[[Callable[[str], None]], "AbstractAsyncContextManager[Wire]"]
 """Function that opens a wire; the callback takes the lines of its stderr, if any."""
@@ -86,7 +85,7 @@ class StreamCarrier:
         self._wire: Wire | None = None
         self._stack = AsyncExitStack()
         self._receiver: Receiver | None = None
-        self._wake_writer = trio.Event()
+        self._loop: TrioPacketLoop | None = None
         self._wake_clock = trio.Event()
         self._deadlines: dict[PendingReply, float] = {}
         self._next_deadline = math.inf
@@ -150,7 +149,7 @@ class StreamCarrier:
             if not gently:
                 # A wire that is closed under cancellation is closed at once, by force.
                 scope.cancel()
-            with suppress(*_BROKEN_STREAM):
+            with suppress(*TrioPacketLoop.broken):
                 await self._stack.aclose()
 
     # -- the three tasks
@@ -158,45 +157,28 @@ class StreamCarrier:
     async def run(self, receiver: Receiver) -> None:
         assert self._wire is not None
         self._receiver = receiver
+        self._loop = loop = TrioPacketLoop(
+            self._machine, self._wire, taken=self._report_room, at_end=self._end_wire
+        )
         for line in self._early_stderr:
             self._stderr_line(line)
         async with trio.open_nursery() as nursery:
             self._tasks = nursery.cancel_scope
-            nursery.start_soon(self._write, self._wire)
+            nursery.start_soon(loop.write)
             nursery.start_soon(self._watch_deadlines)
-            await self._read(self._wire, receiver)
+            await loop.read(self._received, ready=receiver.wait_for_any_reader)
+            self._report_loss(self._reason_of_loss(""))
             nursery.cancel_scope.cancel()
 
-    async def _read(self, wire: Wire, receiver: Receiver) -> None:
-        while not self._lost:
-            await receiver.wait_for_any_reader()
-            try:
-                data = await wire.receive_some()
-            except _BROKEN_STREAM:
-                data = b""
-            if not data:
-                # Closing waits for the process, so that its stderr with the reason is complete.
-                with suppress(*_BROKEN_STREAM):
-                    await wire.aclose()
-            self._machine.receive_data(data)
-            self._process_events()
-            if not data:
-                self._report_loss(self._reason_of_loss(""))
+    async def _end_wire(self) -> None:
+        # Closing waits for the process, so that its stderr with the reason is complete.
+        assert self._wire is not None
+        with suppress(*TrioPacketLoop.broken):
+            await self._wire.aclose()
 
-    async def _write(self, wire: Wire) -> None:
-        while True:
-            data = self._machine.data_to_send()
-            if not data:
-                self._wake_writer = trio.Event()
-                await self._wake_writer.wait()
-                continue
-            self._report_room()
-            try:
-                await wire.send_all(data)
-            except _BROKEN_STREAM:
-                # The reader continues: the last bytes of the server contain the reason.
-                self._machine.send_failed()
-                return
+    def _received(self) -> bool:
+        self._process_events()
+        return not self._lost
 
     async def _watch_deadlines(self) -> None:
         while True:
@@ -257,7 +239,8 @@ class StreamCarrier:
             self._deadlines = {w: known.get(w, now + w.seconds) for w in waits}
             if min(self._deadlines.values(), default=math.inf) < self._next_deadline:
                 self._wake_clock.set()
-        self._wake_writer.set()
+        if self._loop is not None:
+            self._loop.wake()
 
     def _process_events(self) -> None:
         receiver = self._receiver

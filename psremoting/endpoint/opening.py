@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psremoting.endpoint.functions import OPENING, FunctionsSession
 from psremoting.endpoint.outofproc_server import Step
+from sshsub.packet_loop import PacketLoop
 
 if TYPE_CHECKING:
     from psremoting.endpoint.outofproc_server import OutOfProcServer
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["answer_opening"]
 
 _SIZE = 64 << 10
+
+T = TypeVar("T")
 
 
 def answer_opening(server: OutOfProcServer, read_fd: int, write_fd: int) -> bool:
@@ -29,31 +33,40 @@ def answer_opening(server: OutOfProcServer, read_fd: int, write_fd: int) -> bool
     """
     if not (os.get_blocking(read_fd) and os.get_blocking(write_fd)):
         return False
+    server.show_errors = sys.stderr.write
+    loop = PacketLoop(server, _BlockingStream(read_fd, write_fd))
     while (step := server.advance()) is not Step.OVER:
-        _write(server, write_fd)
+        _finish(loop.send())
         if (
             isinstance(server.session, FunctionsSession)
             and server.session.pool.state not in OPENING
         ):
             return False
         if step is Step.MORE:
-            server.receive_data(_read(read_fd))
+            _finish(loop.receive())
     return True
 
 
-def _read(fd: int) -> bytes:
-    try:
-        return os.read(fd, _SIZE)
-    except OSError:
-        return b""
+class _BlockingStream:
+    """Two descriptors as a `sshsub.packet_loop.ByteStream` whose methods never wait in a loop."""
 
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._read_fd = read_fd
+        self._write_fd = write_fd
 
-def _write(server: OutOfProcServer, fd: int) -> None:
-    if errors := server.errors_to_send():
-        sys.stderr.write(errors.decode("utf-8", "replace"))
-    data = server.data_to_send()
-    try:
+    async def receive_some(self) -> bytes:
+        return os.read(self._read_fd, _SIZE)
+
+    async def send_all(self, data: bytes) -> None:
         while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        server.send_failed()
+            data = data[os.write(self._write_fd, data) :]
+
+
+def _finish(step: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits, and return its result."""
+    try:
+        step.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("the coroutine waits")

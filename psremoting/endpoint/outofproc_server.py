@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OutOfProcServer", "Step"]
 
+_PULL = 4 * PACKET_SIZE
+"""Limit of queued packet bytes at which no more output is taken from the session."""
+
 
 class Step(enum.Enum):
     """The outcome of `OutOfProcServer.advance`."""
@@ -41,6 +44,10 @@ def _nothing() -> None:
     return
 
 
+def _ignore(_: str) -> None:
+    return
+
+
 class OutOfProcServer:
     """One client's stream at an engine. It is the `psremoting.endpoint.engine.Link` of its
     sessions."""
@@ -55,10 +62,12 @@ class OutOfProcServer:
         """The reason of the end, for the client's last error line."""
         self.wake_driver: Callable[[], None] = _nothing
         """Called when there is something to send, or room for more input."""
-        self.go_on: Callable[[], None] = _nothing
+        self.go_on: Callable[[], object] = _nothing
         """Called when `advance` may get further without new bytes."""
         self.end: Callable[[], None] = _nothing
         """Called when the session has failed."""
+        self.show_errors: Callable[[str], object] = _ignore
+        """Called with error lines that do not go into the stream."""
 
     # -- psremoting.endpoint.engine.Link
 
@@ -148,11 +157,11 @@ class OutOfProcServer:
 
     def data_to_send(self) -> bytes:
         """Return the bytes for the client, none if there is nothing."""
+        self.pull(_PULL)
+        self.acknowledge()
+        if errors := self._packets.errors_to_send():
+            self.show_errors(errors.decode("utf-8", "replace"))
         return self._packets.data_to_send()
-
-    def errors_to_send(self) -> bytes:
-        """Return the bytes for stderr, if error lines go there."""
-        return self._packets.errors_to_send()
 
     def send_failed(self) -> None:
         """Report that the client takes no more bytes."""

@@ -21,6 +21,7 @@ from psrp.channels import ANY_TARGET, AnyTarget
 from psrp.sansio import LocalProtocolError, Outgoing, RemoteProtocolError, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, PeerError
 from sshsub.subsystem import Subsystem
+from sshsub.trio_packet_loop import TrioPacketLoop
 from sshsub.trio_process import open_process
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _UNSENT = 256 << 10
 """Limit of queued bytes in each direction at which the sender waits."""
 _OF_THE_CARRIER = (TransportAct.DISCONNECT, TransportAct.RECONNECT, TransportAct.CONNECT)
 _COMPLAINT = "Remote transport error:"
-_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class ProcessEngine:
@@ -74,10 +74,11 @@ class ProcessSession:
         self._turns: deque[UUID | None] = deque()
         self._out_size = 0
         self._pipelines: set[UUID] = set()
-        self._filled = trio.Event()
+        self._loop: TrioPacketLoop | None = None
         self._room = trio.Event()
         self._gone = trio.Event()
         self._failed = False
+        self._closed = False
         self._shadow: ShadowPool | None = None
 
     # -- the carrier's side
@@ -104,7 +105,8 @@ class ProcessSession:
             self._answer_for_the_dead(item)
         if item.target is None and item.data and self._engine.reconnects:
             self._shown.from_client(item.data)
-        self._filled.set()
+        if self._loop is not None:
+            self._loop.wake()
 
     @property
     def _shown(self) -> ShadowPool:
@@ -178,9 +180,10 @@ class ProcessSession:
                 ) as wire,
                 trio.open_nursery() as nursery,
             ):
-                nursery.start_soon(self._write, wire)
+                self._loop = loop = TrioPacketLoop(self._machine, wire, taken=self._link.wake)
+                nursery.start_soon(loop.write)
                 nursery.start_soon(self._wait_for_client, wire, nursery.cancel_scope)
-                await self._read(wire)
+                await self._read(loop)
                 nursery.cancel_scope.cancel()
         except (LocalProtocolError, OSError) as error:
             self._fail(f"The server process could not be started: {error}")
@@ -202,37 +205,31 @@ class ProcessSession:
         else:
             print(line, file=sys.stderr)
 
-    async def _write(self, wire: ProcessWire) -> None:
-        while True:
-            while data := self._machine.data_to_send():
-                try:
-                    await wire.send_all(data)
-                except _BROKEN:
-                    self._machine.send_failed()
-                    return
-                self._link.wake()
-            await self._filled.wait()
-            self._filled = trio.Event()
+    async def _ready(self) -> None:
+        while self._out_size >= _UNSENT:
+            self._room = trio.Event()
+            await self._room.wait()
 
-    async def _read(self, wire: ProcessWire) -> None:
+    def _received(self) -> bool:
+        """Process the child's packets; return False once it has closed the session."""
+        while (event := self._machine.next_event()) is not None:
+            if self._take(event):
+                self._closed = True
+                return False
+        if self._loop is not None:
+            self._loop.wake()
+        return True
+
+    async def _read(self, loop: TrioPacketLoop) -> None:
         """Forward the child's output until its stream ends or it has closed the session."""
         try:
-            while True:
-                while self._out_size >= _UNSENT:
-                    self._room = trio.Event()
-                    await self._room.wait()
-                data = await wire.receive_some()
-                self._machine.receive_data(data)
-                while (event := self._machine.next_event()) is not None:
-                    if self._take(event):
-                        return
-                self._filled.set()
-                if not data:
-                    break
-        except (RemoteProtocolError, *_BROKEN) as error:
-            self._fail(f"The server process broke off: {error}")
-            return
-        self._fail("The server process has ended")
+            await loop.read(self._received, ready=self._ready)
+        except RemoteProtocolError as error:
+            loop.error = error
+        if loop.error is not None:
+            self._fail(f"The server process broke off: {loop.error}")
+        elif not self._closed:
+            self._fail("The server process has ended")
 
     def _take(self, event: Event) -> bool:
         """Process one event; return True if the session is over."""
