@@ -334,6 +334,7 @@ class PSSession:
         """Call ``react`` for every event that the server forwards, except those of the debugger.
         It runs in the reader of the session, so it must neither raise nor wait."""
         self._user_event = react
+        self._driver.carrier.poll_pool(soon=True)
 
     def on_debugger_stop(self, react: Callable[[Stop], None] | None) -> None:
         """Call ``react`` when a script stops in the debugger; it has to resume the script later

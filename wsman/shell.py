@@ -38,6 +38,8 @@ __all__ = ["Shell"]
 
 TERMINATE_WAIT = 0.5
 """Seconds until a command that is terminated without an outstanding Receive gets one."""
+POOL_PAUSE = 1.0
+"""Seconds after the opening in which the pool's Receive leaves its connection to commands."""
 _OPENS = {TransportAct.CREATE_POOL, TransportAct.CONNECT}
 KEEP_ALIVE = soap.Option(name="WSMAN_CMDSHELL_OPTION_KEEPALIVE", value="TRUE")
 
@@ -95,6 +97,7 @@ class Shell:
         elif out.act is None:
             if target.close is Step.NO and target.stop is Step.NO:
                 target.put(out.stream, out.data, self.requests.room)
+                self._receive_now(target)
         else:
             self._act(out.act, target)
         self.touch(target or self.pool)
@@ -109,9 +112,27 @@ class Shell:
             found.held = False
             self.touch(found)
 
+    def poll_pool(self, now: float, *, soon: bool) -> None:
+        """Make the pool's next Receive at once if a message of the pool is expected ``soon``.
+
+        Otherwise, as after the opening, it is made a little later: a short session then needs no
+        connection for it.
+        """
+        if soon:
+            self._receive_now(self.pool)
+        else:
+            self.pool.quiet_until = now + POOL_PAUSE
+
     def use_large_envelopes(self) -> None:
         """Allow requests of 500 KB: the server's protocol version is 2.2 or later."""
         self.requests.max_envelope_size = max(self.requests.max_envelope_size, LARGE_ENVELOPE)
+
+    def _receive_now(self, target: Target) -> None:
+        """Make a delayed Receive of ``target`` at once, because an answer is expected."""
+        target.quiet_until = 0.0
+        for index, (_, attempt) in enumerate(self._waiting):
+            if attempt.kind == "Receive" and attempt.target is target and not attempt.tries:
+                self._waiting[index] = float("-inf"), attempt
 
     # -- requests and answers
 
@@ -232,6 +253,7 @@ class Shell:
 
     def close_command(self, target: Target) -> None:
         target.close = Step.WANTED
+        target.drains = target.held or target.receiving
         target.held = False
         target.drop()
 
@@ -335,13 +357,8 @@ class Shell:
             value = v.Signal(code=names.SIGNAL_STOP, command_id=target.command_id)
             yield Attempt("Stop", target, value)
         yield from self._transfers(target, now)
-        if target.close is Step.WANTED:
+        if target.close is Step.WANTED and target.stop is not Step.SENT:
             target.close = Step.SENT
-            if not (target.receiving or target.done):
-                # PowerShell's plugin cannot end a running command while nobody receives.
-                target.receiving = True
-                late = Attempt("Receive", target, v.Receive(command_id=target.command_id))
-                self.wait(late, now + TERMINATE_WAIT)
             value = v.Signal(code=names.SIGNAL_TERMINATE, command_id=target.command_id)
             yield Attempt("Terminate", target, value)
 
@@ -364,21 +381,21 @@ class Shell:
         receives = (
             not (target.receiving or target.done or target.held)
             and target.bytes_before_receive <= 0
-            and self._is_open(target)
+            and target.close is not Step.DONE
             and self.disconnect is not Step.SENT
         )
         if receives:
             target.receiving = True
             attempt = Attempt("Receive", target, v.Receive(command_id=target.command_id))
-            if target.quiet_until > now:
-                self.wait(attempt, target.quiet_until)
+            until = target.quiet_until
+            if target.id is not None and target.close is not Step.NO and not target.drains:
+                # A command that has ended needs no Receive, but the plugin cannot end a running
+                # command while nobody receives.
+                until = max(until, now + TERMINATE_WAIT)
+            if until > now:
+                self.wait(attempt, until)
             else:
                 yield attempt
-
-    @staticmethod
-    def _is_open(target: Target) -> bool:
-        """Return whether more output is of use: a command that ended needs only its terminate."""
-        return target.close is Step.NO or (target.id is None and target.close is not Step.DONE)
 
     def _request(self, attempt: Attempt, now: float) -> Request:
         if attempt.request is None:

@@ -264,6 +264,7 @@ class Answers:
         elif streams:
             target.receiving = False
             target.empty_answers = 0
+            target.drains = target.close is not Step.NO
             self._shell.touch(target)
         else:
             self._nothing_came(attempt, now)

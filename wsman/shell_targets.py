@@ -71,6 +71,8 @@ class Target:
         self.stop = Step.NO
         self.close = Step.NO
         self.held = False
+        self.drains = False
+        """Closed while the server may be waiting to deliver output: Receives continue."""
         self.done = False
         """The state Done was reported: no further Receive is made."""
         self.sending = False

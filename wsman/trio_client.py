@@ -72,6 +72,11 @@ class ShellClient:
             self.machine.send(out)
         self._wake.set()
 
+    def poll_pool(self, *, soon: bool) -> None:
+        """Make the pool's next Receive at once, or a little later (`wsman.shell.Shell`)."""
+        self.machine.poll_pool(trio.current_time(), soon=soon)
+        self._wake.set()
+
     # -- the loop
 
     async def run(self, receiver: Receiver) -> None:

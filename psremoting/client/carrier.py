@@ -98,6 +98,10 @@ class Carrier(Protocol):
     def negotiated(self, version: str) -> None:
         """Note the protocol version of the session, once it is known."""
 
+    def poll_pool(self, *, soon: bool) -> None:
+        """Note whether the server is expected to report something about the pool soon. It is not
+        after the opening, until somebody waits for events."""
+
     def keep_for(self, seconds: float) -> None:
         """Set how long the server keeps the session after a disconnect."""
 

@@ -348,6 +348,7 @@ class PoolDriver:
 
     def _pool_state(self, event: e.RunspacePoolStateMessage) -> None:
         if event.state is e.RunspaceState.OPENED:
+            self.carrier.poll_pool(soon=False)
             self.opened.set()
             return
         if event.state is e.RunspaceState.BROKEN or not self.opened.is_set():

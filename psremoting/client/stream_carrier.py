@@ -131,6 +131,9 @@ class StreamCarrier:
     def negotiated(self, version: str) -> None:
         """Do nothing: packets are the same in every version."""
 
+    def poll_pool(self, *, soon: bool) -> None:
+        pass
+
     def keep_for(self, seconds: float) -> None:
         """Do nothing: a session over a stream ends with it."""
 

@@ -98,6 +98,9 @@ class WSManCarrier:
         if major == "2" and minor.isdigit() and int(minor) >= 2:
             self.client.machine.use_large_envelopes()
 
+    def poll_pool(self, *, soon: bool) -> None:
+        self.client.poll_pool(soon=soon)
+
     def open_timed_out(self, seconds: float) -> errors.OpenTimeout:
         return errors.opening_timed_out(self.computer, seconds, ssh=False)
 

@@ -12,7 +12,8 @@ import trio
 from psremoting import Credential, PSRemotingError, PSSession, SessionOption
 from psremoting.errors import PSRemotingTransportError
 from psremoting.wsman_target import WSManTarget
-from tests.live.wsman_peers import PASSWORD, USER, WSManServer
+from tests.live.http_proxy import HttpProxy, proxying
+from tests.live.wsman_peers import PASSWORD, USER, NativeClient, WSManServer
 
 
 def target(server: WSManServer, authentication: str = "ntlm", *, tls: bool = False) -> WSManTarget:
@@ -67,46 +68,91 @@ async def test_three_commands_run_at_once_and_one_is_stopped(wsman_server: WSMan
     assert found == {n: [n * 10 + 1, n * 10 + 2, n * 10 + 3] for n in range(3)}
 
 
-async def test_no_more_round_trips_than_pypsrp(wsman_server: WSManServer) -> None:
-    """Open, run one command, close; a target never has two outstanding Receives."""
-    pypsrp = pytest.importorskip("pypsrp")
-    busy: list[tuple[str, Any]] = []
+@pytest.mark.parametrize("authentication", ["basic", "ntlm"])
+async def test_no_more_round_trips_than_pypsrp(
+    wsman_server: WSManServer, authentication: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open, run a command and terminate it, close. Requests are counted by a proxy, the empty ones
+    of an authentication included."""
+    pytest.importorskip("pypsrp")
+    # The number must not depend on the speed of the server.
+    monkeypatch.setattr("wsman.shell.POOL_PAUSE", 600.0)
+    monkeypatch.setattr("wsman.shell.TERMINATE_WAIT", 600.0)
     with trio.fail_after(120):
-        place = target(wsman_server)
-        async with PSSession.connect(place, options=wsman_server.options) as session:
-            client = session._driver.carrier.client  # type: ignore[attr-defined]
-            assert await values(session, "1..3") == [1, 2, 3]
-            busy += [(r.operation, r.target) for r in client.machine.outstanding]
-    receives = [each for each in busy if each[0] == "Receive"]
-    assert len(receives) == len(set(receives))
-    theirs = await trio.to_thread.run_sync(_pypsrp_round_trips, pypsrp, wsman_server)
-    # Three more, which pypsrp leaves out: the Receive of the pool that is always outstanding, the
-    # Receive that brings the command's Done, and the command's terminate.
-    assert client.round_trips <= theirs + 3
+        async with proxying(wsman_server.http) as theirs:
+            await trio.to_thread.run_sync(_use_pypsrp, theirs.port, authentication)
+        async with proxying(wsman_server.http) as ours:
+            place = replace(target(wsman_server, authentication), port=ours.port)
+            async with PSSession.connect(place, options=wsman_server.options) as session:
+                assert await values(session, "1..3") == [1, 2, 3]
+    assert ours.connections == theirs.connections == 1
+    if authentication == "basic":
+        assert ours.operations() == theirs.operations()
+        assert ours.operations()[-2:] == ["Signal", "Delete"]
+    else:
+        assert ours.operations().count("sealed") == theirs.operations().count("sealed")
+        # pypsrp asks for the schemes first.
+        assert ours.operations().count("") == theirs.operations().count("") - 1 == 2
 
 
-def _pypsrp_round_trips(_: Any, server: WSManServer) -> int:
+async def test_a_longer_session_has_one_receive_of_each_target_at_a_time(
+    wsman_server: WSManServer,
+) -> None:
+    """The pool's Receive is outstanding while a command runs; both end with the session."""
+    with trio.fail_after(120):
+        async with proxying(wsman_server.http) as proxy:
+            place = replace(target(wsman_server, "basic"), port=proxy.port)
+            async with PSSession.connect(place, options=wsman_server.options) as session:
+                assert await values(session, "1; Start-Sleep 2; 2") == [1, 2]
+                assert await values(session, "3") == [3]
+    polls = [each.command for each in proxy.exchanges if each.operation == "Receive"]
+    assert polls.count("") == 4
+    assert proxy.overlapping == []
+    assert proxy.operations().count("Signal") == proxy.operations().count("Command") == 2
+    assert proxy.operations()[-1] == "Delete"
+
+
+def test_no_more_round_trips_than_the_native_client(
+    wsman_server: WSManServer, native_client: NativeClient
+) -> None:
+    """The native client signs in again for nearly every request."""
+
+    async def count() -> tuple[HttpProxy, HttpProxy]:
+        async with proxying(wsman_server.http) as theirs:
+            script = (
+                "$s = New-PSSession -ComputerName 127.0.0.1 -Authentication Negotiate"
+                f" -Credential $c -Port {theirs.port};"
+                " Invoke-Command $s { 1..3 }; Invoke-Command $s { 1..3 }; Remove-PSSession $s"
+            )
+            text = await trio.to_thread.run_sync(native_client.run, script)
+            assert text.split() == ["1", "2", "3"] * 2
+        async with proxying(wsman_server.http) as ours:
+            place = replace(target(wsman_server), port=ours.port)
+            async with PSSession.connect(
+                place, options=wsman_server.options, like_powershell=True
+            ) as session:
+                for _ in range(2):
+                    assert await values(session, "1..3") == [1, 2, 3]
+        return theirs, ours
+
+    theirs, ours = trio.run(count)
+    assert ours.operations().count("sealed") <= theirs.operations().count("sealed")
+    assert ours.operations().count("") < theirs.operations().count("")
+
+
+def _use_pypsrp(port: int, authentication: str) -> None:
     from pypsrp.powershell import PowerShell, RunspacePool
     from pypsrp.wsman import WSMan
 
     wsman = WSMan(
-        "127.0.0.1", port=server.http, ssl=False, auth="ntlm", encryption="always",
-        username=USER, password=PASSWORD,
+        "127.0.0.1", port=port, ssl=False, auth=authentication, username=USER, password=PASSWORD,
+        encryption="never" if authentication == "basic" else "always",
     )  # fmt: skip
-    count = 0
-    send = wsman.transport.send
-
-    def counted(*arguments: Any, **more: Any) -> Any:
-        nonlocal count
-        count += 1
-        return send(*arguments, **more)
-
-    wsman.transport.send = counted
     with wsman, RunspacePool(wsman) as pool:
         shell = PowerShell(pool)
         shell.add_script("1..3")
         assert shell.invoke() == [1, 2, 3]
-    return count
+        shell.close()
 
 
 async def test_opening_a_command_and_closing_wait_for_no_poll(wsman_server: WSManServer) -> None:

@@ -2,102 +2,17 @@
 
 from __future__ import annotations
 
-import random
-from itertools import count
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from psrp.sansio import LocalProtocolError, Outgoing, Stream, TransportAct
+from psrp.sansio import LocalProtocolError, Outgoing
+from tests.wsman.shell_peer import COMMAND, CREATED, DONE, OTHER, RUNNING, SHELL_ID, A, Peer, output
 from wsman import client_events as ev
 from wsman import faults, names, operations, soap
 from wsman import shell_values as v
 from wsman.envelopes import Headers
-from wsman.errors import TransportFailure, WSManFault
-from wsman.requests import Request, ShellConfig
-from wsman.shell import Shell
-from wsman.xpress import compress, decompress
-
-A = TransportAct
-SHELL_ID = "76056A84-51DC-4F24-9262-CA2A55464B2B"
-COMMAND = UUID("9e2b1c3d-0000-4000-8000-00000000000a")
-OTHER = UUID("9e2b1c3d-0000-4000-8000-00000000000b")
-CREATED = v.CreateResponse(
-    resource_uri="http://schemas.microsoft.com/powershell/Other",
-    selectors=(("ShellId", SHELL_ID), ("More", "1")),
-)
-DONE = soap.CommandState(state="Done")
-RUNNING = soap.CommandState(state="Running")
-
-
-class Peer:
-    """The machine with a server played by the test."""
-
-    def __init__(self, **changes: Any) -> None:
-        self.now = 0.0
-        self.out: list[Request] = []
-        self.events: list[Any] = []
-        ids = count(1)
-        config = {"url": "http://host:5985/wsman", "shell_id": SHELL_ID, "session_id": SHELL_ID}
-        self.machine = Shell(ShellConfig(**(config | changes)), new_id=lambda: UUID(int=next(ids)))
-
-    def pump(self) -> list[str]:
-        """Collect the new requests and events; return the names of the outstanding requests."""
-        while (request := self.machine.next_request(self.now)) is not None:
-            self.out.append(request)
-        while (event := self.machine.next_event()) is not None:
-            self.events.append(event)
-        return [request.operation for request in self.out]
-
-    def send(self, **fields: Any) -> list[str]:
-        self.machine.send(Outgoing(**fields))
-        return self.pump()
-
-    def envelope(self, operation: str, target: UUID | None = None) -> soap.Envelope:
-        return soap.parse(self.find(operation, target).body)
-
-    def value(self, operation: str, target: UUID | None = None) -> Any:
-        return operations.read(self.envelope(operation, target))
-
-    def find(self, operation: str, target: UUID | None) -> Request:
-        (found, *_) = [r for r in self.out if (r.operation, r.target) == (operation, target)]
-        return found
-
-    def answer(
-        self, operation: str, value: Any, target: UUID | None = None, *, plans: bool = True
-    ) -> list[str]:
-        """Answer a request; ``plans`` makes the next requests at once."""
-        request = self.find(operation, target)
-        self.out.remove(request)
-        written = operations.write(Headers(relates_to=request.message_id), value)
-        status = 500 if isinstance(value, faults.Fault) else 200
-        self.machine.receive_answer(request.number, status, [written], self.now)
-        return self.pump() if plans else []
-
-    def fail(self, operation: str, target: UUID | None = None, **fields: Any) -> list[str]:
-        request = self.find(operation, target)
-        self.out.remove(request)
-        self.machine.receive_failure(request.number, TransportFailure("cut", **fields), self.now)
-        return self.pump()
-
-    def opened(self) -> Peer:
-        self.send(act=A.CREATE_POOL, data=b"first")
-        self.answer("Create", CREATED)
-        return self
-
-    def running(self) -> Peer:
-        self.opened()
-        self.send(act=A.CREATE_PIPELINE, target=COMMAND, data=b"command")
-        self.answer("Command", v.CommandResponse(command_id=str(COMMAND)), COMMAND)
-        return self
-
-    def told(self, kind: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-def output(data: bytes = b"x", *states: soap.CommandState) -> v.ReceiveResponse:
-    return v.ReceiveResponse(streams=(v.StreamData(name="stdout", data=data),), states=states)
+from wsman.errors import WSManFault
 
 
 def test_opening_takes_a_create_and_a_receive() -> None:
@@ -171,134 +86,6 @@ def test_a_server_that_answers_nothing_quickly_is_not_asked_in_a_tight_loop() ->
     assert 10 < asked < 40
 
 
-def test_at_most_one_send_and_one_receive_of_a_target_are_outstanding() -> None:
-    peer = Peer().running()
-    room = peer.machine.room(COMMAND)
-    pieces = [bytes([number]) * room for number in range(3)]
-    for piece in pieces:
-        peer.send(target=COMMAND, data=piece)
-    peer.send(target=COMMAND, data=b"answer", stream=Stream.PROMPT_RESPONSE)
-    assert sorted(peer.pump()) == ["Receive", "Receive", "Send"]
-    assert peer.machine.room(COMMAND) == 0
-    sent = []
-    for _ in range(4):
-        (stream,) = peer.value("Send", COMMAND).streams
-        sent.append((stream.name, stream.data))
-        peer.answer("Send", v.SendResponse(), COMMAND)
-    assert sent == [
-        ("stdin", pieces[0]), ("pr", b"answer"), ("stdin", pieces[1]), ("stdin", pieces[2])
-    ]  # fmt: skip
-    assert peer.told(ev.RoomAgain) == [ev.RoomAgain(target=COMMAND)]
-    assert peer.machine.room(COMMAND) == room
-
-
-def test_small_input_is_collected_while_a_send_is_outstanding() -> None:
-    """PowerShell's client does the same: few Sends for many small objects."""
-    peer = Peer().running()
-    room = peer.machine.room(COMMAND)
-    pieces = [bytes([number % 256]) * 1000 for number in range(2 * room // 1000)]
-    for piece in pieces:
-        assert peer.machine.room(COMMAND) >= len(piece)
-        peer.send(target=COMMAND, data=piece)
-    sent = []
-    while "Send" in peer.pump():
-        (stream,) = peer.value("Send", COMMAND).streams
-        sent.append(stream.data)
-        peer.answer("Send", v.SendResponse(), COMMAND)
-    assert b"".join(sent) == b"".join(pieces)
-    assert len(sent) == 3
-    assert max(map(len, sent)) <= room
-
-
-REFUSED = faults.make_fault(
-    "InternalError", wsman_code=None, reason="Already have a child send request"
-)
-
-
-def test_a_send_that_was_refused_because_of_the_last_one_is_made_again() -> None:
-    """The provider of the plugin answers a Send before it has ended it."""
-    peer = Peer().running()
-    peer.send(target=COMMAND, data=b"input")
-    first = peer.find("Send", COMMAND)
-    for number in range(9):
-        assert peer.answer("Send", REFUSED, COMMAND) == ["Receive", "Receive"]
-        assert peer.machine.next_time == pytest.approx(peer.now + 0.01 * 2**number)
-        peer.send(target=COMMAND, data=b" more")
-        assert "Send" not in peer.pump()
-        peer.now = peer.machine.next_time or 0.0
-        assert "Send" in peer.pump()
-        assert peer.find("Send", COMMAND).message_id != first.message_id
-        assert peer.value("Send", COMMAND).streams[0].data == b"input"
-    assert not peer.told(ev.ActFailed)
-    peer.answer("Send", REFUSED, COMMAND)
-    (lost,) = peer.told(ev.ActFailed)
-    assert (lost.act, lost.target) == (A.CREATE_PIPELINE, COMMAND)
-
-
-def test_a_refused_send_of_a_command_that_is_closed_is_dropped() -> None:
-    peer = Peer().running()
-    peer.send(target=COMMAND, data=b"input")
-    peer.answer("Send", REFUSED, COMMAND)
-    assert "Signal" in peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
-    peer.now = 1.0
-    assert "Send" not in peer.pump()
-    peer.answer("Signal", v.SignalResponse(), COMMAND)
-    peer.answer("Receive", output(b"", DONE), COMMAND)
-    assert peer.machine.commands == {}
-
-
-def test_the_rest_of_a_large_command_is_sent_before_its_first_receive() -> None:
-    peer = Peer().opened()
-    size = peer.machine.room(None)
-    data = bytes(range(256)) * (size * 5 // 2 // 256)
-    peer.send(act=A.CREATE_PIPELINE, target=COMMAND, data=data)
-    peer.answer("Command", v.CommandResponse(), COMMAND)
-    sent = b""
-    while "Send" in peer.pump():
-        assert not [r for r in peer.out if r.operation == "Receive" and r.target == COMMAND]
-        sent += peer.value("Send", COMMAND).streams[0].data
-        peer.answer("Send", v.SendResponse(), COMMAND)
-    assert sent == data[size:]
-    assert peer.find("Receive", COMMAND)
-
-
-def test_no_envelope_is_larger_than_announced() -> None:
-    for changes in ({}, {"utf_16": True}, {"compress": True}, {"max_envelope_size": 512000}):
-        peer = Peer(**changes)
-        limit = peer.machine.requests.max_envelope_size
-        noise = random.Random(1).randbytes(1 << 20)
-        peer.send(act=A.CREATE_POOL, data=noise)
-        peer.answer("Create", CREATED)
-        peer.send(act=A.CREATE_PIPELINE, target=COMMAND, data=noise)
-        peer.answer("Command", v.CommandResponse(), COMMAND)
-        sizes = [len(request.body) for request in peer.out]
-        assert max(sizes) <= limit
-        assert max(sizes) > limit * 0.95
-
-
-@pytest.mark.parametrize("pack", [False, True])
-def test_streams_of_a_compressed_shell_are_blocks(pack: bool) -> None:
-    peer = Peer(compress=True, pack_input=pack)
-    peer.send(act=A.CREATE_POOL, data=b"first")
-    assert peer.envelope("Create").compression == "xpress"
-    peer.answer("Create", CREATED)
-    peer.send(data=b"word " * 1000)
-    (stream,) = peer.value("Send").streams
-    assert decompress(stream.data) == b"word " * 1000
-    assert (len(stream.data) < 1000) is pack
-    peer.answer("Receive", output(compress(b"answer " * 500)))
-    assert peer.events[-1] == ev.Received(target=None, data=b"answer " * 500)
-
-
-def test_large_envelopes_follow_the_servers_version() -> None:
-    peer = Peer().opened()
-    small = peer.machine.room(None)
-    peer.machine.use_large_envelopes()
-    assert peer.machine.room(None) > 3 * small
-    peer.send(data=b"x")
-    assert peer.envelope("Send").max_envelope_size == 512000
-
-
 def test_a_stop_is_the_misspelt_signal_and_a_close_terminates() -> None:
     """Statement H72."""
     peer = Peer().running()
@@ -316,31 +103,6 @@ def test_a_stop_is_the_misspelt_signal_and_a_close_terminates() -> None:
     peer.answer("Receive", v.ReceiveResponse(states=(DONE,)), COMMAND)
     assert COMMAND not in peer.machine.commands
     assert peer.pump() == ["Receive"]
-
-
-def test_a_command_that_is_closed_after_its_last_output_makes_no_further_receive() -> None:
-    peer = Peer().running()
-    peer.answer("Receive", output(b"the last state"), COMMAND, plans=False)
-    requests = peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
-    assert requests == ["Receive", "Signal"]
-    assert peer.find("Receive", None)
-    peer.answer("Signal", v.SignalResponse(), COMMAND)
-    assert COMMAND not in peer.machine.commands
-    assert peer.machine.next_time is None
-
-
-def test_a_terminate_without_an_answer_gets_a_receive() -> None:
-    """PowerShell's plugin cannot end a running command while nobody receives."""
-    peer = Peer().running()
-    peer.answer("Receive", output(b"some output"), COMMAND, plans=False)
-    peer.send(act=A.CLOSE_PIPELINE, target=COMMAND)
-    due = peer.machine.next_time
-    assert due is not None
-    peer.now = due
-    assert sorted(peer.pump()) == ["Receive", "Receive", "Signal"]
-    peer.answer("Receive", v.ReceiveResponse(states=(DONE,)), COMMAND)
-    peer.answer("Signal", v.SignalResponse(), COMMAND)
-    assert COMMAND not in peer.machine.commands
 
 
 def test_a_fault_that_answers_receive_while_stopping_is_the_end_of_the_command() -> None:
@@ -506,17 +268,6 @@ def test_a_command_that_was_closed_before_it_left_is_never_made() -> None:
     peer.answer("Create", CREATED)
     assert peer.pump() == ["Receive"]
     assert ev.ActDone(act=A.CLOSE_PIPELINE, target=COMMAND) in peer.events
-
-
-def test_a_held_target_is_not_received_from_and_the_others_are() -> None:
-    peer = Peer().running()
-    peer.machine.hold(COMMAND)
-    peer.answer("Receive", output(), COMMAND)
-    assert peer.pump() == ["Receive"]
-    peer.answer("Receive", output())
-    assert peer.pump() == ["Receive"]
-    peer.machine.release(COMMAND)
-    assert [r.target for r in peer.out if peer.pump()] == [None, COMMAND]
 
 
 def test_disconnecting_waits_for_sends_and_takes_what_still_comes() -> None:
