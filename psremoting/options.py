@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from psrp.clixml import Credential
+
+if TYPE_CHECKING:
+    from psremoting.capture.recorder import Recorder
 
 __all__ = ["SessionOption"]
 
@@ -57,6 +60,8 @@ class SessionOption:
     ui_culture: str | None = None
     application_arguments: Mapping[str, Any] = field(default_factory=dict)
     """``$PSSenderInfo.ApplicationArguments`` at the server, in addition to PSVersionTable."""
+    recorder: Recorder | None = None
+    """Records the session; see `psremoting.capture.Recorder`."""
     output_buffer: int = 10_000
     """Unread objects of one command at which less is read from the server. It is no limit
     while a caller waits for something else of the session over the same stream."""

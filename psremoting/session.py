@@ -25,6 +25,7 @@ from psremoting.client.hosts import NULL_HOST, Host
 from psremoting.client.invocation import Invocation, OnRecord, Result
 from psremoting.client.pipeline_input import as_powershell, system_name
 from psremoting.client.pool_driver import PoolDriver
+from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.exception_groups import unwrapped
 from psremoting.options import SessionOption
 from psremoting.targets import Target, carrier_for, parse_target
@@ -67,6 +68,13 @@ def with_credential(
         credential=credential or target.credential,
         authentication=authentication or target.authentication,
     )
+
+
+def _carrier(target: str | Target | Carrier, options: SessionOption, name: str) -> Carrier:
+    carrier = carrier_for(target, options, name=name)
+    if isinstance(carrier, StreamCarrier):
+        carrier.recorder = options.recorder
+    return carrier
 
 
 class PSSession:
@@ -123,7 +131,7 @@ class PSSession:
         target = with_credential(target, credential, authentication)
         existing = target.connect_shell if isinstance(target, WSManTarget) else None
         driver = PoolDriver(
-            carrier_for(target, options, name=name),
+            _carrier(target, options, name),
             id=existing,
             options=options,
             host=host,

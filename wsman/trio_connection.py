@@ -36,6 +36,8 @@ from wsman.trio_client_tls import TlsOptions, check_certificate, make_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wsman.taps import MakeTap
+
 __all__ = ["Connection", "Endpoint", "Proxy"]
 
 _CHUNK = 256 << 10
@@ -63,6 +65,8 @@ class Endpoint:
     proxy: Proxy | None = None
     connect_timeout: float = 30.0
     max_body: int = 16 << 20
+    tap: MakeTap | None = None
+    """Called for each new connection; its result observes the messages in the clear."""
     cookies: dict[str, str]
     """Cookies of the service; every answer may change them."""
 
@@ -76,6 +80,7 @@ class Connection:
         self._socket: trio.SocketStream | None = None
         self._http = self._new_http()
         self._auth: ClientAuthenticator | None = None
+        self._tap = endpoint.tap() if endpoint.tap is not None else None
         self._relayed: Headers = ()
         """Proxy-Authorization of requests that a proxy relays without a tunnel."""
         self.exchanges = 0
@@ -242,10 +247,13 @@ class Connection:
             answer = await self._authenticate(target, given, body)
             if answer is not None:
                 return self._opened(answer)
+        plain = body
         if self._auth.seals:
             sealed_type, body = self._auth.seal(content_type, body)
             given = (("Content-Type", sealed_type), *headers)
-        response, _ = await self._round_trip(target, given + self._auth.headers(), body)
+        given += self._auth.headers()
+        self._observe_request(target, given, plain, len(body))
+        response, _ = await self._round_trip(target, given, body)
         return self._opened(response)
 
     async def _authenticate(self, target: str, given: Headers, body: bytes) -> Response | None:
@@ -254,13 +262,15 @@ class Connection:
         leg: Leg | None = await self._step(self._auth.first)
         while leg is not None:
             carried = leg.with_body
-            response, _ = await self._round_trip(
-                target, given + leg.headers, body if carried else b""
-            )
+            sent = body if carried else b""
+            self._observe_request(target, given + leg.headers, sent, len(sent))
+            response, _ = await self._round_trip(target, given + leg.headers, sent)
             self._check_redirect(response)
             if response.status in (400, 404, 503) and not carried:
                 raise TransportFailure.of_status(response.status)
             leg = await self._step(self._auth.receive, response.status, response.headers)
+            if leg is not None or not carried:
+                self._observe_response(response, b"")
             if leg is None:
                 return response if carried else None
             if not self._http.reusable:
@@ -285,6 +295,7 @@ class Connection:
         self._check_redirect(response)
         content_type = response.header("content-type") or ""
         if not is_sealed(content_type):
+            self._observe_response(response, response.body)
             if response.status == _REFUSED and self.exchanges:
                 # The server has lost the authentication of this connection.
                 raise TransportFailure.of_status(_REFUSED)
@@ -295,7 +306,18 @@ class Connection:
         except ProtocolError as error:
             text = f"cannot open the server's sealed answer: {error}"
             raise TransportFailure(text, code=errors.HTTP_ERROR, sent=True, partial=True) from error
+        for each in plain:
+            self._observe_response(response, each.body)
         return response.status, [each.body for each in plain]
+
+    def _observe_request(self, target: str, headers: Headers, envelope: bytes, size: int) -> None:
+        if self._tap is not None:
+            self._tap("client", f"POST {target} HTTP/1.1", headers, envelope, size)
+
+    def _observe_response(self, response: Response, envelope: bytes) -> None:
+        if self._tap is not None:
+            start = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+            self._tap("server", start, response.headers, envelope, len(response.body))
 
     def _check_redirect(self, response: Response) -> None:
         if response.status in _REDIRECTS:

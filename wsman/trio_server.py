@@ -29,6 +29,7 @@ from wsman.certificates import client_certificate
 from wsman.http import HttpError, HttpLimits, HttpServer, Request, Response
 from wsman.service import Answer, Incoming, Service
 from wsman.serving import Opened, Plan, open_request, plan, resource_uri, sealed_response
+from wsman.taps import MakeTap
 from wsman.trio_tls import TlsIdentity, verified_chain
 
 __all__ = ["Listener", "ServerLimits", "WSManServer"]
@@ -79,7 +80,8 @@ class _Slot:
 class WSManServer:
     """Serves one service on any number of listeners.
 
-    ``report`` is called with a line, free of secrets, for each event of interest to administrators.
+    ``report`` is called with a line, free of secrets, for each event of interest to administrators;
+    ``tap`` for each connection, and its result observes the messages in the clear.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class WSManServer:
         limits: ServerLimits | None = None,
         guard: LogonGuard | None = None,
         report: Callable[[str], None] = lambda text: None,
+        tap: MakeTap | None = None,
     ) -> None:
+        self._tap = tap
         self._service = service
         self._auth = auth
         self._path = path
@@ -257,6 +261,7 @@ class _Connection:
         self._auth = auth
         self._address = address
         self._http = HttpServer(limits=server._http)
+        self._tap = server._tap() if server._tap is not None else None
 
     async def run(self) -> None:
         """Serve requests until the connection ends."""
@@ -308,9 +313,12 @@ class _Connection:
     async def _answer(self, request: Request) -> None:
         made = plan(request, self._server._path)
         if made is Plan.IDENTIFY:
-            await self._ask_service(Opened(data=request.body, sealed=False), "", ())
+            opened = Opened(data=request.body, sealed=False)
+            self._observe_request(request, opened.data)
+            await self._ask_service(opened, "", ())
         elif isinstance(made, Response):
-            await self._respond(made)
+            self._observe_request(request, b"")
+            await self._respond(made, made.body)
         else:
             await self._authenticated(request)
 
@@ -321,13 +329,17 @@ class _Connection:
                 self._server._report(f"{self._address}: a log-on failed")
             if result.delay:
                 await trio.sleep(result.delay)
+            self._observe_request(request, b"")
             await self._respond(Response(status=401, headers=result.headers))
             return
         opened = open_request(request, self._auth, self._server._http.max_body)
         if isinstance(opened, Response):
             headers = opened.headers + result.headers
-            await self._respond(Response(status=opened.status, headers=headers, body=opened.body))
+            self._observe_request(request, b"")
+            response = Response(status=opened.status, headers=headers, body=opened.body)
+            await self._respond(response, opened.body)
             return
+        self._observe_request(request, opened.data)
         await self._ask_service(opened, result.user, result.headers, chunked=request.chunked)
 
     async def _authenticate(self, request: Request) -> Challenge | Accepted:
@@ -367,7 +379,7 @@ class _Connection:
                 await self._wait(slot)
             if slot.answer is not None:
                 response = sealed_response(slot.answer, self._auth, opened, headers)
-                written = await self._respond(response)
+                written = await self._respond(response, slot.answer.data)
         finally:
             del server._slots[ticket]
             if written:
@@ -398,7 +410,15 @@ class _Connection:
             await slot.event.wait()
             nursery.cancel_scope.cancel()
 
-    async def _respond(self, response: Response) -> bool:
+    def _observe_request(self, request: Request, envelope: bytes) -> None:
+        if self._tap is not None:
+            start = f"{request.method} {request.target} HTTP/1.1"
+            self._tap("client", start, request.headers, envelope, len(request.body))
+
+    async def _respond(self, response: Response, envelope: bytes = b"") -> bool:
+        if self._tap is not None:
+            start = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+            self._tap("server", start, response.headers, envelope, len(response.body))
         data = self._http.respond(response, close=self._server._closing)
         return await self._write(data)
 

@@ -9,6 +9,15 @@ from psremoting.capture.decoding import decode
 from psremoting.capture.detect import Form
 from psremoting.capture.entries import Entry
 from psremoting.capture.key_ring import KeyRing
+from psremoting.capture.recorder import RecordedSecrets, Recorder
 from psremoting.capture.source import CaptureError
 
-__all__ = ["CaptureError", "Entry", "Form", "KeyRing", "decode"]
+__all__ = [
+    "CaptureError",
+    "Entry",
+    "Form",
+    "KeyRing",
+    "RecordedSecrets",
+    "Recorder",
+    "decode",
+]

@@ -22,26 +22,51 @@ if TYPE_CHECKING:
 
     from psremoting.capture.source import Source, TextLine
 
-__all__ = ["read_har", "read_json_lines", "read_objects"]
+__all__ = ["RECORDING_VERSION", "RecordedTime", "read_har", "read_json_lines", "read_objects"]
+
+RECORDING_VERSION = 1
+"""Version of the recordings that `psremoting.capture.recorder` writes."""
 
 _SIDES = {"c2s": Side.CLIENT, "s2c": Side.SERVER, "client": Side.CLIENT, "server": Side.SERVER}
 
 
+class RecordedTime:
+    """The times of a recording: ``t`` of each line, after ``began`` of the line before all."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def of(self, source: Source, line: TextLine, item: dict[str, Any]) -> float | None:
+        """Return the time of a line. Raises CaptureError for a newer version of the form."""
+        if "recording" in item:
+            if item["recording"] != RECORDING_VERSION:
+                raise source.fail(
+                    f"expected version {RECORDING_VERSION} of the recording, got "
+                    f"{item['recording']!r}",
+                    line.offset,
+                )
+            self._began = _moment(item.get("began")) or 0.0
+        time = item.get("t")
+        return self._began + float(time) if isinstance(time, int | float) else None
+
+
 def read_json_lines(source: Source) -> Iterator[HttpMessage | Damage]:
     """Read one message per line; a line that is not a message becomes a Damage."""
+    clock = RecordedTime()
     for number, (line, item) in enumerate(read_objects(source), 1):
         if isinstance(item, CaptureError):
             yield Damage(line, item)
             continue
         make = _raw_message if "dir" in item else _opened_message
         try:
-            yield make(source, line, item, number)
+            time = clock.of(source, line, item)
+            yield make(source, line, item, number, time)
         except CaptureError as error:
             yield Damage(line, error)
 
 
 def _opened_message(
-    source: Source, line: TextLine, item: dict[str, Any], number: int
+    source: Source, line: TextLine, item: dict[str, Any], number: int, time: float | None
 ) -> HttpMessage:
     side, soap = _SIDES.get(str(item.get("from"))), item.get("soap")
     if side is None or not isinstance(soap, str | None):
@@ -53,18 +78,20 @@ def _opened_message(
         file_offset=line.offset,
         connection=_integer(item.get("connection")),
         soap=soap,
-        **_head(item, side),
+        **_head(item, side, time),
     )
 
 
-def _raw_message(source: Source, line: TextLine, item: dict[str, Any], number: int) -> HttpMessage:
+def _raw_message(
+    source: Source, line: TextLine, item: dict[str, Any], number: int, time: float | None
+) -> HttpMessage:
     side, body = _SIDES.get(str(item.get("dir"))), item.get("body")
     if side is None or not isinstance(body, str | None):
         raise source.fail("not an HTTP message: 'dir' or 'body' is wrong", line.offset)
     content: bytes | str | None = body
     if "body_base64" in item:
         content = _base64(source, line, item["body_base64"])
-    head = _head(item, side)
+    head = _head(item, side, time)
     soap, other = classify_body(content, head["headers"])
     notes = []
     if "closed" in item:
@@ -85,13 +112,13 @@ def _raw_message(source: Source, line: TextLine, item: dict[str, Any], number: i
     )
 
 
-def _head(item: dict[str, Any], side: Side) -> dict[str, Any]:
-    start, time, headers = item.get("start"), item.get("t"), item.get("headers")
+def _head(item: dict[str, Any], side: Side, time: float | None) -> dict[str, Any]:
+    start, headers = item.get("start"), item.get("headers")
     start = start if isinstance(start, str) else ""
     words = start.split()
     return {
         "start": start,
-        "time": float(time) if isinstance(time, int | float) else None,
+        "time": time,
         "status": read_status(words[1]) if side is Side.SERVER and len(words) > 1 else None,
         "headers": _pairs(headers),
     }

@@ -15,7 +15,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
-from psremoting.capture.json_messages import read_objects
+from psremoting.capture.json_messages import RecordedTime, read_objects
 from psremoting.capture.source import CaptureError, Damage
 from psrp.sansio import LimitExceeded, Side
 from sshsub.packets import Line, LineReader, Packet, PacketError, PacketKind, error_text, read_line
@@ -134,9 +134,10 @@ def read_transcript(source: Source, joiner: Joiner) -> Iterator[None]:
     """Feed the joiner from JSON lines; yield after each line of packets."""
     reader = PacketReader(joiner)
     cutters = {side: LineReader() for side in Side}
+    clock = RecordedTime()
     for row, item in read_objects(source):
         try:
-            chunk = _chunk(source, row, item)
+            chunk = _chunk(source, row, item, clock)
         except CaptureError as error:
             joiner.damage(Damage(row, error))
             if (found := _SENDER.search(row.data)) is not None:
@@ -163,11 +164,13 @@ class _Chunk:
     carrier: dict[str, Any]
 
 
-def _chunk(source: Source, row: TextLine, item: dict[str, Any] | CaptureError) -> _Chunk:
+def _chunk(
+    source: Source, row: TextLine, item: dict[str, Any] | CaptureError, clock: RecordedTime
+) -> _Chunk:
     """Return the chunk of a line. Raises CaptureError for a line that is not one."""
     if isinstance(item, CaptureError):
         raise item
-    side, data, time = item.get("from"), item.get("data"), item.get("t")
+    side, data, time = item.get("from"), item.get("data"), clock.of(source, row, item)
     if side not in ("client", "server") or not isinstance(data, str):
         raise source.fail("not a chunk: 'from' or 'data' is wrong", row.offset)
     try:
@@ -175,8 +178,8 @@ def _chunk(source: Source, row: TextLine, item: dict[str, Any] | CaptureError) -
     except (binascii.Error, ValueError):
         raise source.fail("'data' is not base64", row.offset) from None
     carrier: dict[str, Any] = {"file_offset": row.offset}
-    if isinstance(time, int | float):
-        carrier["time"] = float(time)
+    if time is not None:
+        carrier["time"] = time
     return _Chunk(side=Side(side), data=chunk, carrier=carrier)
 
 

@@ -7,12 +7,14 @@ except ``--connecting-timeout``, which is milliseconds as in PowerShell.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from psremoting.cli.recording import RECORD_OPTIONS, RecordTo, report_incomplete, take_record
 from psremoting.cli.shell_completion import complete_file
 from psremoting.cli.spelling import hashtable
 from psremoting.cli.wsman_options import WSMAN_OPTIONS, WSManOptions, take_options
@@ -36,6 +38,22 @@ class Connecting:
     configuration_name: str | None = None
     container_program: str = ""
     run_as_administrator: bool = False
+    record: RecordTo | None = None
+
+    @contextmanager
+    def recorded_session(self) -> Iterator[SessionOption]:
+        """Return the options of one session, which is recorded if asked for.
+
+        Raises PSRemotingError.
+        """
+        if self.record is None:
+            yield self.session
+            return
+        recorder = self.record.open()
+        try:
+            yield replace(self.session, recorder=recorder)
+        finally:
+            report_incomplete(recorder)
 
     def target(self, text: str) -> Target:
         """Return the target that a word on the command line names. Raises PSRemotingError."""
@@ -151,7 +169,7 @@ def connection_options(command: F) -> F:
     gather.__doc__ = command.__doc__
     gather.__click_params__ = list(getattr(command, "__click_params__", ()))  # type: ignore[attr-defined]
     made: Any = gather
-    for option in reversed(_OPTIONS + WSMAN_OPTIONS):
+    for option in reversed(_OPTIONS + WSMAN_OPTIONS + RECORD_OPTIONS):
         made = option(made)
     return made  # type: ignore[no-any-return]
 
@@ -192,4 +210,5 @@ def _connecting(given: dict[str, Any]) -> Connecting:
         configuration_name=given.pop("configuration_name"),
         container_program=given.pop("container_program") or "",
         run_as_administrator=given.pop("run_as_administrator"),
+        record=take_record(given),
     )

@@ -84,9 +84,9 @@ def _enter(target: str, connecting: Connecting) -> int:
 
     async def live() -> int:
         console = open_console(sys.stdin, sys.stdout)
-        options = connecting.session
-        where = connecting.target(target) if embedded is None else embedded.carrier(options)
-        stay = await enter_session(where, console, options=options)
+        with connecting.recorded_session() as options:
+            where = connecting.target(target) if embedded is None else embedded.carrier(options)
+            stay = await enter_session(where, console, options=options)
         return stay.exit_code
 
     try:

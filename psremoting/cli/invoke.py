@@ -175,6 +175,7 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
         timeout=_time(given["timeout"]),
         like_powershell=given["like_powershell"],
         as_script=given["as_script"],
+        record=connecting.record,
     )
     try:
         code = trio.run(partial(_run, job, display, given["input_format"]))

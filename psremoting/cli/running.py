@@ -11,12 +11,13 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
 
 from psremoting.cli.display import Display, Origin
+from psremoting.cli.recording import RecordTo, report_incomplete
 from psremoting.client.hosts import Host
 from psremoting.client.invocation import Invocation
 from psremoting.client.pipeline_input import Input
@@ -77,6 +78,7 @@ class Job:
     timeout: float | None = None
     like_powershell: bool = False
     as_script: bool = False
+    record: RecordTo | None = None
 
 
 class _View:
@@ -140,12 +142,15 @@ class _Running:
         limit = job.timeout if job.timeout is not None else float("inf")
         deadline = trio.current_time() + limit
 
+        recorder = None
         try:
+            recorder = job.record.open() if job.record is not None else None
+            options = replace(job.options, recorder=recorder)
             with trio.CancelScope(deadline=deadline) as opening:
                 self.opening.add(opening)
                 async with PSSession.connect(
                     target,
-                    options=job.options,
+                    options=options,
                     host=job.host,
                     like_powershell=job.like_powershell,
                     on_notice=notice,
@@ -165,6 +170,8 @@ class _Running:
         except PSRemotingError as error:
             self._failed(origin, error, USAGE)
         finally:
+            if recorder is not None:
+                report_incomplete(recorder)
             self.opening.discard(opening)
             self.display.end_of(origin)
 

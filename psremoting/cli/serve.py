@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from psremoting.cli.recording import RECORD_OPTIONS, RecordTo, take_record
 from psremoting.cli.serve_streams import CannotServe, open_log, run
 from psremoting.cli.shell_completion import complete_file
 
@@ -97,6 +98,12 @@ def _wsman_options(function: Any) -> Any:
     return function
 
 
+def _record_options(function: Any) -> Any:
+    for option in reversed(RECORD_OPTIONS):
+        function = option(function)
+    return function
+
+
 @click.command(epilog=_EPILOG)
 @click.option("--stdio", is_flag=True, help="Serve one client on stdin and stdout.")
 @click.option(
@@ -122,6 +129,7 @@ def _wsman_options(function: Any) -> Any:
     help="Append startup errors, tracebacks and output printed by commands to FILE.",
 )
 @_wsman_options
+@_record_options
 def serve(
     stdio: bool,
     unix: str | None,
@@ -149,16 +157,19 @@ def serve(
         raise click.UsageError("expected one of --stdio, --unix PATH, or --http and --https")
     if functions is not None and process is not None:
         raise click.UsageError("--functions and --process are mutually exclusive")
+    record = take_record(wsman)
     try:
         log_fd = None if log is None else open_log(log)
         if listens:
-            sys.exit(_serve_wsman(functions, process, wsman))
-        sys.exit(run(unix, functions, process, log_fd))
+            sys.exit(_serve_wsman(functions, process, record, wsman))
+        sys.exit(run(unix, functions, process, log_fd, record))
     except CannotServe as error:
         raise click.ClickException(str(error)) from None
 
 
-def _serve_wsman(functions: str | None, process: str | None, given: dict[str, Any]) -> int:
+def _serve_wsman(
+    functions: str | None, process: str | None, record: RecordTo | None, given: dict[str, Any]
+) -> int:
     from psremoting.cli.serve_wsman import configurations_of, run_wsman
     from psremoting.endpoint.wsman_endpoint import EndpointSettings, parse_address
     from wsman.auth_server import ChannelBindings
@@ -191,4 +202,6 @@ def _serve_wsman(functions: str | None, process: str | None, given: dict[str, An
         ),
         server_limits=ServerLimits(max_connections=given["max_connections"]),
     )
-    return run_wsman(settings, configurations_of(functions, process, given["configuration"]))
+    return run_wsman(
+        settings, configurations_of(functions, process, given["configuration"]), record
+    )

@@ -16,6 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from psremoting.capture.recorder import Recorder
+    from psremoting.cli.recording import RecordTo
     from psremoting.endpoint.engine import Engine
     from sshsub.trio_stream import Wire
 
@@ -37,6 +39,7 @@ def run(
     functions: str | None = None,
     process: str | None = None,
     log_fd: int | None = None,
+    record: RecordTo | None = None,
 ) -> int:
     """Serve stdin and stdout, or a socket; return the exit code (130: Ctrl+C). Raises CannotServe.
 
@@ -57,7 +60,10 @@ def run(
         engine = FunctionsEngine({}, refusal=f"The endpoint could not be started: {error}")
     code = _INTERRUPTED
     try:
-        code = _serve_stdio(engine, log_fd) if unix is None else _serve_unix(engine, unix)
+        if unix is None:
+            code = _serve_stdio(engine, log_fd, record)
+        else:
+            code = _serve_unix(engine, unix, record)
     except* KeyboardInterrupt:
         # No traceback after Ctrl+C; trio wraps the exception in a group.
         pass
@@ -130,15 +136,29 @@ def _load(where: str) -> Mapping[str, Callable[..., Any]]:
     return found
 
 
-def _serve_stdio(engine: Engine, log_fd: int | None = None) -> int:
+def opened_record(record: RecordTo | None) -> Recorder | None:
+    """Begin a recording, if there is to be one. Raises CannotServe."""
+    if record is None:
+        return None
+    from psremoting.errors import PSRemotingError
+
+    try:
+        return record.open()
+    except PSRemotingError as error:
+        raise CannotServe(str(error)) from None
+
+
+def _serve_stdio(engine: Engine, log_fd: int | None, record: RecordTo | None) -> int:
     from psremoting.endpoint.functions import FunctionsEngine
     from psremoting.endpoint.outofproc_server import OutOfProcServer
     from sshsub.descriptors import isolate_stdio
 
+    recorder = opened_record(record)
     descriptors = isolate_stdio(output=log_fd)
     server = OutOfProcServer(engine)
     over = False
-    if isinstance(engine, FunctionsEngine):
+    # The first packets are answered without a wire, which a recording needs.
+    if isinstance(engine, FunctionsEngine) and recorder is None:
         from psremoting.endpoint.opening import answer_opening
 
         over = answer_opening(server, *descriptors)
@@ -151,13 +171,34 @@ def _serve_stdio(engine: Engine, log_fd: int | None = None) -> int:
         engine.prepare()
     gc.freeze()
     gc.enable()
-    serve = partial(serve_stdio, partial(serve_outofproc, server=server, over=over), descriptors)
+    one: Callable[[Wire], Awaitable[int]] = partial(serve_outofproc, server=server, over=over)
+    serve = partial(serve_stdio, _recorded(one, recorder), descriptors)
     try:
         return trio.run(_until_signal, serve)
     finally:
         from psremoting.endpoint.children import end_children
 
         end_children()
+
+
+def _recorded(
+    serve: Callable[[Wire], Awaitable[int]], recorder: Recorder | None
+) -> Callable[[Wire], Awaitable[int]]:
+    """Return ``serve`` with a recording of its client."""
+    if recorder is None:
+        return serve
+
+    async def recorded(wire: Wire) -> int:
+        from psremoting.cli.recording import report_incomplete
+
+        tapped = recorder.wire(wire, server=True)
+        try:
+            return await serve(tapped)
+        finally:
+            tapped.end()
+            report_incomplete(recorder)
+
+    return recorded
 
 
 async def _until_signal(serve: Callable[[], Awaitable[int]]) -> int:
@@ -180,7 +221,7 @@ async def _until_signal(serve: Callable[[], Awaitable[int]]) -> int:
     return code
 
 
-def _serve_unix(engine: Engine, path: str) -> int:
+def _serve_unix(engine: Engine, path: str, record: RecordTo | None) -> int:
     import trio
 
     from psremoting.endpoint.driver import serve_wire
@@ -188,7 +229,11 @@ def _serve_unix(engine: Engine, path: str) -> int:
     gc.freeze()
     gc.enable()
     serve = partial(serve_wire, engine=engine, first_answer_delay=_FIRST_ANSWER_DELAY)
-    failed = trio.run(_serve_socket, path, serve)
+
+    async def one(wire: Wire) -> int:
+        return await _recorded(serve, opened_record(record))(wire)
+
+    failed = trio.run(_serve_socket, path, one)
     if failed is not None:
         raise CannotServe(failed)
     return 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from psremoting.cli.serve_streams import CannotServe, engine_of
+from psremoting.cli.recording import RecordTo, report_incomplete
+from psremoting.cli.serve_streams import CannotServe, engine_of, opened_record
 from psremoting.endpoint.wsman_endpoint import EndpointSettings, serve_wsman
 from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
 from psremoting.exception_groups import leaves
@@ -50,14 +51,20 @@ def configurations_of(
     return found
 
 
-def run_wsman(settings: EndpointSettings, configurations: Mapping[str, Engine]) -> int:
+def run_wsman(
+    settings: EndpointSettings,
+    configurations: Mapping[str, Engine],
+    record: RecordTo | None = None,
+) -> int:
     """Serve until a signal arrives; return the exit code. Raises CannotServe."""
+    recorder = opened_record(record)
     serve = partial(
         serve_wsman,
         settings,
         configurations,
         on_listening=lambda url: _say(f"listening on {url}"),
         report=_say,
+        tap=recorder.exchanges if recorder is not None else None,
     )
     # Modules and commands live as long as the server: keep them out of each garbage collection.
     gc.collect()
@@ -72,6 +79,9 @@ def run_wsman(settings: EndpointSettings, configurations: Mapping[str, Engine]) 
         raise CannotServe(str(first)) from None
     except (LocalProtocolError, OSError) as error:
         raise CannotServe(str(error)) from None
+    finally:
+        if recorder is not None:
+            report_incomplete(recorder)
     return 0
 
 

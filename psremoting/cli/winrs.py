@@ -25,6 +25,7 @@ from wsman.errors import WSManError
 from wsman.trio_winrs import ProgramRun
 
 if TYPE_CHECKING:
+    from psremoting.options import SessionOption
     from wsman.requests import ShellConfig
 
 __all__ = ["winrs"]
@@ -76,7 +77,8 @@ def winrs(connecting: Connecting, target: str, command: tuple[str, ...], **given
     the program writes them. Ctrl+C interrupts the program; a second Ctrl+C closes the connection.
     """
     try:
-        code = trio.run(_run, _target(connecting, target), connecting, command, given)
+        with connecting.recorded_session() as options:
+            code = trio.run(_run, _target(connecting, target), options, command, given)
     except PSRemotingError as error:
         click.echo(error_text(error.to_record("psrp winrs"), "normal"), err=True)
         sys.exit(FAILED)
@@ -107,9 +109,8 @@ def _settings(given: dict[str, Any]) -> ShellSettings:
 
 
 async def _run(
-    target: WSManTarget, connecting: Connecting, command: tuple[str, ...], given: dict[str, Any]
+    target: WSManTarget, options: SessionOption, command: tuple[str, ...], given: dict[str, Any]
 ) -> int:
-    options = connecting.session
     config: ShellConfig = replace(
         shell_config(target, None, options), resource_uri=names.RESOURCE_CMD
     )

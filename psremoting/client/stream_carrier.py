@@ -36,6 +36,7 @@ from sshsub.subsystem import PACKET_SIZE, Subsystem
 from sshsub.trio_packet_loop import TrioPacketLoop
 
 if TYPE_CHECKING:
+    from psremoting.capture.recorder import Recorder
     from psremoting.client.carrier import Receiver
     from psrp.sansio import Outgoing
     from sshsub.trio_stream import Wire
@@ -81,6 +82,8 @@ class StreamCarrier:
         self._connect = connect
         self._connecting_timeout = reply_timeouts.get(TransportAct.CREATE_POOL, math.inf)
         finite = {act: seconds for act, seconds in reply_timeouts.items() if seconds < math.inf}
+        self.recorder: Recorder | None = None
+        """Set before `open` to record the connection."""
         self._machine = Subsystem(Side.CLIENT, reply_timeouts=finite)
         self._wire: Wire | None = None
         self._stack = AsyncExitStack()
@@ -107,12 +110,13 @@ class StreamCarrier:
 
     async def open(self, pool_id: UUID) -> None:
         try:
-            self._wire = await self._stack.enter_async_context(self._connect(self._stderr_line))
+            wire = await self._stack.enter_async_context(self._connect(self._stderr_line))
         except OSError as error:
             text = error.strerror or str(error)
             if error.filename:
                 text += f": '{error.filename}'"
             raise errors.PSRemotingTransportError(text, computer=self.computer) from error
+        self._wire = wire if self.recorder is None else self.recorder.wire(wire)
 
     def room(self, target: UUID | None) -> int:
         if self._machine.pending < _MAX_PENDING:

@@ -109,6 +109,7 @@ def connections(target: WSManTarget, options: SessionOption) -> Connections:
             tls=tls,
             proxy=proxy,
             connect_timeout=limit,
+            tap=options.recorder.exchanges if options.recorder is not None else None,
             cookies=cookies if place.host == location.host else {},
         )
 

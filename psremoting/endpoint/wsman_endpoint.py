@@ -28,6 +28,7 @@ from wsman.trio_tls import TlsIdentity, credssp_identity
 
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
+    from wsman.taps import MakeTap
 
 __all__ = ["Address", "EndpointSettings", "parse_address", "serve_wsman"]
 
@@ -78,10 +79,12 @@ async def serve_wsman(
     stop: trio.Event | None = None,
     on_listening: Callable[[str], None] = lambda url: None,
     report: Callable[[str], None] = lambda text: None,
+    tap: MakeTap | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until ``stop`` is set.
 
-    ``on_listening`` gets the URL of each listener once it is ready. Raises LocalProtocolError for
+    ``on_listening`` gets the URL of each listener once it is ready; ``tap`` is that of
+    `WSManServer`. Raises LocalProtocolError for
     settings that cannot be used, OSError.
     """
     auth = _authentication(settings, report)
@@ -103,6 +106,7 @@ async def serve_wsman(
             max_body=settings.limits.max_envelope_size,
             limits=settings.server_limits,
             report=report,
+            tap=tap,
         )
         nursery.start_soon(_stop_on_signal, stop)
         await server.serve(listeners, stop=stop, on_listening=on_listening)
