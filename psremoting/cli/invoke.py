@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +23,7 @@ from psremoting.cli.spelling import PowerShellSpelled
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.error_view import ERROR_VIEWS, error_text
 from psremoting.powershell.script_file import read_script
+from psremoting.remote_command import RemoteCommand
 from psremoting.shell.entering import Console, open_console
 from psremoting.targets import Target
 from psrp.commands import Command
@@ -165,16 +167,12 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
     )
     job = Job(
         targets=_targets(connecting, targets),
-        what=what,
-        arguments=[argument(text) for text in ctx.meta["arguments"]],
-        parameters=dict(typed(text, "--argument") for text in given["named"]),
-        using=dict(typed(text, "--using") for text in given["using"]),
+        command=_command(what, ctx.meta["arguments"], given),
         options=connecting.session,
         host=showing_host(display) if console is None else asking_host(console),
         throttle=given["throttle"],
         timeout=_time(given["timeout"]),
         like_powershell=given["like_powershell"],
-        as_script=given["as_script"],
         record=connecting.record,
     )
     try:
@@ -184,8 +182,20 @@ def invoke(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None
     ctx.exit(code)
 
 
+def _command(
+    what: str | Command, arguments: Sequence[str], given: Mapping[str, Any]
+) -> RemoteCommand:
+    return RemoteCommand(
+        what=what,
+        arguments=[argument(text) for text in arguments],
+        parameters=dict(typed(text, "--argument") for text in given["named"]),
+        using=dict(typed(text, "--using") for text in given["using"]),
+        as_script=given["as_script"],
+    )
+
+
 async def _run(job: Job, display: Display, input_format: str | None) -> int:
-    job.input = await input_objects(input_format, at_once=len(job.targets) > 1)
+    job.command.input = await input_objects(input_format, at_once=len(job.targets) > 1)
     return await run_job(job, display)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,10 +20,8 @@ from psremoting.cli.display import Display, Origin
 from psremoting.cli.recording import RecordTo, report_incomplete
 from psremoting.client.hosts import Host
 from psremoting.client.invocation import Invocation
-from psremoting.client.pipeline_input import Input
 from psremoting.client.streams import StreamKind
 from psremoting.errors import (
-    STATE_BROKEN,
     CancelTimeout,
     OperationTimeout,
     PipelineFailed,
@@ -36,9 +34,9 @@ from psremoting.fanout import fan_out
 from psremoting.options import SessionOption
 from psremoting.powershell.error_view import is_native_error
 from psremoting.powershell.formatting import HOLD_SECONDS
+from psremoting.remote_command import RemoteCommand, StartedCommand, invoke_error
 from psremoting.session import PSSession
 from psremoting.targets import SSHTarget, Target, WSManTarget
-from psrp.commands import Command
 from psrp.sansio import LocalProtocolError
 from sshsub.command_line import parse_host_name
 
@@ -67,52 +65,31 @@ class Job:
     """One command for many targets."""
 
     targets: Sequence[Target]
-    what: str | Command
-    arguments: Sequence[Any] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    using: Mapping[str, Any] = field(default_factory=dict)
-    input: Input | None = None
+    command: RemoteCommand
     options: SessionOption = field(default_factory=SessionOption)
     host: Host
     throttle: int = 32
     timeout: float | None = None
     like_powershell: bool = False
-    as_script: bool = False
     record: RecordTo | None = None
 
 
 class _View:
-    """The display of what one command sends, in the order in which it arrives.
-
-    An error of the display, such as a closed pipe, ends the wait in ``failing``; `check` raises it.
-    """
+    """The display of what one command sends."""
 
     def __init__(self, display: Display, origin: Origin) -> None:
         self.origin = origin
         self.code = COMPLETED
-        self.failing = trio.CancelScope()
         self._display = display
-        self._error: Exception | None = None
 
     def show(self, kind: StreamKind, item: Any) -> None:
-        if self._error is not None:
-            return
-        try:
-            if kind is not StreamKind.OUTPUT:
-                self._display.record(self.origin, kind, item)
-                failed = kind is StreamKind.ERROR and not is_native_error(item)
-            else:
-                failed = not self._display.output(self.origin, item)
-        except Exception as error:
-            self._error = error
-            self.failing.cancel()
-            return
+        if kind is not StreamKind.OUTPUT:
+            self._display.record(self.origin, kind, item)
+            failed = kind is StreamKind.ERROR and not is_native_error(item)
+        else:
+            failed = not self._display.output(self.origin, item)
         if failed:
             self.code = REMOTE_ERROR
-
-    def check(self) -> None:
-        if self._error is not None:
-            raise self._error
 
 
 class _Running:
@@ -161,8 +138,7 @@ class _Running:
             if opening.cancelled_caught and not self.stopping:
                 self._failed(origin, _late(limit, target.computer), TIMEOUT)
         except PSRemotingTransportError as error:
-            told = error.with_id(STATE_BROKEN) if "Open" in error.error_id else error
-            self._failed(origin, told, CONNECTION)
+            self._failed(origin, invoke_error(error), CONNECTION)
         except OperationTimeout as error:
             self._failed(origin, error, CONNECTION)
         except LocalProtocolError as error:
@@ -176,36 +152,27 @@ class _Running:
             self.display.end_of(origin)
 
     async def _command(self, session: PSSession, label: str, deadline: float) -> None:
-        job = self.job
         view = _View(
             self.display, Origin(label=label, computer=session.computer, runspace_id=session.id)
         )
-        invocation = await session.invoke(
-            job.what,
-            arguments=job.arguments,
-            parameters=job.parameters,
-            using=job.using,
-            input=job.input,
-            as_script=job.as_script,
-            show=view.show,
-        )
+        command = await self.job.command.start(session, view.show)
+        invocation = command.invocation
         self.invocations.add(invocation)
         try:
             if self.stopping:
                 await invocation.stop()
-            await self._wait(invocation, view, label, deadline)
+            await self._wait(command, view, label, deadline)
         finally:
             self.invocations.discard(invocation)
 
-    async def _wait(self, invocation: Invocation, view: _View, label: str, deadline: float) -> None:
-        display, origin = self.display, view.origin
+    async def _wait(
+        self, command: StartedCommand, view: _View, label: str, deadline: float
+    ) -> None:
+        display, origin, invocation = self.display, view.origin, command.invocation
         code = COMPLETED
         with trio.move_on_at(deadline) as waiting:
             try:
-                with view.failing:
-                    async for _ in invocation.merged():
-                        pass
-                view.check()
+                await command.wait()
                 code = view.code
             except (PSRemotingTransportError, OperationTimeout):
                 raise

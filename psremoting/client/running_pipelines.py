@@ -8,6 +8,7 @@ carrier: an error ends the command that it belongs to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -223,9 +224,8 @@ class RunningPipelines:
         command = self._running.get(target)
         if command is None:
             return _drop
-        add, output = command.invocation.add, StreamKind.OUTPUT
-        if command.show is not None:
-            return lambda value: self._show(command, output, value)
+        add = command.invocation.add if command.show is None else partial(self._show, command)
+        output = StreamKind.OUTPUT
         if not command.tag:
             return lambda value: add(output, value)
         computer, pool_id = self.computer, self._pool.id

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from psremoting.client.invocation import Invocation
 from psremoting.client.streams import StreamKind
 from psremoting.console.calls import Call
 from psremoting.console.connections import host_from_options, refuse, targets_of, throttle_limit
@@ -17,19 +16,16 @@ from psremoting.console.jobs import Job
 from psremoting.console.parameter_types import as_text
 from psremoting.console.results import CallResults
 from psremoting.console.wsman_connections import ask_credential, more_of
-from psremoting.errors import (
-    PSRemotingError,
-)
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
 from psremoting.powershell.script_file import read_script
+from psremoting.remote_command import RemoteCommand
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
 from psrp.clixml import Dictionary, PSObject
 from psrp.records import ErrorCategory, ErrorRecord
-from psrp.sansio import LocalProtocolError
 
 __all__ = ["invoke_command"]
 
@@ -103,6 +99,7 @@ def _start_job(
 
 
 Show = Callable[[str, StreamKind, Any], None]
+"""A function that takes a computer's name, and an object or a record that it sent."""
 
 
 class _Work:
@@ -110,38 +107,32 @@ class _Work:
 
     def __init__(self, call: Call, binding: Binding, inputs: list[Any] | None) -> None:
         self.call = call
-        self.script = _script(binding)
-        self.arguments = [_sendable(value) for value in binding["ArgumentList"] or []]
-        self.inputs = None if inputs is None else [_sendable(value) for value in inputs]
+        self.script = script = _script(binding)
+        names = dict.fromkeys(name.casefold() for name in _USING.findall(script))
+        self.command = RemoteCommand(
+            what=script,
+            arguments=[_sendable(value) for value in binding["ArgumentList"] or []],
+            using={name: _sendable(call.workspace.variable(name)) for name in names},
+            input=None if inputs is None else [_sendable(value) for value in inputs],
+            tag=True,
+        )
         self.hide = bool(binding["HideComputerName"])
         self.more = more_of(binding)
-        names = dict.fromkeys(name.casefold() for name in _USING.findall(self.script))
-        self.using = {name: _sendable(call.workspace.variable(name)) for name in names}
 
     def run(self, show: Show) -> Callable[[SessionEntry | Target], Awaitable[None]]:
         """Return a function that runs the script in a session and passes results to ``show``."""
 
         async def one(target: SessionEntry | Target) -> None:
             async with self.session(target) as session:
-                try:
-                    async with await self._invoke(session) as invocation:
-                        async for kind, item in invocation.merged():
-                            show(session.computer, kind, self._tagged(kind, item))
-                except LocalProtocolError as error:
-                    raise PSRemotingError(
-                        f"cannot send the values: {error}", error_id="CannotSerialize"
-                    ) from None
+
+                def shown(kind: StreamKind, item: Any) -> None:
+                    show(session.computer, kind, self._tagged(kind, item))
+
+                command = await self.command.start(session, shown)
+                async with command.invocation:
+                    await command.wait()
 
         return one
-
-    async def _invoke(self, session: PSSession) -> Invocation:
-        return await session.invoke(
-            self.script,
-            arguments=self.arguments,
-            using=self.using,
-            input=self.inputs,
-            tag=True,
-        )
 
     def _tagged(self, kind: StreamKind, item: Any) -> Any:
         """Return an object without its computer's name, if that was asked for."""

@@ -6,13 +6,9 @@ from typing import Any
 
 from psremoting.client.streams import StreamKind
 from psremoting.console.calls import Call
-from psremoting.errors import (
-    STATE_BROKEN,
-    PipelineFailed,
-    PSRemotingError,
-    PSRemotingTransportError,
-)
+from psremoting.errors import PipelineFailed, PSRemotingError
 from psremoting.powershell.record_text import record_text
+from psremoting.remote_command import invoke_error
 
 __all__ = ["CallResults"]
 
@@ -48,9 +44,5 @@ class CallResults:
         """Write the failure of a whole computer."""
         if isinstance(error, PipelineFailed):
             self._call.write_error(error.record, error.computer)
-            if error.hint:
-                self._call.workspace.surface.notice(error.hint)
-        elif isinstance(error, PSRemotingTransportError) and "Open" in error.error_id:
-            self._call.fail(error.with_id(STATE_BROKEN))
         else:
-            self._call.fail(error)
+            self._call.fail(invoke_error(error))

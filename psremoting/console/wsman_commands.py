@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psremoting.console.error_reports import CommandFailure
+from psremoting.console.results import CallResults
 from psremoting.console.wsman_connections import (
     OPTION_FIELDS,
     ask_credential,
@@ -246,15 +247,8 @@ async def receive_pssession(call: Call) -> None:
 
 
 async def _receive(call: Call, entry: SessionEntry) -> None:
-    from psremoting.client.streams import StreamKind
-
+    results = CallResults(call)
     for command in await entry.session.commands():
-        invocation = await entry.session.attach(command)
-        async with invocation:
+        async with await entry.session.attach(command) as invocation:
             async for kind, item in invocation.merged():
-                if kind is StreamKind.OUTPUT:
-                    call.emit(item)
-                elif kind is StreamKind.ERROR:
-                    call.write_error(item, entry.computer_name)
-                elif kind is StreamKind.WARNING:
-                    call.workspace.surface.warning(str(item))
+                results.show(entry.computer_name, kind, item)
