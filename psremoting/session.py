@@ -401,16 +401,13 @@ class PSSession:
         """Start a command: the text of a script, or `psrp.commands`.
 
         A text of commands with constant arguments travels as commands, unless ``as_script``.
-
         ``arguments`` and ``parameters`` are added to the last command, ``using`` has the values of
         ``$using:`` expressions, ``input`` the pipeline input, which may be asynchronous. ``host``
         answers the host calls of this command instead of the session's host. ``on_record`` is
         called with the records of all streams as they arrive; `Invocation.streams` stays empty
-        then. ``tag`` adds PSComputerName and RunspaceId to every object, as Invoke-Command does.
-        ``show`` is as for `start`.
+        then. ``tag`` adds PSComputerName and RunspaceId to every object. ``show`` is as for `start`.
 
-        Raises SessionNotOpen, PSRemotingTransportError if the session breaks meanwhile, and
-        LocalProtocolError for values that cannot be sent.
+        Raises SessionNotOpen, PSRemotingTransportError, LocalProtocolError for unsendable values.
         """
         self._check_opened()
         powershell, why = as_powershell(what, arguments, parameters, using, as_script=as_script)
