@@ -405,7 +405,7 @@ class PSSession:
         ``$using:`` expressions, ``input`` the pipeline input, which may be asynchronous. ``host``
         answers the host calls of this command instead of the session's host. ``on_record`` is
         called with the records of all streams as they arrive; `Invocation.streams` stays empty
-        then. ``tag`` adds PSComputerName and RunspaceId to every object. ``show`` is as for `start`.
+        then. ``tag`` adds PSComputerName and RunspaceId to objects. ``show`` is as for `start`.
 
         Raises SessionNotOpen, PSRemotingTransportError, LocalProtocolError for unsendable values.
         """
