@@ -1,4 +1,4 @@
-# make demo | test | test-deep | test-pythons | lint | bench | coverage | man | pictures | clean
+# make demo | test | test-deep | test-pythons | fuzz | lint | bench | coverage | man | pictures | clean
 # Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
 
 SHELL := /bin/bash
@@ -18,7 +18,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
-.PHONY: help venv demo test test-deep test-pythons lint bench coverage man pictures clean
+.PHONY: help venv demo test test-deep test-pythons fuzz lint bench coverage man pictures clean
 
 help:
 	@grep -m1 '^# make' Makefile
@@ -61,6 +61,16 @@ test-pythons: $(STAMP)
 	    "$$venv/bin/python" -m pytest -n $(JOBS) -q -p no:cacheprovider $(ARGS) $(CORE_TESTS); \
 	    touch "$$venv/.tested"; \
 	done; rm -f build/pythons/*/.tested
+
+# RUNS inputs for each target, or for the TARGETS that are named; coverage-guided where atheris
+# installs. An input that breaks a promise is saved in build/fuzz.
+RUNS ?= 20000
+TARGETS ?=
+fuzz: $(STAMP)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check '.[fuzz]' || \
+	    echo "no atheris: inputs are mutated without coverage" >&2
+	$(BIN)/python -m tests.fuzz $(TARGETS) --runs $(RUNS) $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from psremoting.capture.http_message import HttpMessage, classify_body, find_header, read_status
 from psrp.clixml.files import decode_text
-from psrp.sansio import Side
+from psrp.sansio import ClixmlError, Side
 from wsman import names
 
 if TYPE_CHECKING:
@@ -80,10 +80,18 @@ def holds_envelope(text: str) -> bool:
 
 def read_http_text(source: Source) -> Iterator[HttpMessage | OtherText]:
     """Read the messages of a text file in their order. Raises CaptureError if there is none."""
-    reader = _TextReader(_sent_literals(decode_text(source.whole())))
+    reader = _TextReader(_sent_literals(_text(source.whole())))
     yield from reader.messages()
     if not reader.number:
         raise source.fail("no HTTP message and no SOAP envelope in this text", 0)
+
+
+def _text(data: bytes) -> str:
+    """Decode a log; a byte that is no UTF-8 damages only the message that contains it."""
+    try:
+        return decode_text(data)
+    except ClixmlError:
+        return data.decode("utf-8", "replace")
 
 
 def _sent_literals(text: str) -> str:

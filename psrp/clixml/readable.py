@@ -237,7 +237,7 @@ class _Document:
         self._open = False
         """True if the last text had no line end."""
         self._is_foreign = False
-        """True if the last text was that of another program."""
+        """True if another program's text was the last content."""
 
     def feed(self, text: str) -> tuple[str, str | None]:
         """Return the readable text, and the text after the document once that has ended."""
@@ -246,6 +246,9 @@ class _Document:
         while self._held:
             at = self._held.find("<")
             if at < 0:
+                if self._held.isspace() and not self._is_foreign and len(self._held) < _TAG_LIMIT:
+                    # It is dropped before a record and kept before text of another program.
+                    break
                 self._foreign(self._held, shown)
                 self._held = ""
                 break
@@ -294,7 +297,7 @@ class _Document:
     @staticmethod
     def _may_be_tag(text: str) -> bool:
         """Return whether this could become a tag with more text."""
-        return len(text) < _TAG_LIMIT and re.match(r"</?[A-Za-z0-9]*(\s|$)", text) is not None
+        return len(text) < _TAG_LIMIT and re.match(r"</?[A-Za-z0-9]*(\s|/?$)", text) is not None
 
     def _item_end(self, tag: re.Match[str]) -> int | None:
         """Return the end of the element that ``tag`` begins; None if it was not received yet."""
@@ -316,6 +319,7 @@ class _Document:
     def _item(self, tag: re.Match[str], body: str, shown: list[str]) -> None:
         stream_found = _STREAM.search(tag[2])
         stream = stream_found[1].casefold() if stream_found else "output"
+        self._is_foreign = False
         if stream == "progress" or (stream in _DETAILS and not self._verbose):
             return
         if tag[1] == "Obj":
@@ -326,7 +330,6 @@ class _Document:
         if stream == "error" and tag[1] == "S":
             shown.append(text)
             self._open = bool(text) and not text.endswith("\n")
-            self._is_foreign = False
             return
         self._close(shown)
         if text or tag[1] == "S":
@@ -334,14 +337,15 @@ class _Document:
 
     def _foreign(self, text: str, shown: list[str]) -> None:
         """Handle text of another program; white space between records is dropped."""
-        if not text.strip():
-            if not self._open:
-                return
-            text = "\n" if "\n" in text else text if self._is_foreign else ""
         text = text.replace("\r\n", "\n")
-        shown.append(text)
-        self._open = not text.endswith("\n")
-        self._is_foreign = self._open
+        if not text.strip() and not self._is_foreign:
+            if self._open and "\n" in text:
+                self._close(shown)
+            return
+        if text:
+            shown.append(text)
+            self._open = not text.endswith("\n")
+            self._is_foreign = True
 
     def _close(self, shown: list[str]) -> None:
         if self._open:

@@ -54,6 +54,7 @@ FORMS: dict[str, str | bytes] = {
     "an envelope with a declaration": '<?xml version="1.0" encoding="utf-8"?>\n' + ENVELOPE,
     "an envelope in UTF-16": b"\xff\xfe" + ENVELOPE.encode("utf-16-le"),
     "an HTTP response": RESPONSE,
+    "a log with a byte that is not UTF-8": b"caf\xe9\r\n" + RESPONSE.encode(),
     "an HTTP response with bare line feeds": RESPONSE.replace("\r\n", "\n"),
     "curl -v": "* Connected to a (127.0.0.1) port 5985\n> POST /wsman HTTP/1.1\n> Host: a\n>\n"
     "< HTTP/1.1 200 OK\n< Content-Type: application/soap+xml\n<\n" + ENVELOPE + "\n* left intact\n",

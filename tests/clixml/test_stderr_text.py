@@ -78,6 +78,16 @@ def test_a_form_is_readable_whole_and_in_single_characters(text: str, shown: str
     assert "".join(map(reader.feed, text)) + reader.end() == shown
 
 
+def test_white_space_and_cut_tags_do_not_depend_on_the_pieces() -> None:
+    text = "<Objs> x\n\n <S>a</S><Nil/> \n<S>b</S>\n</Objs>"
+    whole = stderr_text(text)
+    assert whole == " x\n\n \na\nb\n"
+    for size in range(1, len(text)):
+        reader = StderrText()
+        pieces = [reader.feed(text[at : at + size]) for at in range(0, len(text), size)]
+        assert "".join(pieces) + reader.end() == whole
+
+
 def test_verbose_adds_the_other_records() -> None:
     assert stderr_text(_DOCUMENT, verbose=True) == (f"{_SHOWN}VERBOSE: more\nDEBUG: still more\n")
     said = f'{_HEAD}<Obj S="information" RefId="0"><ToString>said</ToString></Obj></Objs>'

@@ -1,0 +1,1 @@
+"""Fuzzing of every reader that bytes of a peer or of a file reach; see spec-notes/fuzzing.md."""

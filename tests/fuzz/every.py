@@ -1,0 +1,8 @@
+"""All targets; importing this module registers them."""
+
+from __future__ import annotations
+
+from tests.fuzz import protocol_targets, reader_targets, wsman_targets
+from tests.fuzz.target import TARGETS
+
+__all__ = ["TARGETS", "protocol_targets", "reader_targets", "wsman_targets"]
