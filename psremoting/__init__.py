@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SessionNotOpen,
     )
     from psremoting.fanout import Outcome, fan_out, invoke_on
+    from psremoting.imported_commands import ImportedCommand, ImportedCommands
     from psremoting.options import SessionOption
     from psremoting.remote_sessions import RemoteSession, sessions_on
     from psremoting.session import PSSession
@@ -68,6 +69,8 @@ __all__ = [
     "Host",
     "HostProcessTarget",
     "HostRefusal",
+    "ImportedCommand",
+    "ImportedCommands",
     "InvalidComputerName",
     "Invocation",
     "KeyFileNotFound",
@@ -117,6 +120,7 @@ _FROM = {
     "psremoting.fanout": "Outcome fan_out invoke_on",
     "psremoting.client.hosts": "NULL_HOST Host HostRefusal TableHost",
     "psremoting.client.invocation": "Invocation Result",
+    "psremoting.imported_commands": "ImportedCommand ImportedCommands",
     "psremoting.options": "SessionOption",
     "psremoting.remote_sessions": "RemoteSession sessions_on",
     "psremoting.session": "PSSession",

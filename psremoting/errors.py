@@ -287,6 +287,11 @@ class RemoteErrors(PSRemotingError):
         )
         self.records = tuple(records)
 
+    @property
+    def record(self) -> ErrorRecord:
+        """The first of `records`."""
+        return self.records[0]
+
     def to_record(self, activity: str = "") -> ErrorRecord:
         return self.records[0]
 

@@ -10,7 +10,7 @@ The implementation is in `psremoting.client`.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from psremoting.client.pipeline_input import Input
     from psremoting.client.running_pipelines import Show
     from psremoting.client.streams import Streams
+    from psremoting.imported_commands import ImportedCommands
     from psrp.clixml import Credential
 
 __all__ = ["PSSession", "with_credential"]
@@ -413,21 +414,17 @@ class PSSession:
         powershell, why = as_powershell(what, arguments, parameters, using, as_script=as_script)
         if self._like_powershell:
             await self._run_unasked(powershell_identity.breakpoint_mode(), nested=True)
+        event = e.CreatePipeline(
+            pipeline_id=uuid4(),
+            powershell=replace(powershell, is_nested=nested),
+            no_input=input is None,
+            host_info=HostInfo.null() if host is None else host.info,
+            add_to_history=add_to_history,
+            remote_stream_options=stream_options,
+            is_nested=nested,
+        )
         invocation = await self._start(
-            e.CreatePipeline(
-                pipeline_id=uuid4(),
-                powershell=replace(powershell, is_nested=nested),
-                no_input=input is None,
-                host_info=HostInfo.null() if host is None else host.info,
-                add_to_history=add_to_history,
-                remote_stream_options=stream_options,
-                is_nested=nested,
-            ),
-            input=input,
-            host=host,
-            on_record=on_record,
-            tag=tag,
-            show=show,
+            event, input=input, host=host, on_record=on_record, tag=tag, show=show
         )
         invocation.script_reason = why
         return invocation
@@ -508,6 +505,25 @@ class PSSession:
         given = [Parameter(None, value) for value in arguments]
         given += [Parameter(parameter, value) for parameter, value in parameters.items()]
         return await self.run(Command(name, parameters=tuple(given)))
+
+    async def import_commands(
+        self, *patterns: str, help: bool = True
+    ) -> ImportedCommands[Awaitable[Any]]:
+        """Return remote commands as Python callables: what Import-PSSession is to PowerShell.
+
+            commands = await session.import_commands("Get-*")
+            things = await commands.get_thing(x=5)
+
+        ``patterns`` are names with wildcards, all commands by default. Signatures come from
+        Get-Command, docstrings from Get-Help as well unless ``help`` is False, which is faster.
+        Raises PSRemotingError if no command matches or the endpoint has no Get-Command.
+        """
+        from psremoting.imported_commands import import_commands, value_of
+
+        async def run(command: Command, input: Input | None) -> Any:
+            return value_of(await self.run(command, input=input))
+
+        return await import_commands(self.run, patterns, run, help=help)
 
     async def _run_unasked(self, powershell: PowerShell, *, nested: bool) -> None:
         """Run a command that PowerShell's client runs of its own accord."""

@@ -24,8 +24,10 @@ import trio
 
 from psremoting.client.background_session import HeldSession
 from psremoting.client.invocation import Invocation, Result
+from psremoting.client.pipeline_input import Input
 from psremoting.client.streams import Streams
 from psremoting.errors import SessionNotOpen
+from psremoting.imported_commands import ImportedCommands, import_commands, value_of
 from psremoting.session import PSSession
 from psremoting.targets import Target
 from psrp.commands import Command, PowerShell
@@ -167,6 +169,18 @@ class SyncSession:
         """Run one command by name, with positional and named arguments; no script is involved."""
 
         return self._interruptible(lambda: self._session.call(name, *arguments, **parameters))
+
+    def import_commands(self, *patterns: str, help: bool = True) -> ImportedCommands[Any]:
+        """Return remote commands as Python callables, as `PSSession.import_commands` does; a call
+        waits for the end of the command."""
+
+        def run(command: Command, input: Input | None) -> Any:
+            return value_of(self.run(command, input=input))
+
+        def work() -> Awaitable[ImportedCommands[Any]]:
+            return import_commands(self._session.run, patterns, run, help=help)
+
+        return self._interruptible(work)
 
     def _interruptible(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` in the loop; Ctrl+C in this thread cancels it, which closes the command."""

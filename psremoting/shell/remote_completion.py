@@ -1,4 +1,4 @@
-"""Completion of a typed line by the remote TabExpansion2, if there is one."""
+"""Completion of a typed line by the remote TabExpansion2, or from Get-Command without it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from uuid import uuid4
 
 import trio
 
+from psremoting.client.command_descriptions import describe
+from psremoting.errors import PSRemotingError
+from psremoting.shell.described_completion import candidates
 from psrp import events as e
 from psrp.clixml import PSObject
 from psrp.commands import Command, Parameter, PowerShell
@@ -16,6 +19,8 @@ from psrp.properties import unwrap
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
+    from psremoting.client.command_descriptions import CommandDescription
+    from psremoting.client.invocation import Result
     from psremoting.session import PSSession
 
 __all__ = ["Match", "RemoteCompletion", "read_completion"]
@@ -77,29 +82,49 @@ def _with_separator(text: str) -> str:
 
 
 class RemoteCompletion:
-    """Completion requests to the server; disabled if it has no TabExpansion2."""
+    """Completion requests to the server: to TabExpansion2, and where that fails to Get-Command."""
 
     def __init__(self, session: PSSession) -> None:
         self._session = session
         self._available = True
+        self._commands: list[CommandDescription] | None = None
 
     async def matches(self, text: str, cursor: int) -> list[Match]:
         """Return the completions of ``text`` at ``cursor``, in UTF-16 code units."""
-        if not self._available or self._session.state != "Opened":
+        if self._session.state != "Opened":
             return []
-        command = Command(
-            "TabExpansion2",
-            parameters=(Parameter("inputScript", text), Parameter("cursorColumn", cursor)),
-        )
-        event = e.CreatePipeline(
-            pipeline_id=uuid4(), powershell=PowerShell.of(command), host_info=HostInfo.null()
-        )
         try:
             with trio.move_on_after(_PATIENCE):
-                async with await self._session.start(event) as invocation:
-                    result = await invocation.result()
-                    self._available = result.error is None
-                    return read_completion(result.output[0]) if result.output else []
-        except LocalProtocolError:
+                found = await self._expanded(text, cursor) if self._available else None
+                return await self._described(text, cursor) if found is None else found
+        except (LocalProtocolError, PSRemotingError):
             pass
         return []
+
+    async def _expanded(self, text: str, cursor: int) -> list[Match] | None:
+        """Return the answer of TabExpansion2; None for an error."""
+        given = (Parameter("inputScript", text), Parameter("cursorColumn", cursor))
+        result = await self._run(Command("TabExpansion2", parameters=given))
+        missing = getattr(result.error, "error_id", "").startswith("CommandNotFound")
+        self._available = not missing
+        if result.output:
+            return read_completion(result.output[0])
+        return None if result.had_errors else []
+
+    async def _described(self, text: str, cursor: int) -> list[Match]:
+        if self._commands is None:
+            self._commands = []
+            self._commands = await describe(self._run)
+        before = text.encode("utf-16-le", "surrogatepass")[: 2 * cursor]
+        length, found = candidates(self._commands, before.decode("utf-16-le", "surrogatepass"))
+        start = cursor - length
+        return [Match(full, start, length, full.strip("'\""), about) for full, about in found]
+
+    async def _run(self, what: Command | PowerShell, **_: Any) -> Result:
+        event = e.CreatePipeline(
+            pipeline_id=uuid4(),
+            powershell=PowerShell.of(what) if isinstance(what, Command) else what,
+            host_info=HostInfo.null(),
+        )
+        async with await self._session.start(event) as invocation:
+            return await invocation.result()

@@ -36,7 +36,7 @@ async def test_the_other_side_is_asked_with_text_and_place() -> None:
     ]
 
 
-async def test_who_cannot_complete_is_asked_once() -> None:
+async def test_a_server_without_completion_is_asked_once() -> None:
     asked: list[str] = []
 
     async def engine(server: FakeServer, event: e.CreatePipeline) -> None:
@@ -48,7 +48,7 @@ async def test_who_cannot_complete_is_asked_once() -> None:
         completer = RemoteCompletion(stage.session)
         assert await completer.matches("a", 1) == []
         assert await completer.matches("ab", 2) == []
-    assert asked == ["TabExpansion2 a 1"]
+    assert asked == ["TabExpansion2 a 1", "Get-Command List(['*']) True"]
 
 
 async def test_a_completion_that_does_not_come_is_given_up(
@@ -78,3 +78,68 @@ async def test_a_completion_that_does_not_come_is_given_up(
 )
 def test_what_is_no_completion_completes_nothing(value: object) -> None:
     assert read_completion(value) == []
+
+
+def described(name: str, *parameters: PSObject) -> PSObject:
+    only = PSObject.custom(Name="all", IsDefault=True, Parameters=List(parameters))
+    return PSObject.custom(Name=name, CommandType="Function", ParameterSets=List([only]))
+
+
+def parameter(name: str, *values: str, position: int = -1, type: str = "System.Int32") -> PSObject:
+    return PSObject.custom(
+        Name=name,
+        IsMandatory=False,
+        ValueFromPipeline=False,
+        Position=position,
+        ParameterType=PSObject.custom(FullName=type, IsArray=False, EnumValues=List()),
+        ValidParamSetValues=List(values),
+    )
+
+
+_KNOWN = [
+    described("Get-Date", parameter("Year", "2020", "2 1"), parameter("Format")),
+    described("Get-Thing", parameter("x", "left", "right", position=0), parameter("Verbose")),
+    described("/bin/uname"),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("", ["/bin/uname", "Get-Date", "Get-Thing"]),
+        ("get-t", ["Get-Thing"]),
+        ("Get-Date | Get-T", ["Get-Thing"]),
+        ("Get-Date -y", ["-Year"]),
+        ("Get-Date -Year ", ["2020", "'2 1'"]),
+        ("Get-Date -ye 2", ["2020", "'2 1'"]),
+        ("Get-Date -Year '2 ", []),
+        ("Get-Date -Year:202", ["2020"]),
+        ('Get-Date -Year "202', ['"2020"']),
+        ("Get-Thing ", ["left", "right"]),
+        ("😀; Get-Thing r", ["right"]),
+        ("Get-Thing left ", []),
+        ("Get-Thing -v", ["-Verbose"]),
+        ("Get-Command get-d", ["Get-Date"]),
+        ("Get-Nothing -", []),
+        ("$x", []),
+    ],
+)
+async def test_commands_are_described_where_tab_expansion_fails(
+    typed: str, expected: list[str]
+) -> None:
+    async def engine(server: FakeServer, event: e.CreatePipeline) -> None:
+        (command,) = event.powershell.statements[0]
+        if command.text == "TabExpansion2":
+            record = ErrorRecord.create("no files", error_id="ProviderNotFoundException")
+            await server.end(event.pipeline_id, e.InvocationState.FAILED, record)
+            return
+        for each in (*_KNOWN, described("Get-Command", parameter("Name", position=0))):
+            await server.output(event.pipeline_id, each)
+        await server.end(event.pipeline_id)
+
+    async with scene(engine) as stage:
+        cursor = len(typed.encode("utf-16-le")) // 2
+        found = await RemoteCompletion(stage.session).matches(typed, cursor)
+    texts = [each.text for each in found if each.text != "Get-Command"]
+    assert texts == expected
+    assert all(each.start + each.length == cursor for each in found)
