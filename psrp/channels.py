@@ -14,7 +14,7 @@ from struct import pack
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from psrp.fragments import MIN_FRAGMENT, Defragmenter, Fragmenter
+from psrp.fragments import HEADER_SIZE, MIN_FRAGMENT, Defragmenter, Fragmenter
 from psrp.messages import DESTINATIONS, MessageType
 from psrp.sansio import (
     UTF8_BOM,
@@ -128,7 +128,8 @@ class Channel:
     @property
     def idle(self) -> bool:
         """True if nothing is queued, not even on hold."""
-        return not (self.acts or any(self.outgoing.values()))
+        first, second = self.outgoing.values()
+        return not (self.acts or first.messages or second.messages)
 
     @property
     def can_send(self) -> bool:
@@ -144,7 +145,7 @@ class Channel:
         """Return the next output: host responses, then other messages, then transport acts."""
         if not self.on_hold:
             for stream, fragmenter in self.outgoing.items():
-                if fragmenter:
+                if fragmenter.messages:
                     data = fragmenter.next_payload(room)
                     act, self.opening_act = self.opening_act, None
                     return Outgoing(target=self.id, stream=stream, data=data, act=act)
@@ -181,6 +182,8 @@ class Channels:
         self._withdrawn: list[bytes] = []
         self._leaving: dict[UUID, Channel] = {}
         self.pool = self.new(None, ZERO_ID)
+        self._found = self.pool
+        """The channel that was found last."""
         self.pipelines: dict[UUID, Channel] = {}
 
     def __iter__(self) -> Iterator[Channel]:
@@ -221,16 +224,25 @@ class Channels:
 
     def find(self, target: UUID | None) -> Channel | None:
         """Return the channel of a target, or None."""
-        return self.pool if target is None else self.pipelines.get(target)
+        # The hash of a UUID is a call of a Python function: most messages are for the same target.
+        if target is self._found.id:
+            return self._found
+        channel = self.pool if target is None else self.pipelines.get(target)
+        if channel is not None:
+            self._found = channel
+        return channel
 
     def register(self, channel: Channel) -> None:
         """Register a pipeline's channel."""
         if channel.id is not None:
             self.pipelines[channel.id] = channel
+            self._found = channel
 
     def forget(self, channel: Channel) -> None:
         """Remove a closed pipeline; its queued messages are still sent."""
         assert channel.id is not None
+        if self._found is channel:
+            self._found = self.pool
         if self.pipelines.pop(channel.id, None) is None:
             return
         self._buffered -= channel.buffered
@@ -251,6 +263,14 @@ class Channels:
         channel.incoming[stream].receive_data(data)
         self._buffered = buffered
         channel.buffered += size
+
+    def took_last(self, channel: Channel, size: int) -> None:
+        """Update the count after a message of this size was the last of its stream."""
+        if channel.buffered == size + HEADER_SIZE:  # one fragment, and no other bytes
+            self._buffered -= channel.buffered
+            channel.buffered = 0
+        else:
+            self.recount(channel)
 
     def recount(self, channel: Channel) -> None:
         """Update the count of buffered bytes after messages were taken out."""
@@ -311,7 +331,7 @@ class Channels:
             raise LocalProtocolError(
                 f"no fragment fits into {room} bytes; expected at least {MIN_FRAGMENT}"
             )
-        if not isinstance(target, AnyTarget):
+        if target is not ANY_TARGET and not isinstance(target, AnyTarget):
             for channel in self._channels_of(target):
                 out = channel.next_outgoing(room)
                 if out is None or channel.idle:
@@ -324,17 +344,21 @@ class Channels:
         while order:
             channel = next(iter(order))
             out = channel.next_outgoing(room)
-            if out is not None:
+            if out is None:
+                self._dequeue(channel)
+                continue
+            if channel.idle:
+                self._dequeue(channel)
+            else:
                 order.move_to_end(channel)
-                return out
-            self._dequeue(channel)
+            return out
         return self._next_pool_act()
 
     def _dequeue(self, channel: Channel) -> None:
         """Remove a channel that has nothing to send from the queue."""
         channel.queued = False
         self._order.pop(channel, None)
-        if channel.id is not None and self._leaving.get(channel.id) is channel:
+        if self._leaving and channel.id is not None and self._leaving.get(channel.id) is channel:
             del self._leaving[channel.id]
 
     def _next_pool_act(self) -> Outgoing | None:

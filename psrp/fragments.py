@@ -101,11 +101,12 @@ class Fragmenter:
     share one counter, because ids only have to be unique.
     """
 
-    __slots__ = ("_messages", "_object_id", "_object_ids", "_pending", "_sent", "_sent_fragments")
+    __slots__ = ("_object_id", "_object_ids", "_pending", "_sent", "_sent_fragments", "messages")
 
     def __init__(self, object_ids: Iterator[int]) -> None:
         self._object_ids = object_ids
-        self._messages: deque[bytes] = deque()
+        self.messages: deque[bytes] = deque()
+        """The messages that were not sent completely."""
         self._pending = 0
         self._object_id = 0
         self._sent = 0
@@ -113,7 +114,7 @@ class Fragmenter:
 
     def __len__(self) -> int:
         """Return the number of messages that were not sent completely."""
-        return len(self._messages)
+        return len(self.messages)
 
     @property
     def pending(self) -> int:
@@ -124,18 +125,18 @@ class Fragmenter:
         """Queue one whole message. Raises LocalProtocolError for an empty one."""
         if not message:
             raise LocalProtocolError("cannot send an empty message: a blob is never empty")
-        self._messages.append(message)
+        self.messages.append(message)
         self._pending += len(message)
 
     def clear(self) -> None:
         """Drop all unsent data; the peer drops an incomplete message at the next start."""
-        self._messages.clear()
+        self.messages.clear()
         self._pending = self._sent = self._sent_fragments = 0
 
     def withdraw(self) -> list[bytes]:
         """Return and remove the unsent messages; a partly sent one is dropped."""
         begun = 1 if self._sent else 0
-        messages = list(self._messages)[begun:]
+        messages = list(self.messages)[begun:]
         self.clear()
         return messages
 
@@ -150,9 +151,14 @@ class Fragmenter:
             raise LocalProtocolError(
                 f"no fragment fits into {room} bytes; expected at least {MIN_FRAGMENT}"
             )
+        messages = self.messages
+        if len(messages) == 1 and not self._sent and len(messages[0]) + HEADER_SIZE <= room:
+            # One whole message, as when each output is sent at once.
+            message = messages.popleft()
+            self._pending = 0
+            return _pack(next(self._object_ids), 0, _WHOLE, len(message)) + message
         parts: list[bytes | memoryview] = []
         append = parts.append
-        messages = self._messages
         object_ids = self._object_ids
         taken = 0
         left = room
@@ -176,14 +182,14 @@ class Fragmenter:
 
     def _cut(self, parts: list[bytes | memoryview], room: int) -> int:
         """Append the next fragment of the first message, which does not fit into one fragment."""
-        message = self._messages[0]
+        message = self.messages[0]
         begin = self._sent
         stop = min(begin + room - HEADER_SIZE, len(message))
         flags = (_START if begin == 0 else 0) | (_END if stop == len(message) else 0)
         parts.append(_pack(self._object_id, self._sent_fragments, flags, stop - begin))
         parts.append(memoryview(message)[begin:stop])
         if flags & _END:
-            self._messages.popleft()
+            self.messages.popleft()
             self._sent = self._sent_fragments = 0
         else:
             self._sent = stop
@@ -254,6 +260,11 @@ class Defragmenter:
     def pending(self) -> int:
         """Received bytes that were not used: an incomplete fragment, or those of a bad stream."""
         return self._end - self._at + self._more_size
+
+    @property
+    def drained(self) -> bool:
+        """True if every received byte was returned as part of a message."""
+        return self._at == self._end and not (self._more or self._parts)
 
     @property
     def spoiled(self) -> bool:

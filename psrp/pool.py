@@ -408,6 +408,9 @@ class Pool:
             self._ready.popleft()
             self._channels.recount(channel)
             return None
+        if source.drained:
+            self._ready.popleft()
+            self._channels.took_last(channel, len(message))
         if not (self._serves or channel.parked_in) and message.startswith(channel.input_prefix):
             assert channel.pipeline is not None
             phase = channel.pipeline.state

@@ -8,6 +8,7 @@ start of the element, and reports errors. Tests run with and without the fast pa
 - `psrp.clixml.tokens`: tags seen before are known by their text.
 - `psrp.clixml.columns`: runs of like items are read property by property.
 - `psrp.clixml.write_columns`: runs of like objects are written property by property.
+- `psrp.clixml.write_roots`: an object whose like was written before is a template with values.
 - `psrp.clixml.roots`: documents of one object whose like was read before.
 """
 

@@ -34,35 +34,8 @@ def loads(
     Raises ClixmlError for everything that PowerShell would not read.
     """
     check_depth(max_depth)
-    if fastpaths.enabled and (found := _alone(data)) is not _NOTHING:
-        return found
-    text = prepare(data)
-    if fastpaths.enabled and len(text) > _LONG and _is_string(text):
-        try:
-            return parse_text(text[3:-4])
-        except ValueError:
-            pass  # as above
-    if not fastpaths.enabled or not text.startswith("<Obj "):
-        return Reader(text, unseal, max_depth).single()
-    known = match_root(text)
-    if known is not None:
-        return known
-    value = Reader(text, unseal, max_depth).single()
-    note_root(text, value)
-    return value
-
-
-_NOTHING = object()
-_LONG = 10_000
-
-
-def _is_string(text: str) -> bool:
-    """Return whether the document is one string; then it is read without another copy."""
-    return text[:3] == "<S>" and text[-4:] == "</S>" and text.find("<", 3) == len(text) - 4
-
-
-def _alone(data: bytes | bytearray | memoryview | str) -> Any:
-    """Return the value of a document that is a short scalar, or of bytes; _NOTHING for another."""
+    if not fastpaths.enabled:
+        return Reader(prepare(data), unseal, max_depth).single()
     if len(data) < 256:
         try:
             tiny = _TINY(data.decode() if type(data) is bytes else data)  # type: ignore[arg-type]
@@ -76,8 +49,32 @@ def _alone(data: bytes | bytearray | memoryview | str) -> Any:
         try:
             return base64_text.decode(memoryview(data)[4:-5])
         except ValueError:
-            pass
-    return _NOTHING
+            pass  # as above
+    return _prepared(prepare(data), unseal, max_depth)
+
+
+def _prepared(text: str, unseal: Unseal | None, max_depth: int) -> Any:
+    if text.startswith("<Obj "):
+        known = match_root(text)
+        if known is not None:
+            return known
+        value = Reader(text, unseal, max_depth).single()
+        note_root(text, value)
+        return value
+    if len(text) > _LONG and _is_string(text):
+        try:
+            return parse_text(text[3:-4])
+        except ValueError:
+            pass  # as above
+    return Reader(text, unseal, max_depth).single()
+
+
+_LONG = 10_000
+
+
+def _is_string(text: str) -> bool:
+    """Return whether the document is one string; then it is read without another copy."""
+    return text[:3] == "<S>" and text[-4:] == "</S>" and text.find("<", 3) == len(text) - 4
 
 
 def read_document(

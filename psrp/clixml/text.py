@@ -10,10 +10,11 @@ import re
 
 __all__ = ["escape", "escape_attribute", "needs_escape", "resolve_entities", "unescape"]
 
+# One class first: then the engine skips to its next character, which an alternation prevents.
 _SPECIAL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff<>&]|_(?=[xX])"
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff<>&_](?:(?<!_)|(?=[xX]))"
 )
-_QUOTE = re.compile(_SPECIAL.pattern.replace("<>&", '<>&"'))
+_QUOTE = re.compile(_SPECIAL.pattern.replace("<>&_]", '<>&"_]'))
 _MARKUP = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;"}
 _ESCAPE = re.compile(r"_[xX]([0-9a-fA-F]{4}(?:[0-9a-fA-F]{4})?)_")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, NoReturn, Self
 
@@ -21,6 +21,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 MAX_DATETIME = 3652059 * DAY - 1
 _MIN = datetime.min
+_from_days = date.fromordinal
 
 
 class DateTimeKind(Enum):
@@ -102,7 +103,10 @@ class DateTime(_Frozen):
 
     def __str__(self) -> str:
         seconds, fraction = divmod(self.ticks, SECOND)
-        text = (_MIN + timedelta(seconds=seconds)).isoformat()
+        days, seconds = divmod(seconds, 86400)
+        minutes, second = divmod(seconds, 60)
+        clock = f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
+        text = f"{_from_days(days + 1).isoformat()}T{clock}"
         if fraction:
             text += f".{fraction:07d}".rstrip("0")
         if self.kind is DateTimeKind.UTC:

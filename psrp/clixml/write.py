@@ -33,6 +33,7 @@ from psrp.clixml.reader import DEPTH_CEILING, MAX_DEPTH
 from psrp.clixml.scalars import FORMAT
 from psrp.clixml.text import escape, escape_attribute, is_special, needs_escape
 from psrp.clixml.write_columns import Template, run_after
+from psrp.clixml.write_roots import note_written, write_root
 from psrp.sansio import LocalProtocolError
 
 __all__ = ["Writer", "dumps", "indent"]
@@ -74,8 +75,15 @@ def dumps(
         return b"%b<I32>%d</I32>" % (head, value)
     if kind is bytes and value:
         return b"".join((head, b"<BA>", base64_text.encode(value), b"</BA>"))
+    often = kind is PSObject and depth is None and fastpaths.enabled
+    if often and 1 <= max_depth <= DEPTH_CEILING:
+        text = write_root(value)
+        if text is not None:
+            return head + text.encode()
     writer = Writer(seal, max_depth, depth)
     writer.value(value, "")
+    if often:
+        note_written(value, writer.attribute)
     return head + "".join(writer.pieces).encode()
 
 
@@ -357,7 +365,7 @@ class Writer:
             return 0
         types = f'<TNRef RefId="{self._types[names]}" />' if names else ""
         try:
-            template = Template(run, self._attribute, types)
+            template = Template(run, self.attribute, types)
         except (ValueError, TypeError, LocalProtocolError):
             return 0  # the general path reports the place
         self.pieces.append(template.filled(self._next))
@@ -365,7 +373,8 @@ class Writer:
         self._next += len(ids)
         return len(ids)
 
-    def _attribute(self, name: str) -> str:
+    def attribute(self, name: str) -> str:
+        """Return the attribute N for the name of a property."""
         return _NAMES.get(name) or self._name(name)
 
     def _pairs(self, dictionary: dict[Any, Any] | Dictionary) -> None:

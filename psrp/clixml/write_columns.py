@@ -26,17 +26,17 @@ from psrp.clixml.objects import PSObject
 from psrp.clixml.scalars import FORMAT
 from psrp.clixml.text import escape, needs_escape
 
-__all__ = ["Template", "run_after"]
+__all__ = ["SCALARS", "Like", "Template", "like", "run_after"]
 
 Like = tuple[TypeNames, tuple[str, ...], tuple[type, ...], tuple[str, ...], tuple[type, ...], type]
 """The type names; names and types of the extended members, then of the adapted members (with an
 empty name before them, unless the object has no such part); the type of the text."""
 
 _NONE: type = type(None)
-_SCALARS = frozenset(FORMAT) | {int, _NONE}
+SCALARS = frozenset(FORMAT) | {int, _NONE}
 
 
-def _like(value: Any) -> Like | None:
+def like(value: Any) -> Like | None:
     """Return what the objects of a run share; None for a value that is in no run."""
     if type(value) is not PSObject or value.value is not None:
         return None
@@ -53,15 +53,11 @@ def _like(value: Any) -> Like | None:
 
 def run_after(items: Sequence[Any], at: int) -> Sequence[PSObject]:
     """Return the items after the one at this index that are like it."""
-    shared = _like(items[at])
-    if (
-        shared is None
-        or not _SCALARS.issuperset(shared[2] + shared[4])
-        or not shared[1] + shared[3]
-    ):
+    shared = like(items[at])
+    if shared is None or not SCALARS.issuperset(shared[2] + shared[4]) or not shared[1] + shared[3]:
         return ()
     end = at + 1
-    while end < len(items) and _like(items[end]) == shared:
+    while end < len(items) and like(items[end]) == shared:
         end += 1
     return items[at + 1 : end]
 
