@@ -17,6 +17,7 @@ from psremoting.powershell.object_commands import (
     Sorting,
     member_values,
 )
+from psremoting.powershell.operators import truth
 
 __all__ = ["for_each_object", "measure_object", "select_object", "sort_object", "where_object"]
 
@@ -43,6 +44,14 @@ def _report(call: Call, errors: list[ObjectError]) -> None:
 def _count(binding: Binding, name: str, absent: int = -1) -> int:
     value = binding[name]
     return absent if value is None else int(value)
+
+
+async def _result(call: Call, block: str, item: Any) -> Any:
+    """Return the output of a script for one object: one value, or a list."""
+    found: list[Any] = []
+    with call.workspace.current(item):
+        await call.run_block(block, found.append)
+    return found[0] if len(found) == 1 else found
 
 
 async def select_object(call: Call) -> None:
@@ -73,6 +82,11 @@ async def select_object(call: Call) -> None:
 async def where_object(call: Call) -> None:
     """Run Where-Object."""
     given = await _bound(call)
+    if given["FilterScript"] is not None:
+        for item in _objects(call):
+            if truth(await _result(call, given["FilterScript"], item)):
+                call.emit(item)
+        return
     chosen = [name for name in COMPARISONS if given[name]]
     if len(chosen) > 1:
         raise PSRemotingError(
@@ -121,8 +135,18 @@ async def measure_object(call: Call) -> None:
 
 
 async def for_each_object(call: Call) -> None:
-    """Run ForEach-Object with the name of a member."""
+    """Run ForEach-Object with scripts, or with the name of a member."""
     given = await _bound(call)
+    if given["Process"] is not None:
+        if given["Begin"] is not None:
+            await call.run_block(given["Begin"], call.emit)
+        # Without input the script runs once.
+        for item in _objects(call) if call.inputs is not None else [given["InputObject"]]:
+            with call.workspace.current(item):
+                await call.run_block(given["Process"], call.emit)
+        if given["End"] is not None:
+            await call.run_block(given["End"], call.emit)
+        return
     for item in _objects(call):
         try:
             for value in member_values(item, given["MemberName"]):

@@ -10,11 +10,17 @@ from psremoting.powershell.parameters import CommandTable, Parameter
 __all__ = ["OBJECT_COMMANDS"]
 
 _ALL = "__AllParameterSets"
+_BLOCK, _MEMBER = "ScriptBlockSet", "PropertyAndMethodSet"
 _INPUT = parameter("InputObject", "object", {_ALL: "v"}, help="The objects.")
 
 
 def _table(
-    name: str, synopsis: str, alias: str, example: tuple[str, str], *parameters: Parameter
+    name: str,
+    synopsis: str,
+    alias: str,
+    example: tuple[str, str],
+    *parameters: Parameter,
+    default_set: str | None = None,
 ) -> CommandTable:
     return CommandTable(
         name=name,
@@ -24,6 +30,7 @@ def _table(
         aliases=tuple(alias.split()),
         parameters=(*parameters, _INPUT, *common_parameters()),
         examples=(example,),
+        default_set=default_set,
     )
 
 
@@ -67,9 +74,16 @@ _WHERE = _table(
     "Selects objects by the value of a property.",
     "where ?",
     ("Get-PSSession | Where-Object State -eq Opened", "List the open sessions."),
-    parameter("Property", "string", {_ALL: "0!"}, help="The property to compare."),
-    parameter("Value", "object", {_ALL: "1"}, help="The value to compare it with."),
-    *_switches("Compare with the operator -{}.", *COMPARISONS),
+    parameter("FilterScript", "scriptblock", {_BLOCK: "0!"}, help="The condition, for object $_."),
+    parameter("Property", "string", {"EqualSet": "0!"}, help="The property to compare."),
+    parameter("Value", "object", {"EqualSet": "1"}, help="The value to compare it with."),
+    *(
+        parameter(
+            name, "switch", {"EqualSet": ""}, help=f"Compare with the operator -{name.casefold()}."
+        )
+        for name in COMPARISONS
+    ),
+    default_set="EqualSet",
 )
 _SORT = _table(
     "Sort-Object",
@@ -102,10 +116,14 @@ _MEASURE = _table(
 )
 _FOR_EACH = _table(
     "ForEach-Object",
-    "Outputs a property of each object.",
+    "Runs a script for each object, or outputs a property of each.",
     "foreach %",
     ("Get-PSSession | ForEach-Object Name", "Get the names of the sessions."),
-    parameter("MemberName", "string", {_ALL: "0!"}, help="The property, with wildcards."),
+    parameter("Process", "scriptblock", {_BLOCK: "0!"}, help="The script for object $_."),
+    parameter("Begin", "scriptblock", {_BLOCK: ""}, help="The script to run first."),
+    parameter("End", "scriptblock", {_BLOCK: ""}, help="The script to run at the end."),
+    parameter("MemberName", "string", {_MEMBER: "0!"}, help="The property, with wildcards."),
+    default_set=_BLOCK,
 )
 
 OBJECT_COMMANDS = (_SELECT, _WHERE, _SORT, _MEASURE, _FOR_EACH)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,8 @@ class Workspace:
     def set_variable(self, name: str, value: Any) -> None:
         """Set a variable. Raises PSRemotingError for a read-only one."""
         folded = name.casefold()
+        if folded == "null":
+            return
         if folded in _READ_ONLY:
             raise PSRemotingError(
                 f"Cannot overwrite variable {name} because it is read-only or constant.",
@@ -93,6 +95,16 @@ class Workspace:
                 category=ErrorCategory.WriteError,
             )
         self._variables[folded] = value
+
+    @contextmanager
+    def current(self, item: Any) -> Iterator[None]:
+        """Let ``$_`` be ``item``, for a script that runs for each object."""
+        before = self._variables.get("_")
+        self._variables["_"] = item
+        try:
+            yield
+        finally:
+            self._variables["_"] = before
 
     @property
     def variable_names(self) -> list[str]:

@@ -14,6 +14,7 @@ import difflib
 import re
 import signal
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,24 +37,28 @@ PROMPT = r"\[localhost\]: PS [^>]*>"
 LEFT = "<left>"
 """The end of the session: the local prompt of the real client, the exit of ours."""
 _LOCAL = r"PS [^>]*>"
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 """Seconds to wait for a state."""
-_SETTLE = 4.0
+_SETTLE = 20.0
 """Time limit in seconds for both screens to become equal after both have reached the state."""
+_QUIET = 0.02
+"""Seconds without output after which a program has written all that belongs to its state."""
 
 
 @dataclass(frozen=True)
 class Step:
     """Keys to type, and a pattern that the cursor's line matches when the step is done.
 
-    With ``shows`` one of the lines since the keys must match that pattern too. ``accepted`` is the
-    reason why the screens may differ after this step; they are not compared then.
+    The program must also wait for keys then, unless ``reads`` is false. With ``shows`` one of the
+    lines since the keys must match that pattern too. ``accepted`` is the reason why the screens may
+    differ after this step; they are not compared then.
     """
 
     keys: str
     until: str = PROMPT
     shows: str = ""
     accepted: str = ""
+    reads: bool = True
 
 
 class Difference(AssertionError):
@@ -80,6 +85,8 @@ class _Terminal:
         self.ended = False
         self.start = 0
         """The row in which the last step began, counted from the first line of the program."""
+        self._before = ""
+        self._changed = False
         self.clear()
 
     def clear(self) -> None:
@@ -95,7 +102,27 @@ class _Terminal:
         with contextlib.suppress(OSError):
             self.child.send(data)
 
-    def read(self, seconds: float = 0.02) -> bool:
+    def type(self, keys: str) -> None:
+        """Type the keys of a step."""
+        self.written = ""
+        self.start = self.row
+        self._before = self.current
+        self._changed = False
+        self.child.send(keys)
+
+    @property
+    def has_reacted(self) -> bool:
+        """Return whether the program has done something since `type`: it is not enough that the
+        cursor's line looks as expected, because it may have looked so before."""
+        return self._changed or "\n" in self.written
+
+    @property
+    def reads_keys(self) -> bool:
+        """Return whether the program waits for keys: both programs take Ctrl+C as a key then, and
+        as a signal while a command runs."""
+        return not self.ended and not termios.tcgetattr(self.child.child_fd)[3] & termios.ISIG
+
+    def read(self, seconds: float = _QUIET) -> bool:
         """Read output for ``seconds``; return whether there was any."""
         if self.ended:
             time.sleep(seconds)
@@ -109,6 +136,7 @@ class _Terminal:
             return True
         self.written += text
         self.stream.feed(text)
+        self._changed = self._changed or (self.row, self.current) != (self.start, self._before)
         return True
 
     @property
@@ -137,8 +165,8 @@ class _Terminal:
         return not self.ended and re.fullmatch(pattern, self.current) is not None
 
     def wait_for(self, pattern: str, what: str) -> None:
-        """Wait until the cursor's line matches. Raises Difference."""
-        self.wait(lambda: self.is_at(pattern), what)
+        """Wait until the cursor's line matches and the program reads keys. Raises Difference."""
+        self.wait(lambda: self.is_at(pattern) and self.reads_keys, what)
 
     def wait(self, ready: Callable[[], bool], what: str) -> None:
         """Read until ``ready`` holds and no more output arrives. Raises Difference."""
@@ -167,7 +195,7 @@ class Pair:
     @property
     def at_prompt(self) -> bool:
         """Return whether both wait for a command."""
-        return self.real.is_at(PROMPT) and self.ours.is_at(PROMPT)
+        return all(each.is_at(PROMPT) and each.reads_keys for each in (self.real, self.ours))
 
     def play(self, steps: Sequence[Step | str]) -> None:
         """Type each step into both and compare the lines that each step has written.
@@ -193,14 +221,8 @@ class Pair:
         Raises Difference if one of the programs does not reach the expected state.
         """
         for terminal in (self.real, self.ours):
-            terminal.written = ""
-            terminal.start = terminal.row
-            terminal.child.send(step.keys)
-        for terminal, name in ((self.real, "PowerShell"), (self.ours, "psrp enter")):
-            try:
-                terminal.wait(self._ready(terminal, step), step.shows or step.until)
-            except Difference as error:
-                raise Difference(f"after {step.keys!r}, {name} {error}\n{self._both()}") from None
+            terminal.type(step.keys)
+        self._wait(step)
         deadline = time.monotonic() + _SETTLE
         while not step.accepted:
             real, ours = self.screens(left=step.until == LEFT)
@@ -212,18 +234,35 @@ class Pair:
             self.ours.read()
         return ""
 
-    def _ready(self, terminal: _Terminal, step: Step) -> Callable[[], bool]:
+    def _wait(self, step: Step) -> None:
+        """Read from both, so that queries of both to their terminal are answered at once, until
+        both are in the state that ends the step. Raises Difference."""
+        deadline = time.monotonic() + _PATIENCE
+        terminals = {"PowerShell": self.real, "psrp enter": self.ours}
+        while True:
+            busy = [each.read(_QUIET / 2) for each in terminals.values()]
+            late = [name for name, each in terminals.items() if not self._is_done(each, step)]
+            if not late and not any(busy):
+                return
+            hopeless = any(terminals[name].ended for name in late)
+            if hopeless or time.monotonic() > deadline:
+                break
+        what = step.shows or step.until
+        states = ", ".join(
+            f"{name} {'has ended' if terminals[name].ended else 'does not come'}" for name in late
+        )
+        raise Difference(f"after {step.keys!r}, {states}, expected {what}\n{self._both()}")
+
+    def _is_done(self, terminal: _Terminal, step: Step) -> bool:
         if step.until == LEFT and terminal is self.ours:
-            return lambda: terminal.ended
+            return terminal.ended
         pattern = _LOCAL if step.until == LEFT else step.until
-
-        def ready() -> bool:
-            if not (terminal.written and terminal.is_at(pattern)):
-                return False
-            lines = terminal.lines()[terminal.start :]
-            return not step.shows or any(re.fullmatch(step.shows, line) for line in lines)
-
-        return ready
+        if not (terminal.has_reacted and terminal.is_at(pattern)):
+            return False
+        if step.reads and not terminal.reads_keys:
+            return False
+        lines = terminal.lines()[terminal.start :]
+        return not step.shows or any(re.fullmatch(step.shows, line) for line in lines)
 
     def screens(self, *, left: bool = False) -> tuple[list[str], list[str]]:
         """Return the lines of both since the last step; ``left`` without the local prompt."""
@@ -320,10 +359,11 @@ class Screens:
             quiet = "-PredictionSource None -HistorySaveStyle SaveNothing -BellStyle None"
             commands.insert(0, f"Set-PSReadLineOption {quiet}")
         for command in commands:
-            real.written = ""
-            real.child.send(command + "\r")
-            echo = len(command)
-            real.wait(lambda n=echo: len(real.written) > n and real.is_at(_LOCAL), "a prompt")  # type: ignore[misc]
+            real.type(command + "\r")
+            real.wait(
+                lambda: "\n" in real.written and real.is_at(_LOCAL) and real.reads_keys,
+                "a prompt",
+            )
         real.clear()
         return real
 
