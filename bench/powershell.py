@@ -21,7 +21,7 @@ from tests.live import powershell
 from tests.live.peers import Clients, Hosts, with_sshd
 from tests.sshsub import sshd
 
-__all__ = ["tables"]
+__all__ = ["FUNCTIONS", "MEASURE", "tables"]
 
 ITSELF = "PowerShell to itself"
 TO_PWSH = "ours to PowerShell"
@@ -31,7 +31,7 @@ COMMANDS = 50
 """Number of consecutive small commands for one figure."""
 
 # The functions of our server (`bench.values`) for the real one.
-_FUNCTIONS = r"""
+FUNCTIONS = r"""
 function Get-Integers($count) { 0..($count - 1) }
 function Get-Bytes($size) { , [byte[]]::new($size) }
 function Get-Objects($count) {
@@ -45,7 +45,7 @@ function Get-Objects($count) {
     }
 }
 """
-_MEASURE = r"""
+MEASURE = r"""
 function global:Get-Median([scriptblock]$work, [int]$repeats) {
     $null = & $work
     $taken = foreach ($i in 1..$repeats) {
@@ -87,7 +87,7 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
         print(f"PowerShell: skipped, {reason}\n")
         return []
     with TemporaryDirectory() as name, _clients(Path(name)) as clients:
-        clients.real.run(_MEASURE)
+        clients.real.run(MEASURE)
         found = [_codec(clock, clients)]
         if sshd.SSHD is None:
             print("PowerShell over ssh: skipped, there is no sshd here\n")
@@ -124,7 +124,7 @@ def _codec(clock: Clock, clients: Clients) -> Table:
         "1 000 objects x 10": ", @(Get-Objects 1000)",
         "8 MiB of bytes": "Get-Bytes 8MB",
     }
-    clients.real.run(f". {{ {_FUNCTIONS} }}")
+    clients.real.run(f". {{ {FUNCTIONS} }}")
     rows: list[Row] = []
 
     def add(case: str, who: str, seconds: float, size: int) -> None:
@@ -133,7 +133,7 @@ def _codec(clock: Clock, clients: Clients) -> Table:
     kind = "[System.Management.Automation.PSSerializer]"
     for case, expression in cases.items():
         text = clients.real.run(
-            f"$value = . {{ {_FUNCTIONS}; {expression} }}\n"
+            f"$value = . {{ {FUNCTIONS}; {expression} }}\n"
             f"$document = {kind}::Serialize($value, 3); $document"
         )
         document = text.encode()
@@ -205,7 +205,7 @@ def _ours(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict[s
     figures = _openings(opened[1:], firsts[1:])
     session = clients.ours("ssh", server)
     if server == "powershell":
-        session.run(_FUNCTIONS)
+        session.run(FUNCTIONS)
 
     def run(script: str, count: int) -> float:
         taken = []
@@ -242,7 +242,7 @@ def _theirs(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict
     session = clients.theirs("ssh", server)
     if server == "powershell":
         pipeline = clients.pipeline("ssh", server)
-        real.run(f"$null = {pipeline}.AddScript(@'\n{_FUNCTIONS}\n'@).Invoke()")
+        real.run(f"$null = {pipeline}.AddScript(@'\n{FUNCTIONS}\n'@).Invoke()")
 
     def run(name: str, argument: int, count: int) -> float:
         (seconds,) = real.json(

@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import clixml, fragments, pools, powershell, prompt, sessions
+from bench import clixml, fragments, pools, powershell, prompt, sessions, wsman
 from bench.report import Clock, Table, as_json, lines
 
-SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell")
+SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman")
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
 
@@ -62,6 +62,9 @@ def main() -> None:
             show(prompt.table(clock), [])
         elif subject == "powershell":
             for found in powershell.tables(clock, quick=asked.quick):
+                show(found, [])
+        elif subject == "wsman":
+            for found in wsman.tables(clock, quick=asked.quick):
                 show(found, [])
         else:
             for found in sessions.tables(clock, quick=asked.quick):

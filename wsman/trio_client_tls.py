@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import ssl
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -34,7 +35,21 @@ class TlsOptions:
 
 
 def make_context(options: TlsOptions) -> ssl.SSLContext:
-    """Return a client's context. Raises TransportFailure for files that cannot be used."""
+    """Return a client's context, the same one until a file changes: reading the system's
+    authorities takes longer than a handshake.
+
+    Raises TransportFailure for files that cannot be used.
+    """
+    files = (options.ca_file, options.certificate, options.key)
+    try:
+        times = tuple(Path(each).stat().st_mtime_ns for each in files if each)
+    except OSError:
+        times = ()
+    return _context(options, times)
+
+
+@lru_cache(maxsize=16)
+def _context(options: TlsOptions, _times: tuple[int, ...]) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=options.ca_file or None)
         if options.skip_ca_check or options.pinned:

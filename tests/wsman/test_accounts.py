@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from psrp.sansio import LocalProtocolError
+from wsman import accounts as accounts_module
 from wsman.accounts import Accounts, AccountsError, new_account
 from wsman.auth import Authentication, AuthenticationRefused, Credential
 from wsman.auth_client import AuthOptions, ClientAuthenticator
@@ -45,6 +46,31 @@ def test_accounts_survive_their_text() -> None:
     assert read.remove("carol")
     assert not read.remove("carol")
     assert read.check("carol", "secret") is None
+
+
+def test_a_password_that_was_right_is_hashed_slowly_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow: list[str] = []
+    made = accounts_module._hash
+
+    def hashed(password: str, salt: bytes, cost: tuple[int, int, int]) -> bytes:
+        slow.append(password)
+        return made(password, salt, cost)
+
+    monkeypatch.setattr(accounts_module, "_hash", hashed)
+    accounts = Accounts([new_account("carol", "secret", salt=SALT)], salt=SALT)
+    slow.clear()
+    assert [accounts.check("carol", each) for each in ("secret", "Secret", "secret")] == [
+        "carol",
+        None,
+        "carol",
+    ]
+    assert slow == ["secret", "Secret"]
+    assert accounts.check("nobody", "secret") is None
+    accounts.add(new_account("carol", "changed", salt=SALT))
+    assert accounts.check("carol", "secret") is None
+    accounts.remove("carol")
+    assert accounts.check("carol", "secret") is None
+    assert b"secret" not in repr(vars(accounts)).encode()
 
 
 def test_an_account_with_a_domain_comes_first() -> None:
