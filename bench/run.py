@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import clixml, fragments, pools, powershell, prompt, sessions, wsman
+from bench import clixml, fragments, pools, powershell, prompt, sessions, wsman, wsman_load
 from bench.report import Clock, Table, as_json, lines
 
 SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman")
@@ -66,6 +66,7 @@ def main() -> None:
         elif subject == "wsman":
             for found in wsman.tables(clock, quick=asked.quick):
                 show(found, [])
+            print("\n".join(wsman_load.lines(quick=asked.quick)), flush=True)
         else:
             for found in sessions.tables(clock, quick=asked.quick):
                 show(found, [])

@@ -1,8 +1,8 @@
 """Sessions over WS-Man: our client, pypsrp and PowerShell's native client with three servers.
 
 The servers are `psrp serve` with functions, `psrp serve` as a gateway to PowerShell, and
-PowerShell's plugin (PSREMOTING_WSMAN_DIR, PSREMOTING_WSMAN_START, as root). Our client and pypsrp take turns
-in one process; the native client is a process of its own that measures itself.
+PowerShell's plugin (PSREMOTING_WSMAN_DIR, PSREMOTING_WSMAN_START, as root). Our client and pypsrp
+take turns in one process; the native client is a process of its own that measures itself.
 """
 
 from __future__ import annotations

@@ -71,6 +71,15 @@ class Endpoint:
     """Cookies of the service; every answer may change them."""
 
 
+def _is_readable(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):
+        return bool(select.select([descriptor], [], [], 0)[0])
+    # Unlike select, poll takes descriptors above 1023.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Connection:
     """One connection. Only one task at a time may call `exchange`."""
 
@@ -96,8 +105,7 @@ class Connection:
         if self._stream is None or self._socket is None or not self._http.reusable:
             return False
         # Unrequested data or the end of the stream: the server has closed the connection.
-        readable, _, _ = select.select([self._socket.socket.fileno()], [], [], 0)
-        return not readable
+        return not _is_readable(self._socket.socket.fileno())
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None

@@ -198,6 +198,10 @@ def _serve_wsman(
             max_envelope_size=given["max_envelope_size"] * 1024,
             max_shells=given["max_shells"],
             max_shells_per_user=given["max_shells_per_user"],
+            # A shell needs a request for itself, one for its command, and one that sends.
+            max_operations_per_user=max(
+                ServiceLimits().max_operations_per_user, 3 * given["max_shells_per_user"]
+            ),
             idle_timeout=given["idle_timeout"],
         ),
         server_limits=ServerLimits(max_connections=given["max_connections"]),
