@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from psremoting.cli.spelling import CMDLETS
 from psremoting.version import __version__
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_RENAMED = {"invoke-command": "invoke", "icm": "invoke"}
+"""Our commands by PowerShell's names for them, in lower case."""
 _COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("psremoting.cli.account:account", "Manage the accounts of a WS-Man endpoint."),
     "clixml": (
@@ -63,7 +64,7 @@ class _LazyGroup(click.Group):
             from psremoting.cli.local_prompt import cmdlet
 
             return cmdlet(cmd_name)
-        cmd_name = CMDLETS.get(cmd_name.casefold(), cmd_name)
+        cmd_name = _RENAMED.get(cmd_name.casefold(), cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
@@ -85,7 +86,7 @@ class _LazyGroup(click.Group):
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         texts = {name: text for name, (_, text) in _COMMANDS.items()}
-        return complete_command(texts, {*_CMDLETS, *CMDLETS}, incomplete)
+        return complete_command(texts, {*_CMDLETS, *_RENAMED}, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -8,25 +8,25 @@ its value after a colon or in the next word.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import click
 
+from psremoting.powershell.binder import find_parameter
 from psremoting.powershell.binding_errors import BindingError
+from psremoting.powershell.lexer import Lexer
+from psremoting.powershell.parameters import CommandTable, Parameter
+from psremoting.powershell.parse_errors import ParseError
 from psrp.clixml import Dictionary
 
-__all__ = ["CMDLETS", "PowerShellSpelled", "hashtable", "respelled"]
+__all__ = ["PowerShellSpelled", "hashtable", "respelled"]
 
-CMDLETS = {
-    "invoke-command": "invoke",
-    "icm": "invoke",
-}
-"""PowerShell's names of our commands, in lower case."""
-
-_PARAMETER = re.compile(r"-([A-Za-z]{2,})(?::(.*))?", re.DOTALL)
 #: Parameters that are positional here: the targets and the script.
 _TARGETS = ("HostName", "ComputerName")
 _SCRIPT = "ScriptBlock"
+_OWN_SCRIPT = "--script"
+"""Not a parameter: PowerShell's -Script abbreviates -ScriptBlock."""
 _KEBAB = {"--host-name": "-HostName"}
 
 
@@ -50,16 +50,16 @@ def respelled(args: list[str], known: list[click.Parameter]) -> list[str]:
     rest: list[str] = []
     for word in words:
         word = _KEBAB.get(word, word)
-        found = _PARAMETER.fullmatch(word)
-        parameter = _find(found[1], names) if found else None
-        if found is None or parameter is None:
+        name, value = _parameter(word)
+        parameter = _find(name, names)
+        if parameter is None:
             rest.append(word)
             continue
         option, takes_value = names[parameter]
         if not takes_value:
             rest.append(option)
             continue
-        value = found[2] if found[2] is not None else next(words, None)
+        value = next(words, None) if value is None else value
         if value is None:
             raise click.UsageError(f"Missing an argument for parameter '{parameter}'.")
         if parameter in _TARGETS:
@@ -81,35 +81,48 @@ def _names(known: list[click.Parameter]) -> dict[str, tuple[str, bool]]:
     for parameter in known:
         if isinstance(parameter, click.Option):
             for option in parameter.opts:
-                if option.startswith("--"):
+                if option.startswith("--") and option != _OWN_SCRIPT:
                     name = option[2:].replace("-", " ").title().replace(" ", "")
                     names[name] = option, not (parameter.is_flag or parameter.count)
     return names
 
 
-def _find(text: str, names: dict[str, tuple[str, bool]]) -> str | None:
-    folded = {name.casefold(): name for name in names}
-    wanted = text.casefold()
-    if wanted in folded:
-        return folded[wanted]
-    found = [name for name in folded if name.startswith(wanted)]
-    if len(found) > 1:
-        several = "".join(f" -{folded[name]}" for name in found)
-        raise click.UsageError(BindingError("AmbiguousParameter", text, several).message)
-    return folded[found[0]] if found else None
+def _parameter(word: str) -> tuple[str, str | None]:
+    """Return the parameter's name and the value after its colon, if ``word`` has them.
+
+    A name of one letter is a short option of ours.
+    """
+    lexer = Lexer(word)
+    found = lexer.parameter()
+    if found is None or len(found["name"]) == 1:
+        return "", None
+    if found["colon"]:
+        return found["name"], word[lexer.at :]
+    return (found["name"] if lexer.at == len(word) else ""), None
 
 
-def _block(value: str, words: object) -> str:
+def _find(name: str, names: Iterable[str]) -> str | None:
+    table = CommandTable(name="psrp", parameters=tuple(Parameter(name=each) for each in names))
+    try:
+        found = find_parameter(table, name)
+    except BindingError as error:
+        raise click.UsageError(error.message) from None
+    return None if found is None else found.name
+
+
+def _block(value: str, words: Iterator[str]) -> str:
     """Return a script block: in one word with or without its braces, or over several words."""
-    if value.strip() == "{" and hasattr(words, "__next__"):
-        taken: list[str] = []
-        for word in words:  # type: ignore[attr-defined]
-            if word == "}":
-                break
-            taken.append(word)
-        return " ".join(taken)
     text = value.strip()
-    return text[1:-1] if text.startswith("{") and text.endswith("}") else value
+    if text == "{":
+        return " ".join(iter(lambda: next(words, "}"), "}"))
+    lexer = Lexer(text)
+    if lexer.starts("{"):
+        with suppress(ParseError):
+            lexer.at = 1
+            lexer.skip_block("}")
+            if lexer.at == len(text) - 1:
+                return text[1:-1]
+    return value
 
 
 def hashtable(text: str) -> list[str]:

@@ -22,6 +22,8 @@ LINES = [
         ["-Port:2222", "a", "-HideComputerName", "x"],
         ["--port", "2222", "a", "--hide-computer-name", "x"],
     ),
+    (["a", "-ScriptBlock", "{1} | & {2}"], ["a", "{1} | & {2}"]),
+    (["a", "-ScriptBlock", "{ '}' }"], ["a", " '}' "]),
     (["a", "x", "-a", "n=1", "--json"], ["a", "x", "-a", "n=1", "--json"]),
     (["a", "x", "--", "-HostName", "y"], ["a", "x", "--", "-HostName", "y"]),
     (["a", "-oProxyCommand=x"], ["a", "-oProxyCommand=x"]),
