@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from psremoting.powershell.lexer import DOUBLE, SINGLE
+from psremoting.powershell.lexer import DASHES, QUOTES, SINGLE
+from psremoting.powershell.parse_errors import ParseError
+from psremoting.powershell.strings import StringParser
+from psremoting.powershell.syntax import ExpandableString, StringConstant, SubExpression
 
 __all__ = ["TypedCommand", "Word", "read_line"]
 
-_SPACE = re.compile(r"(?:[^\S\r\n]|`\r?\n)+")
-_COMMENT = re.compile(r"#[^\r\n]*|<#(?:[^#]|#(?!>))*(?:#>|\Z)")
-_PARAMETER = re.compile(r"[-\u2013-\u2015](?:([A-Za-z_?][^\s|;,&<>(){}'\"`$:.]*)(:?))?(?![^\s|;])")
-_WITH_VALUE = re.compile(r"[-\u2013-\u2015]([A-Za-z_?][^\s|;,&<>(){}'\"`$:.]*)(:)")
-_REDIRECTION = re.compile(r"[<>]+(&\d?)?")
 _SEPARATORS = re.compile(r"\|\|?|&&|[;\r\n]")
-_STOPS = frozenset("|;&(){},<>")
+_ENDS_WORD = re.compile(r"[\s(),;&|{}]|\Z")
 
 
 @dataclass(slots=True)
@@ -70,11 +68,10 @@ def read_line(text: str, cursor: int) -> tuple[TypedCommand, Word] | None:
     return _Line(text, cursor).read()
 
 
-class _Line:
+class _Line(StringParser):
     def __init__(self, text: str, cursor: int) -> None:
-        self.text = text
+        super().__init__(text)
         self.cursor = cursor
-        self.at = 0
         self.current = TypedCommand()
         self.around: list[TypedCommand] = []
         self.found: tuple[TypedCommand, Word] | None = None
@@ -83,15 +80,33 @@ class _Line:
         while self.at < len(self.text):
             if self.at >= self.cursor:
                 self._empty_word()
-            comment = _COMMENT.match(self.text, self.at)
-            if comment is not None:
-                if self.at < self.cursor <= comment.end() and self.found is None:
+            begin = self.at
+            if self._comment():
+                if begin < self.cursor <= self.at and self.found is None:
                     return None
-                self.at = comment.end()
+            elif self.skip_blank():
+                # Stop at the cursor, which may be in the middle of the space.
+                if begin < self.cursor < self.at:
+                    self.at = self.cursor
             elif not self._mark():
                 self._word()
         self._empty_word()
         return self.found
+
+    def sub_expression(self) -> SubExpression:
+        """Move past ``$(...)`` in a string, without reading it."""
+        begin = self.at
+        self.at += 2
+        self.skip_block(")")
+        self.at += 1
+        return SubExpression((), start=begin, end=self.at)
+
+    def _comment(self) -> bool:
+        try:
+            return self.skip_comment()
+        except ParseError:
+            self.at = len(self.text)
+            return True
 
     def _empty_word(self) -> None:
         if self.found is None:
@@ -100,20 +115,13 @@ class _Line:
             self.current.add(word)
 
     def _mark(self) -> bool:
-        """Skip everything that is not a word."""
-        if space := _SPACE.match(self.text, self.at):
-            # Stop at the cursor, which may be in the middle of the space.
-            stop = space.end()
-            self.at = self.cursor if self.at < self.cursor < stop else stop
-            return True
-        here = self.text[self.at]
-        if separator := _SEPARATORS.match(self.text, self.at):
+        """Move past one token that is not a word; return False before a word."""
+        here = self.here
+        if self.take(_SEPARATORS):
             if not (here in "\r\n" and self.current.comma):
                 self.current = TypedCommand()
-            self.at = separator.end()
-        elif redirection := _REDIRECTION.match(self.text, self.at):
-            self.current.to_file = redirection[1] is None
-            self.at = redirection.end()
+        elif redirection := self.redirection():
+            self.current.to_file = redirection["target"] is None
         elif here in "({" or (here in "@$" and self.text[self.at + 1 : self.at + 2] in ("(", "{")):
             self.at += 1 if here in "({" else 2
             self.around.append(self.current)
@@ -147,48 +155,57 @@ class _Line:
             self._empty_word()
 
     def _parameter(self) -> Word | None:
-        found = _PARAMETER.match(self.text, self.at) or _WITH_VALUE.match(self.text, self.at)
-        if found is None or self.current.name is None or self.current.to_file:
+        begin = self.at
+        if self.current.name is None or self.current.to_file:
             return None
-        return Word(self.at, found[0], found[1] or "", parameter=True, colon=bool(found[2]))
+        found = self.parameter()
+        if found is None:
+            # A dash alone is the beginning of a parameter.
+            dash = self.here in DASHES and self.word_ends(begin + 1)
+            return Word(begin, self.here, parameter=True) if dash else None
+        if not found["colon"] and not self.word_ends():
+            self.at = begin
+            return None
+        text = self.text[begin : self.at]
+        return Word(begin, text, found["name"], parameter=True, colon=bool(found["colon"]))
 
     def _plain(self) -> Word:
-        start = self.at
-        end = self._end_of_piece(start)
-        quote = self.text[start] if self.text[start] in SINGLE + DOUBLE else ""
-        if not quote:
-            while end < len(self.text) and not self._stops(end):
-                end = self._end_of_piece(end)
-        text = self.text[start:end]
-        return Word(start, text, _meant(text, quote), quote)
-
-    def _stops(self, at: int) -> bool:
-        return self.text[at] in _STOPS or self.text[at].isspace()
-
-    def _end_of_piece(self, at: int) -> int:
-        """Return the end of one character, an escaped one, or a quoted text."""
-        here = self.text[at]
-        if here == "`":
-            return min(at + 2, len(self.text))
-        marks = SINGLE if here in SINGLE else DOUBLE if here in DOUBLE else ""
-        at += 1
-        while marks and at < len(self.text):
-            here = self.text[at]
-            if here == "`" and marks is DOUBLE:
-                at += 2
-            elif here not in marks:
-                at += 1
-            elif self.text[at + 1 : at + 2] and self.text[at + 1] in marks:
-                at += 2
+        start, end = self.at, len(self.text)
+        quote = self.here if self.here in QUOTES else ""
+        try:
+            value = self._value(quote)
+            end = self.at
+        except ParseError as error:
+            ending = _ENDS_WORD.search(self.text, start + 1)
+            if ending is not None and not error.incomplete and error.offset <= ending.start():
+                end = ending.start()
+                value = self.text[start:end]
             else:
-                return at + 1
-        return min(at, len(self.text))
+                value = _completed(self.text[start:], quote)
+        return Word(start, self.text[start:end], value, quote)
+
+    def _value(self, quote: str) -> str:
+        """Return the text of the string or the word that is next; nothing in it is expanded."""
+        if not quote:
+            read = self.word(command=True)
+        elif quote in SINGLE:
+            return self.single_quoted()
+        else:
+            read = self.double_quoted()
+        match read:
+            case StringConstant(value):
+                return value
+            case ExpandableString(parts):
+                shown = (p if isinstance(p, str) else self.text[p.start : p.end] for p in parts)
+                return "".join(shown)
+        return self.text[read.start : read.end]
 
 
-def _meant(text: str, quote: str) -> str:
-    if not quote:
-        return re.sub("`(.)", r"\1", text)
-    marks = SINGLE if quote in SINGLE else DOUBLE
-    inner = text[1:-1] if len(text) > 1 and text[-1] in marks else text[1:]
-    inner = re.sub(f"([{marks}])[{marks}]", r"\1", inner)
-    return inner if marks is SINGLE else re.sub("`(.)", r"\1", inner)
+def _completed(text: str, quote: str) -> str:
+    """Return the value of an open string or word, as if it were complete."""
+    for end in (quote, "`" + quote, "'", '"'):
+        try:
+            return _Line(text.removesuffix("`") + end, 0)._value(quote)
+        except ParseError:
+            continue
+    return text.lstrip(quote)

@@ -21,7 +21,9 @@ QUOTES = SINGLE + DOUBLE
 _BLANKS = " \t\f\v\u00a0\u0085\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _ENDS = rf"{_BLANKS}\r\n\0(),;&|{{}}"
 """Characters that end a word."""
-_SPACE = re.compile(rf"(?:[{_BLANKS}]+|`(?:\r?\n|[\r{_BLANKS}])|(?<![^{_ENDS}])#[^\r\n]*)+")
+_BLANK = re.compile(rf"(?:[{_BLANKS}]+|`(?:\r?\n|[\r{_BLANKS}]))+")
+_LINE_COMMENT = re.compile(rf"(?<![^{_ENDS}])#[^\r\n]*")
+_SPACE = re.compile(rf"(?:{_BLANK.pattern}|{_LINE_COMMENT.pattern})+")
 _HASH = re.compile(r"#[^\r\n]*")
 _BREAK = re.compile(r"\r?\n|\r")
 _COMMENT_END = re.compile(r"#>")
@@ -78,17 +80,30 @@ class Lexer:
         """Move past blanks, comments and continued line ends, but not past a line end."""
         while True:
             self.take(_SPACE)
-            if not self.starts("<#"):
+            if not self._skip_block_comment():
                 return
-            end = _COMMENT_END.search(self.text, self.at + 2)
-            if end is None:
-                raise ParseError(
-                    "The terminator '#>' is missing from the multiline comment.",
-                    "MissingTerminatorMultiLineComment",
-                    offset=self.at,
-                    incomplete=True,
-                )
-            self.at = end.end()
+
+    def skip_blank(self) -> bool:
+        """Move past blanks and continued line ends; return True if there were some."""
+        return self.take(_BLANK) is not None
+
+    def skip_comment(self) -> bool:
+        """Move past one comment; return True if there was one."""
+        return self.take(_LINE_COMMENT) is not None or self._skip_block_comment()
+
+    def _skip_block_comment(self) -> bool:
+        if not self.starts("<#"):
+            return False
+        end = _COMMENT_END.search(self.text, self.at + 2)
+        if end is None:
+            raise ParseError(
+                "The terminator '#>' is missing from the multiline comment.",
+                "MissingTerminatorMultiLineComment",
+                offset=self.at,
+                incomplete=True,
+            )
+        self.at = end.end()
+        return True
 
     def skip_break(self) -> bool:
         """Move past a line end, if one is next; return True if there was one."""
