@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import trio
 
 from psrp.sansio import Outgoing, TransportAct
 from tests.wsman.servers import Authority, Served, Server, make_authority, serve
-from wsman import errors, faults, names, operations, queries, soap, trio_connection
+from wsman import errors, faults, names, operations, queries, soap
 from wsman import shell_values as v
 from wsman.auth import Authentication, Credential
 from wsman.auth_client import AuthOptions
@@ -109,23 +107,6 @@ async def test_a_connection_is_used_again_when_it_is_idle() -> None:
         assert headers["content-type"] == SOAP
         assert headers["accept-encoding"] == "identity"
         await made.aclose()
-
-
-async def test_a_connection_with_a_high_descriptor_is_checked() -> None:
-    """A program with a thousand sessions has descriptors that select refuses."""
-    fcntl = pytest.importorskip("fcntl")
-    here, there = socket.socketpair()
-    with here, there:
-        try:
-            high = fcntl.fcntl(here.fileno(), fcntl.F_DUPFD, 1100)
-        except OSError:
-            pytest.skip("this system allows fewer open files")
-        try:
-            assert not trio_connection._is_readable(high)
-            there.send(b"x")
-            assert trio_connection._is_readable(high)
-        finally:
-            os.close(high)
 
 
 async def test_requests_at_one_time_have_a_connection_each() -> None:
