@@ -23,7 +23,7 @@ from psremoting.client import powershell_identity
 from psremoting.client.debugger import ResumeAction, Stop, action_pipeline, read_stop
 from psremoting.client.hosts import NULL_HOST, Host
 from psremoting.client.invocation import Invocation, OnRecord, Result
-from psremoting.client.pipeline_input import as_powershell, system_name
+from psremoting.client.pipeline_input import as_powershell, preload, system_name
 from psremoting.client.pool_driver import PoolDriver
 from psremoting.client.stream_carrier import StreamCarrier
 from psremoting.exception_groups import unwrapped
@@ -209,6 +209,7 @@ class PSSession:
             driver.pool.send(e.SessionCapability(protocol_version=driver.pool.own_version))
             driver.pool.send(opening)
             driver.flush()
+            nursery.start_soon(preload)
             await driver.wait_for(driver.opened)
         if waiting.cancelled_caught:
             driver.break_session(driver.carrier.open_timed_out(limit))

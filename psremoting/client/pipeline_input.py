@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -14,9 +15,12 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
+
+import trio
 
 from psrp import events as e
 from psrp.commands import USING, Command, Parameter, PowerShell, using_values
@@ -24,7 +28,7 @@ from psrp.commands import USING, Command, Parameter, PowerShell, using_values
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["Input", "as_powershell", "feed", "new_private_key", "system_name"]
+__all__ = ["Input", "as_powershell", "feed", "new_private_key", "preload", "system_name"]
 
 Input: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
@@ -84,6 +88,13 @@ def _as_commands(
     except Unsupported as error:
         return error.reason
     return PowerShell(statements=statements)
+
+
+async def preload() -> None:
+    """Import what the first text of a command needs, while the client waits for the server."""
+    name = "psremoting.powershell.script_commands"
+    if name not in sys.modules:
+        await trio.to_thread.run_sync(import_module, name, abandon_on_cancel=True)
 
 
 async def feed(

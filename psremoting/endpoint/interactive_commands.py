@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import trio
 
 from psremoting.endpoint.context import Context
-from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.format_data import datetime_view
 from psremoting.endpoint.signatures import Input, Param
 from psremoting.endpoint.stages import Merged
 from psremoting.powershell.error_view import error_lines
 from psremoting.powershell.formatting import HOLD_SECONDS, Formatter
 from psremoting.powershell.wildcards import matches
+from psrp.clixml import Dictionary
 from psrp.host import BufferCell, Coordinates, HostMethodId, Rectangle
+from psrp.properties import unwrap
 
 __all__ = [
     "clear_host",
@@ -80,14 +81,26 @@ async def prompt() -> str:
 
 async def clear_host(context: Context) -> None:
     """Clears the client's window."""
-    try:
-        await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
-        await context.call_host(
-            HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
-        )
-    except CommandError:
-        # PowerShell's hosts on Unix have no screen buffer; the terminal interprets the sequence.
+    if _is_on_unix(context):
+        # PowerShell's hosts on Unix have no screen buffer, and show an error for these calls, which
+        # have no answer. Their terminal interprets the sequence.
         await context.call_host(HostMethodId.Write1, "\x1b[H\x1b[2J\x1b[3J")
+        return
+    await context.call_host(HostMethodId.SetCursorPosition, Coordinates(0, 0))
+    await context.call_host(
+        HostMethodId.SetBufferContents1, Rectangle(-1, -1, -1, -1), BufferCell(" ", -1, -1)
+    )
+
+
+def _is_on_unix(context: Context) -> bool:
+    """Return whether the client's PSVersionTable names Unix as its platform."""
+    found = context.application_arguments
+    for name in ("PSVersionTable", "Platform"):
+        found = unwrap(found)
+        if not isinstance(found, dict | Dictionary):
+            return False
+        found = found.get(name)
+    return bool(unwrap(found) == "Unix")
 
 
 async def get_format_data(

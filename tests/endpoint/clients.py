@@ -170,11 +170,15 @@ class Client:
 
     # -- interface for tests
 
-    async def open(self, *, runspaces: int = 1, host: HostInfo | None = None) -> None:
+    async def open(
+        self, *, runspaces: int = 1, host: HostInfo | None = None, application_arguments: Any = None
+    ) -> None:
         self.send(e.SessionCapability(protocol_version=self.pool.own_version))
         self.send(
             e.InitRunspacePool(
-                max_runspaces=runspaces, host_info=HostInfo.full() if host is None else host
+                max_runspaces=runspaces,
+                host_info=HostInfo.full() if host is None else host,
+                application_arguments=application_arguments,
             )
         )
         await self.opened.wait()

@@ -102,6 +102,27 @@ def test_the_catalog_finds_names_as_powershell_does() -> None:
     assert [each.name for each in catalog.matching(["get-u*"])] == ["Get-Uptime"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "methods"),
+    [
+        ({"PSVersionTable": {"Platform": "Unix"}}, [HostMethodId.Write1]),
+        (
+            {"PSVersionTable": {"Platform": "Win32NT"}},
+            [HostMethodId.SetCursorPosition, HostMethodId.SetBufferContents1],
+        ),
+        (None, [HostMethodId.SetCursorPosition, HostMethodId.SetBufferContents1]),
+    ],
+    ids=["on Unix", "on Windows", "unknown"],
+)
+async def test_the_screen_is_cleared_as_the_clients_host_can_do_it(
+    arguments: Any, methods: list[HostMethodId]
+) -> None:
+    async with connected(FunctionsEngine(DEMO), opened=False) as client:
+        await client.open(application_arguments=arguments)
+        result = await client.invoke(command("Clear-Host"))
+        assert [call[0] for call in result.calls] == [int(each) for each in methods]
+
+
 async def test_a_socket_serves_one_client_after_the_other(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     server = subprocess.Popen([*SERVE, "--unix", str(path)], cwd=ROOT)

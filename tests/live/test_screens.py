@@ -340,3 +340,30 @@ def _marked(name: str) -> object:
 def test_the_screen_is_that_of_the_real_client(screens: Screens, name: str) -> None:
     with screens.entered() as pair:
         pair.play(SCENARIOS[name])
+
+
+OURS = r"\[localhost\]: PS>"
+"""The prompt of our endpoint."""
+
+
+def at_ours(*lines: str) -> list[Step | str]:
+    return [Step(line + "\r", OURS) for line in lines]
+
+
+def test_our_endpoint_clears_the_screen_and_survives_an_interrupted_question(
+    screens: Screens,
+) -> None:
+    """A client on Unix cannot fill a screen buffer; after such a call it froze in a question."""
+    with screens.entered("demo") as pair:
+        pair.play(
+            [
+                *at_ours("Get-Number 3", "clear", "Get-Number 1", "Clear-Host", "'after'", "cls"),
+                Step("Show-Greeting\r", ".*: ?"),
+                Step(CTRL_C, OURS),
+                *at_ours("Get-Number 2", "clear", "Get-Number 1"),
+                Step("Show-Greeting\r", ".*: ?"),
+                Step("Anna\r", OURS),
+                *at_ours("cls", "Get-Nothing", "Show-Streams", "Get-Number 2"),
+                Step("exit\r", LEFT),
+            ]
+        )

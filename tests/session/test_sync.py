@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 import trio
 
 from psremoting import RemoteErrors, sync
 from psremoting.errors import OperationTimeout, PipelineFailed, SessionNotOpen
+from tests.recordings import ROOT
 from tests.shell.terminal import serving
 
 
@@ -72,3 +75,21 @@ def test_event_loops_are_not_blocked() -> None:
         asyncio.run(in_a_loop())
     with pytest.raises(RuntimeError, match="trio"):
         trio.run(in_a_loop)
+
+
+def test_what_the_first_command_needs_is_loaded_while_the_session_opens() -> None:
+    """In a new process, where nothing has been imported."""
+    code = """
+import sys, time
+from psremoting import sync
+needed = "psremoting.powershell.script_commands"
+with sync.connect("local") as session:
+    deadline = time.monotonic() + 30
+    while needed not in sys.modules and time.monotonic() < deadline:
+        time.sleep(0.01)
+    print(needed in sys.modules)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ran.stdout == "True\n", ran.stderr
