@@ -1,4 +1,4 @@
-"""Analysis of lines that are still typed. The words of whole lines are those of pwsh 7.6's parser."""
+"""Analysis of lines that are still typed; words are split as by the parser of pwsh 7.6."""
 
 from __future__ import annotations
 
