@@ -11,10 +11,13 @@ from psremoting.capture.http_text import read_http_text
 from psremoting.capture.json_messages import read_har, read_json_lines
 from psremoting.capture.key_ring import KeyRing
 from psremoting.capture.packet_acts import read_packet_lines, read_transcript
+from psremoting.capture.proxy_flows import read_flows, read_saz
 from psremoting.capture.raw import read_fragments
 from psremoting.capture.reassembly import Joiner
 from psremoting.capture.refusals import mark_refused
 from psremoting.capture.source import CaptureError, Source
+from psremoting.capture.system_calls import read_system_calls
+from psremoting.capture.windows_events import read_event_xml, read_evtx
 from psremoting.capture.wsman_acts import WSManReader
 
 if TYPE_CHECKING:
@@ -96,6 +99,8 @@ _HTTP_READERS: dict[Form, Callable[[Source], Iterator[HttpMessage | OtherText | 
     Form.HTTP: read_json_lines,
     Form.HTTP_TEXT: read_http_text,
     Form.HAR: read_har,
+    Form.FLOWS: read_flows,
+    Form.SAZ: read_saz,
 }
 
 
@@ -113,6 +118,12 @@ def _feed(
             yield None
     elif form is Form.TRANSCRIPT:
         yield from read_transcript(source, joiner)
+    elif form is Form.STRACE:
+        yield from read_system_calls(source, joiner)
+    elif form is Form.EVENTS:
+        yield from read_event_xml(source, joiner)
+    elif form is Form.EVTX:
+        yield from read_evtx(source, joiner)
     elif form is Form.PACKETS:
         yield from read_packet_lines(source, joiner)
     elif form is Form.CLIXML:

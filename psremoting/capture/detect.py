@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from psremoting.capture.http_text import holds_envelope, looks_like_http
 from psremoting.capture.network.capture_files import is_packet_file
+from psremoting.capture.proxy_flows import is_flow_file
+from psremoting.capture.system_calls import looks_like_strace
+from psremoting.capture.windows_events import EVTX, looks_like_events
 
 if TYPE_CHECKING:
     from psremoting.capture.source import Source
@@ -35,6 +38,16 @@ class Form(Enum):
     """Out-of-process packets as plain text lines."""
     PACKETS_CAPTURED = "pcap"
     """Packets: pcap or pcapng, also compressed with gzip."""
+    STRACE = "strace"
+    """System calls that ``strace`` printed of a process with a subsystem."""
+    FLOWS = "mitmproxy"
+    """HTTP flows that mitmproxy saved."""
+    SAZ = "saz"
+    """An archive of HTTP messages that Fiddler saved."""
+    EVENTS = "events"
+    """Windows events, exported as XML."""
+    EVTX = "evtx"
+    """A Windows event log."""
     FRAGMENTS = "fragments"
     """PSRP fragments, binary."""
     HEX = "hex"
@@ -67,6 +80,12 @@ def detect(source: Source) -> Form:
         raise source.fail("empty", 0)
     if is_packet_file(head):
         return Form.PACKETS_CAPTURED
+    if head.startswith(EVTX):
+        return Form.EVTX
+    if head.startswith(b"PK\x03\x04"):
+        return Form.SAZ
+    if is_flow_file(head):
+        return Form.FLOWS
     if head.lstrip()[:11] == b"-----BEGIN ":
         raise source.fail("a PEM file, not a recording (a private key goes to --rsa-key)", 0)
     text = _text(head)
@@ -114,6 +133,10 @@ def _json_line(line: bytes) -> Form | None:
 
 def _by_text(text: str) -> Form | None:
     markup = text.lstrip()
+    if looks_like_events(markup):
+        return Form.EVENTS
+    if looks_like_strace(text):
+        return Form.STRACE
     if _AN_ENVELOPE.match(markup) or (looks_like_http(text) and not _YAML.match(text)):
         return Form.HTTP_TEXT
     if _STREAM.search(text) or _CLIXML.match(markup):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from psremoting.capture.reassembly import Joiner
     from psremoting.capture.source import Source, TextLine
 
-__all__ = ["PacketReader", "read_packet_lines", "read_transcript"]
+__all__ = ["PacketReader", "read_packet_lines", "read_transcript", "sender_of"]
 
 _SENDER = re.compile(rb'"from"\s*:\s*"(client|server)"')
 _BLANK_OF_CLIENT = "blank line: PowerShell's server ends on it"
@@ -117,6 +117,21 @@ class PacketReader:
             if other == target and lane.rest:
                 return side
         return Side.SERVER
+
+
+def sender_of(line: bytes) -> Side | None:
+    """Return the side that a line of packets shows to be its sender, or None."""
+    try:
+        for packet in read_line(line):
+            if packet.kind in _CLIENT_PACKETS:
+                return Side.CLIENT
+            if packet.kind is not PacketKind.DATA:
+                return Side.SERVER
+            if (found := destination(packet.data)) is not None:
+                return found.peer
+    except PacketError:
+        return None
+    return None
 
 
 def destination(data: bytes) -> Side | None:

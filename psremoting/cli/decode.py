@@ -11,8 +11,9 @@ import click
 from psremoting.capture.decoding import decode as decode_recording
 from psremoting.capture.decoding import summary_data
 from psremoting.capture.detect import Form
-from psremoting.capture.entries import Counts
+from psremoting.capture.entries import Counts, Entry
 from psremoting.capture.key_ring import KeyRing
+from psremoting.capture.merging import has_events, merged
 from psremoting.capture.source import CaptureError
 from psremoting.cli.decode_keys import key_options, keys_of
 from psremoting.cli.decode_view import View, view_of, view_options
@@ -71,9 +72,12 @@ def decode(
     """Show recorded PowerShell remoting traffic, one line per message.
 
     A FILE holds captured packets (pcap, pcapng, also gzip), WS-Man exchanges (YAML, JSON
-    lines, HAR, HTTP messages as text, curl -v, logs with SOAP envelopes), an out-of-process
-    transcript (JSON lines of timed chunks, or packets as text lines), PSRP fragments (binary,
-    hex or base64), or CLIXML. The form is detected from the content. "-" is standard input.
+    lines, HAR, flows of mitmproxy, a SAZ archive of Fiddler, HTTP messages as text, curl -v, logs
+    with SOAP envelopes), an out-of-process transcript (JSON lines of timed chunks, packets as text
+    lines, strace of read and write), Windows events (.evtx, or exported as XML), PSRP fragments
+    (binary, hex or base64), or CLIXML. The form is detected from the content. "-" is standard
+    input. Files are shown one after the other; with an event log among them, all lines are merged
+    by time.
 
     Encrypted packets are decrypted with the secrets of --password, --nt-hash, --keytab, --krbtgt,
     --session-key, --keylog, --server-key and --keys. A line shows each message that stays
@@ -110,7 +114,9 @@ def _decode_all(
     secrets: PacketSecrets | None,
     view: View,
 ) -> int:
-    """Decode each file on its own; return the exit code."""
+    """Decode each file on its own, or all by time with event logs; return the exit code."""
+    if has_events(files):
+        return _decode_merged(files, form, ring, secrets, view)
     total, unreadable = Counts(), 0
     for number, file in enumerate(files, 1):
         if len(files) > 1 and not view.as_json:
@@ -132,6 +138,38 @@ def _decode_all(
     for problem in view.problems(len(files)):
         click.echo(f"psrp decode: {problem}", err=True)
     return 2 if unreadable else 1 if total.errors else 0
+
+
+def _decode_merged(
+    files: tuple[str, ...],
+    form: Form | None,
+    ring: KeyRing,
+    secrets: PacketSecrets | None,
+    view: View,
+) -> int:
+    """Decode all files into one timeline; return the exit code."""
+    total, failures = Counts(), 0
+    try:
+        show = view.open()
+        recordings = [decode_recording(file, form, ring, secrets, view.follow) for file in files]
+        for index, entry in merged(recordings):
+            if isinstance(entry, CaptureError):
+                failures += 1
+                click.echo(f"psrp decode: {entry}", err=True)
+            elif entry.type == "summary":
+                _count(total, entry.data)
+            else:
+                entry.carrier = entry.carrier | {"file": files[index]}
+                show.entry(entry)
+        data = summary_data(f"{len(files)} files", total)
+        show.entry(Entry(type="summary", data=data | {"files": len(files), "unreadable": failures}))
+        show.end()
+    except CaptureError as error:
+        failures += 1
+        click.echo(f"psrp decode: {error}", err=True)
+    for problem in view.problems(1):
+        click.echo(f"psrp decode: {problem}", err=True)
+    return 2 if failures else 1 if total.errors else 0
 
 
 def _count(total: Counts, data: dict[str, Any]) -> None:

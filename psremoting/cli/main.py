@@ -34,6 +34,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "psremoting.cli.serve:serve",
         "Serve an endpoint on stdio, a socket, or over WS-Man.",
     ),
+    "wireshark": (
+        "psremoting.cli.wireshark:wireshark",
+        "Write the dissector for Wireshark.",
+    ),
     "winrs": ("psremoting.cli.winrs:winrs", "Run a program in a cmd shell over WS-Man."),
 }
 """Command name to the command object and its line in the list of commands."""

@@ -33,7 +33,7 @@ LAYERS = {
     "sshsub": PURE | {"sshsub", "psrp.frozen", "psrp.sansio", "pybase64"},
     "psremoting": ANY_STDLIB
     | {"psremoting", "psrp", "wsman", "sshsub", "trio", "cryptography", "lxml", "spnego", "h11"}
-    | {"click", "prompt_toolkit", "yaml"},
+    | {"click", "evtx", "prompt_toolkit", "yaml"},
 }
 #: Additional modules that single files may use.
 TRIO = ANY_STDLIB | {"trio"}

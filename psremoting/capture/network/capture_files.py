@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psremoting.capture.source import CaptureError
 
@@ -52,8 +52,7 @@ def is_packet_file(head: bytes) -> bool:
     return head.startswith(PACKET_FILES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
+class Packet(NamedTuple):
     """One captured frame."""
 
     number: int
@@ -65,6 +64,8 @@ class Packet:
     data: bytes
     length: int
     """Bytes on the wire; more than ``data`` holds if the capture cut the packet."""
+    offset: int = -1
+    """Offset of its record in the file, uncompressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,71 +82,82 @@ class _Bytes:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._pieces = source.pieces()
-        self._held = bytearray()
-        self._inflate = None
-        if source.head[:2] == GZIP:
-            self._inflate = zlib.decompressobj(31)
+        self._held = b""
+        self._at = 0
+        self._compressed = source.head[:2] == GZIP
+        self._inflate = zlib.decompressobj(31)
+        self._packed = b""
+        """Compressed bytes that were read and not yet inflated."""
         self.position = 0
         """Offset in the uncompressed file."""
         self._ended = False
 
+    @property
+    def cut(self) -> bool:
+        """True if the compressed file ended before its end mark."""
+        return self._ended and self._compressed and not self._inflate.eof
+
     def peek(self, size: int) -> bytes:
         """Return the next ``size`` bytes, or fewer at the end, without taking them."""
-        while len(self._held) < size and not self._ended:
-            self._fill()
-        return bytes(self._held[:size])
+        if len(self._held) - self._at < size:
+            self._fill(size)
+        return self._held[self._at : self._at + size]
+
+    def take(self, size: int) -> bytes:
+        """Return ``size`` bytes, or fewer at the end."""
+        data = self.peek(size)
+        self._at += len(data)
+        self.position += len(data)
+        return data
 
     def find_block(self, order: str) -> int | None:
         """Return the distance of the next whole packet block within a window, or None.
 
         A block is whole if its two lengths agree.
         """
-        self.peek(_RESYNC)
+        held = self.peek(_RESYNC)
         head = struct.Struct(f"{order}II")
         marks = {head.pack(kind, 0)[:4] for kind in (_PACKET, _SECTION)}
-        for at in sorted(_occurrences(self._held, marks)):
-            if at + 12 > len(self._held):
+        for at in sorted(_occurrences(held, marks)):
+            if at + 12 > len(held):
                 break
-            length = head.unpack_from(self._held, at)[1]
+            length = head.unpack_from(held, at)[1]
             if not 28 <= length <= _RESYNC // 2 or length % 4:
                 continue
-            if len(self._held) < at + length:
-                self.peek(at + length)
-            if self._held[at + length - 4 : at + length] == self._held[at + 4 : at + 8]:
+            if len(held) < at + length:
+                held = self.peek(at + length)
+            if held[at + length - 4 : at + length] == held[at + 4 : at + 8]:
                 return at
         return None
 
-    def take(self, size: int) -> bytes:
-        """Return ``size`` bytes, or fewer at the end."""
-        while len(self._held) < size and not self._ended:
-            self._fill()
-        data = bytes(self._held[:size])
-        del self._held[:size]
-        self.position += len(data)
-        return data
+    def _fill(self, size: int) -> None:
+        """Read until ``size`` bytes are held, or to the end."""
+        parts = [self._held[self._at :]]
+        count = len(parts[0])
+        while count < size and not self._ended:
+            parts.append(self._more())
+            count += len(parts[-1])
+        self._held, self._at = b"".join(parts), 0
 
-    def _fill(self) -> None:
-        if self._inflate is not None and self._inflate.unconsumed_tail:
-            self._inflate_some(self._inflate.unconsumed_tail)
-            return
-        piece = next(self._pieces, None)
-        if piece is None:
-            self._ended = True
-        elif self._inflate is None:
-            self._held += piece
-        else:
-            self._inflate_some(piece)
-
-    def _inflate_some(self, data: bytes) -> None:
-        """Inflate at most one piece, so that a small file cannot fill the memory."""
-        assert self._inflate is not None
+    def _more(self) -> bytes:
+        """Return the next piece; of a compressed file one of bounded size, maybe an empty one."""
+        if not self._compressed:
+            piece = next(self._pieces, None)
+            self._ended = piece is None
+            return piece or b""
+        if not self._packed:
+            self._packed = next(self._pieces, b"")
+            if not self._packed:
+                self._ended = True
+                return b""
+        if self._inflate.eof:
+            self._inflate = zlib.decompressobj(31)
         try:
-            self._held += self._inflate.decompress(data, _PIECE)
+            data = self._inflate.decompress(self._packed, _PIECE)
         except zlib.error as error:
             raise self._source.fail(f"not gzip: {error}", self.position) from None
-        if self._inflate.eof and self._inflate.unused_data:
-            rest, self._inflate = self._inflate.unused_data, zlib.decompressobj(31)
-            self._inflate_some(rest)
+        self._packed = self._inflate.unused_data or self._inflate.unconsumed_tail
+        return data
 
 
 def read_packets(
@@ -164,6 +176,8 @@ def read_packets(
         yield from _read_pcap(source, data, *_PCAP[magic])
     else:
         raise source.fail("not a packet capture: unknown magic number", 0)
+    if data.cut:
+        raise source.fail("the compressed capture is cut", data.position)
 
 
 def _read_pcap(source: Source, data: _Bytes, order: str, units: int) -> Iterator[Packet]:
@@ -190,6 +204,7 @@ def _read_pcap(source: Source, data: _Bytes, order: str, units: int) -> Iterator
             link_type=link_type,
             data=packet,
             length=length,
+            offset=at,
         )
 
 
@@ -261,7 +276,7 @@ def _torn_packet(
     )
 
 
-def _occurrences(data: bytearray, marks: set[bytes]) -> Iterator[int]:
+def _occurrences(data: bytes, marks: set[bytes]) -> Iterator[int]:
     for mark in marks:
         at = data.find(mark)
         while at >= 0:
@@ -335,4 +350,5 @@ def _packet(
         link_type=found.link_type,
         data=body[start : start + held],
         length=length,
+        offset=at,
     )

@@ -47,6 +47,8 @@ class RawMessage:
     time: float
     packet: int
     """Packet of the first byte."""
+    offset: int = -1
+    """Offset of that packet in the file."""
     start: str
     status: int | None
     headers: tuple[tuple[str, str], ...]
@@ -77,8 +79,9 @@ class FlowReader:
         self._fed = 0
         """Bytes of the message so far, its head included."""
         self._holes: list[tuple[int, int]] = []
-        self._began: tuple[float, int] = (0.0, 0)
-        self._now: tuple[float, int] = (0.0, 0)
+        self._began: tuple[float, int, int] = (0.0, 0, -1)
+        self._now: tuple[float, int, int] = (0.0, 0, -1)
+        """Time, packet and offset in the file."""
         self.skipped = 0
         """Bytes outside of messages, gaps included."""
         self.messages = 0
@@ -87,7 +90,7 @@ class FlowReader:
 
     def receive(self, piece: Piece) -> Iterator[RawMessage]:
         """Take the next piece; yield the messages that it completes."""
-        self._now = piece.time, piece.packet
+        self._now = piece.time, piece.packet, piece.offset
         if self.not_http:
             self.skipped += len(piece.data) + (piece.gap if piece.gap != UNKNOWN_GAP else 0)
             return
@@ -234,6 +237,7 @@ class FlowReader:
             side=self._side,
             time=self._began[0],
             packet=self._began[1],
+            offset=self._began[2],
             start=start,
             status=status,
             headers=headers,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from psremoting.capture.network.capture_files import Packet
@@ -33,11 +33,13 @@ _MAX_FRAGMENTED = 256
 _MAX_DATAGRAM = 1 << 16
 _FIN, _SYN, _RST = 1, 2, 4
 
+_USUAL = struct.Struct(">HxxHxBxx4s4sHHI4xBB").unpack_from
+"""Fields from the total length of IPv4 to the flags of TCP."""
+
 Address = tuple[bytes, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(NamedTuple):
     """One TCP segment."""
 
     packet: int
@@ -51,10 +53,11 @@ class Segment:
     syn: bool
     fin: bool
     reset: bool
+    offset: int
+    """Offset of the packet's record in the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Datagram:
+class Datagram(NamedTuple):
     """One UDP datagram."""
 
     packet: int
@@ -91,6 +94,10 @@ class Layers:
         return found
 
     def _unwrap(self, packet: Packet) -> Segment | Datagram | None:
+        if packet.link_type == _ETHERNET and packet.data[12:15] == b"\x08\x00\x45":
+            found = _usual(packet)
+            if found is not None:
+                return found
         kind, start = _link(packet.link_type, packet.data)
         if start < 0:
             self.unknown_link_types.add(packet.link_type)
@@ -165,6 +172,24 @@ class Layers:
         return bytes(whole[: held.size])
 
 
+def _usual(packet: Packet) -> Segment | None:
+    """Return the segment of a whole frame of Ethernet, IPv4 without options, and TCP, or None."""
+    data, size = packet.data, len(packet.data)
+    total, fragment, protocol, source, target, here, there, sequence, words, flags = _USUAL(
+        data, 16
+    )
+    end = 14 + total
+    if protocol != _TCP or fragment & 0x3FFF or size != packet.length or not 34 < end <= size:
+        return None
+    start = 34 + (words >> 4) * 4
+    if not 54 <= start <= end:
+        return None
+    return Segment(
+        packet.number, packet.time, (source, here), (target, there), sequence, data[start:end], 0,
+        flags & _SYN != 0, flags & _FIN != 0, flags & _RST != 0, packet.offset,
+    )  # fmt: skip
+
+
 def _link(link_type: int, data: bytes) -> tuple[int, int]:
     """Return the EtherType and the offset of the network layer; offset -1 if unknown."""
     if link_type == _ETHERNET:
@@ -222,4 +247,5 @@ def _transport(
         syn=bool(flags & _SYN),
         fin=bool(flags & _FIN),
         reset=bool(flags & _RST),
+        offset=packet.offset,
     )

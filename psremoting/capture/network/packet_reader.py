@@ -123,6 +123,7 @@ class PacketReader:
             if len(held) > _UNDECIDED:
                 self._undecided.pop(connection.number)
                 self._talks[connection.number] = None
+                connection.ignored = True
             return None
         one, other = connection.flows
         talk = self._talks[connection.number] = Talk(

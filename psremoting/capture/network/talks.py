@@ -91,10 +91,14 @@ class Talk:
 
     def _from_tls(self, found: TlsPiece, piece: Piece) -> Iterator[Found]:
         if found.data:
-            yield from self._plain(found.side, Piece(piece.time, piece.packet, found.data))
+            yield from self._plain(
+                found.side, Piece(piece.time, piece.packet, found.data, 0, piece.offset)
+            )
         if found.gap:
             gap = UNKNOWN_GAP if found.gap == UNKNOWN else found.gap
-            yield from self._plain(found.side, Piece(piece.time, piece.packet, gap=gap))
+            yield from self._plain(
+                found.side, Piece(piece.time, piece.packet, b"", gap, piece.offset)
+            )
         if found.sealed and (self._listed or self.about_wsman):
             if self._run is not None and self._run[0] is found.side:
                 side, size, first = self._run
@@ -159,6 +163,7 @@ class Talk:
             "side": message.side,
             "offset": message.packet,
             "in_packet": True,
+            "file_offset": message.offset if message.offset >= 0 else None,
             "connection": self._number,
             "time": message.time,
             "start": message.start,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +28,15 @@ MAX_HELD = 256 << 20
 _WRAP = 1 << 32
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """The next bytes of one direction, or a gap of ``gap`` bytes before any further data."""
 
     time: float
     packet: int
     data: bytes = b""
     gap: int = 0
+    offset: int = -1
+    """Offset of the packet's record in the file."""
 
 
 @dataclass(slots=True)
@@ -65,6 +66,8 @@ class Connection:
     flows: tuple[Flow, Flow]
     """The first one sent the first packet of the connection in the capture."""
     ended: bool = False
+    ignored: bool = False
+    """True if nobody takes the pieces: the data is passed over."""
     first: int | None = None
     """Initial sequence number of the first flow, from its SYN."""
 
@@ -95,6 +98,10 @@ class TcpStreams:
         """Take a segment; yield the connections that have new pieces or have ended."""
         key = _key(segment)
         connection = self._connections.get(key)
+        if connection is not None and connection.ignored and not segment.syn:
+            if segment.fin or segment.reset:
+                yield from self._pass_over(key, connection, segment)
+            return
         if connection is None and self._is_late(key, segment):
             return
         if connection is not None and _begins_anew(connection, segment):
@@ -135,6 +142,15 @@ class TcpStreams:
         if len(self._ended) > MAX_CONNECTIONS:
             self._ended.popitem(last=False)
         return connection
+
+    def _pass_over(
+        self, key: tuple[Address, Address], connection: Connection, segment: Segment
+    ) -> Iterator[Connection]:
+        """Note the end of one direction of an ignored connection."""
+        flow = connection.flows[segment.source != connection.flows[0].source]
+        flow.next = flow.end = (segment.sequence + len(segment.data)) % _WRAP
+        if segment.reset or all(each.end is not None for each in connection.flows):
+            yield self._end(key)
 
     def _is_late(self, key: tuple[Address, Address], segment: Segment) -> bool:
         """Return True if a segment is a copy of one of a connection that has ended."""
@@ -213,9 +229,9 @@ def _append(flow: Flow, segment: Segment, overlap: int) -> None:
     data = segment.data[overlap:]
     missing = segment.missing - max(0, overlap - len(segment.data))
     if data:
-        flow.ready.append(Piece(segment.time, segment.packet, data))
+        flow.ready.append(Piece(segment.time, segment.packet, data, 0, segment.offset))
     if missing > 0:
-        flow.ready.append(Piece(segment.time, segment.packet, gap=missing))
+        flow.ready.append(Piece(segment.time, segment.packet, b"", missing, segment.offset))
     flow.next = (flow.next + len(data) + max(0, missing)) % _WRAP
 
 
@@ -225,7 +241,9 @@ def _skip(flow: Flow) -> None:
     first = min(flow.held, key=lambda each: _distance(reference, each))
     if flow.next is not None:
         segment = flow.held[first]
-        flow.ready.append(Piece(segment.time, segment.packet, gap=_distance(flow.next, first)))
+        flow.ready.append(
+            Piece(segment.time, segment.packet, b"", _distance(flow.next, first), segment.offset)
+        )
     flow.next = first
 
 
