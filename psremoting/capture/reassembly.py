@@ -82,7 +82,7 @@ class _Parked:
     entry: Entry
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
     """One runspace pool: a shell over WS-Man, one opening of an out-of-process connection."""
 
@@ -231,7 +231,8 @@ class Joiner:
                 text = f"the recording ends inside a message: {rest + running} bytes are left"
                 self._incomplete(session, lane, text, {})
         session.lanes.clear()
-        self._sessions.remove(session)
+        if session in self._sessions:
+            self._sessions.remove(session)
 
     # -- output
 

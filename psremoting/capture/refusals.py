@@ -47,7 +47,7 @@ def mark_refused(
     for message in messages:
         held = _Held(message, False, 0)
         if isinstance(message, HttpMessage):
-            held.size = len(message.soap or "")
+            held.size = len(message.soap or "") + len(message.body or b"")
             if message.side is Side.CLIENT:
                 held.waits = message.soap is not None and bool(_PAYLOAD.search(message.soap))
                 asked[message.connection] = held
@@ -58,7 +58,11 @@ def mark_refused(
         while queue and (not queue[0].waits or len(queue) > MAX_HELD or size > MAX_HELD_CHARACTERS):
             first = queue.popleft()
             size -= first.size
-            yield first.message
+            message = first.message
+            if isinstance(message, HttpMessage) and asked.get(message.connection) is first:
+                # Its answer comes too late, or does not matter.
+                del asked[message.connection]
+            yield message
     for held in queue:
         yield held.message
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -36,6 +36,8 @@ _PLUMBING = frozenset(("Receive", "ReceiveResponse", "Send", "SendResponse", "Si
 _SEALED = re.compile(r'multipart/[\w-]*encrypted\s*;.*?protocol\s*=\s*"?([^\s";]+)', re.IGNORECASE)
 _CLIXML_MARK = "#< CLIXML"
 _MAX_CLIXML = 16 << 20
+_MAX_SHELLS = 2_000
+"""Maximum number of shells that are followed at a time; a server of Windows allows 30 a user."""
 _MAX_OPEN = 10_000
 """Maximum number of requests that wait for their response."""
 
@@ -73,7 +75,8 @@ class WSManReader:
         self._joiner = joiner
         self._shells: dict[str, _Shell] = {}
         self._unnamed: dict[int, _Shell] = {}
-        self._asked: dict[int, _Request] = {}
+        self._made: deque[_Shell] = deque()
+        self._asked: OrderedDict[int, _Request] = OrderedDict()
         self._by_id: OrderedDict[str, _Request] = OrderedDict()
 
     def receive(self, message: HttpMessage | OtherText | Damage | Notice) -> None:
@@ -185,6 +188,8 @@ class WSManReader:
             shell = self._shell_of_request(envelope)
             request = _Request(operation, shell, command_id, envelope.message_id.upper())
             self._asked[message.connection] = request
+            if len(self._asked) > _MAX_OPEN:
+                self._asked.popitem(last=False)
             if envelope.message_id:
                 self._by_id[request.message_id] = request
                 if len(self._by_id) > _MAX_OPEN:
@@ -223,18 +228,32 @@ class WSManReader:
         shell_id = envelope.shell_id.upper()
         if envelope.operation == "Create":
             page = envelope.option("WINRS_CODEPAGE") or ""
-            shell = _Shell(
-                session=self._joiner.session(whole=True, enveloped=True),
-                psrp=psrp,
-                encoding=_encoding(page),
-                compressed=envelope.compression.lower() == "xpress",
+            shell = self._keep(
+                _Shell(
+                    session=self._joiner.session(whole=True, enveloped=True),
+                    psrp=psrp,
+                    encoding=_encoding(page),
+                    compressed=envelope.compression.lower() == "xpress",
+                )
             )
             if shell_id:
                 self._shells[shell_id] = shell
             return shell
         if not shell_id or not (psrp or uri == names.RESOURCE_CMD.lower()):
             return self._shells.get(shell_id)
-        return self._shells.setdefault(shell_id, _Shell(self._joiner.session(), psrp))
+        if shell_id not in self._shells:
+            self._shells[shell_id] = self._keep(_Shell(self._joiner.session(), psrp))
+        return self._shells[shell_id]
+
+    def _keep(self, shell: _Shell) -> _Shell:
+        """Add a shell; the oldest of too many is ended."""
+        self._made.append(shell)
+        if len(self._made) > _MAX_SHELLS:
+            oldest = self._made.popleft()
+            self._joiner.close(oldest.session)
+            self._shells = {k: each for k, each in self._shells.items() if each is not oldest}
+            self._unnamed = {k: each for k, each in self._unnamed.items() if each is not oldest}
+        return shell
 
     def _shell_of_response(self, envelope: soap.Envelope, request: _Request) -> _Shell | None:
         if envelope.operation == "CreateResponse" and request.shell is not None:
@@ -257,9 +276,8 @@ class WSManReader:
             if starts_fragment(data):
                 known = self._unnamed.get(message.connection)
                 if known is None:
-                    known = self._unnamed[message.connection] = _Shell(
-                        self._joiner.session(), psrp=True
-                    )
+                    made = _Shell(self._joiner.session(), psrp=True)
+                    known = self._unnamed[message.connection] = self._keep(made)
                 return known
         return None
 

@@ -88,6 +88,18 @@ class FlowReader:
         self.not_http = False
         self._gap: tuple[int, int] | None = None
 
+    @property
+    def held(self) -> int:
+        """Bytes of an unfinished message."""
+        return len(self._buffer) + len(self._body)
+
+    def give_up(self, note: str) -> Iterator[RawMessage]:
+        """End an unfinished message, and yield what is there of it."""
+        self.skipped += len(self._buffer)
+        self._buffer.clear()
+        if self._connection is not None:
+            yield from self._cut(note)
+
     def receive(self, piece: Piece) -> Iterator[RawMessage]:
         """Take the next piece; yield the messages that it completes."""
         self._now = piece.time, piece.packet, piece.offset
@@ -226,7 +238,7 @@ class FlowReader:
         else:
             start = f"HTTP/1.1 {head.status_code} {head.reason.decode('latin-1')}".rstrip()
             status = head.status_code
-        body = bytes(self._body)
+        body, self._body = bytes(self._body), bytearray()
         encoding = next((v for k, v in headers if k.lower() == "content-encoding"), "")
         if encoding and not self._holes and not note:
             try:

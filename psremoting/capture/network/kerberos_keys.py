@@ -36,6 +36,9 @@ _USAGE_TGS_REP, _USAGE_TGS_REP_SUBKEY = 8, 9
 _USAGE_AUTHENTICATOR, _USAGE_AP_REP = 11, 12
 _USAGE_FAST_REPLY = 52
 _MAX_TICKETS = 100_000
+_MAX_ITERATIONS = 1 << 17
+_MAX_DERIVED = 10_000
+"""Keys that are derived from passwords, as a capture can name any number of users."""
 _RECENT = 256
 """Maximum number of session keys that are tried on a TGS-REP."""
 _MAX_MESSAGE = 1 << 20
@@ -250,7 +253,7 @@ class KerberosKeys:
                     iterations = None
                     if parameters is not None and len(parameters.content) == 4:
                         iterations = int.from_bytes(parameters.content, "big")
-                    if iterations is None or 0 < iterations <= 1 << 20:
+                    if iterations is None or 0 < iterations <= _MAX_ITERATIONS:
                         etype = entry.context(0).integer()
                         self._salts[client, etype] = salt.content, iterations
 
@@ -260,14 +263,18 @@ class KerberosKeys:
         salt, iterations = self._salts.get((client, etype), default)
         if etype in ETYPES:
             for password in self._passwords:
-                yield self._derive(etype, password, salt, iterations)
+                yield from self._derive(etype, password, salt, iterations)
 
-    def _derive(self, etype: int, password: str, salt: bytes, iterations: int | None) -> Key:
+    def _derive(
+        self, etype: int, password: str, salt: bytes, iterations: int | None
+    ) -> Iterator[Key]:
         known = password, salt, etype, iterations
         if known not in self._derived:
+            if len(self._derived) >= _MAX_DERIVED:
+                return
             made = self._derived[known] = string_to_key(etype, password, salt, iterations)
             self._origins.setdefault(made, self._password_origins.get(password, ""))
-        return self._derived[known]
+        yield self._derived[known]
 
     def _remember(self, cipher: bytes, key: Key, opener: Key) -> None:
         if len(self._sessions) < _MAX_TICKETS:
@@ -300,7 +307,7 @@ class KerberosKeys:
         salts = [realm + service.replace("/", ""), f"{realm}host{host}.{domain}"]
         for password in self._passwords:
             for salt in salts:
-                yield self._derive(etype, password, salt.encode(), None)
+                yield from self._derive(etype, password, salt.encode(), None)
 
     def log_on(self, token: bytes) -> KerberosContext | ServiceTicket | None:
         """Read a client's token: the context, or the ticket that no key opens, or None."""

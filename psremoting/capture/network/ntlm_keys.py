@@ -23,6 +23,8 @@ __all__ = ["NtlmContext", "NtlmLogon", "find_message", "nt_hash"]
 _SIGNATURE = b"NTLMSSP\0"
 _SKIP = 1 << 20
 """Bytes of lost sealed data over which the key stream is searched for the next message."""
+_PROBE = 12
+"""Bytes of a message that are looked at before its signature is computed."""
 _KEPT, _KEPT_KEY = 8, 1 << 20
 """Messages, and bytes of one, whose key stream is kept for a second copy."""
 _FIRST_BYTES = frozenset(b"<\xef\xff\xfe")
@@ -133,7 +135,7 @@ class NtlmContext:
         if number < state.next:
             raise ValueError("the signature does not fit")
         limit = _SKIP if search and number > state.next else 1
-        for offset in state.stream.places(limit, data[:1]):
+        for offset in state.stream.places(limit, data[:_PROBE]):
             key = state.stream.peek(offset, size)
             plain = _xor(data, key)
             if self._signature(state.sign, number, plain, key) == header[4:12]:
@@ -182,8 +184,11 @@ class _KeyStream:
             return
         for start in range(1, limit, 4096):
             self._grow(start + 4096)
+            self._grow(start + 4096 + len(first))
             for offset in range(start, min(start + 4096, limit)):
-                if self._held[offset] ^ first[0] in _FIRST_BYTES:
+                if self._held[offset] ^ first[0] in _FIRST_BYTES and _begins(
+                    _xor(first, bytes(self._held[offset : offset + len(first)]))
+                ):
                     yield offset
 
     def drop(self, size: int) -> None:
@@ -193,6 +198,16 @@ class _KeyStream:
     def _grow(self, size: int) -> None:
         if len(self._held) < size:
             self._held += crypto.rc4(self._handle, bytes(max(size - len(self._held), 4096)))
+
+
+def _begins(text: bytes) -> bool:
+    """Return True if an envelope may begin like this: ASCII, or UTF-16 with or without its mark."""
+    if text[:2] == b"\xff\xfe" or text[1:2] == b"\0":
+        return not any(text[3::2])
+    if text[:2] == b"\xfe\xff":
+        return not any(text[2::2])
+    text = text.removeprefix(b"\xef\xbb\xbf")
+    return all(each in b"\t\r\n" or 0x20 <= each < 0x7F for each in text)
 
 
 def _xor(data: bytes, key: bytes) -> bytes:

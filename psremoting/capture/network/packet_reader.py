@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
+from psremoting.capture.http_message import HttpMessage
 from psremoting.capture.network.capture_files import read_packets
 from psremoting.capture.network.layers import LINK_TYPES, Layers, Segment
 from psremoting.capture.network.talks import Talk
@@ -34,8 +35,12 @@ _REQUEST_LINE = re.compile(rb"[A-Z]{3,10} \S+ HTTP/1\.[01]\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}")
 _UNDECIDED = 64
 """Pieces of a connection that are read before it is taken for another protocol."""
+_MAX_UNDECIDED = 64 << 20
 _REORDERED = 64
 """Maximum number of complete messages that wait for one that began earlier."""
+_MAX_REORDERED = 64 << 20
+MAX_HELD = 256 << 20
+"""Bytes of unfinished messages of all connections together."""
 
 
 class PacketReader:
@@ -48,6 +53,9 @@ class PacketReader:
         self._layers = Layers()
         self._talks: dict[int, Talk | None] = {}
         self._undecided: dict[int, list[tuple[Flow, Piece]]] = {}
+        self._undecided_bytes = 0
+        self._held: dict[int, int] = {}
+        self._held_total = 0
         self._numbers = count(1)
         self.notes: Counter[str] = Counter()
         """Counts of skipped items by kind."""
@@ -58,13 +66,17 @@ class PacketReader:
         Raises CaptureError for a damaged capture, after what could be read of it.
         """
         waiting: list[tuple[int, int, Found]] = []
+        size = 0
         damage: CaptureError | None = None
         completed = self._completed()
         try:
             for message in completed:
                 heappush(waiting, (message.offset, message.number, message))
-                if len(waiting) > _REORDERED:
-                    yield heappop(waiting)[2]
+                size += _size(message)
+                while len(waiting) > _REORDERED or (size > _MAX_REORDERED and waiting):
+                    first = heappop(waiting)[2]
+                    size -= _size(first)
+                    yield first
         except CaptureError as error:
             damage = error
         while waiting:
@@ -101,16 +113,35 @@ class PacketReader:
             talk = self._talk(connection, flow, piece)
             if talk is None:
                 continue
-            for other, each in self._undecided.pop(connection.number, ()):
+            for other, each in self._decided(connection.number):
                 yield from talk.receive(other, each)
             yield from talk.receive(flow, piece)
+            yield from self._keep_within(connection.number, talk.held)
         if connection.ended:
             talk = self._talks.pop(connection.number, None)
-            self._undecided.pop(connection.number, None)
+            self._decided(connection.number)
+            self._held_total -= self._held.pop(connection.number, 0)
             if talk is not None:
                 yield from talk.end()
             elif any(flow.next is not None for flow in connection.flows):
                 self.notes["connections that are not HTTP"] += 1
+
+    def _keep_within(self, number: int, held: int) -> Iterator[Found]:
+        """Note the bytes that a connection holds; over the limit, the largest ones give up."""
+        self._held_total += held - self._held.get(number, 0)
+        self._held[number] = held
+        while self._held_total > MAX_HELD:
+            largest = max(self._held, key=lambda each: self._held[each])
+            talk = self._talks.get(largest)
+            self._held_total -= self._held.pop(largest)
+            if talk is not None:
+                yield from talk.give_up()
+
+    def _decided(self, number: int) -> list[tuple[Flow, Piece]]:
+        """Take the pieces of a connection that waited for its kind."""
+        pieces = self._undecided.pop(number, [])
+        self._undecided_bytes -= sum(len(piece.data) for _, piece in pieces)
+        return pieces
 
     def _talk(self, connection: Connection, flow: Flow, piece: Piece) -> Talk | None:
         """Return the state of a connection, once a first piece shows which side is the client."""
@@ -120,10 +151,15 @@ class PacketReader:
         client, tls = _client(connection, flow, piece, first=not held)
         if client is None:
             held.append((flow, piece))
+            self._undecided_bytes += len(piece.data)
             if len(held) > _UNDECIDED:
-                self._undecided.pop(connection.number)
+                self._decided(connection.number)
                 self._talks[connection.number] = None
                 connection.ignored = True
+            while self._undecided_bytes > _MAX_UNDECIDED:
+                first = next(iter(self._undecided))
+                self._decided(first)
+                self._talks[first] = None
             return None
         one, other = connection.flows
         talk = self._talks[connection.number] = Talk(
@@ -135,6 +171,12 @@ class PacketReader:
             tls=tls,
         )
         return talk
+
+
+def _size(message: Found) -> int:
+    if not isinstance(message, HttpMessage):
+        return 0
+    return len(message.soap or "") + len(message.body or b"")
 
 
 def _client(

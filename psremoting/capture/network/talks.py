@@ -75,6 +75,21 @@ class Talk:
         for each in read:
             yield from self._from_tls(each, piece)
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for the rest of a message or for keys."""
+        waiting = self._tls.held if self._tls is not None else 0
+        return waiting + sum(reader.held for reader in self._readers.values())
+
+    def give_up(self) -> Iterator[Found]:
+        """Stop waiting for the rest of messages and for keys, to free memory."""
+        if self._tls is not None:
+            for each in self._tls.give_up():
+                yield from self._from_tls(each, self._last)
+        for reader in self._readers.values():
+            for message in reader.give_up("given up: too much of the capture waits for its rest"):
+                yield from self._message(message)
+
     def end(self) -> Iterator[Found]:
         """End the connection; yield what is left of it."""
         if self._tls is not None:

@@ -156,6 +156,16 @@ class TlsSession:
         for record in self._sides[side].reader.gap(size):
             yield from self._record(side, record)
 
+    @property
+    def held(self) -> int:
+        """Bytes of records that wait for keys."""
+        return sum(each.waiting_bytes for each in self._sides.values())
+
+    def give_up(self) -> Iterator[TlsPiece]:
+        """Stop waiting for keys."""
+        for side in Side:
+            yield from self._give_up(side)
+
     def lose(self, side: Side, size: int) -> None:
         """Note that whole records of together ``size`` bytes are missing."""
         self._sides[side].lost += size

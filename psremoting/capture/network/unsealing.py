@@ -107,7 +107,7 @@ class ConnectionKeys:
             if kind == "credssp":
                 self._credssp_leg(message.side, token)
             elif (context := self._logons.receive(message.side, token)) is not None:
-                self._contexts.insert(0, context)
+                self._contexts = [context, *self._contexts[: _CONTEXTS_OF_PEERS - 1]]
                 self._peers.add(self._client, self._server, context)
         found, self._logons.findings = self._logons.findings, []
         if self._credssp is not None:
@@ -140,7 +140,7 @@ class ConnectionKeys:
         hello = side is Side.CLIENT and starts_tls(token) == 1
         if self._credssp is None or hello:
             self._credssp = CredSspContext(self._secrets)
-            self._contexts.insert(0, self._credssp)
+            self._contexts = [self._credssp, *self._contexts[: _CONTEXTS_OF_PEERS - 1]]
         self._credssp.leg(side, token)
 
     def open(self, message: RawMessage) -> Iterator[OpenedPart]:
