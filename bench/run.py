@@ -14,10 +14,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import clixml, fragments, pools, powershell, prompt, sessions, wsman, wsman_load
+from bench import (
+    captures,
+    clixml,
+    fragments,
+    pools,
+    powershell,
+    prompt,
+    sessions,
+    wsman,
+    wsman_load,
+)
 from bench.report import Clock, Table, as_json, lines
 
-SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman")
+SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman", "captures")
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
 
@@ -60,6 +70,9 @@ def main() -> None:
             show(pools.table(clock, quick=asked.quick), [])
         elif subject == "prompt":
             show(prompt.table(clock), [])
+        elif subject == "captures":
+            for found in captures.tables(clock, quick=asked.quick):
+                show(found, [])
         elif subject == "powershell":
             for found in powershell.tables(clock, quick=asked.quick):
                 show(found, [])
