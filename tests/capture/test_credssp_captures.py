@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from psremoting.capture import Entry, decode
+from psremoting.capture import CaptureError, Entry, decode
 from psremoting.capture.decoding import decode_source
 from psremoting.capture.jsonlines import line
 from psremoting.capture.network.secrets import PacketSecrets
@@ -35,8 +36,12 @@ def messages(found: list[Entry]) -> list[Any]:
     return [(e.type, json.loads(line(e))["data"]) for e in found if e.event is not None]
 
 
+def reading(turns: list[Turn], secrets: PacketSecrets) -> Iterator[Entry]:
+    return decode_source(source(pcap(conversations(turns))), None, None, secrets)
+
+
 def opened(turns: list[Turn], secrets: PacketSecrets) -> list[Entry]:
-    return list(decode_source(source(pcap(conversations(turns))), None, None, secrets))
+    return list(reading(turns, secrets))
 
 
 def secrets_of(log: Path | None, password: str | None) -> PacketSecrets:
@@ -80,7 +85,9 @@ def test_a_key_log_opens_credssp_with_or_without_the_password(
 def test_credssp_without_the_key_log_says_what_is_missing(
     credssp: tuple[list[Turn], Path],
 ) -> None:
-    found = opened(credssp[0], secrets_of(None, PASSWORD))
+    found: list[Entry] = []
+    with pytest.raises(CaptureError, match="no key given opens it; missing: the key log line"):
+        found.extend(reading(credssp[0], secrets_of(None, PASSWORD)))
     assert not messages(found)
     rows = [entry for entry in found if entry.type == "wsman:Sealed"]
     assert rows

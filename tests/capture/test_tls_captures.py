@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,12 @@ def logged(path: Path) -> PacketSecrets:
     return secrets
 
 
+def reading(turns: list[Turn], secrets: PacketSecrets, port: int = 5986) -> Iterator[Entry]:
+    return decode_source(source(pcap(conversations(turns, port=port))), None, None, secrets)
+
+
 def opened(turns: list[Turn], secrets: PacketSecrets, port: int = 5986) -> list[Entry]:
-    return list(decode_source(source(pcap(conversations(turns, port=port))), None, None, secrets))
+    return list(reading(turns, secrets, port))
 
 
 CASES = {
@@ -124,7 +129,9 @@ def test_another_servers_key_opens_nothing_and_the_missing_one_is_named(
     tls = Tls(identities["rsa"], tmp_path / "keys.log", V12, "AES128-GCM-SHA256")
     secrets = PacketSecrets()
     secrets.add_server_key(str(other.path))
-    found = opened(tls.seal(plain_turns()), secrets)
+    found: list[Entry] = []
+    with pytest.raises(CaptureError, match="no key given opens it; missing: the key log line"):
+        found.extend(reading(tls.seal(plain_turns()), secrets))
     assert not messages(found)
     notes = {entry.data["note"] for entry in found if entry.type == "tls:Sealed"}
     assert all("missing: the key log line of the client random" in note for note in notes)

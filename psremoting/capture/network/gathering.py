@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from psremoting.capture.network.tcp import Piece
     from psremoting.capture.source import Source
 
-__all__ = ["gather_keys"]
+__all__ = ["KdcReader", "gather_keys"]
 
 _KDC_PORTS = (88, 464)
 _MAX_KDC_MESSAGE = 1 << 20
@@ -26,7 +26,7 @@ def gather_keys(source: Source, secrets: PacketSecrets) -> None:
     A damaged capture is read up to the damage, without an error; decoding it reports the damage.
     """
     layers, streams = Layers(), TcpStreams()
-    kdc: dict[int, _KdcStream] = {}
+    kdc = KdcReader(secrets)
     kerberos = bool(secrets.kerberos)
     try:
         for packet in read_packets(source, secrets.tls.add_log):
@@ -34,15 +34,14 @@ def gather_keys(source: Source, secrets: PacketSecrets) -> None:
                 continue
             found = layers.unwrap(packet)
             if isinstance(found, Datagram):
-                if found.source[1] in _KDC_PORTS or found.target[1] in _KDC_PORTS:
-                    secrets.kerberos.receive(found.data)
+                kdc.datagram(found)
             elif found is not None and _may_be_kdc(found):
                 for connection in streams.receive(found):
-                    _feed_kdc(connection, kdc, secrets)
+                    kdc.connection(connection)
     except CaptureError:
         pass
     for connection in streams.end():
-        _feed_kdc(connection, kdc, secrets)
+        kdc.connection(connection)
 
 
 def _may_be_kdc(segment: Segment) -> bool:
@@ -80,11 +79,26 @@ class _KdcStream:
             del self._buffer[: 4 + size]
 
 
-def _feed_kdc(
-    connection: Connection, streams: dict[int, _KdcStream], secrets: PacketSecrets
-) -> None:
-    for flow, piece in connection.take():
-        streams.setdefault(id(flow), _KdcStream()).receive(piece, secrets)
-    if connection.ended:
-        for flow in connection.flows:
-            streams.pop(id(flow), None)
+class KdcReader:
+    """Feeds the messages between clients and a KDC into the secrets."""
+
+    def __init__(self, secrets: PacketSecrets) -> None:
+        self._secrets = secrets
+        self._streams: dict[int, _KdcStream] = {}
+
+    def datagram(self, datagram: Datagram) -> None:
+        if datagram.source[1] in _KDC_PORTS or datagram.target[1] in _KDC_PORTS:
+            self._secrets.kerberos.receive(datagram.data)
+
+    @staticmethod
+    def is_kdc(connection: Connection) -> bool:
+        """Return True for a connection of the port of a KDC."""
+        return any(flow.source[1] in _KDC_PORTS for flow in connection.flows)
+
+    def connection(self, connection: Connection) -> None:
+        """Take what has become ready of a connection."""
+        for flow, piece in connection.take():
+            self._streams.setdefault(id(flow), _KdcStream()).receive(piece, self._secrets)
+        if connection.ended:
+            for flow in connection.flows:
+                self._streams.pop(id(flow), None)

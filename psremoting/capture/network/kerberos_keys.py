@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from psremoting.capture.network.der import DerError, Node, find_application, read
@@ -53,10 +53,13 @@ class ServiceTicket:
     etype: int
     kvno: int | None
     cipher: bytes = field(repr=False)
+    user: str = ""
+    """The user that it was issued to, if the exchange with the KDC shows it."""
 
     def __str__(self) -> str:
         version = "" if self.kvno is None else f", kvno {self.kvno}"
-        return f"{self.service}@{self.realm} ({ETYPES.get(self.etype, self.etype)}{version})"
+        text = f"{self.service}@{self.realm} ({ETYPES.get(self.etype, self.etype)}{version})"
+        return text + (f" for {self.user}" if self.user else "")
 
 
 Keytab = list[tuple[str, Key]]
@@ -135,6 +138,8 @@ class KerberosKeys:
     """Long-term keys, and the session keys that recorded exchanges give with them."""
 
     def __init__(self) -> None:
+        self._users: dict[bytes, str] = {}
+        """Ciphertext of a ticket to the user that it was issued to."""
         self._passwords: list[str] = []
         self._keys: list[Key] = []
         self._origins: dict[Key, str] = {}
@@ -182,9 +187,10 @@ class KerberosKeys:
 
     def _reply(self, body: Node, kind: int) -> None:
         sealed = _encrypted(body.context(6))
+        client, realm = _name(body.context(4)), body.context(3).text()
+        if len(self._users) < _MAX_TICKETS:
+            self._users[_ticket(body.context(5)).cipher] = f"{client}@{realm}"
         if kind == _AS_REP:
-            client = _name(body.context(4))
-            realm = body.context(3).text()
             if (padata := body.find(2)) is not None:
                 self._note_salts(client, padata)
             keys = list(self._user_keys(client, realm, sealed.etype))
@@ -319,7 +325,7 @@ class KerberosKeys:
                 if session is None:
                     if (context := self._by_session(body, ticket)) is not None:
                         return context
-                    return ticket
+                    return replace(ticket, user=self._users.get(ticket.cipher, ""))
                 return self._context(body, session, ticket)
             except ValueError:
                 continue

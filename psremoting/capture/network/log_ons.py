@@ -66,7 +66,8 @@ class LogOnReader:
         if isinstance(found, ServiceTicket):
             self.missing = f"a key for the ticket of {found}"
             self._found(
-                "Kerberos", "", service=f"{found.service}@{found.realm}", missing=self.missing,
+                "Kerberos", found.user, service=f"{found.service}@{found.realm}",
+                missing=self.missing,
                 etype=found.etype, kvno=found.kvno,
             )  # fmt: skip
         return None

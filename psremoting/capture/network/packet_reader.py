@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from psremoting.capture.http_message import HttpMessage
 from psremoting.capture.network.capture_files import read_packets
-from psremoting.capture.network.layers import LINK_TYPES, Layers, Segment
+from psremoting.capture.network.gathering import KdcReader
+from psremoting.capture.network.layers import LINK_TYPES, Datagram, Layers
 from psremoting.capture.network.talks import Talk
 from psremoting.capture.network.tcp import Connection, TcpStreams
 from psremoting.capture.network.tls_records import starts_tls
@@ -51,11 +52,15 @@ class PacketReader:
         self._secrets = secrets
         self._peers = Peers()
         self._layers = Layers()
+        self._kdc = KdcReader(secrets)
+        self._given = bool(secrets)
         self._talks: dict[int, Talk | None] = {}
         self._undecided: dict[int, list[tuple[Flow, Piece]]] = {}
         self._undecided_bytes = 0
         self._held: dict[int, int] = {}
         self._held_total = 0
+        self._opened = False
+        self._missing = ""
         self._numbers = count(1)
         self.notes: Counter[str] = Counter()
         """Counts of skipped items by kind."""
@@ -73,6 +78,7 @@ class PacketReader:
             for message in completed:
                 heappush(waiting, (message.offset, message.number, message))
                 size += _size(message)
+                self._note_sealed(message)
                 while len(waiting) > _REORDERED or (size > _MAX_REORDERED and waiting):
                     first = heappop(waiting)[2]
                     size -= _size(first)
@@ -81,8 +87,20 @@ class PacketReader:
             damage = error
         while waiting:
             yield heappop(waiting)[2]
+        if damage is None and self._given and self._missing and not self._opened:
+            damage = self._source.fail(f"no key given opens it; {self._missing}")
         if damage is not None:
             raise damage
+
+    def _note_sealed(self, found: Found) -> None:
+        """Note whether anything opened, and the first secret that is missing."""
+        if isinstance(found, HttpMessage):
+            self._opened = self._opened or bool(found.opened)
+            note = found.note
+        else:
+            note = "" if found.plumbing else str(found.data.get("note", ""))
+        if not self._missing and note.startswith("missing: "):
+            self._missing = note
 
     def _completed(self) -> Iterator[Found]:
         """Yield the messages as they become complete."""
@@ -98,17 +116,24 @@ class PacketReader:
             if packet is None:
                 break
             found = self._layers.unwrap(packet)
-            if isinstance(found, Segment):
+            if isinstance(found, Datagram):
+                self._kdc.datagram(found)
+            elif found is not None:
                 for connection in streams.receive(found):
                     yield from self._take(connection)
         for connection in streams.end():
             yield from self._take(connection)
-        for link_type in self._layers.unknown_link_types - LINK_TYPES.keys():
-            self.notes[f"packets of the unknown link type {link_type}"] += 1
+        unknown = sorted(self._layers.unknown_link_types - LINK_TYPES.keys())
+        if unknown and damage is None:
+            listed = ", ".join(map(str, unknown))
+            damage = self._source.fail(f"packets of an unknown link type: {listed}")
         if damage is not None:
             raise damage
 
     def _take(self, connection: Connection) -> Iterator[Found]:
+        if self._kdc.is_kdc(connection):
+            self._kdc.connection(connection)
+            return
         for flow, piece in connection.take():
             talk = self._talk(connection, flow, piece)
             if talk is None:
