@@ -77,14 +77,16 @@ def _start(each: Envelope) -> str:
 class _Sealed:
     """Both ends of one connection."""
 
-    def __init__(self, kind: Authentication, credssp: Any) -> None:
+    def __init__(
+        self, kind: Authentication, credssp: Any, credential: Credential, kerberos: bool
+    ) -> None:
         accounts = Accounts()
         accounts.add(new_account("Carol", PASSWORD, salt=b"s" * 16, ntlm=True))
         self.client = ClientAuthenticator(
             AuthOptions(
                 authentication=kind,
-                credential=Credential(user_name=USER, password=PASSWORD),
-                host="127.0.0.1",
+                credential=credential,
+                host="localhost" if kerberos else "127.0.0.1",
                 port=5985,
                 secure=False,
             ),
@@ -92,7 +94,7 @@ class _Sealed:
             random=os.urandom,
         )
         self.server = ServerAuthenticator(
-            ServerAuthOptions(accounts=accounts, credssp=credssp),
+            ServerAuthOptions(accounts=accounts, credssp=credssp, kerberos=kerberos),
             LogonGuard(),
             secure=False,
             random=os.urandom,
@@ -113,14 +115,23 @@ class _Sealed:
             leg = following
 
 
-def sealed_turns(kind: Authentication, credssp: Any = None) -> list[Turn]:
+CAROL = Credential(user_name=USER, password=PASSWORD)
+
+
+def sealed_turns(
+    kind: Authentication,
+    credssp: Any = None,
+    credential: Credential = CAROL,
+    *,
+    kerberos: bool = False,
+) -> list[Turn]:
     """Return the session with each connection authenticated and its envelopes sealed."""
     connections: dict[int, _Sealed] = {}
     turns: list[Turn] = []
     for each in envelopes():
         number = each.connection
         if number not in connections:
-            connections[number] = _Sealed(kind, credssp)
+            connections[number] = _Sealed(kind, credssp, credential, kerberos)
             turns += [(number, *leg) for leg in connections[number].legs()]
         end = connections[number].client if each.from_client else connections[number].server
         content_type, body = end.seal(SOAP, each.soap.encode())

@@ -19,7 +19,8 @@ from psremoting.cli.main import main
 from tests.capture.makers import source
 from tests.capture.sealed_sessions import PASSWORD, RECORDING, USER, Turn, sealed_turns
 from tests.capture.wire import conversations, pcap
-from wsman.auth import Authentication
+from tests.wsman import kdc
+from wsman.auth import Authentication, Credential
 from wsman.trio_tls import credssp_identity
 
 
@@ -94,6 +95,45 @@ def test_credssp_without_the_key_log_says_what_is_missing(
     for row in rows:
         assert "missing: the key log line of the client random" in row.data["note"]
         assert row.data["note"].endswith("(TLS inside CredSSP)")
+
+
+# -- Kerberos
+
+needs_kdc = pytest.mark.skipif(bool(kdc.why_not()), reason=kdc.why_not())
+
+
+@pytest.fixture(scope="module")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kdc.Realm]:
+    folder = tmp_path_factory.mktemp("kdc")
+    with pytest.MonkeyPatch.context() as patch, kdc.running(folder) as made:
+        for name, value in made.environment.items():
+            patch.setenv(name, value)
+        yield made
+
+
+@needs_kdc
+@pytest.mark.parametrize(
+    "kind", [Authentication.KERBEROS, Authentication.NEGOTIATE, Authentication.CREDSSP]
+)
+def test_a_keytab_opens_what_kerberos_sealed(
+    kind: Authentication, realm: kdc.Realm, tmp_path: Path
+) -> None:
+    made, log = credssp_identity(tmp_path), tmp_path / "keys.log"
+    made.context.keylog_filename = str(log)
+    alice = Credential(user_name=kdc.USER, password=kdc.PASSWORD)
+    turns = sealed_turns(kind, made, alice, kerberos=True)
+    secrets = secrets_of(log if kind is Authentication.CREDSSP else None, None)
+    secrets.add_keytab(str(realm.kdc.keytab))
+    found = opened(turns, secrets)
+    assert messages(found) == messages(list(decode(RECORDING)))
+    log_ons = [entry.data for entry in found if entry.type == "net:LogOn"]
+    assert {each["user"] for each in log_ons} == {kdc.USER}
+    assert all(each["key"].startswith("the keytab's key of ") for each in log_ons)
+    given = [entry for entry in found if entry.type == "net:Credentials"]
+    for each in given:
+        assert kdc.PASSWORD not in line(each)
+        assert json.loads(line(each, reveal=True))["data"]["password"] == {"open": kdc.PASSWORD}
+    assert bool(given) == (kind is Authentication.CREDSSP)
 
 
 def test_basic_shows_the_user_and_masks_the_password(tmp_path: Path) -> None:

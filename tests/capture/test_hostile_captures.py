@@ -211,7 +211,7 @@ def test_many_members_of_gzip_are_read_one_after_the_other() -> None:
 
 
 def test_a_gzip_bomb_in_a_body_is_a_note() -> None:
-    bomb = gzip.compress(bytes(200 << 20), 9)
+    bomb = gzip.compress(bytes((64 << 20) + 1), 1)
     head = (("Content-Type", SOAP), ("Content-Encoding", "gzip"))
     data = pcap(conversations([(1, True, http("POST /wsman HTTP/1.1", head, bomb))], 60_000))
     found = entries(data)
