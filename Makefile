@@ -1,4 +1,4 @@
-# make demo | test | test-deep | test-pythons | fuzz | lint | bench | coverage | man | pictures | clean
+# make demo | test | test-deep | test-pythons | fuzz | soak | lint | bench | coverage | man | pictures | clean
 # Everything runs in .venv, which is made on first use and renewed when pyproject.toml changes.
 
 SHELL := /bin/bash
@@ -18,7 +18,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
 
-.PHONY: help venv demo test test-deep test-pythons fuzz lint bench coverage man pictures clean
+.PHONY: help venv demo test test-deep test-pythons fuzz soak lint bench coverage man pictures clean
 
 help:
 	@grep -m1 '^# make' Makefile
@@ -71,6 +71,10 @@ fuzz: $(STAMP)
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check '.[fuzz]' || \
 	    echo "no atheris: inputs are mutated without coverage" >&2
 	$(BIN)/python -m tests.fuzz $(TARGETS) --runs $(RUNS) $(ARGS)
+
+# One server process with 200 clients on both carriers for an hour; ARGS="--seconds 60" is shorter.
+soak: $(STAMP)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check

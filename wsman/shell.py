@@ -327,9 +327,12 @@ class Shell:
 
     @property
     def _busy_sending(self) -> bool:
-        """True while a Send or a terminate is unanswered: Disconnect has to wait for them."""
+        """True while a Command, Send or terminate is unanswered: Disconnect has to wait for it."""
+        starting = (Phase.NEW, Phase.STARTING)
         return any(
-            each.sending or each.queued or (each.id and each.close in (Step.WANTED, Step.SENT))
+            each.sending
+            or each.queued
+            or (each.id and (each.close in (Step.WANTED, Step.SENT) or each.phase in starting))
             for each in (self.pool, *self.commands.values())
         )
 

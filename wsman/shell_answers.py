@@ -231,12 +231,12 @@ class Answers:
     def _started(self, target: Target, _value: object, _now: float) -> None:
         target.begin_receiving()
         self._shell.tell(ev.ActDone(act=TransportAct.CREATE_PIPELINE, target=target.id))
-        self._shell.touch(target)
+        self._touch(target)
 
     def _command_connected(self, target: Target, _value: object, _now: float) -> None:
         target.begin_receiving()
         self._shell.tell(ev.ActDone(act=TransportAct.CONNECT, target=target.id))
-        self._shell.touch(target)
+        self._touch(target)
 
     # -- transfers
 
@@ -245,6 +245,10 @@ class Answers:
         if target.starved and target.space(self._shell.requests.room):
             target.starved = False
             self._shell.tell(ev.RoomAgain(target=target.id))
+        self._touch(target)
+
+    def _touch(self, target: Target) -> None:
+        """Check the target for a next request, and the pool for a Disconnect that waits for it."""
         self._shell.touch(target)
         if self._shell.disconnect is Step.WANTED:
             self._shell.touch(self._shell.pool)

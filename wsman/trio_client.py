@@ -98,6 +98,9 @@ class ShellClient:
                 with trio.move_on_at(min(grace, due if due is not None else math.inf)):
                     await self._wake.wait()
             nursery.cancel_scope.cancel()
+        if self._lost is None:
+            # Only now have the last Receives delivered the output that the server had ready.
+            receiver.act_done(TransportAct.DISCONNECT, None)
         receiver.lost(self._lost.error if self._lost is not None else None)
 
     def _is_suspended(self, grace: float, now: float) -> bool:
@@ -134,6 +137,8 @@ class ShellClient:
             match event:
                 case ev.Received(target=target, data=data):
                     receiver.received(data, target)
+                case ev.ActDone(act=TransportAct.DISCONNECT):
+                    pass  # reported when the last Receives have ended
                 case ev.ActDone(act=act, target=target):
                     receiver.act_done(act, target)
                 case ev.ActFailed(act=act, target=target, error=error):

@@ -180,7 +180,6 @@ class PoolDriver:
             raise failures[0]
         if self.error is not None:
             raise self.error
-        self.commands.end_all(self._command_left, e.InvocationState.DISCONNECTED)
         self._end()
         self._carrying.cancel()
 
@@ -264,6 +263,7 @@ class PoolDriver:
         self._process_events()
         self._progress.set()
         if act is TransportAct.DISCONNECT and self._disconnected is not None:
+            self.commands.end_all(self._command_left, e.InvocationState.DISCONNECTED)
             self._disconnected[0].set()
         if act is TransportAct.CLOSE_POOL:
             self._end()

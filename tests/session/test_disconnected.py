@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +47,25 @@ async def test_a_command_goes_on_while_its_session_is_disconnected(target: WSMan
         assert (await again.run("Get-Number 2", check=True)).output == [1, 2]
     assert again.state == "Closed"
     assert row.id not in [each.id for each in await sessions_on(target, **HOW)]
+
+
+async def test_no_output_is_lost_if_a_session_is_disconnected_right_after_a_start(
+    target: WSManTarget,
+) -> None:
+    """Disconnect follows Command, and the Receives in flight still deliver their output."""
+    for count in (1, 2000) * 5:
+        async with PSSession.connect(target, **HOW) as session:
+            invocation = await session.invoke(f"Get-Number {count}")
+            await session.disconnect()
+            received = []
+            with suppress(SessionDisconnected):
+                async for value in invocation:
+                    received.append(value)
+        async with PSSession.reconnect(target, session.id, **HOW) as again:
+            if invocation.state is InvocationState.DISCONNECTED:
+                (command,) = await again.commands()
+                received += await (await again.attach(command)).output()
+        assert received == list(range(1, count + 1))
 
 
 async def test_a_session_that_is_not_there_cannot_be_connected_to(target: WSManTarget) -> None:

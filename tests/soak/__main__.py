@@ -1,0 +1,41 @@
+"""`make soak`: 200 clients for an hour; print what they did and how the server's memory went.
+
+python -m tests.soak [--seconds 3600] [--clients 200] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.soak.running import soak
+
+GROWTH = 1.25
+"""Tolerated growth of memory from the first third of the time to the last."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak")
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found, measured = soak(
+            Path(folder), clients=options.clients, rounds=10**9, seconds=options.seconds,
+            seed=options.seed,
+        )  # fmt: skip
+    third = max(1, len(measured) // 3)
+    early, late = (
+        max(each.memory for each in part) for part in (measured[:third], measured[-third:])
+    )
+    print("actions:", ", ".join(f"{count} {name}" for name, count in sorted(found.done.items())))
+    print(f"memory: at most {early >> 20} MiB in the first third, {late >> 20} MiB in the last")
+    print(f"descriptors: {measured[0].descriptors} first, {measured[-1].descriptors} last")
+    return 0 if late <= early * GROWTH else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
