@@ -32,6 +32,7 @@ Examples:
   psrp decode --pipeline 50a1e2f3 exchange.yml
   psrp decode --from 12.5 --until 14 --search Get-Process --raw session.jsonl
   psrp decode --stats session.jsonl
+  psrp decode --html session.html session.jsonl
   psrp decode --export out session.jsonl
   psrp decode --follow session.jsonl
   psrp decode --rsa-key client.pem exchange.yml
@@ -133,6 +134,11 @@ def _decode_all(
         except CaptureError as error:
             unreadable += 1
             click.echo(f"psrp decode: {error}", err=True)
+    try:
+        view.write_page()
+    except CaptureError as error:
+        unreadable += 1
+        click.echo(f"psrp decode: {error}", err=True)
     if len(files) > 1:
         view.total(summary_data(f"{len(files)} files", total), len(files), unreadable)
     for problem in view.problems(len(files)):

@@ -13,10 +13,12 @@ import click
 
 from psremoting.capture.entries import Entry
 from psremoting.capture.export import Exporter
+from psremoting.capture.html_page import HtmlPage
 from psremoting.capture.jsonlines import line as json_line
 from psremoting.capture.line_filter import Filter, Selection
 from psremoting.capture.moments import Clock, TimeStyle, parse_moment
 from psremoting.capture.pipeline_statistics import Statistics, statistics_lines
+from psremoting.capture.source import CaptureError
 from psremoting.capture.timeline import Timeline, summary_text
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ _OPTIONS = (
         help="Write scripts, copied files and objects (CLIXML) of each pipeline to a new folder.",
     ),
     click.option(
+        "--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+        help="Write one HTML page that shows the timeline, with lanes, search and filters.",
+    ),
+    click.option(
         "-f", "--follow", is_flag=True, help="Wait for more at the end of the file, until Ctrl+C."
     ),
     click.option(
@@ -98,7 +104,7 @@ def view_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def view_of(options: dict[str, Any], *, reveal: bool) -> View:
     """Take the options of `view_options` out of ``options``. Raises UsageError."""
-    names = ("as_json", "verbose", "plumbing", "raw", "offsets", "stats", "export")
+    names = ("as_json", "verbose", "plumbing", "raw", "offsets", "stats", "export", "html")
     shown = {name: options.pop(name) for name in names}
     style = TimeStyle(options.pop("style"))
     chosen = {name: options.pop(name) for name in _FILTERS}
@@ -140,11 +146,13 @@ class View:
     offsets: bool
     stats: bool
     export: Path | None
+    html: Path | None
     follow: Callable[[], bool] | None
     reveal: bool
     lines: int = 0
     matched: int = 0
     _problems: dict[str, int] = field(default_factory=dict)
+    _page: HtmlPage | None = None
 
     def open(self, number: int = 0) -> Show:
         """Begin a recording; with ``number`` it exports to a folder of its own.
@@ -155,7 +163,19 @@ class View:
         if folder is not None and number:
             folder = folder / f"{number:03}"
         exporter = Exporter(folder, reveal=self.reveal) if folder is not None else None
-        return Show(self, exporter)
+        if self.html is not None:
+            self._page = self._page or HtmlPage(self.html.stem, reveal=self.reveal)
+            self._page.begin()
+        return Show(self, exporter, self._page)
+
+    def write_page(self) -> None:
+        """Write the HTML page, if there is to be one. Raises CaptureError."""
+        if self._page is None or self.html is None:
+            return
+        try:
+            self._page.write(self.html)
+        except OSError as error:
+            raise CaptureError(str(self.html), error.strerror or str(error)) from None
 
     def total(self, data: dict[str, Any], files: int, unreadable: int) -> None:
         """Print the summary of several files."""
@@ -178,8 +198,9 @@ class View:
 class Show:
     """Printer of the entries of one recording."""
 
-    def __init__(self, view: View, exporter: Exporter | None) -> None:
+    def __init__(self, view: View, exporter: Exporter | None, page: HtmlPage | None) -> None:
         self._view = view
+        self._page = page
         self._exporter = exporter
         self._selection = Selection(view.wanted, reveal=view.reveal)
         self._statistics = Statistics() if view.stats else None
@@ -206,7 +227,9 @@ class Show:
             return
         if self._exporter is not None:
             self._exporter.receive(entry)
-        if self._statistics is not None and entry.type != "summary":
+        if self._page is not None and entry.type != "summary":
+            self._page.add(entry)
+        elif self._statistics is not None and entry.type != "summary":
             self._statistics.receive(entry)
         elif view.as_json:
             click.echo(json_line(entry, reveal=view.reveal, raw=view.raw, offsets=view.offsets))

@@ -28,8 +28,13 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "Print the completion script of a shell.",
     ),
     "decode": ("psremoting.cli.decode:decode", "Show recorded traffic as a readable timeline."),
+    "diff": ("psremoting.cli.replay:diff", "Compare two recordings by meaning."),
     "enter": ("psremoting.cli.enter:enter", "Start an interactive remote session."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
+    "replay": (
+        "psremoting.cli.replay:replay",
+        "Play one side of a recording against a live peer.",
+    ),
     "serve": (
         "psremoting.cli.serve:serve",
         "Serve an endpoint on stdio, a socket, or over WS-Man.",
