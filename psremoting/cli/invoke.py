@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 import trio
@@ -24,9 +24,11 @@ from psremoting.errors import PSRemotingError
 from psremoting.powershell.error_view import ERROR_VIEWS, error_text
 from psremoting.powershell.script_file import read_script
 from psremoting.remote_command import RemoteCommand
-from psremoting.shell.entering import Console, open_console
 from psremoting.targets import Target
 from psrp.commands import Command
+
+if TYPE_CHECKING:
+    from psremoting.shell.entering import Console
 
 __all__ = ["invoke"]
 
@@ -201,6 +203,9 @@ async def _run(job: Job, display: Display, input_format: str | None) -> int:
 
 def _console(input_format: str | None) -> Console:
     """Return the terminal for questions: /dev/tty if standard input carries objects."""
+    # Imported on use, because only --interactive needs it.
+    from psremoting.shell.entering import open_console
+
     source: TextIO = sys.stdin
     if input_format is not None:
         try:

@@ -22,6 +22,7 @@ from uuid import UUID
 
 import trio
 
+from psremoting.powershell.plain_scripts import is_number, is_verb_and_noun
 from psrp import events as e
 from psrp.commands import USING, Command, Parameter, PowerShell, using_values
 
@@ -75,10 +76,17 @@ def as_powershell(
     return replace(shell, statements=(*others, (*commands, last))), reason
 
 
+EXPRESSION = "an expression at the head of a pipeline"
+
+
 def _as_commands(
     text: str, arguments: Sequence[Any], using: Mapping[str, Any] | None
 ) -> PowerShell | str:
     """Return the commands of ``text``, or the reason why it has to be sent as a script."""
+    if is_verb_and_noun(text) and not arguments:
+        return PowerShell(statements=((Command(text),),))
+    if is_number(text):
+        return EXPRESSION
     # Imported on use: programs that build their commands do not need it.
     from psremoting.powershell.evaluation_errors import Unsupported
     from psremoting.powershell.script_commands import script_commands
