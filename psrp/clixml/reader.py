@@ -233,7 +233,8 @@ class Reader(Pieces):
         PowerShell matches elements by their local names but strings by their namespace too:
         in a foreign one it reads numbers and no strings.
         """
-        if (token.attributes or ":" in token.qualified) and self._is_foreign(token):
+        named = token.attributes or ":" in token.qualified
+        if named and token.kind != END and self._is_foreign(token):
             outer, self._parse, self._known = (self._parse, self._known), FOREIGN, {}
             try:
                 return self._value_here(token, pos)
