@@ -62,6 +62,7 @@ def as_powershell(
             if isinstance(found, PowerShell):
                 return found, ""
             reason = found
+        using = _used(what, using or {})
         what = Command(what, is_script=True)
     shell = PowerShell.of(what) if isinstance(what, Command) else what
     more = [Parameter(None, value) for value in arguments]
@@ -77,6 +78,16 @@ def as_powershell(
 
 
 EXPRESSION = "an expression at the head of a pipeline"
+
+
+def _used(text: str, using: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that ``text`` names, as PowerShell's client sends them."""
+    folded = text.casefold()
+    return {
+        name: value
+        for name, value in using.items()
+        if f"using:{name.removeprefix('$using:')}".casefold() in folded
+    }
 
 
 def _as_commands(

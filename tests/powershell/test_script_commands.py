@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,33 @@ def test_any_text_becomes_commands_or_a_script(text: str) -> None:
 @pytest.mark.parametrize("text", ["a " + "x" * 10**6, "a " + "1," * 10**5 + "1", "a;" * 10**5])
 def test_long_texts_are_converted(text: str) -> None:
     assert script_commands(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a " + "(" * 50_000, "a " + "@(" * 50_000 + ")" * 50_000, "a '" + "'" * 100_001,
+        'a "' + "$(" * 20_000, "a " + "@{a=" * 5_000 + "1" + "}" * 5_000, "a {" * 50_000,
+        "a \ud800" * 10_000, 'a "\udfff$(1)"', "a " + "`" * 100_001, "a " + "[" * 50_000,
+        "param(" * 10_000, "a " + "-x:" * 30_000, "a " + "<#" * 50_000, "a @'\n" * 10_000,
+        "a " + "$using:" * 20_000, "a (" + "1+" * 50_000 + "1)", "a " + "“”" * 50_000,
+        "a ('x'" + "*9" * 1_000 + ")", "param([A(" + "(" * 10_000, "a " + "x.y" * 50_000,
+    ],
+    ids=range(20),
+)  # fmt: skip
+def test_text_that_only_looks_simple_becomes_commands_or_a_script(text: str) -> None:
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        found: object = script_commands(text, arguments=[1], using=USING)
+    except Unsupported as error:
+        found = error.reason
+    finally:
+        sys.setprofile(None)
+    assert found
+    assert steps < 200 * len(text) + 20_000
