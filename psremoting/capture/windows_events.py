@@ -35,7 +35,7 @@ _EVENT = re.compile(r"<(?P<prefix>(?:\w+:)?)Event[\s>].*?</(?P=prefix)Event>", r
 _POWERSHELL = ("PowerShell",)
 _WINRM = ("WinRM", "Windows Remote Management")
 _SCRIPT_BLOCK = 4104
-_HEADER, _CHUNK = 4096, 1 << 16
+_HEADER, _CHUNK, _FLAGS = 4096, 1 << 16, 120
 """Bytes of the header and of a chunk of an ``.evtx`` file."""
 _MAX_EVENT = 4 << 20
 _MAX_SCRIPTS = 1000
@@ -110,7 +110,8 @@ def read_evtx(source: Source, joiner: Joiner) -> Iterator[None]:
                 break
             except RuntimeError as error:
                 # A record that the library cannot read: it goes on with the next one.
-                damage = damage or str(error)
+                if not _is_unused(data, str(error)):
+                    damage = damage or str(error)
                 continue
             if record is None:
                 continue
@@ -126,6 +127,21 @@ def read_evtx(source: Source, joiner: Joiner) -> Iterator[None]:
     # The library passes over chunks that are cut.
     if len(data) < _HEADER or len(data) < _HEADER + int.from_bytes(data[42:44], "little") * _CHUNK:
         raise source.fail("the recording ends inside a chunk", len(data))
+
+
+def _is_unused(data: bytes, problem: str) -> bool:
+    """Return True if a problem is that of a chunk which the log has not used yet.
+
+    A log that was copied while it was in use has such chunks, empty or with old bytes.
+    """
+    found = re.search(r"chunk number (\d{1,5})", problem)
+    if found is None:
+        return False
+    number = int(found[1])
+    start = _HEADER + number * _CHUNK
+    dirty = bool(data[_FLAGS] & 1)
+    used = number < int.from_bytes(data[42:44], "little") and not dirty
+    return not used and not data.startswith(b"ElfChnk\0", start)
 
 
 @dataclass(slots=True)
