@@ -68,7 +68,7 @@ def _files(folder: Path, size: int) -> Iterator[tuple[str, Path, PacketSecrets |
     for number, (case, make, secrets) in enumerate(makers):
         path = folder / f"{number}.pcap"
         _write(path, make())
-        if secrets is None and log.exists():
+        if case.startswith("WS-Man in TLS"):
             secrets = PacketSecrets()
             secrets.add_key_log(str(log))
         yield case, path, secrets
