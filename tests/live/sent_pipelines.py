@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psrp import events as e
-from psrp.clixml import dumps, identical
+from psrp.clixml import Dictionary, dumps, identical
 from psrp.commands import Command
 from psrp.fragments import Defragmenter
 from psrp.messages import MessageType, decode, read_header
@@ -80,7 +80,20 @@ def _same_command(one: Command, other: Command) -> bool:
         (one.text, one.is_script, names[0]) == (other.text, other.is_script, names[1])
         and all(getattr(one, flag) == getattr(other, flag) for flag in _FLAGS)
         and all(
-            identical(mine.value, theirs.value) or dumps(mine.value) == dumps(theirs.value)
+            _same_value(mine.value, theirs.value)
             for mine, theirs in zip(one.parameters, other.parameters, strict=True)
         )
     )
+
+
+def _same_value(one: Any, other: Any) -> bool:
+    """Return whether two values are equal. The order of a hashtable changes in the real client."""
+    if isinstance(one, Dictionary) and isinstance(other, Dictionary):
+        ordered = "OrderedDictionary" in one.type_names[0]
+        return (
+            one.type_names == other.type_names
+            and len(one) == len(other)
+            and (not ordered or list(one) == list(other))
+            and all(key in other and _same_value(item, other[key]) for key, item in one.items())
+        )
+    return identical(one, other) or dumps(one) == dumps(other)
