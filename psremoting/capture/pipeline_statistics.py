@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.summaries import short, summary
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.sanitizer import visible
-from psremoting.powershell.string_conversion import type_name_of
 from psrp import events as e
 from psrp.sansio import Side
 

@@ -10,7 +10,7 @@ import trio
 from psremoting.client.streams import StreamKind
 from psremoting.console.error_reports import CommandFailure
 from psremoting.errors import PSRemotingError
-from psremoting.powershell.members import properties
+from psremoting.powershell.member_access import properties
 from psremoting.powershell.wildcards import has_wildcards, matches
 from psrp.records import ErrorCategory
 

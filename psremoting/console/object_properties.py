@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from psremoting.options import SessionOption
-from psremoting.powershell.members import properties
+from psremoting.powershell.member_access import properties
 from psremoting.session_table import PROPERTIES, SessionEntry
 from psrp.clixml import PSObject
 from psrp.frozen import dataclass

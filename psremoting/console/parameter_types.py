@@ -11,7 +11,7 @@ from psremoting.console.jobs import Job
 from psremoting.options import SessionOption
 from psremoting.powershell.binding_errors import BindingError
 from psremoting.powershell.conversion import ConversionError, convert, to_text
-from psremoting.powershell.members import property_of
+from psremoting.powershell.member_access import property_of
 from psremoting.powershell.parameters import ABSENT, Parameter, roles_of
 from psremoting.session_table import SessionEntry
 from psrp.clixml import Dictionary, PSObject, ScriptBlock

@@ -19,8 +19,8 @@ from psremoting.powershell.formatting import (
     list_view,
     table_view,
 )
-from psremoting.powershell.members import properties
-from psremoting.powershell.value_members import Enumeration
+from psremoting.powershell.member_access import properties
+from psremoting.powershell.shown_members import Enumeration
 from psremoting.powershell.views import Column, View
 from psremoting.session_table import SessionEntry
 from psrp.clixml import PSObject

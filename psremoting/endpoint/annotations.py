@@ -22,9 +22,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from psremoting.powershell.conversion import ConversionError, ValidationError, convert, to_enum
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.enum_names import Enumeration
 from psremoting.powershell.parameter_values import not_in_set
-from psremoting.powershell.string_conversion import to_text, type_name_of
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import (
     Char,
     DateTime,

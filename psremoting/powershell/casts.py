@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from psremoting.powershell.clocks import parse_datetime, parse_timespan
+from psremoting.powershell.dotnet_names import base_type, type_name_of
 from psremoting.powershell.enum_names import ENUMS
 from psremoting.powershell.numerals import parse_number, read_decimal
-from psremoting.powershell.string_conversion import base_type, to_text, type_name_of
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import (
     Byte,
     Char,

@@ -1,4 +1,4 @@
-"""Parsing of dates and time spans as in .NET's invariant culture."""
+"""Dates and time spans: parsed and written as in .NET's invariant culture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import cache
 
 from psrp.clixml import DateTime, DateTimeKind, TimeSpan
 
-__all__ = ["parse_datetime", "parse_timespan"]
+__all__ = ["clock_text", "parse_datetime", "parse_timespan", "span_text"]
+
 
 _LONGEST = 100
 _SECOND = 10**7
@@ -184,3 +185,24 @@ def _out_of_range(text: str) -> ValueError:
         f"The TimeSpan string '{text[:_LONGEST]}' could not be parsed because at least one of the "
         "numeric components is out of range or contains too many digits."
     )
+
+
+def clock_text(value: DateTime) -> str:
+    """Return a date as the invariant culture writes it: ``01/02/2024 03:04:05``."""
+    days, rest = divmod(value.ticks, _DAY)
+    date = datetime.fromordinal(days + 1)
+    seconds = rest // _SECOND
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{date.month:02d}/{date.day:02d}/{date.year:04d} {clock}"
+
+
+def span_text(value: TimeSpan) -> str:
+    """Return a time span as ``[-][d.]hh:mm:ss[.fffffff]``."""
+    days, rest = divmod(abs(value.ticks), _DAY)
+    seconds, fraction = divmod(rest, _SECOND)
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    if days:
+        text = f"{days}.{text}"
+    if fraction:
+        text += f".{fraction:07d}"
+    return f"-{text}" if value.ticks < 0 else text

@@ -28,8 +28,9 @@ from psremoting.powershell.casts import (
     refuse,
     to_boolean,
 )
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.enum_names import ENUMS, Enumeration
-from psremoting.powershell.string_conversion import to_text, type_name_of
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import (
     Byte,
     Char,

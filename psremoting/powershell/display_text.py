@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from psremoting.powershell.clocks import clock_text, span_text
 from psremoting.powershell.numerals import number_text
-from psremoting.powershell.string_conversion import clock_text, span_text
 from psrp.clixml import (
     DateTime,
     Dictionary,

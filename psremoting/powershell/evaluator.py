@@ -15,7 +15,7 @@ from psremoting.powershell import operators
 from psremoting.powershell import syntax as s
 from psremoting.powershell.conversion import ConversionError, convert, to_text
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
-from psremoting.powershell.members import find_property, properties, property_of
+from psremoting.powershell.member_access import find_property, properties, property_of
 from psremoting.powershell.numerals import number_text
 from psremoting.powershell.type_names import MISSING, full_type_name, static_member
 from psremoting.powershell.type_values import CASTS, enum_member, is_opaque, is_type, type_value

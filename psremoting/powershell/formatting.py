@@ -18,7 +18,7 @@ from psremoting.powershell.cells import ELLIPSIS
 from psremoting.powershell.display_text import Budget, cell_text, fixed_point, text_of
 from psremoting.powershell.error_view import error_lines
 from psremoting.powershell.layout import Head, Table, list_lines
-from psremoting.powershell.value_members import Enumeration, members_of, type_names_of
+from psremoting.powershell.shown_members import Enumeration, members_of, type_names_of
 from psremoting.powershell.views import Column, View, applies, find_view, plain_types
 from psrp.clixml import Char, Dictionary, PSObject, SecureString, Stack
 from psrp.records import ErrorRecord

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from psremoting.powershell.members import find_property
+from psremoting.powershell.member_access import find_property
 from psremoting.powershell.numerals import parse_number
 from psremoting.powershell.object_commands import ObjectError
 from psremoting.powershell.string_conversion import to_text

@@ -13,9 +13,10 @@ from typing import Any
 
 from psremoting.errors import PSRemotingError
 from psremoting.powershell import operators
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
-from psremoting.powershell.members import find_property, properties, property_of
-from psremoting.powershell.string_conversion import to_text, type_name_of
+from psremoting.powershell.member_access import find_property, properties, property_of
+from psremoting.powershell.string_conversion import to_text
 from psremoting.powershell.wildcards import has_wildcards, matches
 from psrp.clixml import Dictionary, PSObject, dumps
 from psrp.properties import unwrap

@@ -14,8 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from psremoting.powershell.conversion import ConversionError, convert, is_of_type, to_text
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
-from psremoting.powershell.string_conversion import type_name_of
 from psremoting.powershell.text_operators import format_text, replace, split, text_matches
 from psremoting.powershell.wildcards import wildcard
 from psrp.clixml import (

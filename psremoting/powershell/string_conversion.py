@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from psremoting.powershell.clocks import clock_text, span_text
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.numerals import number_text
 from psrp.clixml import (
     Char,
     DateTime,
-    Dictionary,
     Enumerable,
     List,
     PSObject,
     Queue,
-    SecureString,
     Single,
     Stack,
     TimeSpan,
     Version,
     XmlDocument,
 )
-from psrp.host import Credential
 from psrp.properties import unwrap
 
-__all__ = ["base_type", "clock_text", "span_text", "to_text", "type_name_of"]
+__all__ = ["to_text"]
 
 _LONGEST = 1 << 20
 """Characters at which the text of a collection or of an object is cut."""
 _SEQUENCES = (List, Enumerable, Stack, Queue)
 _CUSTOM = "System.Management.Automation.PSCustomObject"
-_DAY, _SECOND = 24 * 3600 * 10**7, 10**7
-#: Types that a client rebuilds from their deserialized form.
-_REBUILT = frozenset(
-    {
-        "System.Management.Automation.PSCredential",
-        "System.Net.IPAddress",
-        "System.Net.Mail.MailAddress",
-    }
-)
-_SWITCH = "System.Management.Automation.SwitchParameter"
 
 
 def to_text(value: Any, *, received: bool = False) -> str:
@@ -126,27 +115,6 @@ def _boolean(value: bool) -> str:
     return "True" if value else "False"
 
 
-def clock_text(value: DateTime) -> str:
-    """Return a date as the invariant culture writes it: ``01/02/2024 03:04:05``."""
-    days, rest = divmod(value.ticks, _DAY)
-    date = datetime.fromordinal(days + 1)
-    seconds = rest // _SECOND
-    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return f"{date.month:02d}/{date.day:02d}/{date.year:04d} {clock}"
-
-
-def span_text(value: TimeSpan) -> str:
-    """Return a time span as ``[-][d.]hh:mm:ss[.fffffff]``."""
-    days, rest = divmod(abs(value.ticks), _DAY)
-    seconds, fraction = divmod(rest, _SECOND)
-    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    if days:
-        text = f"{days}.{text}"
-    if fraction:
-        text += f".{fraction:07d}"
-    return f"-{text}" if value.ticks < 0 else text
-
-
 _TEXTS: dict[type, Any] = {
     bool: _boolean,
     str: str,
@@ -157,75 +125,3 @@ _TEXTS: dict[type, Any] = {
     TimeSpan: span_text,
     XmlDocument: lambda _: "System.Xml.XmlDocument",
 }
-
-
-_NAMES: dict[type, str] = {
-    bool: "System.Boolean",
-    float: "System.Double",
-    str: "System.String",
-    bytes: "System.Byte[]",
-    Decimal: "System.Decimal",
-    datetime: "System.DateTime",
-    DateTime: "System.DateTime",
-    timedelta: "System.TimeSpan",
-    TimeSpan: "System.TimeSpan",
-    UUID: "System.Guid",
-    Version: "System.Version",
-    SecureString: "System.Security.SecureString",
-    Credential: "System.Management.Automation.PSCredential",
-    XmlDocument: "System.Xml.XmlDocument",
-    list: "System.Object[]",
-    tuple: "System.Object[]",
-    dict: "System.Collections.Hashtable",
-}
-_SAME_NAME = frozenset(
-    {"Byte", "Char", "Int16", "Int64", "SByte", "Single", "UInt16", "UInt32", "UInt64", "Uri"}
-)
-
-
-def type_name_of(value: Any, *, received: bool = False) -> str:
-    """Return the .NET type name that PowerShell names for a value in an error."""
-    kind = type(value)
-    if received and kind in (list, tuple):
-        return "System.Collections.ArrayList"
-    if kind in _NAMES:
-        return _NAMES[kind]
-    if kind is int:
-        return "System.Int32" if -(2**31) <= value < 2**31 else "System.Int64"
-    if kind.__name__ in _SAME_NAME and kind.__module__.startswith("psrp."):
-        return f"System.{kind.__name__}"
-    if isinstance(value, PSObject):
-        return _object_type(value, received)
-    if isinstance(value, (List, Enumerable)):
-        return "System.Collections.ArrayList" if received else (*value.type_names, "")[0]
-    if isinstance(value, (Stack, Queue)):
-        return f"System.Collections.{kind.__name__}"
-    if isinstance(value, Dictionary):
-        return (*value.type_names, "System.Collections.Hashtable")[0]
-    if isinstance(value, str):
-        # A script block arrives as its text.
-        return "System.String" if received else "System.Management.Automation.ScriptBlock"
-    if isinstance(value, Mapping):
-        return _NAMES[dict]
-    return "System.Object"
-
-
-def _object_type(value: PSObject, received: bool) -> str:
-    inner = unwrap(value)
-    if inner is not None and not isinstance(inner, PSObject):
-        return type_name_of(inner, received=received)
-    name = value.type_names[0] if value.type_names else _CUSTOM
-    if name in _REBUILT or name == _SWITCH or not received or name.startswith("Deserialized."):
-        return name
-    return f"Deserialized.{name}"
-
-
-def base_type(value: Any, *, received: bool = False) -> str:
-    """Return the name of the .NET type inside an object; PSCustomObject where there is none."""
-    if isinstance(value, PSObject):
-        inner = unwrap(value)
-        if inner is None or isinstance(inner, PSObject):
-            name = type_name_of(value, received=received)
-            return name if name in _REBUILT or name == _SWITCH else _CUSTOM
-        return type_name_of(inner, received=received)
-    return type_name_of(value, received=received)

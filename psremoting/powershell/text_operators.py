@@ -14,7 +14,7 @@ from typing import Any
 from psremoting.powershell.conversion import to_text
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.numerals import number_text
-from psremoting.powershell.value_members import members_of_time
+from psremoting.powershell.shown_members import members_of_time
 from psrp.clixml import DateTime
 from psrp.properties import unwrap
 

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from psremoting.endpoint import CommandError, Context, Input, Param
 from psremoting.endpoint.demo import write_output
-from psremoting.powershell.string_conversion import to_text, type_name_of
+from psremoting.powershell.dotnet_names import type_name_of
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import Char, Dictionary, PSObject, TimeSpan, Uri, Version
 from psrp.records import ErrorCategory
 

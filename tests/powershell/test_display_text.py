@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
+from psremoting.powershell.clocks import span_text
 from psremoting.powershell.display_text import Budget, cell_text, text_of
 from psremoting.powershell.formatting import lines_of
-from psremoting.powershell.string_conversion import span_text
 from psrp.clixml import (
     Dictionary,
     List,

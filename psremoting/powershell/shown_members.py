@@ -1,4 +1,4 @@
-"""The properties of a value, by name: those of its object, or those .NET gives its type."""
+"""The members that the formatting shows: those of an object, or those .NET gives its type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The properties of values, by name and without regard to case."""
+"""Access to members: the properties of values by name, without regard to case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
 
-from psremoting.powershell.value_members import members_of
+from psremoting.powershell.shown_members import members_of
 from psrp.clixml import (
     DateTime,
     Dictionary,
