@@ -34,6 +34,9 @@ COLUMNS, LINES = 120, 40
 HOST = "localhost"
 PROMPT = r"\[localhost\]: PS [^>]*>"
 """The pattern of the last line when the entered session waits for a command."""
+_NESTED = re.compile(rf"^(\[{HOST}\]: \[DBG\]: PS [^>]*)>>")
+"""A prompt in the debugger. Under load the real server's has one ">" only: the prompt function may
+run before the server has counted the nested prompt."""
 LEFT = "<left>"
 """The end of the session: the local prompt of the real client, the exit of ours."""
 _LOCAL = r"PS [^>]*>"
@@ -266,7 +269,10 @@ class Pair:
 
     def screens(self, *, left: bool = False) -> tuple[list[str], list[str]]:
         """Return the lines of both since the last step; ``left`` without the local prompt."""
-        real, ours = (each.lines()[each.start :] for each in (self.real, self.ours))
+        real, ours = (
+            [_NESTED.sub(r"\1>", line) for line in each.lines()[each.start :]]
+            for each in (self.real, self.ours)
+        )
         ours = [line.replace(self.ours.home, self.real.home) for line in ours]
         if left and real and re.fullmatch(_LOCAL, real[-1]):
             real.pop()

@@ -13,6 +13,7 @@ ANY = r".*"
 MORE = r">>"
 """The prompt of a continuation line."""
 ASKED = r".*:"
+DEBUGGER = r"\[localhost\]: \[DBG\]: PS [^>]*>>?"
 
 
 def answered(command: str, *answers: str, until: str = ASKED) -> list[Step | str]:
@@ -279,23 +280,23 @@ SCENARIOS: dict[str, list[Step | str]] = {
     "debugger": [
         "Set-Content ./dbg.ps1 '$a = 1', 'Write-Host \"host $a\"', '$b = $a + 1', '$b', '\"end\"'",
         "$null = Set-PSBreakpoint -Script ./dbg.ps1 -Line 2",
-        Step("./dbg.ps1\r", r".*\[DBG\]:.*>>"),
-        Step("$a\r", r".*\[DBG\]:.*>>"),
-        Step("s\r", r".*\[DBG\]:.*>>"),
-        Step("s\r", r".*\[DBG\]:.*>>"),
-        Step("k\r", r".*\[DBG\]:.*>>"),
-        Step("l 1 3\r", r".*\[DBG\]:.*>>"),
-        Step("nosuchcommand\r", r".*\[DBG\]:.*>>"),
-        Step("Write-Warning w; Write-Error e; Write-Host h\r", r".*\[DBG\]:.*>>"),
-        Step("\r", r".*\[DBG\]:.*>>"),
-        Step("h\r", r".*\[DBG\]:.*>>"),
+        Step("./dbg.ps1\r", DEBUGGER),
+        Step("$a\r", DEBUGGER),
+        Step("s\r", DEBUGGER),
+        Step("s\r", DEBUGGER),
+        Step("k\r", DEBUGGER),
+        Step("l 1 3\r", DEBUGGER),
+        Step("nosuchcommand\r", DEBUGGER),
+        Step("Write-Warning w; Write-Error e; Write-Host h\r", DEBUGGER),
+        Step("\r", DEBUGGER),
+        Step("h\r", DEBUGGER),
         Step("c\r"),
-        Step("./dbg.ps1\r", r".*\[DBG\]:.*>>"),
-        Step("v\r", r".*\[DBG\]:.*>>"),
+        Step("./dbg.ps1\r", DEBUGGER),
+        Step("v\r", DEBUGGER),
         Step("o\r"),
-        Step("./dbg.ps1\r", r".*\[DBG\]:.*>>"),
+        Step("./dbg.ps1\r", DEBUGGER),
         Step("q\r"),
-        Step("Wait-Debugger; 'after'\r", r".*\[DBG\]:.*>>"),
+        Step("Wait-Debugger; 'after'\r", DEBUGGER),
         Step("c\r"),
     ],
     "raw screen": [
