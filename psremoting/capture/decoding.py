@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from psremoting.capture.network.secrets import PacketSecrets
     from psremoting.capture.source import Damage
 
-__all__ = ["decode", "decode_source", "gather_packet_keys", "summary_data"]
+__all__ = ["JSON_VERSION", "decode", "decode_source", "gather_packet_keys", "summary_data"]
+
+JSON_VERSION = 1
+"""Version of the JSON lines; members may be added without a new one."""
 
 
 def decode(
@@ -170,6 +173,7 @@ def gather_packet_keys(path: str, secrets: PacketSecrets) -> None:
 def summary_data(name: str, counts: Counts, form: Form | None = None) -> dict[str, Any]:
     """Return the members of a summary line."""
     return {
+        "version": JSON_VERSION,
         "file": name,
         "form": form.value if form is not None else None,
         "messages": counts.messages,

@@ -27,10 +27,10 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "sshsub": ("Command", "CommandAck", "DataAck", "Signal", "SignalAck", "Close", "CloseAck",
                "error", "noise"),
+    "net": ("Connection", "LogOn", "Credentials"),
     "winrs": ("stdin", "stdout", "stderr"),
     "clixml": ("value", "text", "output", "error", "warning", "verbose", "debug", "progress",
                "information"),
-    "net": ("Connection", "LogOn", "Credentials"),
     "tls": ("Sealed",),
 }  # fmt: skip
 _TYPES = (

@@ -112,6 +112,10 @@ class Statistics:
         """Yield the pool and the pipelines, in the order of their first lines."""
         yield from self._found
 
+    def current(self, target: UUID | None) -> PipelineStatistics:
+        """Return the block that the last entry of a target was counted in. Raises KeyError."""
+        return self._current[target]
+
     def _of(self, entry: Entry) -> PipelineStatistics:
         """Return the block of an entry; PowerShell uses the id of a pipeline again."""
         target = entry.target or entry.pid

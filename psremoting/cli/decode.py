@@ -170,6 +170,7 @@ def _decode_merged(
         data = summary_data(f"{len(files)} files", total)
         show.entry(Entry(type="summary", data=data | {"files": len(files), "unreadable": failures}))
         show.end()
+        view.write_page()
     except CaptureError as error:
         failures += 1
         click.echo(f"psrp decode: {error}", err=True)
