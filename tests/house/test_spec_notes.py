@@ -17,6 +17,7 @@ from tests.house.source import PACKAGES, ROOT, modules, named_tests
 TESTS = named_tests()
 README = Path("spec-notes/README.md")
 NOTES = sorted(path.relative_to(ROOT) for path in (ROOT / "spec-notes").glob("*.md"))
+SECURITY = Path("SECURITY.md")
 
 #: The checklist has consecutive numbers; the letter before the number is the section.
 SECTIONS = {
@@ -61,7 +62,7 @@ def claims() -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("note", NOTES, ids=str)
+@pytest.mark.parametrize("note", [*NOTES, SECURITY], ids=str)
 def test_a_note_names_only_tests_that_exist(note: Path) -> None:
     assert not [name for name in TEST.findall(text(note)) if name not in TESTS]
 
@@ -70,6 +71,13 @@ def test_a_note_names_only_tests_that_exist(note: Path) -> None:
 def test_what_is_said_to_be_held_names_its_test(note: Path) -> None:
     held = re.findall(r"Held by:(.*?)(?:\n\n|\Z)", text(note), re.DOTALL)
     assert not [named for named in held if not TEST.search(named)]
+
+
+def test_each_line_of_the_security_page_names_its_test() -> None:
+    promises = text(SECURITY).partition("## Limits")[0]
+    rows = re.findall(r"^\| (?!a |---)(.*) \|$", promises, re.MULTILINE)
+    assert len(rows) > 20
+    assert not [row for row in rows if not TEST.search(row)]
 
 
 def test_every_note_is_in_the_list_of_notes() -> None:
