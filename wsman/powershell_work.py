@@ -50,7 +50,8 @@ def plugin_fault(code: int, text: str) -> Refusal:
 class _Command:
     def __init__(self, id: UUID) -> None:
         self.id = id
-        self.stopping = False
+        self.told = False
+        """The state that ends the command was in an answer."""
         self.closed = False
         self.pending = False
         """The client has been told that the command is Pending."""
@@ -169,7 +170,6 @@ class PowerShellWork:
             return False
         command = self._find(value.command_id)
         if value.code.lower() in (names.SIGNAL_STOP, "powershell/signal/ctrl_c"):
-            command.stopping = True
             self.session.receive(Outgoing(target=command.id, act=TransportAct.STOP_PIPELINE))
             return True
         self._commands.pop(value.command_id.upper())
@@ -181,7 +181,7 @@ class PowerShellWork:
     def stopped(self, command_id: str) -> bool:
         """Return whether the Signal that stops a command may be answered."""
         command = self._commands.get(command_id.upper())
-        return command is None or not command.stopping
+        return command is None or command.told
 
     def settle(self) -> None:
         """Discard the remaining output of closed commands."""
@@ -220,6 +220,7 @@ class PowerShellWork:
         if command is None:
             return v.ReceiveResponse(streams=tuple(streams)) if streams else None
         name = "Done" if command.closed else self.session.state(command.id)
+        over = name == "Done"
         goes_on = command.pending and name == "Running"
         if streams and name == "Done":
             name = "Running"
@@ -228,6 +229,7 @@ class PowerShellWork:
         if not streams and name != "Done" and not goes_on:
             return None
         command.pending = name == "Pending"
+        command.told = over
         command.gathered = []
         state = soap.CommandState(state=name, command_id=command_id)
         return v.ReceiveResponse(streams=tuple(streams), states=(state,))
@@ -240,9 +242,7 @@ class PowerShellWork:
     def _confirmed(self, act: TransportAct, command: _Command | None) -> None:
         if command is None:
             return
-        if act is TransportAct.STOP_PIPELINE:
-            command.stopping = False
-        elif act is TransportAct.CLOSE_PIPELINE:
+        if act is TransportAct.CLOSE_PIPELINE:
             command.closed = True
 
     def closed_answer(self, command_id: str) -> v.ReceiveResponse:

@@ -30,6 +30,8 @@ __all__ = ["Exchange", "ServedShell"]
 ABORTED = 995
 MISMATCH = 0x803381C6
 _REMEMBERED = 8
+STOP_PATIENCE = 1.0
+"""Seconds for which a Signal that stops a command waits for the next Receive of the command."""
 
 Work = PowerShellWork | ProgramWork
 
@@ -54,12 +56,12 @@ class _Waiting:
     command_id: str
     exchange: Exchange
     deadline: float
-    gathers_until: float = math.inf
-    """The time at which gathered output is sent; infinite while there is none."""
+    until: float = math.inf
+    """The time at which gathered output is sent, or at which a Signal waits for no Receive."""
 
     @property
     def due(self) -> float:
-        return min(self.deadline, self.gathers_until)
+        return min(self.deadline, self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ class ServedShell:
         """The time of the service's next `advance` of this shell."""
         self._waiting: dict[int, _Waiting] = {}
         self._last: dict[str, _Last] = {}
+        self._unwritten: dict[int, str] = {}
+        """The command of each Receive whose answer is not yet written completely, by ticket."""
         self._done: OrderedDict[str, object] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -166,16 +170,29 @@ class ServedShell:
         elif each.kind == "send":
             if late or self.work.takes_more(each.command_id):
                 self._finish(each, v.SendResponse())
-        elif late or self.work.stopped(each.command_id) or not self._receives(each.command_id):
-            # If a Receive is outstanding, it is answered with the state Stopped before the Signal.
+        elif late or self._has_stopped(each.command_id):
             self._finish(each, v.SignalResponse())
+        elif now >= each.until:
+            if self._receives(each.command_id):
+                self._waiting[each.exchange.ticket] = replace(each, until=now + STOP_PATIENCE)
+            else:
+                self._finish(each, v.SignalResponse())
+
+    def _has_stopped(self, command_id: str) -> bool:
+        """Return whether the client has got the last state of a command, with all its bytes.
+
+        PowerShell's client takes a Signal that is answered before that as a failure.
+        """
+        if not self.work.stopped(command_id):
+            return False
+        return command_id.upper() not in self._unwritten.values()
 
     def _fill(self, each: _Waiting, now: float) -> None:
         late = now >= each.deadline
         if each.command_id and not self.work.knows(each.command_id):
             self._finish(each, self.work.closed_answer(each.command_id))
             return
-        gather = not late and now < each.gathers_until and self.failed is None
+        gather = not late and now < each.until and self.failed is None
         gather = gather and self._gather_time > 0
         made = self.work.output(each.command_id, each.exchange.room, gather=gather)
         if made is not None:
@@ -186,14 +203,16 @@ class ServedShell:
                 self.end(self.failed)
         elif late:
             self._finish(each, make_fault("TimedOut"))
-        elif each.gathers_until == math.inf and self.work.is_gathering(each.command_id):
+        elif each.until == math.inf and self.work.is_gathering(each.command_id):
             until = now + self._gather_time
-            self._waiting[each.exchange.ticket] = replace(each, gathers_until=until)
+            self._waiting[each.exchange.ticket] = replace(each, until=until)
 
     def _give(self, each: _Waiting, made: v.ReceiveResponse) -> None:
         self._last[each.command_id.upper()] = _Last(
             ticket=each.exchange.ticket, message_id=each.exchange.message_id, value=made
         )
+        if each.command_id:
+            self._unwritten[each.exchange.ticket] = each.command_id.upper()
         self._finish(each, made)
 
     def _finish(self, each: _Waiting, value: object) -> None:
@@ -209,7 +228,11 @@ class ServedShell:
 
     def _wait(self, kind: str, command_id: str, exchange: Exchange, now: float) -> None:
         each = _Waiting(
-            kind=kind, command_id=command_id, exchange=exchange, deadline=now + exchange.timeout
+            kind=kind,
+            command_id=command_id,
+            exchange=exchange,
+            deadline=now + exchange.timeout,
+            until=now + STOP_PATIENCE if kind == "signal" else math.inf,
         )
         self._waiting[exchange.ticket] = each
         self._try(each, now)
@@ -343,8 +366,18 @@ class ServedShell:
 
     # -- ends
 
+    def answered(self, ticket: int) -> None:
+        """Answer the Signal that waited until the answer to a Receive was written."""
+        command_id = self._unwritten.pop(ticket, None)
+        if command_id is None or not self._has_stopped(command_id):
+            return
+        for each in list(self._waiting.values()):
+            if each.kind == "signal" and each.command_id.upper() == command_id:
+                self._finish(each, v.SignalResponse())
+
     def client_gone(self, ticket: int, now: float) -> None:
         """Drop a request whose connection has ended, and mark its answer as lost."""
+        self._unwritten.pop(ticket, None)
         if self._waiting.pop(ticket, None) is not None:
             self.active = now
         for key, last in self._last.items():

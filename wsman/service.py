@@ -211,8 +211,9 @@ class Service:
             self._settle(shell)
 
     def answered(self, ticket: int) -> None:
-        """Record that the answer to a ticket was completely written."""
-        self._end_ticket(ticket)
+        """Record that the answer to a ticket was completely written; it may allow others."""
+        if (shell := self._end_ticket(ticket)) is not None:
+            shell.answered(ticket)
 
     def _end_ticket(self, ticket: int) -> ServedShell | None:
         shell = self._tickets.pop(ticket, None)

@@ -384,6 +384,7 @@ class _Connection:
             del server._slots[ticket]
             if written:
                 server._service.answered(ticket)
+                server._flush()
             else:
                 server._service.client_gone(ticket, trio.current_time())
 

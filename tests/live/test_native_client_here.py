@@ -127,9 +127,6 @@ def test_the_gateway_serves_the_real_client(
     ]
 
 
-@pytest.mark.xfail(
-    strict=False, reason="open: the state of the stopped job is sometimes Failed, not Stopped"
-)
 def test_the_real_client_stops_a_job(clients: dict[str, NativeClient]) -> None:
     script = """
     $s = New-PSSession @a

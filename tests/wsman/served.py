@@ -127,10 +127,11 @@ class Table:
         return self.endpoint.works[-1]
 
     def collect(self) -> None:
-        for answer in self.service.take_answers():
-            assert answer.ticket not in self.answers
-            self.answers[answer.ticket] = answer
-            self.service.answered(answer.ticket)
+        while answers := self.service.take_answers():
+            for answer in answers:
+                assert answer.ticket not in self.answers
+                self.answers[answer.ticket] = answer
+                self.service.answered(answer.ticket)
 
     def advance(self, seconds: float = 0.0) -> None:
         self.now += seconds

@@ -49,6 +49,10 @@ DIFFERENCES = {
 }
 
 
+_STATE = bytes.fromhex("06100400")
+"""The type of PIPELINE_STATE in a message's header."""
+
+
 class Exchange:
     """One recorded request and its answer as text; the answer may be missing."""
 
@@ -101,6 +105,7 @@ class Replay:
         self.table = Table(max_shells_per_user=100)
         self.exchanges = exchanges(path)
         self.shells: dict[str, Work] = {}
+        self.late: list[int] = []
         self.differences: Counter[tuple[str, str]] = Counter()
         self.received: dict[tuple[str, str], bytes] = defaultdict(bytes)
         self.recorded: dict[tuple[str, str], bytes] = defaultdict(bytes)
@@ -124,6 +129,7 @@ class Replay:
                     self.shells[work.request.shell_id.upper()] = work
             else:
                 self.answered(each, by_exchange[id(each)])
+        assert all(kind_of(self.table.answer(each)) == "SignalResponse" for each in self.late)
 
     def before(self, each: Exchange) -> None:
         """Output recorded before a Signal or a Delete is available when it arrives."""
@@ -148,6 +154,10 @@ class Replay:
         self.feed(each)
         self.table.advance()
         ours = self.table.answer(ticket)
+        if ours is None and request.operation == "Signal":
+            # The bridge answered a stop before the state; ours waits for it, or for the terminate.
+            self.late.append(ticket)
+            return
         if ours is None:
             # A poll that OMI ended after its own time limit.
             self.table.advance(61.0)
@@ -172,7 +182,8 @@ class Replay:
         for stream in recorded.streams:
             work.put(stream.data, target)
             self.recorded[shell, command_id] += stream.data
-        if target is not None and any(each.state == "Done" for each in recorded.states):
+        ended = any(_STATE in stream.data for stream in recorded.streams)
+        if target is not None and (ended or any(each.state == "Done" for each in recorded.states)):
             work.finish(target)
 
 

@@ -253,10 +253,41 @@ def test_a_stop_is_answered_after_the_state_stopped(table: Table, code: str) -> 
     assert table.ask(v.Receive(command_id=COMMAND)).states == state("Done")
 
 
-def test_a_stop_that_nobody_listens_to_is_answered_at_once(table: Table) -> None:
+def test_a_stop_waits_for_the_receive_that_follows_it(table: Table) -> None:
+    """A client whose Receive was just answered sends the next one at the same time as the Signal."""
+    work = table.open()
+    target = table.start()
+    signal = table.send(v.Signal(code=STOP, command_id=COMMAND))
+    work.put(b"stopped", target)
+    work.confirm(TransportAct.STOP_PIPELINE, target)
+    work.finish(target)
+    table.advance(0.1)
+    assert table.answer(signal) is None
+    receive = table.send(v.Receive(command_id=COMMAND))
+    assert list(table.answers)[-2:] == [receive, signal]
+
+
+def test_a_stop_is_answered_when_the_state_is_written(table: Table) -> None:
+    work = table.open()
+    target = table.start()
+    receive = table.send(v.Receive(command_id=COMMAND))
+    signal = table.send(v.Signal(code=STOP, command_id=COMMAND))
+    work.put(b"stopped", target)
+    work.finish(target)
+    table.service.advance(table.now)
+    assert [each.ticket for each in table.service.take_answers()] == [receive]
+    table.service.answered(receive)
+    assert [each.ticket for each in table.service.take_answers()] == [signal]
+
+
+def test_a_stop_that_nobody_listens_to_is_answered_after_a_second(table: Table) -> None:
     table.open()
     table.start()
-    assert table.ask(v.Signal(code=STOP, command_id=COMMAND)) == v.SignalResponse()
+    signal = table.send(v.Signal(code=STOP, command_id=COMMAND))
+    table.advance(0.9)
+    assert table.answer(signal) is None
+    table.advance(0.1)
+    assert table.answer(signal) == v.SignalResponse()
 
 
 CLOSING = [
