@@ -254,7 +254,7 @@ def test_a_stop_is_answered_after_the_state_stopped(table: Table, code: str) -> 
 
 
 def test_a_stop_waits_for_the_receive_that_follows_it(table: Table) -> None:
-    """A client whose Receive was just answered sends the next one at the same time as the Signal."""
+    """A client whose Receive was just answered sends the next one beside the Signal."""
     work = table.open()
     target = table.start()
     signal = table.send(v.Signal(code=STOP, command_id=COMMAND))
