@@ -7,14 +7,13 @@ work: its commands are [powershell] objects in an open session.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from bench.report import OURS, Clock, Row, Table
+from bench.report import OURS, Clock, Row, Seconds, Table
 from psremoting import sync
 from psrp.clixml import dumps, loads
 from tests.live import powershell
@@ -29,6 +28,12 @@ FROM_PWSH = "PowerShell to ours"
 SERIALIZER = "PSSerializer"
 COMMANDS = 50
 """Number of consecutive small commands for one figure."""
+
+_NESTED = (
+    "$v = [pscustomobject]@{ Level = 0; Name = 'leaf' };"
+    " foreach ($l in 1..47) {"
+    ' $v = [pscustomobject]@{ Level = $l; Name = "level $l"; Child = $v } }; $v'
+)
 
 # The functions of our server (`bench.values`) for the real one.
 FUNCTIONS = r"""
@@ -46,7 +51,7 @@ function Get-Objects($count) {
 }
 """
 MEASURE = r"""
-function global:Get-Median([scriptblock]$work, [int]$repeats) {
+function global:Get-Times([scriptblock]$work, [int]$repeats) {
     $null = & $work
     $taken = foreach ($i in 1..$repeats) {
         [gc]::Collect()
@@ -54,7 +59,7 @@ function global:Get-Median([scriptblock]$work, [int]$repeats) {
         $null = & $work
         $watch.Elapsed.TotalSeconds
     }
-    @($taken | Sort-Object)[[math]::Floor($repeats / 2)]
+    $taken
 }
 function global:Invoke-Bench($session, [string]$name, $argument) {
     $p = [powershell]::Create()
@@ -121,7 +126,10 @@ def _clients(folder: Path) -> Iterator[Clients]:
 def _codec(clock: Clock, clients: Clients) -> Table:
     cases = {
         "10 000 ints": ", [object[]](Get-Integers 10000)",
+        "10 000 short strings": ', [object[]](0..9999 | ForEach-Object { "string number $_" })',
         "1 000 objects x 10": ", @(Get-Objects 1000)",
+        "nested 48 deep": _NESTED,
+        "8 MiB string": "('The quick brown fox jumps. ' * 310690).Substring(0, 8MB)",
         "8 MiB of bytes": "Get-Bytes 8MB",
     }
     clients.real.run(f". {{ {FUNCTIONS} }}")
@@ -134,16 +142,17 @@ def _codec(clock: Clock, clients: Clients) -> Table:
     for case, expression in cases.items():
         text = clients.real.run(
             f"$value = . {{ {FUNCTIONS}; {expression} }}\n"
-            f"$document = {kind}::Serialize($value, 3); $document"
+            f"$document = {kind}::Serialize($value, 60); $document"
         )
         document = text.encode()
         value = loads(document)
         repeats = max(5, clock.repeats)
-        written, read = clients.real.json(
-            f"Get-Median {{ {kind}::Serialize($value, 3) }} {repeats}\n"
-            f"Get-Median {{ {kind}::Deserialize($document) }} {repeats}",
+        taken = clients.real.json(
+            f"Get-Times {{ {kind}::Serialize($value, 60) }} {repeats}\n"
+            f"Get-Times {{ {kind}::Deserialize($document) }} {repeats}",
             timeout=300,
         )
+        written, read = Seconds.of(taken[:repeats]), Seconds.of(taken[repeats:])
         add(f"{case}, written", OURS, clock.simple(lambda value=value: dumps(value)), len(document))  # type: ignore[misc]
         add(f"{case}, written", SERIALIZER, written, len(document))
         add(f"{case}, read", OURS, clock.simple(lambda text=document: loads(text)), len(document))  # type: ignore[misc]
@@ -215,7 +224,7 @@ def _ours(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict[s
             taken.append(perf_counter() - start)
             if result.error is not None or not result.output:
                 raise AssertionError(f"{script}: {result.error}")
-        return statistics.median(taken[1:])
+        return Seconds.of(taken[1:])
 
     figures["one command"] = run("Get-Integers 1", COMMANDS)
     for case, name, argument in _bulks(mebibytes):
@@ -226,9 +235,9 @@ def _ours(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict[s
 def _openings(opened: list[float], firsts: list[float]) -> dict[str, float]:
     both = [a + b for a, b in zip(opened, firsts, strict=True)]
     return {
-        "open": statistics.median(opened),
-        "first command": statistics.median(firsts),
-        "open and first command": statistics.median(both),
+        "open": Seconds.of(opened),
+        "first command": Seconds.of(firsts),
+        "open and first command": Seconds.of(both),
     }
 
 
@@ -245,11 +254,11 @@ def _theirs(clients: Clients, server: str, repeats: int, mebibytes: int) -> dict
         real.run(f"$null = {pipeline}.AddScript(@'\n{FUNCTIONS}\n'@).Invoke()")
 
     def run(name: str, argument: int, count: int) -> float:
-        (seconds,) = real.json(
-            f"$s = {session}; Get-Median {{ Invoke-Bench $s {name} {argument} }} {count}",
+        taken = real.json(
+            f"$s = {session}; Get-Times {{ Invoke-Bench $s {name} {argument} }} {count}",
             timeout=600,
         )
-        return float(seconds)
+        return Seconds.of(map(float, taken))
 
     figures["one command"] = run("Get-Integers", 1, COMMANDS)
     for case, name, argument in _bulks(mebibytes):

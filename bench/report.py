@@ -1,6 +1,7 @@
 """Measurements and their tables.
 
-A figure is the median of several repeats after one warm-up that is not counted. Existing objects
+A figure is the median of several repeats after one warm-up that is not counted, and it keeps their
+minimum (`Seconds`): on a busy machine only minima can be compared. Existing objects
 are excluded from garbage collection (`gc.freeze`); during the work the collector runs as usual.
 Short work is repeated within one measurement until the clock can resolve it.
 """
@@ -9,14 +10,34 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 OURS = "psremoting"
+RIVALS = ("psrpcore", "pypsrp", "PSSerializer", "PowerShell to itself")
+"""Whom the summary compares with ours; the other columns are limits, like a copy of the bytes."""
 _LEAST = 2e-3
 """Minimum duration of one measurement in seconds; shorter work is repeated within it."""
+
+
+class Seconds(float):
+    """The median of several measurements, with their minimum."""
+
+    least: float
+
+    @classmethod
+    def of(cls, taken: Iterable[float]) -> Self:
+        found = list(taken)
+        figure = cls(statistics.median(found))
+        figure.least = min(found)
+        return figure
+
+
+def least(seconds: float) -> float:
+    """Return the minimum of a figure; the figure itself if only one value is known."""
+    return seconds.least if isinstance(seconds, Seconds) else seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +75,18 @@ class Clock:
         self.repeats = repeats
 
     def simple(self, work: Callable[[], object]) -> float:
-        """Return the median seconds of one call of ``work``, which needs no preparation."""
+        """Return the seconds of one call of ``work``, which needs no preparation."""
         once = self._timed(work, 1)
         loops = 1 if once >= _LEAST else min(10_000, int(_LEAST / max(once, 1e-7)) + 1)
-        return statistics.median(self._timed(work, loops) for _ in range(self.repeats))
+        return Seconds.of(self._timed(work, loops) for _ in range(self.repeats))
 
     def prepared(self, work: Callable[[Any], object], prepare: Callable[[], Any]) -> float:
-        """Return the median seconds of ``work(prepare())``, without the time of ``prepare``."""
+        """Return the seconds of ``work(prepare())``, without the time of ``prepare``."""
         taken = []
         for _ in range(self.repeats + 1):
             made = prepare()
             taken.append(self._timed(lambda made=made: work(made), 1))
-        return statistics.median(taken[1:])
+        return Seconds.of(taken[1:])
 
     @staticmethod
     def _timed(work: Callable[[], object], loops: int) -> float:
@@ -94,7 +115,7 @@ def ratio(ours: float, other: float | None) -> str:
 
 def lines(table: Table) -> list[str]:
     """Return the table as text, one line per case."""
-    heads = ["case", "ms", "MB/s", *(f"vs {who}" for who in table.others)]
+    heads = ["case", "ms", "least", "MB/s", *(f"vs {who}" for who in table.others)]
     heads += ["aim"] if table.aims else []
     heads += ["PowerShell *"] if table.elsewhere else []
     body = []
@@ -102,13 +123,31 @@ def lines(table: Table) -> list[str]:
         found = {row.who: row for row in table.rows if row.case == case}
         ours = found[OURS]
         speed = f"{ours.size / ours.seconds / 1e6:.1f}" if ours.size else "-"
-        cells = [case, milliseconds(ours.seconds), speed]
+        cells = [case, milliseconds(ours.seconds), milliseconds(least(ours.seconds)), speed]
         for who in table.others:
-            cells.append(ratio(ours.seconds, found[who].seconds if who in found else None))
+            other = found.get(who)
+            cells.append(
+                ratio(least(ours.seconds), None if other is None else least(other.seconds))
+            )
         cells += [table.aims.get(case, "")] if table.aims else []
         cells += [table.elsewhere.get(case, "")] if table.elsewhere else []
         body.append(cells)
     return [table.title, "", *aligned([heads, *body]), *(f"  {note}" for note in table.notes), ""]
+
+
+def losing(tables: Iterable[Table]) -> list[str]:
+    """Return the rows in which another library or program is faster than ours, by the minima."""
+    found = []
+    for table in tables:
+        ours = {row.case: least(row.seconds) for row in table.rows if row.who == OURS}
+        found += [
+            (f"{table.title}: {row.case}", row.who, ratio(ours[row.case], least(row.seconds)))
+            for row in table.rows
+            if row.who in RIVALS and least(row.seconds) < ours.get(row.case, 0)
+        ]
+    if not found:
+        return ["No row in which another is faster.", ""]
+    return ["Rows in which another is faster", "", *aligned([("case", "who", "ratio"), *found]), ""]
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
@@ -139,4 +178,5 @@ def growth(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float, int]
 
 
 def as_json(table: Table) -> dict[str, Any]:
-    return {"title": table.title, "rows": [asdict(row) for row in table.rows]}
+    rows = [asdict(row) | {"least": least(row.seconds)} for row in table.rows]
+    return {"title": table.title, "rows": rows}

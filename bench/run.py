@@ -25,7 +25,7 @@ from bench import (
     wsman,
     wsman_load,
 )
-from bench.report import Clock, Table, as_json, lines
+from bench.report import Clock, Table, as_json, lines, losing
 
 SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman", "captures")
 PEERS = ("psrpcore", "pypsrp", "lxml")
@@ -53,7 +53,10 @@ def main() -> None:
     logging.disable(logging.CRITICAL)  # psrpcore and pypsrp log every message
     asked = arguments()
     clock = Clock(asked.repeats or (3 if asked.quick else 7))
-    print(f"{machine()}; median of {clock.repeats}; 'vs': how many times as long they take\n")
+    print(
+        f"{machine()}; median and least of {clock.repeats};"
+        " 'vs': how many times as long they take, by the least\n"
+    )
     tables: list[Table] = []
 
     def show(found: Table, growth: list[str]) -> None:
@@ -83,6 +86,7 @@ def main() -> None:
         else:
             for found in sessions.tables(clock, quick=asked.quick):
                 show(found, [])
+    print("\n".join(losing(tables)), flush=True)
     if asked.json is not None:
         report = {**machine(), "repeats": clock.repeats, "tables": [*map(as_json, tables)]}
         asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -6,7 +6,6 @@ Each is compared with the link without us: a login, an echo, `cat` of the same b
 from __future__ import annotations
 
 import gc
-import statistics
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,7 +19,7 @@ from typing import Any
 import trio
 
 from bench.bare import Link, over_a_pipe, over_a_socket, over_ssh
-from bench.report import OURS, Clock, Row, Table
+from bench.report import OURS, Clock, Row, Seconds, Table
 from bench.values import get_bytes, our_mixed
 from psremoting.session import PSSession
 from psremoting.targets import ProcessTarget, SocketTarget, SSHTarget, Target
@@ -172,11 +171,11 @@ async def _median(clock: Clock, measure: Callable[[], Awaitable[float]]) -> floa
         gc.freeze()
         taken.append(await measure())
         gc.unfreeze()
-    return statistics.median(taken[1:])
+    return Seconds.of(taken[1:])
 
 
 def _median_of(clock: Clock, measure: Callable[[], float]) -> float:
-    return statistics.median([measure() for _ in range(clock.repeats + 1)][1:])
+    return Seconds.of([measure() for _ in range(clock.repeats + 1)][1:])
 
 
 async def _opening(target: Target, run: bool = False) -> float:
@@ -195,7 +194,7 @@ async def _small(session: PSSession) -> float:
         taken.append(perf_counter() - start)
         if result.output != [0]:
             raise AssertionError(result)
-    return statistics.median(taken)
+    return Seconds.of(taken)
 
 
 async def _bulk(session: PSSession, bulk: Bulk) -> float:

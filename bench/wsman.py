@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import statistics
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from typing import Any
 import trio
 
 from bench.powershell import FUNCTIONS, MEASURE
-from bench.report import OURS, Clock, Row, Table, ratio
+from bench.report import OURS, Clock, Row, Seconds, Table, ratio
 from psremoting import Credential, PSSession, SessionOption
 from psremoting.wsman_target import WSManTarget
 from tests.endpoint import served_wsman
@@ -70,7 +69,7 @@ class _Figures:
                 subject=subject,
                 case=case,
                 who=who,
-                seconds=statistics.median(found[1:] or found),
+                seconds=Seconds.of(found[1:] or found),
                 size=4 << 20 if "MiB" in case else 0,
             )
             for case, found in self.taken.items()
