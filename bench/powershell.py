@@ -61,6 +61,9 @@ function global:Get-Times([scriptblock]$work, [int]$repeats) {
     }
     $taken
 }
+function global:Get-Median([scriptblock]$work, [int]$repeats) {
+    @(Get-Times $work $repeats | Sort-Object)[[math]::Floor($repeats / 2)]
+}
 function global:Invoke-Bench($session, [string]$name, $argument) {
     $p = [powershell]::Create()
     $p.Runspace = $session.Runspace
