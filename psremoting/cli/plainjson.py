@@ -115,19 +115,24 @@ class _Unfolding:
         names = {name.removeprefix("Deserialized.") for name in value.type_names}
         if value.to_string is not None:
             if _BIG_INTEGER in names and value.to_string.removeprefix("-").isdecimal():
-                return Number(value.to_string)
+                return self._noted(Number(value.to_string), value.extended, depth)
             if "System.Enum" in names or _REGEX in names:
-                return self._text(value.to_string)
+                return self._noted(self._text(value.to_string), value.extended, depth)
         if value.value is None:
             if value.to_string is not None and not len(value):
                 return self._text(value.to_string)
             return self._members(value, depth)
         made = self.make(value.value, depth + 1)
-        notes = [name for name in value if name.casefold() not in _TAGS]
-        container = isinstance(value.value, list | tuple | Dictionary | dict | PSObject)
-        if container or not notes:
+        if isinstance(value.value, list | tuple | Dictionary | dict | PSObject):
             return made
-        return {"value": made, **{name: self.make(value[name], depth + 1) for name in notes}}
+        return self._noted(made, value, depth)
+
+    def _noted(self, made: Any, notes: Any, depth: int) -> Any:
+        """Return ``made`` with the notes of its object, except those of Invoke-Command."""
+        names = [name for name in notes if name.casefold() not in _TAGS]
+        if not names:
+            return made
+        return {"value": made, **{name: self.make(notes[name], depth + 1) for name in names}}
 
     def _members(self, value: PSObject, depth: int) -> dict[str, Any]:
         return {str.__str__(name): self.make(value[name], depth + 1) for name in value}

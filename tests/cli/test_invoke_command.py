@@ -204,8 +204,10 @@ def test_json_masks_a_secret_and_keeps_all_digits(capsys: pytest.CaptureFixture[
     note = PSObject(("System.String", "System.Object"), extended={"n": 1}, value="x")
     big = PSObject(("System.Numerics.BigInteger",), {"Sign": 1}, to_string="1" + "0" * 30)
     pattern = PSObject(("System.Text.RegularExpressions.Regex",), {"Options": 0}, to_string="a.b")
+    noted = PSObject(big.type_names, big.adapted, {"n": 2}, to_string="7")
     for value in (
         PSObject.custom(p=SecureString("hidden")), Single(0.1), Decimal("1.10"), note, big, pattern,
+        noted,
         DateTime(638397614450000001, DateTimeKind.UTC), float("nan"), 1e22,
     ):  # fmt: skip
         assert display.output(origin, value)
@@ -213,6 +215,7 @@ def test_json_masks_a_secret_and_keeps_all_digits(capsys: pytest.CaptureFixture[
     prefix = '{"target": "lab", "output": '
     assert [line.removeprefix(prefix)[:-1] for line in lines] == [
         '{"p": "********"}', "0.1", "1.10", '{"value": "x", "n": 1}', "1" + "0" * 30, '"a.b"',
+        '{"value": 7, "n": 2}',
         '"2024-01-02T03:04:05.0000001Z"', '"NaN"', "1e+22",
     ]  # fmt: skip
 
