@@ -124,7 +124,7 @@ def parse_host_name(text: str) -> HostName:
 
 def _checked(argument: str, value: str) -> str:
     if _CONTROL.search(value):
-        raise InvalidArgument(argument, "a control character stands in it")
+        raise InvalidArgument(argument, "it contains a control character")
     return value
 
 

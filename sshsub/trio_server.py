@@ -131,14 +131,14 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(status.st_mode):
-        raise LocalProtocolError(f"{path} is there and is no socket")
+        raise LocalProtocolError(f"cannot listen at {path}: it is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
         else:
-            raise LocalProtocolError(f"somebody listens at {path}")
+            raise LocalProtocolError(f"cannot listen at {path}: another server does")
 
 
 def _listen(path: Path) -> trio.SocketListener:

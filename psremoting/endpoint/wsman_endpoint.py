@@ -140,7 +140,7 @@ def _authentication(settings: EndpointSettings, report: Callable[[str], None]) -
         settings.keytab.open("rb").close()
         os.environ["KRB5_KTNAME"] = f"FILE:{settings.keytab.absolute()}"
     if accounts is None and settings.keytab is None and not mappings:
-        raise LocalProtocolError("nobody could sign in: expected accounts, a keytab or mappings")
+        raise LocalProtocolError("no client could sign in: expected accounts, a keytab or mappings")
     options = ServerAuthOptions(
         accounts=accounts,
         kerberos=settings.keytab is not None,

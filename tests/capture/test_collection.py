@@ -151,7 +151,7 @@ def refused() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", refused(), ids=name)
-def test_what_is_no_recording_is_refused_in_one_line(path: Path) -> None:
+def test_a_file_that_is_not_a_recording_is_refused_in_one_line(path: Path) -> None:
     with pytest.raises(CaptureError) as caught:
         list(decode(path))
     text = str(caught.value)

@@ -53,7 +53,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("data", "form"), FORMS)
-def test_the_form_is_told_by_what_stands_in_it(data: str | bytes, form: Form) -> None:
+def test_the_form_is_detected_from_the_content(data: str | bytes, form: Form) -> None:
     assert detect(source(data)) is form
 
 

@@ -78,7 +78,7 @@ def test_a_message_whose_end_was_not_recorded_is_said_in_its_place() -> None:
     assert (counted["incomplete"], counted["errors"], counted["unaccounted"]) == (1, 0, 100)
 
 
-def test_a_gap_costs_one_object_and_the_stream_goes_on() -> None:
+def test_a_gap_costs_one_object_and_the_stream_continues() -> None:
     pieces = fragments(1, output("x" * 300), 100)
     good = fragments(2, output("good"))
     rows = [("server", packet(data)) for data in (pieces[0], pieces[2], *good)]
@@ -104,7 +104,7 @@ def test_a_declared_length_over_the_limit_is_an_error_line() -> None:
     assert found[0].data["rule"] == "limit"
 
 
-def test_an_unreadable_body_names_its_message_and_the_rest_goes_on() -> None:
+def test_an_unreadable_body_names_its_message_and_the_rest_is_read() -> None:
     message = output("x")[:43] + b"<I32>no</I32>"
     rows = [("server", packet(data)) for data in (*fragments(1, message), *fragments(2, output(1)))]
     found = entries(transcript(rows))

@@ -68,7 +68,7 @@ def plain_row(client: str, server: str) -> str:
     ("client", "server", "plain"),
     [("2.4", "2.4", True), ("2.5", "2.4", True), ("2.3", "2.3", False), ("2.4", "2.3", False)],
 )
-def test_how_a_secure_string_travels_is_told_by_the_versions(
+def test_the_form_of_a_secure_string_follows_from_the_versions(
     client: str, server: str, plain: bool
 ) -> None:
     """Statement J114."""

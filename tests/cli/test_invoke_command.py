@@ -65,7 +65,7 @@ def test_a_remote_exit_is_our_exit_code(code: int) -> None:
     assert psrp(SERVER, f"exit {code}").exit_code == code
 
 
-def test_a_banner_that_is_no_server_is_quoted() -> None:
+def test_a_banner_instead_of_a_server_is_quoted() -> None:
     ran = psrp(DEAD, "count 3")
     assert ran.exit_code == 3
     assert "Error reported: Welcome to the lab." in ran.stderr
@@ -79,7 +79,7 @@ def test_a_banner_cannot_steer_the_terminal() -> None:
     assert ran.stderr == "hi\n"
 
 
-def test_a_missing_program_is_no_traceback() -> None:
+def test_a_missing_program_gives_an_error_without_a_traceback() -> None:
     ran = psrp("process:no-such-program", "count 3")
     assert ran.exit_code == 3
     assert "The term 'no-such-program' is not recognized" in ran.stderr
@@ -251,7 +251,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("words", BAD, ids=lambda words: " ".join(words)[-30:])
-def test_a_command_line_that_is_wrong_is_told(words: tuple[str, ...]) -> None:
+def test_a_wrong_command_line_is_an_error(words: tuple[str, ...]) -> None:
     ran = psrp(*words)
     assert ran.exit_code == 2
     assert ran.stderr
@@ -259,7 +259,7 @@ def test_a_command_line_that_is_wrong_is_told(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("form", ["json", "clixml"])
 @pytest.mark.parametrize("servers", [1, 2])
-def test_input_that_cannot_be_read_is_told(form: str, servers: int) -> None:
+def test_unreadable_input_is_an_error(form: str, servers: int) -> None:
     ran = psrp(*[SERVER] * servers, "echo", "--input-format", form, input='{"a": 1}\n{"a"\n')
     assert ran.exit_code == 2
     assert "standard input" in ran.stderr
@@ -342,7 +342,7 @@ def test_ctrl_c_while_connecting_gives_up(tmp_path: Path) -> None:
         os.kill(int(mark.read_text()), 0)
 
 
-def test_a_refused_script_says_why_it_is_no_command() -> None:
+def test_the_error_of_a_refused_script_names_the_reason() -> None:
     ran = psrp("local", "Get-Number $x")
     assert ran.exit_code == 1
     assert "+ FullyQualifiedErrorId : ScriptsNotAllowed" in ran.stderr

@@ -66,7 +66,7 @@ async def test_a_closed_standard_input_has_nothing(
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-async def test_a_line_that_is_no_json_is_named(
+async def test_the_error_names_a_line_that_is_not_json(
     monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
     with pytest.raises(click.BadParameter, match="'no' is not JSON"):

@@ -96,7 +96,7 @@ EXTERNAL = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 
 
 @pytest.mark.parametrize("declared", [BOMB, EXTERNAL, "<!DOCTYPE a>", "<!DOCTYPE a SYSTEM 'x'>"])
-def test_a_document_type_is_refused_wherever_it_stands(declared: str) -> None:
+def test_a_document_type_is_refused_at_every_place(declared: str) -> None:
     """Statement E57."""
     for text in (f"{declared}<S>&c;</S>", f"<?xml version='1.0'?>{declared}<S>&x;</S>"):
         with pytest.raises(ClixmlError, match="document type"):

@@ -150,7 +150,7 @@ def test_an_unknown_element_is_skipped_in_a_newer_version_only() -> None:
         loads(text.replace("</Deep>", "</New>"))
 
 
-def test_ids_inside_members_nobody_asks_for_count() -> None:
+def test_ids_inside_skipped_members_count() -> None:
     """Statement J109. A record's properties refer to objects in the parts that are read last."""
     text = (
         '<Obj RefId="0"><TN RefId="0"><T>A</T></TN><ToString>e</ToString>'

@@ -287,7 +287,7 @@ def test_other_spellings_are_read(written: str, value: Any) -> None:
         "<i32>5</i32>",
     ],
 )
-def test_what_is_no_such_value_is_refused(written: str) -> None:
+def test_text_that_is_not_such_a_value_is_refused(written: str) -> None:
     with pytest.raises(ClixmlError) as caught:
         loads(written)
     assert caught.value.path == f"/{written[1:].partition('>')[0].removesuffix('/')}"

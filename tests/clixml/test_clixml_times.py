@@ -88,7 +88,7 @@ def test_other_spellings_of_a_datetime_are_read(text: str, same: str) -> None:
         "02/29/2024",
     ],
 )
-def test_what_is_no_datetime_is_refused(text: str) -> None:
+def test_text_that_is_not_a_datetime_is_refused(text: str) -> None:
     with pytest.raises(ClixmlError, match="DT"):
         loads(f"<DT>{text}</DT>")
 
@@ -193,7 +193,7 @@ def test_other_spellings_of_a_timespan_are_read(text: str, ticks: int) -> None:
         "p1d",
     ],
 )
-def test_what_is_no_timespan_is_refused(text: str) -> None:
+def test_text_that_is_not_a_timespan_is_refused(text: str) -> None:
     with pytest.raises(ClixmlError, match="TS"):
         loads(f"<TS>{text}</TS>")
 

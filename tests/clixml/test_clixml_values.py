@@ -268,7 +268,7 @@ def test_a_script_block_is_read_as_text() -> None:
     assert loads("<SBK>Get-Date</SBK>") == "Get-Date"
 
 
-def test_a_secure_string_tells_nothing_unless_asked() -> None:
+def test_a_secure_string_is_hidden_unless_revealed() -> None:
     secret, sealed = SecureString("geheim"), SecureString.from_sealed("AAAA")
     assert "geheim" not in repr([secret, PSObject(extended={"p": secret}), {"p": secret}])
     assert repr(sealed) == "SecureString(<sealed>)"

@@ -153,7 +153,7 @@ def test_what_holds_no_document(text: str, values_in_it: list[Any] | None) -> No
         pytest.param("<Objs x='", id="half an attribute"),
     ],
 )
-def test_what_is_no_clixml_is_refused(text: str) -> None:
+def test_text_that_is_not_clixml_is_refused(text: str) -> None:
     with pytest.raises(ClixmlError):
         load_all(text)
 

@@ -188,7 +188,7 @@ def test_a_secret_becomes_plain_only_on_demand() -> None:
         to_plain(SecureString.from_sealed("YQ=="), reveal=True)
 
 
-def test_what_is_no_value_is_refused_with_its_place() -> None:
+def test_an_object_that_is_not_a_value_is_refused_with_its_place() -> None:
     with pytest.raises(LocalProtocolError, match=r"\$\.a\[1\]: set is not a CLIXML value"):
         to_plain(PSObject.custom(a=[1, {2}]))
     with pytest.raises(LocalProtocolError, match=r"\$\[0\]"):

@@ -95,7 +95,7 @@ def test_verbose_adds_the_other_records() -> None:
     assert stderr_text(said, verbose=True) == "said\n"
 
 
-def test_errors_are_given_while_the_document_goes_on() -> None:
+def test_errors_are_returned_before_the_document_ends() -> None:
     reader = StderrText()
     assert reader.feed(_DOCUMENT[: _DOCUMENT.index("cut")]) == "first <\n"
     assert reader.feed("cut now_x000A_</S>") == "cut now\n"

@@ -231,7 +231,7 @@ def test_values_that_fit_as_they_are_go_before_values_that_can_be_converted() ->
         ),
     ],
 )  # fmt: skip
-def test_a_line_that_does_not_fit_is_told_as_powershell_tells_it(
+def test_binding_errors_are_those_of_powershell(
     text: str, error_id: str, message: str | None
 ) -> None:
     with pytest.raises(BindingError) as caught:
@@ -285,7 +285,7 @@ def test_properties_of_the_pipeline_find_their_names() -> None:
     )
 
 
-def test_what_nothing_takes_is_told() -> None:
+def test_an_argument_without_a_parameter_is_an_error() -> None:
     with pytest.raises(BindingError) as caught:
         bind_input(bind(ENTER, [Given("Id", 1)], expects_input=True), "x")
     assert caught.value.error_id == "InputObjectNotBound"

@@ -64,7 +64,7 @@ async def test_errors_and_warnings_of_the_other_side_are_shown() -> None:
         assert run.error_ids() == ["Bad,Test", "Oops,Test"]
 
 
-async def test_a_machine_that_is_not_there_is_told_and_the_others_go_on() -> None:
+async def test_an_unreachable_machine_is_an_error_and_the_others_run() -> None:
     async with prompt() as run:
         shown = await run("Invoke-Command -HostName dead, a, broken {count 1}")
         assert shown.splitlines()[0] == "0"
@@ -72,7 +72,7 @@ async def test_a_machine_that_is_not_there_is_told_and_the_others_go_on() -> Non
         assert run.error_ids() == ["PSSessionStateBroken", "2102,PSSessionStateBroken"]
 
 
-async def test_a_closed_session_is_told() -> None:
+async def test_a_closed_session_is_an_error() -> None:
     async with prompt() as run:
         await with_session(run)
         await run("Remove-PSSession $s")
@@ -91,7 +91,7 @@ async def test_a_script_of_a_file(tmp_path: Path) -> None:
         assert run.error_ids() == [f"PathNotFound,{INVOKE}"]
 
 
-async def test_a_script_for_nobody_else_runs_here() -> None:
+async def test_a_script_without_a_target_runs_locally() -> None:
     async with prompt() as run:
         assert await run("Invoke-Command { 'here'; $x = 1 }") == "here"
         assert await run("Invoke-Command { 1 + 1 }") == "2"

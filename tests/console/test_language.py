@@ -73,7 +73,7 @@ async def test_environment_and_automatic_variables(monkeypatch: pytest.MonkeyPat
         assert run.error_ids() == ["VariableNotWritable"]
 
 
-async def test_an_unknown_command_is_told_and_the_next_one_runs() -> None:
+async def test_an_unknown_command_is_an_error_and_the_next_one_runs() -> None:
     async with prompt() as run:
         shown = await run("Get-Nothing -x; 'after'")
         assert shown.splitlines()[0] == "after"
@@ -137,7 +137,7 @@ async def test_a_table_has_the_columns_that_are_asked_for() -> None:
         assert "InstanceId" in await run("$s | fl *")
 
 
-async def test_help_tells_all_about_a_command() -> None:
+async def test_help_shows_all_parts_of_a_command() -> None:
     async with prompt() as run:
         shown = await run("Get-Help Enter-PSSession")
         assert "SYNTAX" in shown

@@ -148,7 +148,7 @@ def test_powershells_names_work_on_the_command_line(program: Program, words: lis
     assert program.ssh_lines() == ["-l UserA -s server powershell"]
 
 
-def test_a_wrong_call_is_told_on_standard_error(program: Program) -> None:
+def test_a_wrong_call_is_an_error_on_standard_error(program: Program) -> None:
     done = program("Enter-PSSession", "-HostName", "a", "-ComputerName", "b")
     assert done.stdout == ""
     assert done.returncode == 1
@@ -178,7 +178,7 @@ def test_a_command_without_effect_names_what_to_use(program: Program, name: str)
     assert "SYNTAX" in program(name, "--help").stdout
 
 
-def test_nobody_is_asked_where_nobody_types(program: Program) -> None:
+def test_no_question_is_asked_without_a_terminal(program: Program) -> None:
     done = program(typed="New-PSSession -UserName u\n'next'\n")
     assert "one or more missing mandatory parameters: HostName." in done.stdout
     assert "next" in done.stdout.splitlines()

@@ -96,7 +96,7 @@ async def test_what_went_wrong_has_the_same_id_category_and_exception() -> None:
 
 
 @pytest.mark.usefixtures("no_machine")
-async def test_what_ssh_says_is_shown_beside_it() -> None:
+async def test_the_lines_of_ssh_are_shown_with_the_error() -> None:
     async with prompt(PSSession.connect) as run:
         await run("Enter-PSSession -HostName 127.0.0.1 -Port 1 -UserName psremote")
         assert run.place.notices == ["ssh: connect to host: Connection refused"]

@@ -108,7 +108,7 @@ async def test_the_parameters_for_ssh_arrive() -> None:
         ]
 
 
-async def test_a_host_among_the_options_stands_for_the_host_name() -> None:
+async def test_a_host_in_the_options_replaces_the_host_name() -> None:
     script = """
         $options = @{
             Port=22
@@ -166,7 +166,7 @@ async def test_hashtables_name_many_machines() -> None:
         ),
     ],
 )
-async def test_a_wrong_hashtable_is_told(table: str, text: str) -> None:
+async def test_a_wrong_hashtable_is_an_error(table: str, text: str) -> None:
     async with prompt() as run:
         assert (await run(f"New-PSSession -SSHConnection {table}")).endswith(text)
         assert run.error_ids() == ["Argument,Microsoft.PowerShell.Commands.NewPSSessionCommand"]
@@ -302,7 +302,7 @@ async def test_a_computer_name_that_is_none_is_refused() -> None:
         "Get-PSSession -VMName x",
     ],
 )
-async def test_a_carrier_that_is_not_built_says_so(line: str) -> None:
+async def test_an_unsupported_carrier_is_an_error(line: str) -> None:
     async with prompt() as run:
         assert "is not available in this program. Use -HostName" in await run(line)
         assert run.error_ids()[0].startswith("CarrierNotAvailable,")

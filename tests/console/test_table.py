@@ -73,7 +73,7 @@ async def test_a_session_is_found_by_each_of_its_names() -> None:
         ),
     ],
 )
-async def test_what_is_not_there_is_told_in_the_words_of_powershell(
+async def test_a_missing_session_gives_the_error_of_powershell(
     asked: dict[str, Any], error_id: str, text: str
 ) -> None:
     async with SessionTable.open(connect=connect) as table:

@@ -139,7 +139,7 @@ async def test_a_socket_serves_one_client_after_the_other(tmp_path: Path) -> Non
                     nursery.cancel_scope.cancel()
                 await client.stream.aclose()
             second = subprocess.run([*SERVE, "--unix", str(path)], cwd=ROOT, capture_output=True)
-            assert (second.returncode, b"somebody listens" in second.stderr) == (1, True)
+            assert (second.returncode, b"another server does" in second.stderr) == (1, True)
             server.send_signal(signal.SIGINT)
             assert await trio.to_thread.run_sync(server.wait, 10) == 0
         assert not path.exists()

@@ -281,7 +281,7 @@ async def test_what_goes_wrong_has_powershells_id(line: str, error_id: str, cate
             assert result.end.error.fully_qualified_error_id == error_id
 
 
-async def test_a_script_that_cannot_be_read_fails_and_a_batch_goes_on() -> None:
+async def test_a_script_that_cannot_be_read_fails_and_a_batch_continues() -> None:
     result = await invoke("$x = 5")
     assert result.state == "FAILED"
     assert result.end.error.fully_qualified_error_id == "ScriptsNotAllowed"

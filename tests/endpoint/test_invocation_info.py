@@ -190,14 +190,14 @@ async def test_a_line_has_the_number_that_the_next_in_the_history_gets(client: C
     assert numbers == [1, 2]
 
 
-async def test_a_place_in_a_very_long_line_is_not_told(client: Client) -> None:
+async def test_a_place_in_a_very_long_line_is_left_out(client: Client) -> None:
     """Otherwise a line of many unknown commands would be repeated in the error of each."""
     record = only_error(await client.invoke("Invoke-Boom" + " " * 5000))
     assert (record.invocation["Line"], record.invocation["OffsetInLine"]) == ("", 0)
     assert record.invocation["MyCommand"] == "Invoke-Boom"
 
 
-async def test_what_is_no_command_has_no_place(client: Client) -> None:
+async def test_input_that_is_not_a_command_has_no_place(client: Client) -> None:
     for what in (command("Get-Nothing"), "if ("):
         result = await client.invoke(what)
         assert (result.state, result.end.error.invocation) == ("FAILED", None)

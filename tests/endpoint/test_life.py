@@ -186,7 +186,7 @@ async def test_a_stop_while_the_host_is_asked_drops_the_late_answer() -> None:
         assert (await client.invoke("1")).output == [1]
 
 
-async def test_output_that_nobody_fetches_holds_its_command_up() -> None:
+async def test_unfetched_output_blocks_its_command() -> None:
     made = 0
 
     async def much() -> AsyncIterator[bytes]:
@@ -251,7 +251,7 @@ async def test_a_command_that_takes_enough_ends_those_before_it() -> None:
             assert (result.state, len(result.output), result.errors) == ("COMPLETED", 2, [])
 
 
-async def test_closing_the_pool_stops_what_runs_and_says_so() -> None:
+async def test_closing_the_pool_stops_and_reports_running_commands() -> None:
     """Statement J100."""
     gate = Gate()
     async with connected(FunctionsEngine({"Wait-Gate": gate.wait})) as client:

@@ -93,7 +93,7 @@ async def test_a_stop_passes_through(child: Child) -> None:
     assert not child.alive
 
 
-async def test_when_the_child_dies_the_client_is_told_and_let_go(child: Child) -> None:
+async def test_the_death_of_the_child_is_an_error_and_ends_the_client(child: Child) -> None:
     async with connected(child.engine, timeout=60) as client:
         client.start(command("Wait-Forever"))
         await trio.testing.wait_all_tasks_blocked(0.05)
@@ -103,7 +103,7 @@ async def test_when_the_child_dies_the_client_is_told_and_let_go(child: Child) -
     assert not child.alive
 
 
-async def test_a_program_that_is_not_there_is_told_to_the_client() -> None:
+async def test_a_missing_program_is_an_error_for_the_client() -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:

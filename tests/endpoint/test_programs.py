@@ -63,7 +63,7 @@ async def test_arguments_without_a_shell_are_words() -> None:
         assert await finished(made, link) == ({"stdout": b"$NAME a  b\n"}, 0)
 
 
-async def test_what_cannot_be_started_says_so() -> None:
+async def test_a_program_that_cannot_be_started_is_an_error() -> None:
     async with shell(Option(name="WINRS_SKIP_CMD_SHELL", value="TRUE")) as (made, link):
         made.start(COMMAND, "/no/such/program", ())
         found, code = await finished(made, link)
@@ -85,7 +85,7 @@ async def test_input_is_fed_and_ended() -> None:
         assert (found["stdout"].strip(), code) == (b"300000", 0)
 
 
-async def test_output_that_nobody_reads_holds_the_program() -> None:
+async def test_unread_output_blocks_the_program() -> None:
     async with shell() as (made, link):
         made.start(COMMAND, "head -c 8000000 /dev/zero; echo end >&2", ())
         program = made._programs[COMMAND]

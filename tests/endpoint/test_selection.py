@@ -50,7 +50,7 @@ async def test_objects_are_selected_as_powershell_does(
     assert (result.output, result.errors) == (output, [])
 
 
-async def test_objects_chosen_by_number_end_those_who_make_more(client: Client) -> None:
+async def test_selecting_objects_by_number_ends_the_producers(client: Client) -> None:
     result = await client.invoke("Get-Number 100000000 | Select-Object -Index 1,0")
     assert result.output == [1, 2]
 

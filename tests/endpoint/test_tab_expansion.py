@@ -108,7 +108,7 @@ LINES: list[tuple[str, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("line", "replaced", "texts"), LINES, ids=[line for line, _, _ in LINES])
-def test_a_line_goes_on_as_in_powershell(line: str, replaced: str, texts: list[str]) -> None:
+def test_completions_are_those_of_powershell(line: str, replaced: str, texts: list[str]) -> None:
     assert ask(line) == (replaced, texts)
 
 

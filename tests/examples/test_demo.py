@@ -63,7 +63,7 @@ def test_the_sessions_are_shown_as_a_person_sees_them(tmp_path: Path) -> None:
     assert not processes_of(str(tmp_path))
 
 
-def test_without_a_server_it_says_so_and_is_no_failure(
+def test_without_a_server_the_demo_reports_it_and_succeeds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "SSHD", None)

@@ -56,7 +56,7 @@ def test_a_recorded_error_reads_in_words() -> None:
     assert record.invocation_info is None
 
 
-def test_a_record_that_nobody_changed_is_written_as_it_came() -> None:
+def test_an_unchanged_record_is_written_as_received() -> None:
     for event in said(out_of_process(EXIT_CODE), e.ErrorRecordMessage):
         assert event.record.to_object() is event.record.raw
 

@@ -141,7 +141,7 @@ async def test_a_listener_that_only_its_owner_can_open(folder: Path) -> None:
                 assert await wire.receive_some() == b""
                 assert wire.ended is not None
                 await wire.aclose()
-            with pytest.raises(LocalProtocolError, match="somebody listens"):
+            with pytest.raises(LocalProtocolError, match="another server does"):
                 await serve_unix(path, echo)
             nursery.cancel_scope.cancel()
     finally:
