@@ -217,7 +217,7 @@ async def test_a_dead_servers_socket_is_replaced_and_nothing_else(folder: Path) 
         await nursery.start(serve_unix, path, echo)
         nursery.cancel_scope.cancel()
     path.write_text("precious")
-    with pytest.raises(LocalProtocolError, match="no socket"):
+    with pytest.raises(LocalProtocolError, match="not a socket"):
         await serve_unix(path, echo)
     assert path.read_text() == "precious"
 
