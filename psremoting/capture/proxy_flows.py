@@ -8,7 +8,9 @@ the proxies.
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from datetime import datetime
@@ -34,6 +36,11 @@ _MAX_ITEMS = 100_000
 _MAX_BODY = 64 << 20
 _MAX_ARCHIVE = 1 << 30
 """Bytes of all files of an archive together."""
+_ZIP_ERRORS = (
+    zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, struct.error, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""Errors of zipfile for damaged members, for those with a password and of unknown methods."""
 _MEMBER = re.compile(r"raw/(\d{1,9})_([csm])\.(?:txt|xml)", re.IGNORECASE)
 _BEGAN = re.compile(rb'(ClientBeginRequest|ServerBeginResponse)="([0-9T:.+\-Z]{10,40})"')
 
@@ -181,7 +188,7 @@ def read_saz(source: Source) -> Iterator[HttpMessage]:
     """Yield the messages of an archive. Raises CaptureError for a damaged one."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(source.whole()))
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except _ZIP_ERRORS as error:
         raise source.fail(f"not a ZIP file: {error}", 0) from None
     members: dict[int, dict[str, zipfile.ZipInfo]] = {}
     for info in archive.infolist():
@@ -223,7 +230,7 @@ def _member(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo, lef
     try:
         with archive.open(info) as file:
             data = file.read(min(_MAX_BODY, left) + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, zlib.error) as error:
+    except _ZIP_ERRORS as error:
         # RuntimeError is a member with a password.
         raise source.fail(f"{info.filename}: {error}", info.header_offset) from None
     if len(data) > min(_MAX_BODY, left):

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["looks_like_strace", "read_system_calls"]
 
 _CALL = re.compile(
-    r"(?:\[pid +)?(?P<pid>\d+)?\]? *(?P<time>\d+\.\d+|\d\d:\d\d:\d\d(?:\.\d+)?)? *"
+    r"(?:\[pid +)?(?P<pid>\d+)?\]? *(?P<time>\d{1,12}\.\d{1,12}|\d\d:\d\d:\d\d(?:\.\d+)?)? *"
     r"(?P<call>read|write)\((?P<fd>\d+)(?:<[^\n]*?>)?, "
     r"(?:(?P<text>\"(?:[^\"\\]|\\.)*\")(?P<cut>\.\.\.)?, \d+(?:\) += (?P<size>-?\d+))?)?"
     r"(?P<open> ?<unfinished \.\.\.>)?"
 )
 _RESUMED = re.compile(
-    r"(?:\[pid +)?(?P<pid>\d+)?\]? *(?P<time>\d+\.\d+|\d\d:\d\d:\d\d(?:\.\d+)?)? *"
+    r"(?:\[pid +)?(?P<pid>\d+)?\]? *(?P<time>\d{1,12}\.\d{1,12}|\d\d:\d\d:\d\d(?:\.\d+)?)? *"
     r"<\.\.\. (?P<call>read|write) resumed> ?"
     r"(?:(?P<text>\"(?:[^\"\\]|\\.)*\")(?P<cut>\.\.\.)?, \d+)?\) += (?P<size>-?\d+)"
 )

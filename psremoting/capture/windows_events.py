@@ -17,6 +17,7 @@ from lxml import etree
 
 from psremoting.capture.entries import Entry
 from psrp.clixml.files import decode_text
+from psrp.sansio import ClixmlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ _NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 _EVENTS = re.compile(
     r"(?:<\?xml[^>]*\?>\s*)?(?:<(?:\w+:)?Events[^>]*>\s*)?<(?:\w+:)?Event\s[^>]*" + _NAMESPACE
 )
-_EVENT = re.compile(r"<(?P<prefix>(?:\w+:)?)Event[\s>].*?</(?P=prefix)Event>", re.DOTALL)
+_START = re.compile(r"<(?P<prefix>(?:\w{1,40}:)?)Event[\s>]")
 _POWERSHELL = ("PowerShell",)
 _WINRM = ("WinRM", "Windows Remote Management")
 _SCRIPT_BLOCK = 4104
@@ -70,10 +71,13 @@ def read_event_xml(source: Source, joiner: Joiner) -> Iterator[None]:
     joiner.counts.carrier_bytes += len(data)
     reader = _Events(joiner)
     found = 0
-    text = decode_text(data)
-    for match in _EVENT.finditer(text):
+    try:
+        text = decode_text(data)
+    except ClixmlError as error:
+        raise source.fail(str(error)) from None
+    for start, event in _whole_events(text):
         found += 1
-        reader.event(match[0], {"event": found, "character": match.start()})
+        reader.event(event, {"event": found, "character": start})
         yield
     reader.end()
     yield
@@ -82,6 +86,18 @@ def read_event_xml(source: Source, joiner: Joiner) -> Iterator[None]:
     tail = text.rstrip()
     if not tail.endswith(("Event>", "Events>")):
         raise source.fail("the recording ends inside an event")
+
+
+def _whole_events(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each event with its place, up to one that has no end."""
+    at = 0
+    while (match := _START.search(text, at)) is not None:
+        tag = f"</{match['prefix']}Event>"
+        end = text.find(tag, match.end())
+        if end < 0:
+            return
+        at = end + len(tag)
+        yield match.start(), text[match.start() : at]
 
 
 def read_evtx(source: Source, joiner: Joiner) -> Iterator[None]:

@@ -68,6 +68,11 @@ def test_the_calls_of_a_server_give_both_directions(prefix: str) -> None:
     assert found[-1].data["form"] == "strace"
 
 
+def test_a_size_of_many_digits_is_no_call() -> None:
+    text = call("write", 1, OUTPUT_LINE) + f'write(1, "x", 1) = {"9" * 5000}\n'
+    assert [e.type for e in entries(text)[:-1]] == ["PIPELINE_OUTPUT"]
+
+
 def test_the_calls_of_a_client_have_the_other_directions() -> None:
     text = call("write", 7, CLIENT_LINE) + call("read", 9, SERVER_LINE)
     assert [e.direction for e in entries(text)[:-1]] == [Side.CLIENT, Side.SERVER]
@@ -305,6 +310,11 @@ def test_a_broken_event_costs_itself_and_a_cut_file_is_named() -> None:
     assert [e.type for e in found] == ["event:4104", "error", "event:4104", "summary"]
     with pytest.raises(CaptureError, match="ends inside an event"):
         entries(rows[:-20])
+
+
+def test_many_events_without_end_are_passed_over_in_linear_time() -> None:
+    with pytest.raises(CaptureError, match="no whole event"):
+        entries("<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>" * 100_000)
 
 
 def test_an_event_cannot_name_entities_of_files() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -249,6 +250,30 @@ def test_holes_cost_the_records_that_they_hit_and_give_no_wrong_byte(
                 at += len(each.data)
         if not lost:
             assert at == len(SENT[side])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_damaged_records_give_no_wrong_byte_and_no_error(
+    recorded: Any, data: st.DataObject
+) -> None:
+    secrets, pieces = recorded
+    rng = random.Random(data.draw(st.integers(0, 1 << 30)))
+    damaged = []
+    for side, piece in pieces:
+        copy = bytearray(piece)
+        if rng.random() < 0.3:
+            at = rng.randrange(len(copy))
+            copy[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
+        damaged.append((side, bytes(copy)))
+    found = talk(secrets, damaged)
+    for side in Side:
+        at = 0
+        for each in found:
+            if each.side is side and each.data:
+                at = SENT[side].find(each.data, at)
+                assert at >= 0
+                at += len(each.data)
 
 
 def test_records_after_a_hole_open_again(recorded: Any) -> None:

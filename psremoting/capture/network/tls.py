@@ -345,7 +345,9 @@ class TlsSession:
         elif kind == _SERVER_HELLO:
             self._hello(read_server_hello(body))
         elif kind == _CERTIFICATE and self._version() < TLS_1_3:
-            self._server_key = read_certificate_key(body)
+            self._server_key = b"?"
+            if self._secrets.has_server_keys:
+                self._server_key = read_certificate_key(body)
         elif kind == _TICKET and self._master is not None and len(body) > 6:
             self._secrets.remember(body[6:], self._master)
 

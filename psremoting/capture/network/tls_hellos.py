@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from psremoting.capture.network.tls_suites import TLS_1_2
@@ -122,7 +123,10 @@ def read_server_hello(body: bytes) -> ServerHello:
 def read_certificate_key(body: bytes) -> bytes:
     """Return the public key of the first certificate, in DER. Raises ValueError."""
     first = _Cursor(_Cursor(body).vector(3)).vector(3)
-    key = x509.load_der_x509_certificate(first).public_key()
+    try:
+        key = x509.load_der_x509_certificate(first).public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
