@@ -27,13 +27,13 @@ __all__ = ["looks_like_strace", "read_system_calls"]
 _CALL = re.compile(
     r"(?:\[pid +)?(?P<pid>\d+)?\]? *(?P<time>\d{1,12}\.\d{1,12}|\d\d:\d\d:\d\d(?:\.\d+)?)? *"
     r"(?P<call>read|write)\((?P<fd>\d+)(?:<[^\n]*?>)?, "
-    r"(?:(?P<text>\"(?:[^\"\\]|\\.)*\")(?P<cut>\.\.\.)?, \d+(?:\) += (?P<size>-?\d+))?)?"
+    r"(?:(?P<text>\"(?:[^\"\\]|\\.)*\")(?P<cut>\.\.\.)?, \d+(?:\) += (?P<size>-?\d{1,12})(?!\d))?)?"
     r"(?P<open> ?<unfinished \.\.\.>)?"
 )
 _RESUMED = re.compile(
     r"(?:\[pid +)?(?P<pid>\d+)?\]? *(?P<time>\d{1,12}\.\d{1,12}|\d\d:\d\d:\d\d(?:\.\d+)?)? *"
     r"<\.\.\. (?P<call>read|write) resumed> ?"
-    r"(?:(?P<text>\"(?:[^\"\\]|\\.)*\")(?P<cut>\.\.\.)?, \d+)?\) += (?P<size>-?\d+)"
+    r"(?:(?P<text>\"(?:[^\"\\]|\\.)*\")(?P<cut>\.\.\.)?, \d+)?\) += (?P<size>-?\d{1,12})(?!\d)"
 )
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _NAMED = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": b"\a"}
