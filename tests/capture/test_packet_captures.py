@@ -104,6 +104,34 @@ def test_fragments_of_ip_are_joined_in_any_order() -> None:
     assert acts(entries(pcap(frames))) == EXCHANGES
 
 
+def of_version_6(frame: Frame, cut: int = 0) -> list[Frame]:
+    """Return the same segment in IPv6, with ``cut`` in two fragments and a hop-by-hop header."""
+    segment = frame.data[20:]
+    ends = bytes(12) + frame.data[12:16] + bytes(12) + frame.data[16:20]
+    if not cut or len(segment) <= cut:
+        return [
+            Frame(frame.time, struct.pack(">IHBB", 6 << 28, len(segment), 6, 64) + ends + segment)
+        ]
+    made = []
+    for start, part in ((0, segment[:cut]), (cut, segment[cut:])):
+        more = int(start == 0)
+        options = struct.pack(">BB6x", 44, 0)
+        fragment = struct.pack(">BBHI", 6, 0, start | more, crc32(segment))
+        body = options + fragment + part
+        made.append(
+            Frame(frame.time, struct.pack(">IHBB", 6 << 28, len(body), 0, 64) + ends + body)
+        )
+    return made
+
+
+@pytest.mark.parametrize("cut", [0, 48])
+def test_ip_version_6_and_its_fragments_are_read(cut: int) -> None:
+    frames = [part for frame in FRAMES for part in reversed(of_version_6(frame, cut))]
+    found = entries(pcap(frames))
+    assert acts(found) == EXCHANGES
+    assert found[0].data["client"] == "[::a00:1]:50001"
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_segments_in_any_order_and_doubled_give_the_same_messages(data: st.DataObject) -> None:
