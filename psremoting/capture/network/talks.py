@@ -63,6 +63,7 @@ class Talk:
         self.about_wsman = False
         self._early: list[RawMessage] = []
         """Messages from before the connection was known to be WS-Man."""
+        self._early_bytes = 0
 
     def receive(self, flow: Flow, piece: Piece) -> Iterator[Found]:
         """Take the next piece of one direction; yield the lines that it completes."""
@@ -79,10 +80,11 @@ class Talk:
     def held(self) -> int:
         """Bytes that wait for the rest of a message or for keys."""
         waiting = self._tls.held if self._tls is not None else 0
-        return waiting + sum(reader.held for reader in self._readers.values())
+        return waiting + self._early_bytes + sum(r.held for r in self._readers.values())
 
     def give_up(self) -> Iterator[Found]:
         """Stop waiting for the rest of messages and for keys, to free memory."""
+        self._early, self._early_bytes = [], 0
         if self._tls is not None:
             for each in self._tls.give_up():
                 yield from self._from_tls(each, self._last)
@@ -155,16 +157,16 @@ class Talk:
     def _message(self, message: RawMessage) -> Iterator[Found]:
         if not self.about_wsman:
             if not _about_wsman(message):
-                held = sum(len(each.body) for each in self._early)
                 if (
                     message.side is Side.CLIENT
                     and len(self._early) < _MAX_EARLY
-                    and held + len(message.body) < _MAX_EARLY_BYTES
+                    and self._early_bytes + len(message.body) < _MAX_EARLY_BYTES
                 ):
                     self._early.append(message)
+                    self._early_bytes += len(message.body)
                 return
             self.about_wsman = True
-        early, self._early = self._early, []
+        early, self._early, self._early_bytes = self._early, [], 0
         for each in (*early, message):
             yield from self._connection(each.time, each.packet, each.header("Host"))
             yield from self._opened(each)
