@@ -133,7 +133,11 @@ def read_evtx(source: Source, joiner: Joiner) -> Iterator[None]:
                 continue
             reader.event(record["data"], {"event": number})
             yield
-    except (RuntimeError, OSError, ValueError) as error:
+    except BaseException as error:
+        # The library is not written in Python: its panics are no Exceptions.
+        panic = type(error).__name__ == "PanicException"
+        if not panic and not isinstance(error, RuntimeError | OSError | ValueError):
+            raise
         raise source.fail(f"not an event log: {error}", 0) from None
     finally:
         reader.end()

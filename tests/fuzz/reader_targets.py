@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from psremoting.capture.decoding import decode_source
 from psremoting.capture.detect import Form
 from psremoting.capture.jsonlines import line
+from psremoting.capture.network.tls import TlsSession
+from psremoting.capture.network.tls_keys import TlsSecrets
 from psremoting.capture.source import CaptureError, Source
 from psremoting.capture.summaries import summary
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
@@ -17,7 +21,9 @@ from psremoting.powershell.parse_errors import ParseError
 from psremoting.powershell.parser import parse
 from psremoting.powershell.sanitizer import displayable, one_line, visible
 from psremoting.powershell.script_commands import script_commands
-from psrp.sansio import LocalProtocolError
+from psrp.sansio import LocalProtocolError, Side
+from tests.capture.sealed_sessions import Tls, identity
+from tests.capture.test_other_forms import OUTPUT_LINE, call, flow_file, saz_file, script
 from tests.capture.wire import conversation, pcap, pcapng
 from tests.fuzz import seeds
 from tests.fuzz.target import Finding, target
@@ -46,14 +52,44 @@ def _pcap_files() -> list[bytes]:
     return [pcap(frames), pcapng(frames)]
 
 
+_FILES: dict[Form | None, Callable[[], Sequence[bytes]]] = {
+    Form.PACKETS_CAPTURED: _pcap_files,
+    Form.FLOWS: lambda: [flow_file()[:30_000]],
+    Form.SAZ: lambda: [saz_file()[:30_000]],
+    Form.EVENTS: lambda: [(script(1, 2, "a", 1) + script(2, 2, "b", 2)).encode()],
+    Form.STRACE: lambda: [call("write", 1, OUTPUT_LINE, "[pid 7] ").encode()],
+}
+
+
 def _reader(form: Form | None) -> Callable[[bytes], None]:
     return lambda data: _decode(data, form)
 
 
 for each in (None, *Form):
     name = "decode" if each is None else f"decode-{each.value}"
-    files = _pcap_files if each is Form.PACKETS_CAPTURED else seeds.capture_files
+    files = _FILES.get(each, seeds.capture_files)
     target(name, files, (CaptureError,), calls=(100_000, 3_000))(_reader(each))
+
+
+def _tls_bytes() -> list[bytes]:
+    """The hellos of a connection: of the client, then of the server."""
+    with TemporaryDirectory() as folder:
+        tls = Tls(identity(Path(folder), "ec"), Path(folder) / "keys.log")
+        turns = tls.seal([(1, True, b"hello")])
+    return [b"".join(data for _, asks, data in turns if asks is side) for side in (True, False)]
+
+
+@target("tls", _tls_bytes, ())
+def tls_records(data: bytes) -> None:
+    """Both sides send the same bytes, with a gap in the middle; nothing opens without keys."""
+    session = TlsSession(TlsSecrets())
+    half = len(data) // 2
+    for side in Side:
+        pieces = [*session.receive(side, data[:half]), *session.gap(side, 7)]
+        pieces += session.receive(side, data[half:])
+        if any(each.data for each in pieces):
+            raise Finding("data without keys")
+    list(session.end())
 
 
 @target("script", seeds.scripts, (ParseError,))
