@@ -190,12 +190,16 @@ class Runs:
         if start < 0 or known is None or known[1]:
             return pos
         text, parse, end_tag = source.text, known[2], f"<{known[3]}"
+        gap = source.pieces[pos + 1].removeprefix(known[3])
         # Search for the nearest end of any list, to keep the cost linear.
-        end = text.find(close, start) - len(end_tag)
-        if not text.startswith(end_tag, max(end, start)):
+        list_end = end = text.find(close, start)
+        if gap:
+            end = start + len(text[start : max(end, start)].rstrip(SPACE))
+        end -= len(end_tag)
+        if gap.strip(SPACE) or not text.startswith(end_tag, max(end, start)):
             return pos
         inside = text[start + len(tag) + 2 : end]
-        texts = inside.split(f"{end_tag}<{tag}>")
+        texts = inside.split(f"{end_tag}{gap}<{tag}>")
         if inside.count("<") != 2 * (len(texts) - 1) or not text.startswith(f"<{tag}>", start):
             return pos
         try:
@@ -203,7 +207,7 @@ class Runs:
         except ValueError:
             return pos  # the general path reports the place
         pos += 2 * len(texts)
-        source.jump(pos, end + len(end_tag))
+        source.jump(pos, list_end)
         return pos
 
     def _follow(self, run: Run, pos: int, names: TypeNames, into: list[Any]) -> int:
