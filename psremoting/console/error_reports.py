@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psremoting.errors import PSRemotingError, PSRemotingTransportError, not_recognized
+from psremoting.errors import PSRemotingError, not_recognized
 from psrp.records import ErrorCategory
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "CommandNotFound",
     "NotBuilt",
     "SSHConnectionError",
-    "WSManMissing",
 ]
 
 
@@ -40,21 +39,6 @@ class NotBuilt(CommandFailure):
         super().__init__(
             f"{what} is not available in this program. {instead}".rstrip(),
             error_id="CarrierNotAvailable",
-        )
-
-
-class WSManMissing(PSRemotingTransportError):
-    """PowerShell's error where it has no WS-Man client, as on Linux and macOS."""
-
-    error_id = "CreateRemoteRunspaceFailed"
-    category = ErrorCategory.InvalidArgument
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This parameter set requires WSMan, and no supported WSMan client library was found. "
-            "WSMan is either not installed or unavailable for this system.",
-            error_id=self.error_id,
-            category=self.category,
         )
 
 
