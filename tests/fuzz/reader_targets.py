@@ -14,6 +14,7 @@ from psremoting.capture.detect import Form
 from psremoting.capture.jsonlines import line
 from psremoting.capture.network.tls import TlsSession
 from psremoting.capture.network.tls_keys import TlsSecrets
+from psremoting.capture.secret_mask import EnvelopeMask, FragmentMask, PacketMask
 from psremoting.capture.source import CaptureError, Source
 from psremoting.capture.summaries import summary
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
@@ -130,3 +131,12 @@ def terminal(data: bytes) -> None:
     coloured = displayable(text, colours=True, moves=True)
     if displayable(coloured, colours=True, moves=True) != coloured:
         raise Finding("sanitized twice differently")
+
+
+@target("secret-mask", seeds.capture_files, (), calls=(50_000, 3_000))
+def secret_mask(data: bytes) -> None:
+    """Mask secrets of a recording; a masked stream keeps its length."""
+    if len(FragmentMask().mask(data)) != len(data):
+        raise Finding("a masked stream has another length")
+    PacketMask().line("server", data)
+    EnvelopeMask().envelope(1, "client", data.decode("utf-8", "replace"))
