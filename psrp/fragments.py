@@ -58,12 +58,6 @@ _pack = _HEADER.pack
 _unpack_from = _HEADER.unpack_from
 
 
-def _too_small(room: int) -> LocalProtocolError:
-    return LocalProtocolError(
-        f"no fragment fits into {room} bytes; expected at least {MIN_FRAGMENT}"
-    )
-
-
 def _check(object_id: int, message: bytes, max_size: int) -> None:
     if max_size <= HEADER_SIZE:
         raise LocalProtocolError(

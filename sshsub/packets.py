@@ -66,11 +66,6 @@ class PacketKind(Enum):
     CLOSE = "Close"
     CLOSE_ACK = "CloseAck"
 
-    @property
-    def is_ack(self) -> bool:
-        """True for an acknowledgement, which only servers send."""
-        return self.value.endswith("Ack")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
