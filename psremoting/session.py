@@ -26,6 +26,7 @@ from psremoting.client.invocation import Invocation, OnRecord, Result
 from psremoting.client.pipeline_input import as_powershell, preload, system_name
 from psremoting.client.pool_driver import PoolDriver
 from psremoting.client.stream_carrier import StreamCarrier
+from psremoting.client.streams import Streams
 from psremoting.exception_groups import unwrapped
 from psremoting.options import SessionOption
 from psremoting.targets import Target, carrier_for, parse_target
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from psremoting.client.carrier import Carrier, PromptStyle
     from psremoting.client.pipeline_input import Input
     from psremoting.client.running_pipelines import Show
-    from psremoting.client.streams import Streams
     from psremoting.imported_commands import ImportedCommands
     from psrp.clixml import Credential
 
@@ -475,10 +475,18 @@ class PSSession:
     ) -> Result:
         """Start a command as `invoke` does, wait for its end and return output and records.
 
-        A failure is in `Result.error`; with ``check`` it is raised, as is an error record
+        A failure is in `Result.error`, also the loss of the connection, no matter whether before or
+        while the command ran; with ``check`` it is raised, as is an error record
         (`Result.raise_for_errors`). After ``timeout`` seconds the command is stopped, and
         `Result.error` is an OperationTimeout. If the caller is cancelled, the command is closed.
+        Raises SessionNotOpen if the session was closed or disconnected before.
         """
+        if self.error is not None:
+            broken = self.error.with_id(errors.JOB_FAILURE)
+            if check:
+                raise broken
+            failed = e.InvocationState.FAILED
+            return Result(output=[], streams=Streams(), state=failed, error=broken)
         async with await self.invoke(what, **more) as invocation:
             with trio.move_on_after(math.inf if timeout is None else timeout) as waiting:
                 await invocation.wait()

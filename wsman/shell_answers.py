@@ -181,7 +181,21 @@ class Answers:
             attempt.target.receiving = False
         elif attempt.kind == "Send":
             attempt.target.sending = False
+        if self._is_unreachable(attempt, error):
+            # Another connection would fail in the same way: the session is lost, not one command.
+            self._shell.end(error)
+            return
         self._failed[attempt.kind](attempt.target, error)
+
+    def _is_unreachable(self, attempt: Attempt, error: WSManError) -> bool:
+        """Return whether repeated attempts at a transfer have not reached the server."""
+        if not isinstance(error, TransportFailure) or error.status or error.partial or error.final:
+            return False
+        if attempt.kind not in ("Receive", "Command", "ConnectCommand", "Send"):
+            return False
+        may = attempt.kind == "Receive" or not error.sent
+        closing = attempt.target.close is not Step.NO or self._shell.pool.close is not Step.NO
+        return may and not closing
 
     def withdraw(self, attempt: Attempt) -> None:
         if attempt.kind == "Receive":

@@ -33,6 +33,8 @@ SESSION_ID = str(uuid4()).upper()
 """The SessionId of this process: only the same one can reconnect to a shell."""
 GRACE = 2.0
 """Seconds to wait for outstanding Receives after a disconnect."""
+LEAVE_SECONDS = 5.0
+"""Seconds for the Disconnect of a shell whose connection was lost."""
 DELETE_SECONDS = 5.0
 """Seconds for the Delete of a client that is closed at once."""
 MAX_ITEMS = 32000
@@ -60,6 +62,8 @@ class ShellClient:
         self._wake = trio.Event()
         self._receiver: Receiver | None = None
         self._lost: ev.Lost | None = None
+        self.left = False
+        """True if the connection was lost and the shell was then disconnected at the server."""
         self.round_trips = 0
         """The number of requests made so far, without authentication legs."""
 
@@ -101,7 +105,25 @@ class ShellClient:
         if self._lost is None:
             # Only now have the last Receives delivered the output that the server had ready.
             receiver.act_done(TransportAct.DISCONNECT, None)
-        receiver.lost(self._lost.error if self._lost is not None else None)
+        error = self._lost.error if self._lost is not None else None
+        if isinstance(error, TransportFailure):
+            self.left = await self._leave()
+        receiver.lost(error)
+
+    async def _leave(self) -> bool:
+        """Disconnect a shell whose connection was lost, so that it can be connected to at once.
+
+        Returns False if the server cannot be reached within a few seconds or refuses.
+        """
+        machine = self.machine
+        if machine.pool.phase is not Phase.OPEN or machine.pool.close is not Step.NO:
+            return False
+        mode = machine.config.buffer_mode
+        value = v.Disconnect(idle_timeout=machine.idle_timeout, buffer_mode=mode)
+        with trio.move_on_after(LEAVE_SECONDS), suppress(ProtocolError):
+            await _operate(self.connections, machine.requests, value)
+            return True
+        return False
 
     def _is_suspended(self, grace: float, now: float) -> bool:
         """Return whether the shell is disconnected and its last Receives have ended."""
@@ -163,7 +185,11 @@ class ShellClient:
         exists = machine.pool.phase in (Phase.OPEN, Phase.STARTING) and not machine.pool.connects
         suspended = machine.disconnect is not Step.NO
         closed = machine.pool.close is Step.DONE
-        lost = self._lost is not None and self._lost.error is not None
+        error = self._lost.error if self._lost is not None else None
+        lost = error is not None
+        if machine.pool.phase is Phase.STARTING and isinstance(error, TransportFailure):
+            # The answer of Create was lost: the server may have the shell.
+            lost = not error.sent
         with trio.CancelScope(shield=True):
             if exists and not (suspended or closed or lost):
                 with trio.move_on_after(DELETE_SECONDS), suppress(ProtocolError):

@@ -353,6 +353,8 @@ class Connection:
             while (response := self._http.next_response()) is None:
                 received = await self._stream.receive_some(_CHUNK)
                 partial = partial or bool(received)
+                if not partial:
+                    raise trio.BrokenResourceError("the server closed it without an answer")
                 self._http.receive_data(bytes(received))
         except (HttpError, LimitExceeded, LocalProtocolError) as error:
             raise TransportFailure(

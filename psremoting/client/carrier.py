@@ -60,8 +60,11 @@ class Receiver(Protocol):
     def ready_again(self, target: UUID | None) -> None:
         """Continue sending: `Carrier.room` of ``target`` is above zero again."""
 
-    def lost(self, error: PSRemotingTransportError | None) -> None:
-        """Process the end of the connection. None after an orderly close or disconnect."""
+    def lost(self, error: PSRemotingTransportError | None, *, disconnected: bool = False) -> None:
+        """Process the end of the connection. None after an orderly close or disconnect.
+
+        ``disconnected`` if the session was disconnected at the server after it was lost.
+        """
 
     async def wait_for_reader(self, target: UUID | None) -> None:
         """Wait while too much output of the command ``target`` is unread. Returns at once for

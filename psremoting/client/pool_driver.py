@@ -183,6 +183,21 @@ class PoolDriver:
         self._end()
         self._carrying.cancel()
 
+    def _left_behind(self) -> None:
+        """Count as disconnected: the carrier has lost the connection and left the session."""
+        try:
+            self.pool.send(e.Disconnect())
+        except LocalProtocolError:
+            return
+        while self.pool.data_to_send() is not None:
+            # Nothing can be sent any more.
+            pass
+        self.pool.receive_act(TransportAct.DISCONNECT)
+        self._process_events()
+        self.commands.end_all(self._command_left, e.InvocationState.DISCONNECTED)
+        self._end()
+        self._carrying.cancel()
+
     def _command_left(self) -> Exception:
         text = f"Session {self.id} was disconnected; the command goes on at the server."
         return errors.SessionDisconnected(text, computer=self.computer)
@@ -293,8 +308,10 @@ class PoolDriver:
                 # The reader calls it and must continue. After a failure it is not called again.
                 self._on_notice = None
 
-    def lost(self, error: PSRemotingTransportError | None) -> None:
-        if error is not None and not self.closed.is_set():
+    def lost(self, error: PSRemotingTransportError | None, *, disconnected: bool = False) -> None:
+        if disconnected and not self.closed.is_set():
+            self._left_behind()
+        elif error is not None and not self.closed.is_set():
             self.break_session(error)
         self._end()
 

@@ -185,14 +185,18 @@ class WSManCarrier:
         made = None
         if error is not None:
             made = translate(error, self.computer, opening=not self._opened)
+        left = self._opened and self.client.left
         if self._opened and isinstance(error, TransportFailure):
-            # The shell was not deleted: the server keeps it until its idle timeout.
+            shell = self.client.machine.config.shell_id.lower()
+            at_server = "was disconnected at the server"
+            if not left:
+                # Nothing was deleted: the server keeps the session until its idle time-out.
+                at_server = "stays at the server until its idle time-out"
             self._user.noticed(
                 f"The network connection to {self.computer} could not be restored. The session "
-                f"{self.client.machine.config.shell_id.lower()} stays at the server until its idle "
-                "time-out: connect to it with --connect or Connect-PSSession."
+                f"{shell} {at_server}: connect to it with --connect or Connect-PSSession."
             )
-        self._user.lost(made)
+        self._user.lost(made, disconnected=left)
 
     async def wait_for_reader(self, target: UUID | None) -> None:
         await self._user.wait_for_reader(target)

@@ -12,8 +12,8 @@ import trio
 from psremoting import Credential, PSRemotingError, PSSession, SessionOption
 from psremoting.errors import PSRemotingTransportError
 from psremoting.wsman_target import WSManTarget
-from tests.live.http_proxy import HttpProxy, proxying
 from tests.live.wsman_peers import PASSWORD, USER, NativeClient, WSManServer
+from tests.wsman.http_proxy import HttpProxy, proxying
 
 
 def target(server: WSManServer, authentication: str = "ntlm", *, tls: bool = False) -> WSManTarget:

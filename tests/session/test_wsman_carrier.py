@@ -29,7 +29,7 @@ class User:
     def noticed(self, text: str) -> None:
         self.notices.append(text)
 
-    def lost(self, error: Any) -> None:
+    def lost(self, error: Any, *, disconnected: bool = False) -> None:
         self.errors.append(error)
 
 

@@ -153,8 +153,24 @@ def test_a_lost_receive_is_made_again_after_growing_pauses() -> None:
         assert peer.find("Receive", COMMAND)
     assert delays == [0.0, 0.5, 1.0]
     peer.fail("Receive", COMMAND, sent=True)
-    assert [event.target for event in peer.told(ev.ActFailed)] == [COMMAND]
-    assert peer.told(ev.Lost) == []
+    (lost,) = peer.told(ev.Lost)
+    assert str(lost.error) == "cut"
+
+
+@pytest.mark.parametrize("operation", ["Command", "Send"])
+def test_a_server_that_cannot_be_reached_for_a_command_loses_the_shell(operation: str) -> None:
+    """The pool would be lost a little later, and its commands with the same error."""
+    peer = Peer(retries=1).opened()
+    peer.send(act=A.CREATE_PIPELINE, target=COMMAND, data=b"command")
+    if operation == "Send":
+        peer.answer("Command", v.CommandResponse(command_id=str(COMMAND)), COMMAND)
+        peer.send(target=COMMAND, data=b"input")
+    for _ in range(2):
+        assert peer.told(ev.Lost) == []
+        peer.fail(operation, COMMAND, sent=False)
+        peer.now += 1.0
+        peer.pump()
+    assert len(peer.told(ev.Lost)) == 1
 
 
 def test_a_repeated_request_is_the_same_envelope() -> None:

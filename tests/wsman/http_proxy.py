@@ -1,4 +1,4 @@
-"""A proxy in front of an HTTP server that records every request and may refuse, cut or delay it."""
+"""A proxy in front of an HTTP server that records requests and may refuse, cut or delay them."""
 
 from __future__ import annotations
 
@@ -55,6 +55,12 @@ class HttpProxy:
     """Receives that were made while another of the same target was unanswered."""
     delay: float = 1.0
     """Seconds by which a late answer is held back."""
+    _open: set[trio.CancelScope] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """Cut every connection."""
+        for scope in self._open:
+            scope.cancel()
 
     def operations(self) -> list[str]:
         return [each.operation for each in self.exchanges]
@@ -81,6 +87,14 @@ class HttpProxy:
         except OSError:
             await stream.aclose()
             return
+        with trio.CancelScope() as scope:
+            self._open.add(scope)
+            await self._relay(number, stream, server)
+        self._open.discard(scope)
+
+    async def _relay(
+        self, number: int, stream: trio.SocketStream, server: trio.SocketStream
+    ) -> None:
         async with stream, server:
             client, upstream = _Messages(stream), _Messages(server)
             try:
