@@ -140,6 +140,9 @@ async def test_no_request_that_fails_loses_output_or_leaves_a_shell(
     ends = {"output": 0, "error": 0}
     for victim in range(1, len(usual.exchanges) + 1):
         proxy, said, outcome = await converse(endpoint, victim, fate)
+        if len(proxy.exchanges) < victim:
+            # How many answers hold the output depends on the server's speed.
+            continue
         failed = proxy.operations()[victim - 1]
         if isinstance(outcome, Result) and outcome.error is None:
             ends["output"] += 1
