@@ -239,7 +239,9 @@ class _Player:
     def ready_again(self, target: UUID | None) -> None:
         self._flush()
 
-    def lost(self, error: errors.PSRemotingTransportError | None) -> None:
+    def lost(
+        self, error: errors.PSRemotingTransportError | None, *, disconnected: bool = False
+    ) -> None:
         self._lost = True
         self.error = error
         if error is not None:
