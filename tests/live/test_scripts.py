@@ -3,12 +3,15 @@ spec-notes/live.md"""
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 from typing import Any
 
 import pytest
 
 from psremoting import Result
+from psremoting.powershell.evaluation_errors import Unsupported
+from psremoting.powershell.script_commands import script_commands
 from psrp.clixml import Dictionary, PSObject
 from psrp.records import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord
 from tests.live.comparing import Comparison
@@ -55,6 +58,13 @@ function global:Get-LiveRecord($r) {
 }
 function global:Invoke-LiveScript([powershell]$p, [string]$script) {
     $null = $p.AddScript($script)
+    Invoke-LiveShell $p
+}
+function global:Invoke-LiveCommands([powershell]$p, [string]$script) {
+    $p.Commands = [scriptblock]::Create($script).GetPowerShell($true, @()).Commands
+    Invoke-LiveShell $p
+}
+function global:Invoke-LiveShell([powershell]$p) {
     $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
     $failure = $null
     try { $p.Invoke($null, $output) }
@@ -117,6 +127,55 @@ def test_records_have_the_fields_of_the_real_client(
             _text({name: ours[name] for name in theirs if name in different}),
         )
     comparison.check(TABLE[section])
+
+
+#: The end of an error's id; only where the cmdlet travels as a command.
+_WRITE_ERROR = ",Microsoft.PowerShell.Commands.WriteErrorCommand"
+_SHOWN_OF_ERROR = ("message", "shown", "id", "exception", "category_message", "details", "action")
+
+
+def _converted() -> list[str]:
+    """Return the scripts that travel as commands; the others are the same messages either way."""
+    found = []
+    for script in (script for rows in TABLE.values() for script in rows):
+        with contextlib.suppress(Unsupported):
+            script_commands(script)
+            found.append(script)
+    return found
+
+
+def test_a_script_that_travels_as_commands_gives_the_same(clients: Clients) -> None:
+    """Its records have the fields that the real client gets for the same commands. Compared with
+    the script, the user sees the same, but for the ids of Write-Error."""
+    clients.real.run(_RUN)
+    session, pipeline = clients.ours("stdio"), clients.pipeline("stdio")
+    scripts, differing = _converted(), {}
+    for script in scripts:
+        (theirs,) = clients.real.json(f"Invoke-LiveCommands {pipeline} {quoted(script)}")
+        converted, sent = (
+            _told(session.run(script, stream_options=15, as_script=each)) for each in (False, True)
+        )
+        names = [name for name in theirs if theirs[name] != converted[name]]
+        if names:
+            differing[script] = {name: (theirs[name], converted[name]) for name in names}
+        elif (seen := (_seen(converted), _seen(sent)))[0] != seen[1]:
+            differing[script] = seen
+    assert differing == {}
+    assert len(scripts) > 20
+
+
+def _seen(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what a user sees of a result: no positions, and an error that ended the script as
+    any other."""
+    failure = [] if told["failure"] is None else [told["failure"]]
+    seen = {name: told[name] for name in ("output", "information", "progress")}
+    for name in ("warning", "verbose", "debug"):
+        seen[name] = [each["shown"] for each in told[name]]
+    for each in (errors := [*told["error"], *failure]):
+        if each["id"].endswith(_WRITE_ERROR):
+            each["id"] = each["id"].removesuffix(_WRITE_ERROR)
+    seen["errors"] = [{name: each[name] for name in _SHOWN_OF_ERROR} for each in errors]
+    return seen
 
 
 def _text(fields: dict[str, Any]) -> str:
