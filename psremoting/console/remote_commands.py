@@ -29,7 +29,7 @@ from psrp.records import ErrorCategory, ErrorRecord
 
 __all__ = ["invoke_command"]
 
-_USING = re.compile(r"\$using:(\w+)", re.IGNORECASE)
+_USING = re.compile(r"[$@]\{?using:(\w+)", re.IGNORECASE)
 
 
 class _NoFile(CommandFailure):

@@ -19,6 +19,7 @@ _SIGN_OR_OPERATOR = re.compile(
     rf"[{DASH}](?:not|bnot|[ic]?split|join)(?!\w)|[+{DASH}](?=[\s$(\[@+{DASH}{QUOTES}]|\Z)",
     re.IGNORECASE,
 )
+_MERGE = re.compile(r"[1-6*]>&[12]")
 _DOT_SOURCE = re.compile(rf"\.(?=[\s{QUOTES}$({{]|\Z)")
 _STREAMS = {
     "1": "output", "2": "error", "3": "warning", "4": "verbose", "5": "debug", "6": "information",
@@ -37,6 +38,10 @@ class CommandParser(ExpressionParser):
             return self._called("&", begin)
         if self.take(_DOT_SOURCE):
             return self._called(".", begin)
+        if merge := self.take(_MERGE):
+            # The real parser takes a merge at the head as the name of a command.
+            name = s.StringConstant(merge[0], start=begin, end=self.at)
+            return self._command(name, "", begin)
         if self.at_command():
             return self._command(self.word(command=True), "", begin)
         expression = self.expression()

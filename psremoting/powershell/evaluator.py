@@ -19,6 +19,7 @@ from psremoting.powershell.member_access import find_property, properties, prope
 from psremoting.powershell.numerals import number_text
 from psremoting.powershell.type_names import MISSING, full_type_name, static_member
 from psremoting.powershell.type_values import CASTS, enum_member, is_opaque, is_type, type_value
+from psremoting.powershell.using_expressions import check_using
 from psrp.clixml import DateTime, Dictionary, List, PSObject
 from psrp.properties import unwrap
 
@@ -125,6 +126,8 @@ class Evaluator:
                     node = target
                 case _:
                     break
+        if isinstance(node, s.Variable) and node.name.casefold().startswith("using:"):
+            check_using(chain)
         value = await self._first(node)
         for step in reversed(chain):
             value = await self._apply(step, value)

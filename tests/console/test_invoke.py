@@ -41,6 +41,7 @@ async def test_arguments_and_using_values_arrive() -> None:
         assert shown.splitlines() == ["a", "5"]
         await run("$Word = 'x'")
         assert await run("Invoke-Command $s {arguments $using:word}") == "x"
+        assert await run("Invoke-Command $s {arguments @using:word ${using:word}}") == "x\nx"
         assert "--%" in await run("Invoke-Command $s {arguments $using:word $y}")
 
 

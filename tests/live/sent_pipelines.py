@@ -22,9 +22,10 @@ _FLAGS = (
 
 
 def copying(argv: list[str], copy: Path) -> list[str]:
-    """Return a server program that also writes what it receives to ``copy``."""
+    """Return a server program that writes what it receives to ``copy`` before it reads it."""
     copy.touch()
-    return ["/bin/sh", "-c", f"tee -a {shlex.quote(str(copy))} | {shlex.join(argv)}"]
+    tee = f"tee /dev/fd/3 3>&1 >> {shlex.quote(str(copy))}"
+    return ["/bin/sh", "-c", f"{tee} | {shlex.join(argv)}"]
 
 
 class Sent:

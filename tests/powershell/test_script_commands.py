@@ -67,11 +67,17 @@ def test_a_line_travels_as_it_did_from_the_real_client(row: dict[str, Any]) -> N
             assert identical(parameter.value, value) or "Year" in row["line"]
 
 
+_NO_CONSTANT = "a fault that the endpoint reports: Expression is not allowed in a Using expression."
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("Get-Thing $x", "a variable that the endpoint would have to know: $x"),
         ("Get-Thing $using:none", "a variable without a value: $using:none"),
+        ("Get-Thing $using:a[$using:n]", _NO_CONSTANT),
+        ("Get-Thing ($using:a.b[1..2])", _NO_CONSTANT),
+        ("Get-Thing $using:a.$using:n", _NO_CONSTANT),
         ("Get-Thing (Get-Date)", "a command in an argument"),
         ("Get-Thing { 1 }", "a script block in an argument"),
         ("Get-Thing 'a'.ToUpper()", "a method call: .ToUpper()"),
@@ -120,12 +126,14 @@ def test_a_value_of_using_may_be_asked_for() -> None:
         ("param($a, $b, $c = $args) f $c", [[]]),
         ("f ((5)[0]) ((5)[1]) (([ordered]@{a=1; b=2})[1])", [5, None, 2]),
         ("f $true.Nope (@(1, 2).Rank)", [None, 1]),
+        ("f $using:arr[1 - 1] ($using:arr)[(1..1)[0]] $using:h.x", [1, 2, "sp"]),
+        ("2>&1 f 5", ["f", 5]),
         ("f “a“”b” `  5", ["a”b", 5]),
         ("f ('{0:yyyy-MM-dd HH:mm}' -f [datetime]'2020-01-02')", ["2020-01-02 00:00"]),
     ],
 )
 def test_arguments_have_the_values_of_the_real_client(text: str, values: list[Any]) -> None:
-    ((command,),) = script_commands(text, arguments=[7, 8])
+    ((command,),) = script_commands(text, arguments=[7, 8], using=USING)
     assert [each.value for each in command.parameters] == values
 
 
