@@ -45,18 +45,31 @@ class RemoteCommand:
         results = _Results(show)
         try:
             invocation = await session.invoke(
-                self.what,
-                arguments=self.arguments,
-                parameters=self.parameters,
-                using=self.using,
-                input=self.input,
-                as_script=self.as_script,
-                tag=self.tag,
-                show=results.take,
+                self.what, tag=self.tag, show=results.take, **self._values
             )
         except LocalProtocolError as error:
             raise _cannot_send(error, session.computer) from None
         return StartedCommand(invocation, results, session.computer)
+
+    async def start_disconnected(self, session: PSSession) -> None:
+        """Start the command in ``session`` and disconnect it; the output stays at the server.
+
+        Raises PSRemotingError, with the id CannotSerialize for values that cannot be sent.
+        """
+        try:
+            await session.invoke_disconnected(self.what, **self._values)
+        except LocalProtocolError as error:
+            raise _cannot_send(error, session.computer) from None
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        return {
+            "arguments": self.arguments,
+            "parameters": self.parameters,
+            "using": self.using,
+            "input": self.input,
+            "as_script": self.as_script,
+        }
 
 
 class StartedCommand:

@@ -36,6 +36,8 @@ class RemoteSession:
     """Seconds for which the server keeps a session without a client."""
     inactivity: float | None = None
     """Seconds since the last request."""
+    output_buffering_mode: str = ""
+    """``Block`` or ``Drop``: what happens to output while the session is disconnected."""
 
 
 async def sessions_on(
@@ -90,4 +92,5 @@ def _row(shell: ShellInfo, computer: str) -> RemoteSession | None:
         owner=shell.owner,
         idle_timeout=shell.idle_timeout,
         inactivity=shell.shell_inactivity,
+        output_buffering_mode=shell.buffer_mode,
     )

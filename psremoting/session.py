@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PSSession", "with_credential"]
 
+_LEAST_IDLE_TIMEOUT = 60
+"""Seconds; PowerShell's minimum for a disconnected session."""
 _RESUMED = (
     "A script has stopped at a breakpoint or in Wait-Debugger. There is no debugger here, so it "
     "was continued."
@@ -245,14 +247,49 @@ class PSSession:
                 await driver.wait_for(driver.closed)
         await driver.release(gently=driver.closed.is_set() and driver.error is None)
 
-    async def disconnect(self, *, idle_timeout: float | None = None) -> None:
+    async def disconnect(
+        self, *, idle_timeout: float | None = None, output_buffering_mode: str | None = None
+    ) -> None:
         """Leave the session open at the server and end the connection; its commands continue there.
 
         Commands of this object end with `SessionDisconnected`. ``idle_timeout`` (seconds), else
-        ``SessionOption.idle_timeout``, limits how long the server keeps the session. Raises
-        PSRemotingError over ssh and for processes and containers, where a session ends with its
+        ``SessionOption.idle_timeout``, limits how long the server keeps the session; the least is
+        60. ``output_buffering_mode`` is as in `SessionOption`. Raises PSRemotingError for a shorter
+        time, and over ssh and for processes and containers, where a session ends with its
         connection.
         """
+        self._check_can_disconnect()
+        if idle_timeout is not None:
+            if idle_timeout < _LEAST_IDLE_TIMEOUT:
+                raise errors.PSRemotingError(
+                    f"cannot disconnect session {self.id}: expected an idle time-out of at least "
+                    f"{_LEAST_IDLE_TIMEOUT} seconds, got {idle_timeout:g}",
+                    error_id="CannotDisconnectSessionWithInvalidIdleTimeout",
+                    computer=self.computer,
+                )
+            self._driver.carrier.keep_for(idle_timeout)
+        if output_buffering_mode is not None:
+            self._driver.carrier.buffer_as(output_buffering_mode)
+        await self._driver.disconnect()
+
+    async def invoke_disconnected(self, what: str | Command | PowerShell, **more: Any) -> UUID:
+        """Start a command, wait until the server runs it, and disconnect the session.
+
+        ``more`` has the arguments of `invoke`. The whole output stays at the server, for `attach`
+        in a session that `reconnect` returns. Returns the id of the command. Raises what `invoke`
+        and `disconnect` raise, and PSRemotingError if the server refuses the command; the session
+        is open then.
+        """
+        self._check_can_disconnect()
+        invocation = await self.invoke(what, **more)
+        self._driver.carrier.hold(invocation.id)
+        await self._driver.wait_until_runs(invocation)
+        if invocation.ended:
+            (await invocation.result()).raise_for_errors()
+        await self.disconnect()
+        return invocation.id
+
+    def _check_can_disconnect(self) -> None:
         self._check_opened()
         if not self._driver.carrier.can_disconnect:
             raise errors.PSRemotingError(
@@ -261,9 +298,6 @@ class PSSession:
                 error_id="RunspaceCannotBeDisconnected",
                 computer=self.computer,
             )
-        if idle_timeout is not None:
-            self._driver.carrier.keep_for(idle_timeout)
-        await self._driver.disconnect()
 
     async def commands(self) -> list[UUID]:
         """Return the ids of the commands of a session that was connected to, for `attach`."""

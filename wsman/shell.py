@@ -54,6 +54,8 @@ class Shell:
         self.commands: dict[UUID, Target] = {}
         self.idle_timeout = config.idle_timeout
         """Seconds that Disconnect asks for; None for the shell's own time."""
+        self.buffer_mode = config.buffer_mode
+        """The BufferMode that Disconnect asks for: Block, Drop, or empty for the server's."""
         self.disconnect = Step.NO
         self.reconnect = Step.NO
         self.over = False
@@ -314,9 +316,7 @@ class Shell:
             return
         if self.disconnect is Step.WANTED and not self._busy_sending:
             self.disconnect = Step.SENT
-            value = v.Disconnect(
-                idle_timeout=self.idle_timeout, buffer_mode=self.config.buffer_mode
-            )
+            value = v.Disconnect(idle_timeout=self.idle_timeout, buffer_mode=self.buffer_mode)
             yield Attempt("Disconnect", pool, value)
         if pool.close is Step.WANTED and all(
             command.close is Step.DONE or not command.alive for command in self.commands.values()

@@ -76,6 +76,10 @@ class ShellClient:
             self.machine.send(out)
         self._wake.set()
 
+    def hold(self, target: UUID) -> None:
+        """Make no Receive of a command, so that its whole output stays at the server."""
+        self.machine.hold(target)
+
     def poll_pool(self, *, soon: bool) -> None:
         """Make the pool's next Receive at once, or a little later (`wsman.shell.Shell`)."""
         self.machine.poll_pool(trio.current_time(), soon=soon)
@@ -118,7 +122,7 @@ class ShellClient:
         machine = self.machine
         if machine.pool.phase is not Phase.OPEN or machine.pool.close is not Step.NO:
             return False
-        mode = machine.config.buffer_mode
+        mode = machine.buffer_mode
         value = v.Disconnect(idle_timeout=machine.idle_timeout, buffer_mode=mode)
         with trio.move_on_after(LEAVE_SECONDS), suppress(ProtocolError):
             await _operate(self.connections, machine.requests, value)

@@ -108,6 +108,12 @@ class Carrier(Protocol):
     def keep_for(self, seconds: float) -> None:
         """Set how long the server keeps the session after a disconnect."""
 
+    def buffer_as(self, mode: str) -> None:
+        """Set the output buffering mode of the disconnected session: None, Block or Drop."""
+
+    def hold(self, command: UUID) -> None:
+        """Receive nothing of ``command``; called right after its start."""
+
     async def commands(self) -> list[UUID]:
         """Return the ids of the commands of a pool that was connected to. Raises PSRemotingError.
         Empty if a session does not outlive its connection."""

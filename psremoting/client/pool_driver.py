@@ -34,6 +34,7 @@ from psrp.states import PoolState
 
 if TYPE_CHECKING:
     from psremoting.client.carrier import Carrier
+    from psremoting.client.invocation import Invocation
     from psremoting.errors import PSRemotingTransportError
 
 __all__ = ["PoolDriver"]
@@ -213,6 +214,7 @@ class PoolDriver:
                 if room and (out := pool.data_to_send(room, target)) is not None:
                     carrier.send(out)
                     sent = True
+        self._progress.set()
 
     async def wait_for_room(self, target: UUID | None) -> None:
         """Wait until the carrier takes more for ``target``."""
@@ -234,8 +236,16 @@ class PoolDriver:
         await self.wait_for_room(None)
 
     async def _wait_for_progress(self) -> None:
-        self._progress = trio.Event()
+        if self._progress.is_set():
+            self._progress = trio.Event()
         await self.wait_for(self._progress)
+
+    async def wait_until_runs(self, invocation: Invocation) -> None:
+        """Wait until the server has accepted a command and the carrier has all of its input."""
+        while not (
+            invocation.ended or self.closed.is_set() or self.commands.is_handed_over(invocation.id)
+        ):
+            await self._wait_for_progress()
 
     async def wait_for(self, event: trio.Event) -> None:
         """Wait for an event that the server causes, or the end of the session."""
@@ -275,6 +285,8 @@ class PoolDriver:
 
     def act_done(self, act: TransportAct, target: UUID | None) -> None:
         self.pool.receive_act(act, target)
+        if act is TransportAct.CREATE_PIPELINE and target is not None:
+            self.commands.accepted(target)
         self._process_events()
         self._progress.set()
         if act is TransportAct.DISCONNECT and self._disconnected is not None:

@@ -50,7 +50,7 @@ def _drop(_: Any) -> None:
 class _Command:
     """A running command: its invocation, its host, and the bytes received for it."""
 
-    __slots__ = ("host", "invocation", "received", "show", "tag")
+    __slots__ = ("accepted", "host", "invocation", "received", "show", "tag")
 
     def __init__(self, invocation: Invocation, host: Host, tag: bool, show: Show | None) -> None:
         self.invocation = invocation
@@ -58,6 +58,7 @@ class _Command:
         self.tag = tag
         self.show = show
         self.received = 0
+        self.accepted = False
 
 
 class RunningPipelines:
@@ -236,6 +237,18 @@ class RunningPipelines:
         show = command.show
         assert show is not None
         self.host_calls.run_in_order(command.invocation.id, lambda: show(kind, item))
+
+    def accepted(self, target: UUID) -> None:
+        """Note that the server has accepted a command."""
+        command = self._running.get(target)
+        if command is not None:
+            command.accepted = True
+
+    def is_handed_over(self, id: UUID) -> bool:
+        """Return True if the server runs a command and nothing of its input is queued here."""
+        command = self._running.get(id)
+        reads = self._pool.phase(id) is PipelinePhase.READING
+        return command is not None and command.accepted and not reads and not self._pool.pending(id)
 
     def act_failed(self, act: TransportAct, target: UUID, error: errors.PSRemotingError) -> None:
         """End a command because the server refused it or one of its steps."""

@@ -141,6 +141,12 @@ class StreamCarrier:
     def keep_for(self, seconds: float) -> None:
         """Do nothing: a session over a stream ends with it."""
 
+    def buffer_as(self, mode: str) -> None:
+        """Do nothing: a session over a stream ends with it."""
+
+    def hold(self, command: UUID) -> None:
+        """Do nothing: all commands share the stream."""
+
     async def commands(self) -> list[UUID]:
         await trio.lowlevel.checkpoint()
         return []

@@ -12,7 +12,7 @@ import trio
 
 from psremoting import errors
 from psremoting.client.carrier import PromptStyle
-from psremoting.client.wsman_setup import check, connections, shell_config
+from psremoting.client.wsman_setup import buffer_mode, check, connections, shell_config
 from psrp.sansio import Stream, TransportAct
 from wsman.errors import TransportFailure, WSManError
 from wsman.trio_client import ShellClient
@@ -120,6 +120,12 @@ class WSManCarrier:
 
     def keep_for(self, seconds: float) -> None:
         self.client.machine.idle_timeout = seconds
+
+    def buffer_as(self, mode: str) -> None:
+        self.client.machine.buffer_mode = buffer_mode(mode)
+
+    def hold(self, command: UUID) -> None:
+        self.client.hold(command)
 
     async def commands(self) -> list[UUID]:
         """Return the ids of the commands in the shell. Raises PSRemotingTransportError."""

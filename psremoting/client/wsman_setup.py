@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from psremoting.wsman_target import WSManTarget
     from psrp.clixml import Credential
 
-__all__ = ["check", "connections", "shell_config"]
+__all__ = ["buffer_mode", "check", "connections", "shell_config"]
 
 TRUSTED_HOSTS = "PSRP_TRUSTED_HOSTS"
 """Environment variable: patterns of hosts, separated by commas."""
@@ -117,12 +117,16 @@ def connections(target: WSManTarget, options: SessionOption) -> Connections:
     return Connections(location, endpoint, Redirection(count=count, hosts=("*",)))
 
 
+def buffer_mode(output_buffering_mode: str) -> str:
+    """Return the BufferMode of a request; None means the server's and is not sent."""
+    return "" if output_buffering_mode == "None" else output_buffering_mode
+
+
 def shell_config(
     target: WSManTarget, pool_id: UUID | None, options: SessionOption, name: str = ""
 ) -> ShellConfig:
     """Return the envelope settings of a session. ``pool_id`` is None outside a session."""
     waits = options.operation_timeout
-    mode = options.output_buffering_mode
     return ShellConfig(
         url=target.location.url,
         resource_uri=target.resource_uri,
@@ -133,7 +137,7 @@ def shell_config(
         locale=options.ui_culture or "en-US",
         data_locale=options.culture or "en-US",
         idle_timeout=options.idle_timeout,
-        buffer_mode="" if mode == "None" else mode,
+        buffer_mode=buffer_mode(options.output_buffering_mode),
         compress=options.no_compression is False,
         utf_16=options.use_utf16,
         no_profile=options.no_machine_profile,

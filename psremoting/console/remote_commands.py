@@ -15,7 +15,8 @@ from psremoting.console.error_reports import CommandFailure
 from psremoting.console.jobs import Job
 from psremoting.console.parameter_types import as_text
 from psremoting.console.results import CallResults
-from psremoting.console.wsman_connections import ask_credential, more_of
+from psremoting.console.wsman_commands import DisconnectedEntry, disconnected_entry
+from psremoting.console.wsman_connections import ask_credential, more_of, warn_of_network_access
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
@@ -24,6 +25,7 @@ from psremoting.remote_command import RemoteCommand
 from psremoting.session import PSSession
 from psremoting.session_table import SessionEntry
 from psremoting.targets import Target
+from psremoting.wsman_target import WSManTarget
 from psrp.clixml import Dictionary, PSObject
 from psrp.records import ErrorCategory, ErrorRecord
 
@@ -36,6 +38,28 @@ class _NoFile(CommandFailure):
     error_id = "PathNotFound"
     category = ErrorCategory.ObjectNotFound
     exception_type = "System.Management.Automation.ItemNotFoundException"
+
+
+class _DoNotFit(CommandFailure):
+    """Two parameters of one parameter set that cannot be used together."""
+
+    error_id = "System.InvalidOperationException"
+    category = ErrorCategory.NotSpecified
+    exception_type = "System.InvalidOperationException"
+
+
+def _check(binding: Binding) -> None:
+    """Refuse combinations of parameters that are no matter of parameter sets."""
+    disconnected = binding["InDisconnectedSession"]
+    if disconnected and (binding["AsJob"] or binding["JobName"]):
+        raise _DoNotFit(
+            "You cannot use the Invoke-Command cmdlet with both the AsJob and Disconnected "
+            "parameters in the same command."
+        )
+    if binding["SessionName"] and not disconnected:
+        raise _DoNotFit(
+            "The SessionName parameter can only be used with the Disconnected switch parameter."
+        )
 
 
 async def invoke_command(call: Call) -> None:
@@ -54,9 +78,11 @@ async def invoke_command(call: Call) -> None:
         value = binding["InputObject"]
         inputs = value if isinstance(value, list) else [value]
     refuse(binding)
+    _check(binding)
     if binding.set_name == "InProcess":
         await call.run_block(binding["ScriptBlock"], call.emit)
         return
+    warn_of_network_access(call, binding)
     await ask_credential(call, binding)
     work = _Work(call, binding, inputs)
     targets = (
@@ -68,6 +94,9 @@ async def invoke_command(call: Call) -> None:
     if binding["AsJob"] or binding["JobName"]:
         call.emit(_start_job(call, work, targets or [], throttle))
         return
+    if binding["InDisconnectedSession"]:
+        await _invoke_disconnected(call, work, targets or [], throttle)
+        return
     host = call.workspace.surface.host
     results = CallResults(call, host_shows=not host.info.is_host_ui_null)
     try:
@@ -78,6 +107,24 @@ async def invoke_command(call: Call) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
             results.failed(outcome.error)
+
+
+async def _invoke_disconnected(
+    call: Call, work: _Work, targets: Sequence[SessionEntry | Target], throttle: int
+) -> None:
+    """Start the script on each target, leave it there, and emit the disconnected sessions."""
+    names = call.binding["SessionName"] or []
+    numbered = []
+    for at, target in enumerate(targets):
+        number = call.workspace.table.new_id()
+        name = names[at] if at < len(names) else f"Runspace{number}"
+        numbered.append((target, number, name))
+    results = CallResults(call)
+    for outcome in await fan_out(numbered, work.leave, throttle=throttle):
+        if outcome.error is not None:
+            results.failed(outcome.error)
+        else:
+            call.emit(outcome.value)
 
 
 def _start_job(
@@ -134,6 +181,14 @@ class _Work:
 
         return one
 
+    async def leave(self, numbered: tuple[SessionEntry | Target, int, str]) -> DisconnectedEntry:
+        """Start the script in a new session with a number and a name, and disconnect it."""
+        target, number, name = numbered
+        assert isinstance(target, WSManTarget)
+        async with self.session(target, name=name) as session:
+            await self.command.start_disconnected(session)
+            return disconnected_entry(session, target, id=number, name=name)
+
     def _tagged(self, kind: StreamKind, item: Any) -> Any:
         """Return an object without its computer's name, if that was asked for."""
         hide = self.hide and kind is StreamKind.OUTPUT
@@ -142,14 +197,19 @@ class _Work:
         return item
 
     @asynccontextmanager
-    async def session(self, target: SessionEntry | Target) -> AsyncIterator[PSSession]:
+    async def session(self, target: SessionEntry | Target, **more: Any) -> AsyncIterator[PSSession]:
         """Yield an open session, or a new one that closes at the end of the block."""
         if isinstance(target, SessionEntry):
             yield target.session
             return
         surface = self.call.workspace.surface
         async with self.call.workspace.connect(
-            target, host=surface.host, like_powershell=True, on_notice=surface.notice, **self.more
+            target,
+            host=surface.host,
+            like_powershell=True,
+            on_notice=surface.notice,
+            **self.more,
+            **more,
         ) as session:
             yield session
 

@@ -127,7 +127,11 @@ INVOKE = CommandTable(
         ),
         parameter(
             "InDisconnectedSession", "switch", _WSMAN, alias="Disconnected",
-            help="Disconnect while the script runs; WS-Man only.",
+            help="Disconnect while the script runs, and return the sessions; WS-Man only.",
+        ),
+        parameter(
+            "SessionName", "string[]", _COMPUTERS,
+            help="Names for the sessions of -InDisconnectedSession, in the order of the computers.",
         ),
         parameter(
             "ComputerName", "string[]", dict.fromkeys(_COMPUTERS, "0"), alias="Cn",

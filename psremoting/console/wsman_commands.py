@@ -33,6 +33,7 @@ __all__ = [
     "DisconnectedEntry",
     "connect_pssession",
     "disconnect_pssession",
+    "disconnected_entry",
     "new_pssessionoption",
     "receive_pssession",
     "sessions_at_servers",
@@ -104,6 +105,17 @@ class DisconnectedEntry(SessionEntry):
     @property
     def availability(self) -> str:
         return "None" if self._row.state == "Disconnected" else "Busy"
+
+
+def disconnected_entry(
+    session: PSSession, target: WSManTarget, *, id: int, name: str
+) -> DisconnectedEntry:
+    """Return the entry of a session that this prompt has disconnected."""
+    row = RemoteSession(
+        id=session.id, name=name, state="Disconnected",
+        configuration_name=target.configuration_name, computer=session.computer,
+    )  # fmt: skip
+    return DisconnectedEntry(target, row, id=id, options=session.options)
 
 
 async def new_pssessionoption(call: Call) -> None:
@@ -191,15 +203,12 @@ async def _disconnect(call: Call, binding: Binding, entry: SessionEntry) -> Sess
             f"Session {entry.name} with instance ID {entry.instance_id} cannot be disconnected "
             "because it is not in the Opened state."
         )
-    target, options = entry.target, entry.session.options
-    await entry.session.disconnect(idle_timeout=binding["IdleTimeoutSec"])
+    await entry.session.disconnect(
+        idle_timeout=binding["IdleTimeoutSec"], output_buffering_mode=binding["OutputBufferingMode"]
+    )
     await call.workspace.table.remove(entry)
-    assert isinstance(target, WSManTarget)
-    row = RemoteSession(
-        id=entry.instance_id, name=entry.name, state="Disconnected",
-        configuration_name=entry.configuration_name, computer=entry.computer_name,
-    )  # fmt: skip
-    return DisconnectedEntry(target, row, id=entry.id, options=options)
+    assert isinstance(entry.target, WSManTarget)
+    return disconnected_entry(entry.session, entry.target, id=entry.id, name=entry.name)
 
 
 async def connect_pssession(call: Call) -> None:

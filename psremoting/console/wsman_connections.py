@@ -29,6 +29,7 @@ __all__ = [
     "make_option",
     "more_of",
     "session_option",
+    "warn_of_network_access",
     "wsman_targets",
 ]
 
@@ -71,6 +72,15 @@ async def ask_credential(call: Call, binding: Binding) -> None:
     if not isinstance(password, str | SecureString):
         raise InvalidOption(f"cannot ask for the password of {name}: no answer")
     binding.values["Credential"] = Credential(name, password)
+
+
+def warn_of_network_access(call: Call, binding: Binding) -> None:
+    """Warn that ``-EnableNetworkAccess`` has no effect: it needs an interactive log-on token, which
+    Windows gives to clients on the same computer only."""
+    if binding["EnableNetworkAccess"]:
+        call.workspace.surface.warning(
+            "EnableNetworkAccess has no effect: it changes only loopback sessions on Windows."
+        )
 
 
 def wsman_targets(binding: Binding) -> list[WSManTarget]:

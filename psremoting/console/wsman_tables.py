@@ -56,7 +56,7 @@ DISCONNECT = CommandTable(
         parameter("InstanceId", "guid[]", {"InstanceId": "!n"}, help="Instance ids of sessions."),
         parameter("Name", "string[]", {"Name": "!n"}, help="Names of sessions, with wildcards."),
         parameter(
-            "IdleTimeoutSec", "int",
+            "IdleTimeoutSec", "int", limits=(0, 2147483647),
             help="Idle timeout of the disconnected sessions in seconds.",
         ),
         parameter(

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import trio
+import trio.testing
 
 from psremoting.client.streams import StreamKind
 from psremoting.errors import PipelineFailed, SessionNotOpen
@@ -172,3 +173,20 @@ async def test_the_users_own_exception_comes_out_as_it_is() -> None:
             async with PSSession.connect(carrier) as session:
                 raise ZeroDivisionError
         assert session.state == "Closed"
+
+
+async def test_each_command_that_waits_for_room_goes_on_when_there_is_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two commands wait at a time; one report of the carrier wakes both."""
+    async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
+        driver, full = session._driver, [True]
+        room = carrier.room
+        monkeypatch.setattr(carrier, "room", lambda target: 0 if full[0] else room(target))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(driver.wait_for_room, None)
+            nursery.start_soon(driver.wait_for_room, None)
+            await trio.testing.wait_all_tasks_blocked()
+            full[0] = False
+            driver.ready_again(None)
+        assert (await session.run("count 1")).output == [0]

@@ -68,6 +68,48 @@ async def test_no_output_is_lost_if_a_session_is_disconnected_right_after_a_star
         assert received == list(range(1, count + 1))
 
 
+async def test_the_whole_output_of_a_command_that_is_left_stays_at_the_server(
+    target: WSManTarget,
+) -> None:
+    texts = ["x" * 100_000] * 8
+    for what, input, expected in (
+        ("Get-Number 3000", None, list(range(1, 3001))),
+        ("ConvertTo-Upper", texts, [text.upper() for text in texts]),
+    ):
+        async with PSSession.connect(target, **HOW) as session:
+            command = await session.invoke_disconnected(what, input=input)
+            assert session.state == "Disconnected"
+        async with PSSession.reconnect(target, session.id, **HOW) as again:
+            assert await again.commands() == [command]
+            assert await (await again.attach(command)).output() == expected
+
+
+async def test_a_command_whose_input_fails_leaves_the_session_open(target: WSManTarget) -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more input")
+
+    async with PSSession.connect(target, **HOW) as session:
+        with pytest.raises(ValueError, match="no more input"):
+            await session.invoke_disconnected("ConvertTo-Upper", input=failing())
+        assert session.state == "Opened"
+
+
+@pytest.mark.parametrize("mode", ["Drop", "Block"])
+async def test_the_server_keeps_a_session_as_disconnect_asks(
+    target: WSManTarget, mode: str
+) -> None:
+    async with PSSession.connect(target, **HOW) as session:
+        with pytest.raises(PSRemotingError, match="at least 60 seconds, got 59"):
+            await session.disconnect(idle_timeout=59)
+        assert session.state == "Opened"
+        await session.disconnect(idle_timeout=90, output_buffering_mode=mode)
+    (row,) = [each for each in await sessions_on(target, **HOW) if each.id == session.id]
+    assert (row.idle_timeout, row.output_buffering_mode) == (90, mode)
+    async with PSSession.reconnect(target, session.id, **HOW):
+        pass
+
+
 async def test_a_session_that_is_not_there_cannot_be_connected_to(target: WSManTarget) -> None:
     with pytest.raises(PSRemotingError):
         async with PSSession.reconnect(target, "00000000-0000-0000-0000-000000000001", **HOW):
@@ -78,6 +120,8 @@ async def test_other_sessions_end_with_their_connection() -> None:
     async with PSSession.connect("local") as session:
         with pytest.raises(PSRemotingError, match="sessions over Process end with"):
             await session.disconnect()
+        with pytest.raises(PSRemotingError, match="sessions over Process end with"):
+            await session.invoke_disconnected("Get-Number 1")
         assert (await session.run("Get-Number 1")).output == [1]
     with pytest.raises(PSRemotingError, match="only servers over WS-Man keep sessions"):
         await sessions_on("local")

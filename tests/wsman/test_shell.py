@@ -303,6 +303,18 @@ def test_disconnecting_waits_for_sends_and_takes_what_still_comes() -> None:
     assert peer.pump() == []
 
 
+def test_a_command_that_is_held_from_its_start_is_disconnected_without_a_receive() -> None:
+    peer = Peer(buffer_mode="Block").opened()
+    peer.machine.send(Outgoing(act=A.CREATE_PIPELINE, target=COMMAND, data=b"command"))
+    peer.machine.hold(COMMAND)
+    peer.pump()
+    peer.answer("Command", v.CommandResponse(command_id=str(COMMAND)), COMMAND)
+    peer.machine.buffer_mode = "Drop"
+    assert sorted(peer.send(act=A.DISCONNECT)) == ["Disconnect", "Receive"]
+    assert peer.find("Receive", None)
+    assert peer.value("Disconnect").buffer_mode == "Drop"
+
+
 def test_disconnecting_waits_for_the_terminate_of_finished_commands() -> None:
     """A command that is not terminated would be offered to the next client that connects."""
     peer = Peer().running()
