@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import trio
 
 from psremoting import PSSession, WSManTarget, parse_target, sessions_on
 from psremoting.errors import PSRemotingError, SessionDisconnected
 from psrp.clixml import Credential
 from psrp.events import InvocationState
+from psrp.sansio import Outgoing, TransportAct
 from tests.endpoint.served_wsman import PASSWORD, USER, serving
 
 HOW: dict[str, Any] = {"credential": Credential(USER, PASSWORD), "authentication": "basic"}
@@ -93,6 +95,30 @@ async def test_a_command_whose_input_fails_leaves_the_session_open(target: WSMan
         with pytest.raises(ValueError, match="no more input"):
             await session.invoke_disconnected("ConvertTo-Upper", input=failing())
         assert session.state == "Opened"
+
+
+async def test_a_refused_command_leaves_no_session(
+    target: WSManTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with PSSession.connect(target, **HOW) as session:
+        driver = session._driver
+        send = driver.carrier.send
+
+        async def refused(out: Outgoing) -> None:
+            assert out.act is not None
+            driver.act_failed(out.act, out.target, PSRemotingError("no more commands"))
+
+        def refuse(out: Outgoing) -> None:
+            if out.act is TransportAct.CREATE_PIPELINE:
+                trio.lowlevel.spawn_system_task(refused, out)
+            else:
+                send(out)
+
+        monkeypatch.setattr(driver.carrier, "send", refuse)
+        with pytest.raises(PSRemotingError, match="no more commands"):
+            await session.invoke_disconnected("Get-Number 1")
+        assert session.state == "Opened"
+    assert session.id not in [each.id for each in await sessions_on(target, **HOW)]
 
 
 @pytest.mark.parametrize("mode", ["Drop", "Block"])

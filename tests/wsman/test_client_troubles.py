@@ -79,3 +79,13 @@ def test_the_address_of_a_client_may_have_a_zone() -> None:
     shell = v.ShellInfo(shell_id=SHELL_ID, client_ip="fe80::1c5b:2%5")
     written = operations.write(Headers(), queries.GetResponse(shell=shell))
     assert operations.read(soap.parse(written)) == queries.GetResponse(shell=shell)
+
+
+def test_unknown_elements_in_header_and_body_change_nothing() -> None:
+    expected = output(b"data")
+    text = operations.write(Headers(relates_to="uuid:1"), expected).decode()
+    new = '<new:New xmlns:new="urn:new" new:a="1"><new:Inner>x</new:Inner></new:New>'
+    for before in ("</s:Header>", "<rsp:Stream ", "</rsp:ReceiveResponse>"):
+        assert text.count(before) == 1
+        text = text.replace(before, new + before)
+    assert operations.read(soap.parse(text.encode())) == expected
