@@ -145,7 +145,7 @@ ENTER = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", _WSMAN,
-            help="Allow a session on this computer to connect to other computers.",
+            help="No effect: it changes only loopback sessions on Windows.",
         ),
         parameter(
             "ConnectionUri", "uri", {_URI: "1n"}, alias="URI CU", help="The URI of the listener.",
@@ -226,7 +226,7 @@ NEW = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", (_CN, "Session", _URI),
-            help="Allow a session on this computer to connect to other computers.",
+            help="No effect: it changes only loopback sessions on Windows.",
         ),
         parameter(
             "ConnectionUri", "uri[]", {_URI: "0!n"}, alias="URI CU",

@@ -160,7 +160,10 @@ INVOKE = CommandTable(
         parameter("SessionOption", "sessionoption", _WSMAN, help="Time-outs and limits."),
         parameter("Authentication", "authentication", _WSMAN, help="The mechanism."),
         parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="A thumbprint."),
-        parameter("EnableNetworkAccess", "switch", _WSMAN, help="Connect to other computers."),
+        parameter(
+            "EnableNetworkAccess", "switch", _WSMAN,
+            help="No effect: it changes only loopback sessions on Windows.",
+        ),
         parameter(
             "VMId", "guid[]", dict.fromkeys(_VM_IDS, "0!n"), alias="VMGuid",
             help="Virtual machines.",
