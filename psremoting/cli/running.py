@@ -120,10 +120,11 @@ class _Running:
         deadline = trio.current_time() + limit
 
         recorder = None
+        opening = trio.CancelScope(deadline=deadline)
         try:
             recorder = job.record.open() if job.record is not None else None
             options = replace(job.options, recorder=recorder)
-            with trio.CancelScope(deadline=deadline) as opening:
+            with opening:
                 self.opening.add(opening)
                 async with PSSession.connect(
                     target,

@@ -37,6 +37,10 @@ def bound_value(table: CommandTable, parameter: Parameter, value: Any) -> Any:
     if not table.is_function:
         _check_presence(parameter, value)
         _refuse_array(parameter, value)
+    if value is None and not table.is_function and parameter.many:
+        why = _NEVER_NULL.get(parameter.element)
+        if why is not None:
+            raise BindingError("ParameterArgumentValidationError", parameter.name, why)
     try:
         if parameter.convert is not None:
             made = parameter.convert(value)
@@ -105,6 +109,14 @@ _NULL = (
     "The argument is null. Provide a valid value for the argument, and then try running the "
     "command again."
 )
+
+_NEVER_NULL = {
+    "System.Int32": _NULL,
+    "System.Guid": _NULL,
+    "System.String": _EMPTY,
+    "System.Management.Automation.Runspaces.PSSession": _EMPTY,
+}
+"""What cmdlets say of null for an array, by the type of its elements."""
 
 
 def _validate(parameter: Parameter, made: Any) -> None:
