@@ -11,7 +11,7 @@
 ``name:NAME``                   the same, the only one of this name: ``name:pwsh``
 ``pipe:NAME``                   a process that was started with ``-CustomPipeName NAME``
 ``http://host:5985/wsman``      a WS-Man service; ``https://`` too. The ports may be left out
-``wsman:host``                  the same, by name (WSManTarget)
+``wsman:host:5985``             the same, by name; the port may be left out (WSManTarget)
 ``local``                       the endpoint of this package, in a process of its own
 ==============================  ==============================================================
 
@@ -183,6 +183,14 @@ def _named(kind: str, rest: str) -> str:
     return rest
 
 
+def _wsman(rest: str) -> WSManTarget:
+    """Return the target for HOST or HOST:PORT."""
+    host, _, port = rest.rpartition(":")
+    if host and ":" not in host and port.isascii() and port.isdigit():
+        return WSManTarget(computer_name=host, port=int(port))
+    return WSManTarget(computer_name=rest)
+
+
 _PREFIXES: dict[str, Callable[[str], Target]] = {
     "process": _process,
     "container": lambda rest: ContainerTarget(container_id=_named("container", rest)),
@@ -190,7 +198,7 @@ _PREFIXES: dict[str, Callable[[str], Target]] = {
     "pid": _host_process,
     "name": lambda rest: HostProcessTarget(name=_named("name", rest)),
     "pipe": lambda rest: HostProcessTarget(custom_pipe_name=_named("pipe", rest)),
-    "wsman": lambda rest: WSManTarget(computer_name=_named("wsman", rest)),
+    "wsman": lambda rest: _wsman(_named("wsman", rest)),
     "http": lambda rest: WSManTarget.of_url(f"http:{rest}"),
     "https": lambda rest: WSManTarget.of_url(f"https:{rest}"),
 }

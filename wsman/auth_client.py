@@ -170,10 +170,23 @@ class ClientAuthenticator:
         """Return the first leg."""
         kind = self._options.authentication
         if self._mechanism is not None:
-            return self._token_leg(self._begin().step(None))
+            return self._token_leg(self._first_token(self._begin()))
         if kind is Authentication.DIGEST:
             return Leg(headers=(), with_body=False)
         return Leg(headers=self.headers(), with_body=True)
+
+    def _first_token(self, context: SecurityContext) -> bytes | None:
+        """Return the first token. Raises AuthenticationRefused; without a credential it says so."""
+        try:
+            return context.step(None)
+        except AuthenticationRefused as error:
+            if self._options.credential is not None:
+                raise
+            raise AuthenticationRefused(
+                "no user name was given, and there is no Kerberos ticket to use instead: give a "
+                f"credential, or get a ticket with kinit ({error})",
+                error.code,
+            ) from None
 
     def receive(self, status: int, headers: Headers) -> Leg | None:
         """Take the response to a leg; return the next leg, or None when authenticated.
@@ -330,9 +343,15 @@ def _check_ntlm_host(options: AuthOptions) -> None:
 def _refused(headers: Headers, options: AuthOptions) -> AuthenticationRefused:
     offered = tuple(dict.fromkeys(scheme for scheme, _, _ in challenges(headers)))
     schemes = ", ".join(offered) or "nothing"
+    wanted = options.authentication.value
+    if not offered or wanted in (*offered, "default"):
+        why = (
+            "the server refused the user name or the password, or the account may not use this way"
+        )
+    else:
+        why = f"the server does not take {wanted}"
     return AuthenticationRefused(
-        f"access is denied: the server did not accept {options.authentication.value} "
-        f"(it offers {schemes})",
+        f"access is denied: {why} (it offers {schemes})",
         ACCESS_DENIED,
         offered,
     )

@@ -38,6 +38,7 @@ def wireshark(ctx: click.Context, /, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         click.echo(f"psrp wireshark: {output}: {error.strerror or error}", err=True)
