@@ -86,6 +86,9 @@ class MultipleMatches(_Lookup):
 class SessionEntry:
     """One row: a session with the number and the name that its user knows it by."""
 
+    left: SessionEntry | None = None
+    """The disconnected session at the server that this one has become, if any."""
+
     def __init__(
         self,
         session: PSSession,

@@ -208,7 +208,8 @@ async def _disconnect(call: Call, binding: Binding, entry: SessionEntry) -> Sess
     )
     await call.workspace.table.remove(entry)
     assert isinstance(entry.target, WSManTarget)
-    return disconnected_entry(entry.session, entry.target, id=entry.id, name=entry.name)
+    entry.left = disconnected_entry(entry.session, entry.target, id=entry.id, name=entry.name)
+    return entry.left
 
 
 async def connect_pssession(call: Call) -> None:
@@ -223,6 +224,8 @@ async def connect_pssession(call: Call) -> None:
 
 async def _connect(call: Call, entry: SessionEntry, more: dict[str, Any]) -> SessionEntry:
     """Connect to a session; one that is open already is returned as it is."""
+    given = entry
+    entry = given.left or given
     if not isinstance(entry, DisconnectedEntry):
         if entry.state == "Opened":
             return entry
@@ -232,7 +235,7 @@ async def _connect(call: Call, entry: SessionEntry, more: dict[str, Any]) -> Ses
     surface = call.workspace.surface
     if entry.options is not None:
         more = {"options": entry.options} | more
-    return await call.workspace.table.add(
+    connected = await call.workspace.table.add(
         entry.target,
         id=entry.id,
         name=entry.name,
@@ -241,6 +244,10 @@ async def _connect(call: Call, entry: SessionEntry, more: dict[str, Any]) -> Ses
         on_notice=surface.notice,
         **more,
     )
+    if given is not entry:
+        # The object that was disconnected is an open session again.
+        given.session, given.left = connected.session, None
+    return connected
 
 
 async def receive_pssession(call: Call) -> None:

@@ -117,6 +117,31 @@ async def test_a_disconnected_session_is_kept_for_the_time_that_was_asked_for(wh
         await run("Connect-PSSession -Session $d | Remove-PSSession")
 
 
+async def test_the_variable_of_a_session_still_names_it_after_disconnect_and_connect(
+    where: str,
+) -> None:
+    async with real_prompt() as run:
+        await run(f"$s = New-PSSession -ComputerName 127.0.0.1 {where}")
+        await run("$null = Disconnect-PSSession $s")
+        assert await run("$s.State") == "Disconnected"
+        await run("$null = Connect-PSSession $s")
+        assert await run("$s.State") == "Opened"
+        assert await run("Invoke-Command -Session $s { Get-Number 2 }") == "1\n2"
+        await run("$null = Disconnect-PSSession $s; Receive-PSSession $s; Remove-PSSession $s")
+        assert await run("Get-PSSession") == ""
+        assert run.error_ids() == []
+
+
+@pytest.mark.parametrize("line", ["Remove-PSSession $n", "Get-PSSession -Id $n"])
+async def test_null_is_no_session(line: str) -> None:
+    """Id and message are those of PowerShell 7.6."""
+    async with prompt() as run:
+        assert "The argument is null. Provide a valid value" in await run(line)
+        assert [each.split(",")[0] for each in run.error_ids()] == [
+            "ParameterArgumentValidationError"
+        ]
+
+
 @pytest.mark.parametrize(
     "line", ["New-PSSession -ComputerName h", "Enter-PSSession -ComputerName h",
              "Invoke-Command -ComputerName h { count 1 }"],
