@@ -151,6 +151,10 @@ def _echo(terminal: TextIO) -> Iterator[None]:
 async def read_one_key(terminal: int, screen: Screen, *, echo: bool) -> KeyInfo:
     """Read one key of the terminal with this descriptor. Raises Interrupted for Ctrl+C and
     EndOfInput."""
+    # Not cancelled here and with a limiter of its own, the thread starts in any case. Otherwise the
+    # wait below for its end would have no end.
+    await trio.lowlevel.checkpoint_if_cancelled()
+    limiter = trio.CapacityLimiter(1)
     ours, theirs = os.pipe()
     try:
         done = trio.Event()
@@ -164,7 +168,7 @@ async def read_one_key(terminal: int, screen: Screen, *, echo: bool) -> KeyInfo:
                     token.run_sync_soon(done.set)
 
         try:
-            text = await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+            text = await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
         except trio.Cancelled:
             os.write(theirs, b"x")
             with trio.CancelScope(shield=True):

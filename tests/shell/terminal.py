@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,8 +133,9 @@ class Terminal:
 
     def end(self) -> int | None:
         """Wait for the end of the program; return its exit code, or None if a signal ended it."""
+        deadline = time.monotonic() + _PATIENCE
         while self._take():
-            pass
+            assert time.monotonic() < deadline, f"the program does not end:\n{self.text}"
         self.child.wait()
         code: int | None = self.child.exitstatus
         return code
