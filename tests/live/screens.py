@@ -88,7 +88,7 @@ class _Terminal:
         self.ended = False
         self.start = 0
         """The row in which the last step began, counted from the first line of the program."""
-        self._before = ""
+        self._before: list[str] = []
         self._changed = False
         self.clear()
 
@@ -109,14 +109,14 @@ class _Terminal:
         """Type the keys of a step."""
         self.written = ""
         self.start = self.row
-        self._before = self.current
+        self._before = self.screen.display
         self._changed = False
         self.child.send(keys)
 
     @property
     def has_reacted(self) -> bool:
-        """Return whether the program has done something since `type`: it is not enough that the
-        cursor's line looks as expected, because it may have looked so before."""
+        """Return whether the program has changed its screen since `type`: it is not enough that
+        the cursor's line looks as expected, because it may have looked so before."""
         return self._changed or "\n" in self.written
 
     @property
@@ -139,7 +139,8 @@ class _Terminal:
             return True
         self.written += text
         self.stream.feed(text)
-        self._changed = self._changed or (self.row, self.current) != (self.start, self._before)
+        if not self._changed:
+            self._changed = (self.row, self.screen.display) != (self.start, self._before)
         return True
 
     @property
