@@ -92,7 +92,7 @@ class Soak:
             return
         async with PSSession.connect(self._wsman(), **self._how()) as session:
             await session.invoke("Wait-Soak")
-            await session.disconnect(idle_timeout=2.0)
+            await session.disconnect()
             self.left.add(str(session.id))
 
     async def reconnect(self) -> None:

@@ -42,7 +42,9 @@ async def main(folder: Path) -> None:
         http=(Address(port=0),),
         accounts=folder / "accounts",
         allow_unencrypted=True,
-        limits=ServiceLimits(max_shells_per_user=MANY, min_idle_timeout=2.0, idle_timeout=20.0),
+        limits=ServiceLimits(
+            max_shells_per_user=MANY, min_idle_timeout=2.0, max_idle_timeout=10.0, idle_timeout=10.0
+        ),
     )
     async with trio.open_nursery() as nursery:
         serve = partial(serve_wire, engine=engine)
