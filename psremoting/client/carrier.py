@@ -102,8 +102,11 @@ class Carrier(Protocol):
         """Note the protocol version of the session, once it is known."""
 
     def poll_pool(self, *, soon: bool) -> None:
-        """Note whether the server is expected to report something about the pool soon. It is not
-        after the opening, until somebody waits for events."""
+        """Note whether a message of the pool is expected soon.
+
+        After the opening none is, until the user registers for events or sends a request about
+        the pool.
+        """
 
     def keep_for(self, seconds: float) -> None:
         """Set how long the server keeps the session after a disconnect."""

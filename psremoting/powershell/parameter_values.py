@@ -116,7 +116,7 @@ _NEVER_NULL = {
     "System.String": _EMPTY,
     "System.Management.Automation.Runspaces.PSSession": _EMPTY,
 }
-"""What cmdlets say of null for an array, by the type of its elements."""
+"""The reasons with which cmdlets refuse null for an array, by the type of its elements."""
 
 
 def _validate(parameter: Parameter, made: Any) -> None:

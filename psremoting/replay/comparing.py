@@ -60,7 +60,7 @@ _MAX_ALIGNED = 3000
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
-    """What may differ: names of `RULES`, and patterns of JSON paths such as ``data.*.Count``."""
+    """Allowed differences: names of `RULES`, patterns of JSON paths such as ``data.*.Count``."""
 
     rules: frozenset[str] = frozenset(RULES)
     paths: tuple[str, ...] = ()

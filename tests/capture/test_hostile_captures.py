@@ -73,7 +73,7 @@ slow = settings(deadline=None, suppress_health_check=list(HealthCheck), max_exam
 @slow
 @given(data=st.data())
 def test_packets_lost_doubled_and_reordered_never_show_a_wrong_byte(data: st.DataObject) -> None:
-    """What opens was sent: signatures cover every sealed byte."""
+    """A message that opens was sent as it is: signatures cover every sealed byte."""
     frames = list(sealed_frames())
     rng = random.Random(data.draw(st.integers(0, 1 << 30)))
     lost, doubled, moved = (data.draw(st.integers(0, 5)) for _ in range(3))

@@ -81,7 +81,7 @@ def _packed() -> Iterator[bytes]:
 
 @target("xpress", _packed, calls=(200_000, 2_000))
 def xpress_stream(data: bytes) -> None:
-    """What can be unpacked is bounded; packing and unpacking give the same bytes."""
+    """Unpacked data has a limit; packing and unpacking give the same bytes."""
     if xpress.decompress(xpress.compress(data), max_size=len(data)) != data:
         raise Finding("packed and unpacked differently")
     if len(xpress.decompress(data, max_size=70_000)) > 70_000:

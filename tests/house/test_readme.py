@@ -1,7 +1,7 @@
 """The documentation pages are correct: code runs, commands print the shown output, links resolve.
 
 In a `console` block every `$ psrp ...` line is run and must print the lines below it, where a line
-`...` stands for any lines. Text after a prompt or a question is typed. `$ make ...` lines must name
+`...` matches any lines. Text after a prompt or a question is typed. `$ make ...` lines must name
 a target. Other commands are not run. All `python` blocks of one page run in order, in one
 namespace; blocks marked `# from the example` are compared with that file by a separate test.
 """
@@ -44,7 +44,7 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 
 
 def fits(expected: list[str], printed: list[str]) -> bool:
-    """Return whether the lines are equal, where `...` in ``expected`` stands for any lines."""
+    """Return whether the lines are equal, where `...` in ``expected`` matches any lines."""
     pattern = "".join(r"(?:.*\n)*" if x == "..." else re.escape(x) + r"\n" for x in expected)
     return re.fullmatch(pattern, "".join(f"{x.rstrip()}\n" for x in printed)) is not None
 

@@ -60,7 +60,7 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class TlsPiece:
-    """What a record held: application data, or a gap in it, sealed or lost."""
+    """The contents of a record: application data, or a gap that is sealed or lost."""
 
     side: Side
     data: bytes = b""

@@ -40,7 +40,7 @@ class Record:
 def starts_tls(data: bytes) -> int | None:
     """Return the type of the hello that data begins with: 1 of a client, 2 of a server, or None.
 
-    0 stands for another record of TLS, in a connection that began before the capture.
+    The result is 0 for another TLS record: the connection began before the capture.
     """
     if not _HEAD.match(data):
         return None
