@@ -11,12 +11,13 @@ import re
 import select
 import termios
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
 
 from psrp.host_values import KeyInfo
 
-__all__ = ["INTERRUPT", "key_of", "keys_unseen", "no_echo", "raw_key"]
+__all__ = ["INTERRUPT", "key_of", "keys_unseen", "no_echo", "raw_key", "with_echo"]
 
 INTERRUPT = "\x03"
 _SEQUENCES = {
@@ -56,34 +57,46 @@ def key_of(text: str) -> KeyInfo:
 
 
 @contextmanager
-def no_echo(terminal: int) -> Iterator[None]:
+def _with_modes(terminal: int, change: Callable[[list[Any]], None]) -> Iterator[None]:
+    """Change the modes of the terminal with this descriptor (`termios.tcgetattr`) for a while."""
+    before = termios.tcgetattr(terminal)
+    changed = [*before[:6], [*before[6]]]
+    change(changed)
+    termios.tcsetattr(terminal, termios.TCSADRAIN, changed)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def with_echo(terminal: int) -> AbstractContextManager[None]:
+    """Enable echo on the terminal with this descriptor."""
+
+    def change(modes: list[Any]) -> None:
+        modes[3] |= termios.ECHO
+
+    return _with_modes(terminal, change)
+
+
+def no_echo(terminal: int) -> AbstractContextManager[None]:
     """Disable echo on the terminal with this descriptor."""
-    before = termios.tcgetattr(terminal)
-    silent = [*before]
-    silent[3] &= ~termios.ECHO
-    termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
-    try:
-        yield
-    finally:
-        with suppress(termios.error):
-            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+    def change(modes: list[Any]) -> None:
+        modes[3] &= ~termios.ECHO
+
+    return _with_modes(terminal, change)
 
 
-@contextmanager
-def keys_unseen(terminal: int) -> Iterator[None]:
+def keys_unseen(terminal: int) -> AbstractContextManager[None]:
     """Disable echo, translation and line editing: an editor reads the keys later."""
-    before = termios.tcgetattr(terminal)
-    raw = [*before]
-    raw[0] &= ~termios.ICRNL
-    raw[3] &= ~(termios.ECHO | termios.ICANON)
-    raw[6] = [*before[6]]
-    raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
-    termios.tcsetattr(terminal, termios.TCSADRAIN, raw)
-    try:
-        yield
-    finally:
-        with suppress(termios.error):
-            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+    def change(modes: list[Any]) -> None:
+        modes[0] &= ~termios.ICRNL
+        modes[3] &= ~(termios.ECHO | termios.ICANON)
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+
+    return _with_modes(terminal, change)
 
 
 def raw_key(terminal: int, cancelled: int) -> str | None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import termios
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TextIO
 
 import trio
 
-from psremoting.shell.keyboard import INTERRUPT, key_of, no_echo, raw_key
+from psremoting.shell.keyboard import INTERRUPT, key_of, no_echo, raw_key, with_echo
 from psremoting.shell.reading import Complete, EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
 from psrp.host_values import KeyInfo
@@ -84,8 +82,8 @@ class PlainReader:
         return text
 
     async def _next(self, *, echo: bool = True) -> str:
-        shown = _echo if echo and self._terminal else nullcontext
-        with trio.CancelScope() as self._scope, shown(self._source):
+        shown = with_echo(self._source.fileno()) if echo and self._terminal else nullcontext()
+        with trio.CancelScope() as self._scope, shown:
             try:
                 line = await self._line()
             finally:
@@ -133,19 +131,6 @@ class PlainReader:
     def _come(self, line: str) -> None:
         self._reading = False
         self._send.send_nowait(line)
-
-
-@contextmanager
-def _echo(terminal: TextIO) -> Iterator[None]:
-    before = termios.tcgetattr(terminal)
-    loud = [*before]
-    loud[3] |= termios.ECHO
-    termios.tcsetattr(terminal, termios.TCSADRAIN, loud)
-    try:
-        yield
-    finally:
-        with suppress(termios.error):
-            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 async def read_one_key(terminal: int, screen: Screen, *, echo: bool) -> KeyInfo:
