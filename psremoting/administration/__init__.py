@@ -1,0 +1,1 @@
+"""The administration of an endpoint: its configurations, permissions, listeners and store."""

@@ -1,0 +1,174 @@
+"""The data of an administered endpoint: session configurations, listeners, audit records.
+
+Values only; `psremoting.administration.store` keeps them. Accounts and certificate mappings are
+`wsman.accounts.Account` and `wsman.certificates.CertificateMapping`. facts.md 6.1, 6.5
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from psrp.frozen import dataclass
+from psrp.sansio import LocalProtocolError
+
+__all__ = [
+    "LOCAL_SDDL",
+    "REMOTE_SDDL",
+    "AccessMode",
+    "AdministrationError",
+    "AuditRecord",
+    "EngineKind",
+    "ListenerSetting",
+    "SessionConfiguration",
+    "SessionRecord",
+    "TransportOption",
+]
+
+REMOTE_SDDL = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GA;;;RM)(A;;GA;;;IU)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)"
+"""The descriptor of a new configuration with AccessMode Remote."""
+LOCAL_SDDL = (
+    "O:NSG:BAD:P(D;;GA;;;NU)(A;;GA;;;BA)(A;;GA;;;RM)(A;;GA;;;IU)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)"
+)
+"""The descriptor of a new configuration with AccessMode Local."""
+
+
+class AdministrationError(LocalProtocolError):
+    """A value or a file of the administration cannot be used; the text is for administrators."""
+
+
+class AccessMode(Enum):
+    """The clients that may use a configuration; the values are PowerShell's."""
+
+    DISABLED = 0
+    LOCAL = 1
+    REMOTE = 2
+
+
+class EngineKind(Enum):
+    """The engine that serves a configuration."""
+
+    FUNCTIONS = "functions"
+    """Python functions; the source is ``MODULE:NAME``."""
+    PROCESS = "process"
+    """One program for each session; the source is its command line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportOption:
+    """The quotas of a configuration, as `New-PSTransportOption` names them.
+
+    None is PowerShell's default. Times are seconds, memory is MiB.
+    """
+
+    process_idle_timeout: int | None = None
+    max_idle_timeout: int | None = None
+    max_sessions: int | None = None
+    max_concurrent_commands_per_session: int | None = None
+    max_sessions_per_user: int | None = None
+    max_memory_per_session: int | None = None
+    max_processes_per_session: int | None = None
+    max_concurrent_users: int | None = None
+    idle_timeout: int | None = None
+    output_buffering_mode: str | None = None
+    """``Block`` or ``Drop``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfiguration:
+    """One session configuration; names are compared without case."""
+
+    name: str
+    kind: EngineKind
+    source: str
+    enabled: bool = True
+    """False denies everybody, local users too (AccessMode Disabled)."""
+    sddl: str = REMOTE_SDDL
+    """Who may connect: GENERIC_EXECUTE decides."""
+    exact_match: bool = False
+    """True if only this name selects the configuration, False if longer names do, too."""
+    path: str = ""
+    """Absolute path of a `.pssc` file, or empty."""
+    session_type: str = ""
+    """``Default``, ``Empty`` or ``RestrictedRemoteServer`` if no file says it."""
+    modules_to_import: tuple[str, ...] = ()
+    startup_script: str = ""
+    """Absolute path of a script that runs when a session opens, or empty."""
+    run_as_user: str = ""
+    """The local user that sessions run as, or empty for the server's own user."""
+    ps_version: str = ""
+    """The PowerShell version that was asked for, such as ``7.4``."""
+    thread_options: str = ""
+    """``Default``, ``UseNewThread``, ``ReuseThread`` or ``UseCurrentThread``; without effect."""
+    max_received_data_size_mb: float | None = None
+    """MaximumReceivedDataSizePerCommandMB; None is unlimited."""
+    max_received_object_size_mb: float | None = None
+    """MaximumReceivedObjectSizeMB; None is unlimited."""
+    transport_option: TransportOption = TransportOption()
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that the program of a session gets besides the standard ones."""
+    working_directory: str = ""
+    """The directory in which sessions start, or empty for the user's home."""
+    copy_folder: str = ""
+    """The folder in which clients may read and write files, or empty for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSetting:
+    """One listener as WinRM describes it: one for each address and transport."""
+
+    address: str = "*"
+    """``*``, or ``IP:`` and an address."""
+    transport: str = "HTTP"
+    """``HTTP`` or ``HTTPS``."""
+    port: int = 5985
+    hostname: str = ""
+    enabled: bool = True
+    url_prefix: str = "wsman"
+    certificate: str = ""
+    """HTTPS: path of the certificate and its key in PEM."""
+    thumbprint: str = ""
+    """HTTPS: SHA-1 thumbprint of the certificate, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One entry of the audit trail."""
+
+    time: float
+    """Seconds since 1970."""
+    who: str
+    """The user: an administrator, or a client."""
+    address: str = ""
+    """The client's address; empty for an administrator at this machine."""
+    action: str
+    """What was done, such as ``log-on``, ``log-on failed``, ``command`` or a command's name."""
+    target: str = ""
+    """The session configuration, session or setting."""
+    detail: str = ""
+    """The command, or what was changed. Contains no secret."""
+    id: int = 0
+    """Assigned by the store; grows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """One running session as the server describes it to administrators."""
+
+    id: str
+    """The shell's id, a GUID in upper case."""
+    owner: str
+    address: str
+    """The client's address; empty for SSH on the same machine."""
+    configuration: str
+    transport: str
+    """``WSMan`` or ``SSH``."""
+    name: str = ""
+    state: str = "Connected"
+    """``Connected`` or ``Disconnected``."""
+    started: float
+    """Seconds since 1970."""
+    active: float
+    """Time of the last request, in seconds since 1970."""
+    idle_timeout: float = 7200.0
+    server: int = 0
+    """Process id of the server."""
