@@ -59,7 +59,7 @@ def test_directions_and_streams_do_not_mix() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 2000)))
-def test_cutting_never_shows(cuts: list[int]) -> None:
+def test_entries_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     data = b"".join(packet(piece) for n in (1, 2) for piece in fragments(n, output("x" * 90), 60))
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     found = entries(transcript(("server", data[a:b]) for a, b in pairwise(edges)))
@@ -120,7 +120,7 @@ def test_a_message_of_unknown_type_is_shown_as_such() -> None:
     assert found[-1].data["errors"] == 0
 
 
-def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_message_does_not_hold_up_later_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless message does not hold up later ones; it is reported where it ends."""
     monkeypatch.setattr(reassembly, "MAX_HELD", 5)
     pieces = fragments(1, output("x" * 300), 100)

@@ -154,7 +154,7 @@ def test_half_a_character_is_shown_as_a_question_mark() -> None:
     assert (ran.stdout, ran.exit_code) == ("a?b\nc\n", 0)
 
 
-def test_text_lines_go_in() -> None:
+def test_lines_of_standard_input_become_pipeline_input() -> None:
     ran = psrp(SERVER, "echo", "--input-format", "text", input="one\n\ntwo\n")
     assert ran.stdout == "one\n\ntwo\n"
 

@@ -91,7 +91,9 @@ def test_an_unknown_shell_is_refused() -> None:
     ],
     ids=" ".join,
 )
-def test_bash_completes(words: list[str], expected: list[str], tmp_path: Path) -> None:
+def test_bash_completes_commands_options_and_hosts(
+    words: list[str], expected: list[str], tmp_path: Path
+) -> None:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Host lab *.example\n  HostName 10.0.0.1\n")
     (tmp_path / ".ssh" / "known_hosts").write_text("server01,10.0.0.2 ssh-ed25519 AAAA\n")

@@ -51,7 +51,7 @@ def run(*words: str, input: str | None = None) -> Any:
         ("wsman:server", "http://server:5985/wsman"),
     ],
 )
-def test_targets_over_ws_man(text: str, url: str) -> None:
+def test_urls_and_wsman_names_become_ws_man_targets(text: str, url: str) -> None:
     """Statement H88."""
     target, _ = run(text)
     assert isinstance(target, WSManTarget)
@@ -65,7 +65,7 @@ def test_a_host_name_still_means_ssh() -> None:
     assert isinstance(target, SSHTarget)
 
 
-def test_options_of_the_target() -> None:
+def test_each_option_of_a_ws_man_target_has_its_effect() -> None:
     target, session = run(
         "wsman:server", "--use-ssl", "--port", "444", "--application-name", "app",
         "--authentication", "Kerberos", "--configuration-name", "Other", "--allow-unencrypted",

@@ -207,7 +207,7 @@ def test_timedeltas_become_timespans_and_back() -> None:
         dumps({"a": timedelta.max})
 
 
-def test_times_are_values() -> None:
+def test_times_are_immutable_and_can_be_copied() -> None:
     moment, span = DateTime(5, DateTimeKind.UTC), TimeSpan(5)
     for value in (moment, span):
         assert copy.deepcopy(value) == value

@@ -138,7 +138,7 @@ def test_the_offset_of_an_error_counts_from_the_beginning_of_the_stream() -> Non
         pytest.param(f"<Objs {NS} />", [], id="an empty document"),
     ],
 )
-def test_what_holds_no_document(text: str, values_in_it: list[Any] | None) -> None:
+def test_text_without_a_document_gives_no_values(text: str, values_in_it: list[Any] | None) -> None:
     assert load_all(text) == (values_in_it or [])
 
 

@@ -310,7 +310,7 @@ def test_any_json_is_a_value_or_our_callers_mistake(form: Any) -> None:
     assert identical(from_json(to_json(value)), value)
 
 
-def test_nesting_has_an_end() -> None:
+def test_json_nested_more_than_100_deep_is_refused() -> None:
     deep: Any = []
     for _ in range(MAX_DEPTH):
         deep = [deep]

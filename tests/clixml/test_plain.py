@@ -195,7 +195,7 @@ def test_an_object_that_is_not_a_value_is_refused_with_its_place() -> None:
         to_plain({"x": DateTime(10**13, DateTimeKind.LOCAL, 5999)})
 
 
-def test_nesting_has_an_end() -> None:
+def test_plain_values_nested_too_deep_are_refused() -> None:
     value: Any = 1
     for _ in range(MAX_DEPTH):
         value = [value]

@@ -97,7 +97,9 @@ def _value(node: s.Expression, rest: list[Any]) -> Any:
         ("Enter-PSSession -Target local", "Target", {"Target": "local"}),
     ],
 )  # fmt: skip
-def test_a_line_is_bound(text: str, set_name: str, values: dict[str, Any] | None) -> None:
+def test_a_command_line_selects_its_set_and_values(
+    text: str, set_name: str, values: dict[str, Any] | None
+) -> None:
     binding = line(text)
     assert binding.set_name == set_name
     if values is not None:
@@ -300,7 +302,7 @@ def test_what_a_command_finds_out_itself_is_not_missed() -> None:
 
 
 @pytest.mark.parametrize("table", COMMANDS, ids=lambda table: table.name)
-def test_a_table_is_sound(table: Any) -> None:
+def test_each_parameter_table_is_consistent(table: Any) -> None:
     names = [n.casefold() for p in table.parameters for n in (p.name, *p.aliases)]
     assert len(names) == len(set(names))
     assert table.default_set is None or table.default_set in table.sets

@@ -133,7 +133,7 @@ async def test_the_variable_of_a_session_still_names_it_after_disconnect_and_con
 
 
 @pytest.mark.parametrize("line", ["Remove-PSSession $n", "Get-PSSession -Id $n"])
-async def test_null_is_no_session(line: str) -> None:
+async def test_a_null_session_is_refused_with_powershells_id(line: str) -> None:
     """Id and message are those of PowerShell 7.6."""
     async with prompt() as run:
         assert "The argument is null. Provide a valid value" in await run(line)

@@ -77,7 +77,9 @@ async def test_times_have_properties(client: Client, line: str, output: list[Any
         ('"a`nbc" | Measure-Object -Character -Line', {"Lines": 2, "Characters": 4}),
     ],
 )
-async def test_values_are_measured(client: Client, line: str, expected: dict[str, Any]) -> None:
+async def test_measure_object_gives_powershells_figures(
+    client: Client, line: str, expected: dict[str, Any]
+) -> None:
     result = await client.invoke(line)
     (measured,) = result.output
     assert {name: item for name, item in measured.items() if item is not None} == expected

@@ -279,7 +279,7 @@ def test_states_follow_the_messages(size: int, data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_watched(data: bytes) -> None:
+def test_the_fragment_watch_reads_any_bytes(data: bytes) -> None:
     assert len(list(FragmentWatch().take(data))) <= len(data)
 
 

@@ -88,7 +88,9 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("way", "tls"), WAYS)
-def test_commands_run(endpoint: Endpoint, way: str, tls: bool) -> None:
+def test_large_arguments_and_output_pass_with_each_authentication(
+    endpoint: Endpoint, way: str, tls: bool
+) -> None:
     with sync.connect(target(endpoint, way, tls)) as session:
         assert session.call("Get-Length", "y" * 100_000).output == [100_000]
         assert session.call("Get-Text", 300_000).output == ["x" * 300_000]

@@ -33,7 +33,7 @@ def test_the_planted_bug_is_found_and_shown_small() -> None:
     assert "Draw 1 (pieces)" in ran.stdout
 
 
-def test_the_corrected_toy_passes() -> None:
+def test_the_corrected_defragmenter_of_the_example_passes() -> None:
     ran = _run("--fixed")
     assert ran.returncode == 0, ran.stdout + ran.stderr
 

@@ -124,7 +124,7 @@ def test_a_script_has_parameters_and_blocks() -> None:
     assert len(script.statements) == 2
 
 
-def test_statements_know_their_places() -> None:
+def test_statements_have_line_column_and_text() -> None:
     script = parse("Get-A\nGet-B 😀; Get-C")
     places = script.places(script.statements)
     assert [(each.line_number, each.column, each.statement) for each in places] == [

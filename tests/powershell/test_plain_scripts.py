@@ -29,6 +29,6 @@ def test_a_number_is_an_expression(number: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "1x", "1 + 1", "1\n", "٣", "Get-Date\n", "Get-Dä", "-a", "a-b-c", "if"]
 )
-def test_other_scripts_are_parsed(text: str) -> None:
+def test_a_script_that_only_looks_plain_is_left_to_the_parser(text: str) -> None:
     assert not is_number(text)
     assert not is_verb_and_noun(text)

@@ -75,7 +75,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("made", "wire"), CASES)
-def test_the_wire_form(made: list[bytes], wire: list[str]) -> None:
+def test_fragments_have_the_documented_bytes(made: list[bytes], wire: list[str]) -> None:
     """Statements A1, A7."""
     assert made == [bytes.fromhex(line) for line in wire]
 
@@ -84,7 +84,9 @@ messages = st.lists(st.binary(min_size=1, max_size=200), max_size=6)
 
 
 @given(messages, st.integers(HEADER_SIZE + 1, 120), st.data())
-def test_cutting_never_shows(sent: list[bytes], size: int, data: st.DataObject) -> None:
+def test_messages_are_the_same_however_the_bytes_are_cut(
+    sent: list[bytes], size: int, data: st.DataObject
+) -> None:
     """Statement A3."""
     wire = b"".join(piece for i, text in enumerate(sent, 1) for piece in split(i, text, size))
     cuts = data.draw(st.lists(st.integers(0, len(wire))))

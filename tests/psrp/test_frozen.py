@@ -110,7 +110,7 @@ def test_fields_come_by_place_where_the_class_says_so() -> None:
 
 
 @pytest.mark.parametrize("one", [Ours(name="a", note=[1]), Below(name="b"), Placed(1, z=2)])
-def test_copies_are_equal(one: Any) -> None:
+def test_copies_of_a_frozen_object_are_equal(one: Any) -> None:
     for other in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
         assert type(other) is type(one)
         assert dataclasses.astuple(other) == dataclasses.astuple(one)

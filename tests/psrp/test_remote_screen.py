@@ -46,7 +46,7 @@ def test_a_client_without_a_screen_told_nothing() -> None:
             RemoteScreen(info).read(Method.GetWindowSize)
 
 
-def test_setters_are_remembered() -> None:
+def test_a_getter_returns_what_the_setter_set() -> None:
     """Statement D44."""
     screen = RemoteScreen(HostInfo.full(TOLD))
     screen.write(Method.SetWindowTitle, ("another",))

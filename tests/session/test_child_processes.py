@@ -163,7 +163,7 @@ TARGETS = [
 
 
 @pytest.mark.parametrize(("text", "target"), TARGETS, ids=lambda each: str(each)[:30])
-def test_words_name_targets(text: str, target: object) -> None:
+def test_process_pid_and_socket_targets_are_parsed(text: str, target: object) -> None:
     assert parse_target(text) == target
 
 

@@ -27,13 +27,13 @@ def test_a_command_runs_and_its_table_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["exit", " EXIT ", "Exit-PSSession"])
-def test_words_that_leave(tmp_path: Path, words: str) -> None:
+def test_exit_and_its_variants_leave_the_session(tmp_path: Path, words: str) -> None:
     with entered(tmp_path) as terminal:
         run(terminal, words)
         assert terminal.end() == 0
 
 
-def test_ctrl_d_leaves(tmp_path: Path) -> None:
+def test_ctrl_d_at_an_empty_prompt_leaves_the_session(tmp_path: Path) -> None:
     with entered(tmp_path) as terminal:
         terminal.see_prompt()
         terminal.type(CTRL_D)

@@ -220,7 +220,7 @@ async def test_help_lists_the_choices() -> None:
     ("answers", "defaults", "chosen"),
     [(("y", "n", ""), (), [0, 1]), (("",), (1,), [1]), (("?", "x", "n", ""), (0, 1), [1])],
 )
-async def test_several_choices(
+async def test_several_choices_are_read_until_an_empty_line(
     answers: tuple[str, ...], defaults: tuple[int, ...], chosen: list[int]
 ) -> None:
     method = M.PromptForChoiceMultipleSelection

@@ -49,7 +49,9 @@ ARGV = [
 
 
 @pytest.mark.parametrize(("host", "more", "argv"), ARGV)
-def test_argv(host: str, more: dict[str, Any], argv: str) -> None:
+def test_options_and_host_become_arguments_of_ssh(
+    host: str, more: dict[str, Any], argv: str
+) -> None:
     """Statement G67."""
     assert ssh_arguments(host, **more) == argv.split("|" if "|" in argv else " ")
 
@@ -127,5 +129,7 @@ def test_parts_of_a_host_name() -> None:
 @pytest.mark.parametrize(
     ("milliseconds", "seconds"), [(None, None), (-1, None), (-5, None), (0, 0.0), (1500, 1.5)]
 )
-def test_connecting_timeout(milliseconds: int | None, seconds: float | None) -> None:
+def test_the_open_timeout_is_rounded_up_to_seconds_for_ssh(
+    milliseconds: int | None, seconds: float | None
+) -> None:
     assert connecting_seconds(milliseconds) == seconds

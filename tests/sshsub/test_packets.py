@@ -231,7 +231,7 @@ def test_a_byte_order_mark_at_the_start_is_no_part_of_the_line() -> None:
     text=st.lists(st.sampled_from([b"a", b"<", b"\n", b"\r", b"\r\n", b"bb"])).map(b"".join),
     cuts=st.lists(st.integers(0, 40)),
 )
-def test_cutting_never_shows(text: bytes, cuts: list[int]) -> None:
+def test_packets_are_the_same_however_the_text_is_cut(text: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     pieces = [text[a:b] for a, b in pairwise(edges)]
     assert lines_of(*pieces) == lines_of(text)

@@ -32,7 +32,7 @@ def events_of(machine: Subsystem, pieces: list[bytes]) -> list[Event | str]:
 
 
 @given(side=st.sampled_from(Side), data=st.data())
-def test_cutting_never_shows(side: Side, data: st.DataObject) -> None:
+def test_events_are_the_same_however_the_bytes_are_cut(side: Side, data: st.DataObject) -> None:
     lines = data.draw(packet_lines(side=side.peer))
     pieces = data.draw(cuttings(lines.data))
     whole = Subsystem(side)

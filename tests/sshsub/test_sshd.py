@@ -129,7 +129,7 @@ async def test_an_unknown_host_key_is_said_by_ssh(server: Server, tmp_path: Path
     assert "Host key verification failed" in text
 
 
-async def test_flags_beat_options(server: Server) -> None:
+async def test_a_flag_of_ssh_takes_precedence_over_an_option(server: Server) -> None:
     """Statement G67."""
     client = Subsystem(Side.CLIENT)
     client.send(Outgoing(act=TransportAct.CREATE_POOL, data=b"init"))

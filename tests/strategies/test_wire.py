@@ -87,7 +87,7 @@ def test_an_argument_without_sense_raises_at_once(made: Callable[[], object]) ->
 
 
 @deep
-def test_what_they_shrink_to() -> None:
+def test_examples_shrink_to_one_small_fragment() -> None:
     smallest = find(fragments(), lambda stream: True, settings=SEARCH)
     assert smallest.messages == (b"\0",)
     assert len(smallest) == 1

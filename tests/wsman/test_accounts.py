@@ -29,7 +29,7 @@ SALT = b"0123456789abcdef"
 TODAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-def test_accounts_survive_their_text() -> None:
+def test_accounts_are_the_same_after_writing_and_reading() -> None:
     accounts = Accounts()
     accounts.add(new_account("Carol", "secret", salt=SALT))
     accounts.add(new_account("DOM\\dave", "other", salt=SALT, ntlm=True))

@@ -281,7 +281,9 @@ def test_negotiate_that_falls_back_to_ntlm_needs_trust() -> None:
         ("example.org", (), False),
     ],
 )
-def test_trusted_hosts(host: str, patterns: tuple[str, ...], trusted: bool) -> None:
+def test_a_host_is_trusted_by_name_pattern_or_loopback(
+    host: str, patterns: tuple[str, ...], trusted: bool
+) -> None:
     assert is_trusted(host, patterns) is trusted
 
 
@@ -300,7 +302,7 @@ BINDINGS = [
 
 @pytest.mark.parametrize("kind", [Authentication.NTLM, Authentication.NEGOTIATE])
 @pytest.mark.parametrize(("mine", "theirs", "level", "accepted"), BINDINGS)
-def test_channel_bindings(
+def test_a_channel_binding_is_checked_as_strictly_as_the_server_asks(
     kind: Authentication,
     mine: bytes | None,
     theirs: bytes,
@@ -361,7 +363,9 @@ KERBEROS = [Authentication.KERBEROS, Authentication.NEGOTIATE, Authentication.CR
 
 @needs_kdc
 @pytest.mark.parametrize("kind", KERBEROS)
-def test_kerberos_with_a_password(kind: Authentication, realm: kdc.Realm) -> None:
+def test_kerberos_seals_both_ways_after_a_log_on_by_password(
+    kind: Authentication, realm: kdc.Realm
+) -> None:
     ours, theirs = client(kind, credential=ALICE), server(kerberos=True)
     accepted, bodies = join(ours, theirs)
     assert accepted.user == kdc.USER

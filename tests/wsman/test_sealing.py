@@ -88,7 +88,7 @@ def test_a_sealed_body_has_the_layout_of_the_specification() -> None:
 
 @pytest.mark.parametrize("format", [SealingFormat.SPNEGO, SealingFormat.KERBEROS])
 @given(message=st.binary(max_size=300))
-def test_what_is_sealed_opens(format: SealingFormat, message: bytes) -> None:
+def test_a_sealed_body_opens_in_each_format(format: SealingFormat, message: bytes) -> None:
     content_type, body = seal(format, SOAP, message, wrap)
     assert unseal(content_type, body, unwrap, max_size=LIMIT) == (
         Plain(content_type=SOAP, body=message),

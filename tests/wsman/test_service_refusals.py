@@ -82,7 +82,7 @@ TOLERATED = [
 
 
 @pytest.mark.parametrize("header", TOLERATED)
-def test_headers_that_are_tolerated(table: Table, header: str) -> None:
+def test_unknown_headers_without_must_understand_are_ignored(table: Table, header: str) -> None:
     envelope = table.envelope(queries.Enumerate(), resource_uri=names.SHELL, shell="").decode()
     ticket = table.raw(envelope.replace("</s:Header>", header + "</s:Header>").encode())
     assert isinstance(table.answer(ticket), queries.EnumerateResponse)

@@ -77,13 +77,13 @@ def test_what_is_absent_is_empty() -> None:
         pytest.param(lambda text: f"<!-- c -->\n  {text}\n", id="comments and white space"),
     ],
 )
-def test_real_peers_are_borne(looks) -> None:  # type: ignore[no-untyped-def]
+def test_spellings_of_real_peers_are_read(looks) -> None:  # type: ignore[no-untyped-def]
     body = f'<rsp:Receive><rsp:DesiredStream CommandId="{PIPELINE}">stdout</rsp:DesiredStream>'
     text = envelope(body + "</rsp:Receive>")
     assert soap.parse(looks(text)).operation == "Receive"
 
 
-def test_an_undeclared_prefix_in_an_attribute_value_is_borne() -> None:
+def test_an_undeclared_prefix_in_an_attribute_value_is_accepted() -> None:
     headers = '<w:OptionSet><w:Option Name="a" Type="x:string">1</w:Option></w:OptionSet>'
     assert soap.parse(envelope(headers=headers)).option("a") == "1"
 

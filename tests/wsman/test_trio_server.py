@@ -214,7 +214,7 @@ STATUSES: list[tuple[dict[str, str], bytes, tuple[tuple[str, str], ...], int]] =
 
 
 @pytest.mark.parametrize(("how", "body", "headers", "status"), STATUSES)
-async def test_what_http_refuses(
+async def test_a_request_refused_by_http_leaves_the_connection_usable(
     how: dict[str, str], body: bytes, headers: tuple[tuple[str, str], ...], status: int
 ) -> None:
     async with served() as table:
