@@ -17,6 +17,7 @@ __all__ = [
     "AccessMode",
     "AdministrationError",
     "AuditRecord",
+    "ConnectedUser",
     "EngineKind",
     "ListenerSetting",
     "SessionConfiguration",
@@ -110,6 +111,22 @@ class SessionConfiguration:
     """The directory in which sessions start, or empty for the user's home."""
     copy_folder: str = ""
     """The folder in which clients may read and write files, or empty for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedUser:
+    """An authenticated client, as the access check and the engines see it."""
+
+    name: str
+    """The account, the Kerberos principal, or the user of the operating system."""
+    address: str = ""
+    """The client's address; empty for a connection from this machine's own socket."""
+    sids: frozenset[str] = frozenset()
+    """The user, its groups and the well-known SIDs of its connection."""
+    groups: frozenset[str] = frozenset()
+    """Names of its groups, in the store and of the operating system."""
+    local_user: str = ""
+    """The user of the operating system with this name, or empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
