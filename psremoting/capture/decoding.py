@@ -115,8 +115,12 @@ def _feed(
         yield from _feed_packets(source, joiner, secrets)
         return
     if form in _HTTP_READERS:
+        # The bodies may be sealed; the readers of their keys load much, so on use only.
+        from psremoting.capture.network.recorded_bodies import RecordedBodies
+
         reader = WSManReader(joiner)
-        for message in mark_refused(_HTTP_READERS[form](source)):
+        bodies = RecordedBodies(source, secrets, by_host=form in (Form.HAR, Form.SAZ))
+        for message in mark_refused(bodies.messages(_HTTP_READERS[form](source))):
             reader.receive(message)
             yield None
     elif form is Form.TRANSCRIPT:

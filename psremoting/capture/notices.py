@@ -22,6 +22,8 @@ class Notice:
     offset: int
     """Number of the packet."""
     connection: int
-    time: float
+    time: float | None
     data: dict[str, Any]
     plumbing: bool = False
+    in_packet: bool = True
+    """``offset`` is the number of a packet; else the line of the file."""

@@ -157,12 +157,15 @@ class WSManReader:
         return False
 
     def _notice(self, notice: Notice) -> None:
-        carrier: dict[str, Any] = {"packet": notice.offset, "connection": notice.connection}
+        place = "packet" if notice.in_packet else "line"
+        carrier: dict[str, Any] = {place: notice.offset, "connection": notice.connection}
+        if notice.time is not None:
+            carrier["time"] = notice.time
         self._joiner.act(
             Entry(
                 type=notice.type,
                 direction=notice.side,
-                carrier=carrier | {"time": notice.time},
+                carrier=carrier,
                 data=notice.data,
                 plumbing=notice.plumbing,
             )

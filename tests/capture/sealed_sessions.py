@@ -42,9 +42,9 @@ class Envelope:
 
 
 @cache
-def envelopes() -> tuple[Envelope, ...]:
-    """Return the envelopes of the recorded session."""
-    rows = [json.loads(row) for row in RECORDING.read_text().splitlines()]
+def envelopes(recording: Path = RECORDING) -> tuple[Envelope, ...]:
+    """Return the envelopes of a recorded session."""
+    rows = [json.loads(row) for row in recording.read_text().splitlines()]
     return tuple(
         Envelope(row["connection"], row["from"] == "client", row["start"], row["soap"])
         for row in rows
@@ -58,12 +58,12 @@ def http(start: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> b
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def plain_turns() -> list[Turn]:
+def plain_turns(recording: Path = RECORDING) -> list[Turn]:
     """Return the session as plain HTTP."""
     kind = (("Content-Type", SOAP),)
     return [
         (each.connection, each.from_client, http(_start(each), kind, each.soap.encode()))
-        for each in envelopes()
+        for each in envelopes(recording)
     ]
 
 
@@ -124,11 +124,12 @@ def sealed_turns(
     credential: Credential = CAROL,
     *,
     kerberos: bool = False,
+    recording: Path = RECORDING,
 ) -> list[Turn]:
     """Return the session with each connection authenticated and its envelopes sealed."""
     connections: dict[int, _Sealed] = {}
     turns: list[Turn] = []
-    for each in envelopes():
+    for each in envelopes(recording):
         number = each.connection
         if number not in connections:
             connections[number] = _Sealed(kind, credssp, credential, kerberos)

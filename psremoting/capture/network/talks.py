@@ -198,7 +198,7 @@ class Talk:
             return
         for part in self._keys.open(message):
             if part.text is None:
-                yield self._made(common, body=bytes(part.sealed), note=part.problem)
+                yield self._made(common, body=part.sealed, note=part.problem)
                 continue
             kind = (("Content-Type", part.content_type),)
             soap, body = classify_body(part.text.rstrip(b"\0"), kind)

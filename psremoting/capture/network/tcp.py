@@ -102,7 +102,7 @@ class TcpStreams:
             if segment.fin or segment.reset:
                 yield from self._pass_over(key, connection, segment)
             return
-        if connection is None and self._is_late(key, segment):
+        if connection is None and (_is_bare(segment) or self._is_late(key, segment)):
             return
         if connection is not None and _begins_anew(connection, segment):
             yield self._end(key)
@@ -160,12 +160,20 @@ class TcpStreams:
         flow = known.flows[segment.source != known.flows[0].source]
         if segment.syn:
             return not _begins_anew(known, segment)
-        return flow.next is not None and -(1 << 30) < _distance(flow.next, segment.sequence) <= 0
+        # The FIN takes one number: a copy may begin behind it.
+        return flow.next is not None and -(1 << 30) < _distance(flow.next, segment.sequence) <= 1
 
 
 def _key(segment: Segment) -> tuple[Address, Address]:
     one, other = segment.source, segment.target
     return (one, other) if one <= other else (other, one)
+
+
+def _is_bare(segment: Segment) -> bool:
+    """Return True for an acknowledgement without data, which begins no connection."""
+    if segment.syn or segment.fin or segment.reset:
+        return False
+    return not segment.data and not segment.missing
 
 
 def _begins_anew(connection: Connection, segment: Segment) -> bool:

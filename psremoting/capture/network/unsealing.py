@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from psremoting.capture.entries import Hidden
@@ -43,8 +43,8 @@ class OpenedPart:
     """One message of an encrypted body: its plain text, or the reason why it stays encrypted."""
 
     content_type: str = ""
-    sealed: int
-    """Bytes of the sealed data."""
+    sealed: bytes = field(repr=False)
+    """The sealed data, without its security header."""
     text: bytes | None = None
     key: str = ""
     """The mechanism whose keys opened it."""
@@ -159,10 +159,10 @@ class ConnectionKeys:
             reader.end()
         except RemoteProtocolError as error:
             problem = f"{error}; {message.note}" if message.note else str(error)
-            yield OpenedPart(sealed=len(message.body), problem=problem)
+            yield OpenedPart(sealed=message.body, problem=problem)
 
     def _open(self, message: RawMessage, part: SealedPart) -> OpenedPart:
-        opened = OpenedPart(content_type=part.content_type, sealed=len(part.data))
+        opened = OpenedPart(content_type=part.content_type, sealed=part.data)
         hole = any(
             first < part.offset + part.length + 512 and part.offset < last
             for first, last in message.holes
@@ -202,7 +202,7 @@ def _joined(parts: Iterator[OpenedPart]) -> Iterator[OpenedPart]:
     first = next((each for each in found if each.text is None), found[0])
     yield OpenedPart(
         content_type=found[0].content_type,
-        sealed=sum(each.sealed for each in found),
+        sealed=b"".join(each.sealed for each in found),
         text=b"".join(texts) if len(texts) == len(found) else None,
         key=found[0].key,
         problem=first.problem,
