@@ -325,6 +325,11 @@ def _log_on(data: dict[str, Any]) -> str:
     return " ".join(words)
 
 
+def _gap(data: dict[str, Any]) -> str:
+    size = f"{data['bytes']:,} bytes" if "bytes" in data else "bytes of unknown number"
+    return f"{size} {data['note']}"
+
+
 def _credentials(data: dict[str, Any]) -> str:
     if "sealed" in data:
         return f"sealed, {data['sealed']:,} bytes  (missing: {data['missing']})"
@@ -356,6 +361,7 @@ def _shells(data: dict[str, Any]) -> str:
 
 _ACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "net:Connection": _connection,
+    "net:Gap": _gap,
     "net:LogOn": _log_on,
     "net:Credentials": _credentials,
     "tls:Sealed": _sealed,

@@ -95,8 +95,13 @@ def test_the_damaged_capture_equals_its_recording_but_for_five_envelopes() -> No
     assert lost == LOST
     assert not there.total()
     assert len(envelopes(twin)) == 66
-    (sealed,) = [entry for entry in found if entry.type == "wsman:Sealed"]
-    assert sealed.data["bytes"] == 3532
+    sealed = [(e.data["bytes"], e.data["note"]) for e in found if e.type == "wsman:Sealed"]
+    assert sealed == [
+        (7245, "7,245 bytes of it are missing in the capture"),
+        (3532, "missing: the log-on of this connection, which the capture lacks"),
+    ]
+    gaps = [(e.direction, e.data["bytes"]) for e in found if e.type == "net:Gap"]
+    assert gaps == [(Side.SERVER, 280), (Side.CLIENT, 3053)]
 
 
 @needs_collection

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from psremoting.capture.network.tcp import Piece
 from psrp.sansio import RemoteProtocolError, Side
 from wsman.http import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from psremoting.capture.network.tcp import Piece
 
 __all__ = ["MAX_BODY", "UNKNOWN_GAP", "FlowReader", "RawMessage"]
 
@@ -86,12 +85,17 @@ class FlowReader:
         """Bytes outside of messages, gaps included."""
         self.messages = 0
         self.not_http = False
-        self._gap: tuple[int, int] | None = None
+        self._lost: Piece | None = None
 
     @property
     def held(self) -> int:
         """Bytes of an unfinished message."""
         return len(self._buffer) + len(self._body)
+
+    def take_lost(self) -> Piece | None:
+        """Return the gap outside of messages since the last call, or None."""
+        lost, self._lost = self._lost, None
+        return lost
 
     def give_up(self, note: str) -> Iterator[RawMessage]:
         """End an unfinished message, and yield what is there of it."""
@@ -139,10 +143,18 @@ class FlowReader:
             return
         self.skipped += len(self._buffer) + (size if size != UNKNOWN_GAP else 0)
         self._buffer.clear()
-        if self._connection is not None:
-            yield from self._cut(
-                f"{size} bytes are missing" if size != UNKNOWN_GAP else "bytes are missing"
-            )
+        note = f"{size:,} bytes are missing" if size != UNKNOWN_GAP else "bytes are missing"
+        cut = list(self._cut(note)) if self._connection is not None else []
+        if not cut:
+            self._lose(size)
+        yield from cut
+
+    def _lose(self, size: int) -> None:
+        """Note a gap in which whole messages may be lost."""
+        if self._lost is not None:
+            size = min(size + self._lost.gap, UNKNOWN_GAP)
+        time, packet, offset = self._now
+        self._lost = Piece(time, packet, b"", size, offset)
 
     def _receive_data(self, data: bytes, *, ended: bool = False) -> Iterator[RawMessage]:
         if self._connection is None:
@@ -155,7 +167,8 @@ class FlowReader:
             try:
                 event = self._connection.next_event()
             except h11.RemoteProtocolError as error:
-                yield from self._cut(f"not HTTP: {error}")
+                ends = "the connection ends inside the message"
+                yield from self._cut(ends if ended else f"not HTTP: {error}")
                 self._begin()
                 continue
             if (

@@ -64,6 +64,7 @@ class Talk:
         self._early: list[RawMessage] = []
         """Messages from before the connection was known to be WS-Man."""
         self._early_bytes = 0
+        self._early_gaps: dict[Side, Piece] = {}
 
     def receive(self, flow: Flow, piece: Piece) -> Iterator[Found]:
         """Take the next piece of one direction; yield the lines that it completes."""
@@ -153,6 +154,18 @@ class Talk:
     def _plain(self, side: Side, piece: Piece) -> Iterator[Found]:
         for message in self._readers[side].receive(piece):
             yield from self._message(message)
+        if piece.gap and (lost := self._readers[side].take_lost()) is not None:
+            if self.about_wsman:
+                yield self._gap(side, lost)
+            else:
+                self._early_gaps.setdefault(side, lost)
+
+    def _gap(self, side: Side, lost: Piece) -> Notice:
+        """Return the line of bytes that are missing where messages may have been."""
+        data: dict[str, Any] = {"note": "missing in the capture"}
+        if lost.gap < UNKNOWN_GAP:
+            data = {"bytes": lost.gap} | data
+        return self._notice("net:Gap", side, lost.time, lost.packet, data)
 
     def _message(self, message: RawMessage) -> Iterator[Found]:
         if not self.about_wsman:
@@ -167,8 +180,12 @@ class Talk:
                 return
             self.about_wsman = True
         early, self._early, self._early_bytes = self._early, [], 0
+        gaps, self._early_gaps = self._early_gaps, {}
         for each in (*early, message):
             yield from self._connection(each.time, each.packet, each.header("Host"))
+            for side, lost in gaps.items():
+                yield self._gap(side, lost)
+            gaps = {}
             yield from self._opened(each)
 
     def _opened(self, message: RawMessage) -> Iterator[Found]:

@@ -50,6 +50,8 @@ class Flow:
     held_bytes: int = 0
     end: int | None = None
     """Sequence number of the FIN."""
+    ended_at: tuple[float, int] = (0.0, 0)
+    """Time and packet of the FIN."""
     ready: list[Piece] = field(default_factory=list)
 
     @property
@@ -199,6 +201,7 @@ def _take(flow: Flow, segment: Segment) -> None:
             flow.next = sequence
     if segment.fin:
         flow.end = (sequence + len(segment.data) + segment.missing) % _WRAP
+        flow.ended_at = segment.time, segment.packet
     size = len(segment.data) + segment.missing
     if size:
         known = flow.held.get(sequence)
@@ -260,3 +263,10 @@ def _flush(flow: Flow) -> None:
     while flow.held:
         _skip(flow)
         _deliver(flow)
+    if flow.next is None or flow.end is None:
+        return
+    missing = _distance(flow.next, flow.end)
+    if 0 < missing <= WINDOW_BYTES:
+        # The FIN came and the bytes before it did not.
+        flow.ready.append(Piece(flow.ended_at[0], flow.ended_at[1], b"", missing))
+        flow.next = flow.end

@@ -159,12 +159,14 @@ class ConnectionKeys:
             reader.end()
         except RemoteProtocolError as error:
             problem = f"{error}; {message.note}" if message.note else str(error)
+            if lost := sum(last - first for first, last in message.holes):
+                problem = f"{lost:,} bytes of it are missing in the capture"
             yield OpenedPart(sealed=message.body, problem=problem)
 
     def _open(self, message: RawMessage, part: SealedPart) -> OpenedPart:
         opened = OpenedPart(content_type=part.content_type, sealed=part.data)
-        hole = any(
-            first < part.offset + part.length + 512 and part.offset < last
+        hole = sum(
+            max(0, min(last, part.offset + part.length + 512) - max(first, part.offset))
             for first, last in message.holes
         )
         own = set(map(id, self._contexts))
@@ -185,9 +187,10 @@ class ConnectionKeys:
         if part.format is SealingFormat.CREDSSP and self._credssp is not None:
             missing = self._credssp.missing
         if hole:
-            opened.problem = "bytes of it are missing in the capture"
-        elif missing or not candidates:
-            opened.problem = f"missing: {missing or 'the log-on of this connection'}"
+            opened.problem = f"{hole:,} bytes of it are missing in the capture"
+        elif missing or not self._contexts:
+            missing = missing or "the log-on of this connection, which the capture lacks"
+            opened.problem = f"missing: {missing}"
         else:
             opened.problem = "no key of this connection opens it"
         return opened
