@@ -85,8 +85,8 @@ class SessionConfiguration:
     """False denies everybody, local users too (AccessMode Disabled)."""
     sddl: str = REMOTE_SDDL
     """Who may connect: GENERIC_EXECUTE decides."""
-    exact_match: bool = False
-    """True if only this name selects the configuration, False if longer names do, too."""
+    exact_match: bool = True
+    """False if every name that begins with this one selects the configuration, too."""
     path: str = ""
     """Absolute path of a `.pssc` file, or empty."""
     session_type: str = ""

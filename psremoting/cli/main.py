@@ -56,6 +56,19 @@ _CMDLETS = {
     "connect-pssession": "cnsn",
     "receive-pssession": "rcsn",
     "new-pssessionoption": "",
+    **dict.fromkeys(
+        (
+            "register-pssessionconfiguration",
+            "unregister-pssessionconfiguration",
+            "get-pssessionconfiguration",
+            "set-pssessionconfiguration",
+            "enable-pssessionconfiguration",
+            "disable-pssessionconfiguration",
+            "enable-psremoting",
+            "disable-psremoting",
+        ),
+        "",
+    ),
     "get-help": "",
     "get-command": "gcm",
 }

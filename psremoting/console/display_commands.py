@@ -79,7 +79,9 @@ async def get_command(call: Call) -> None:
 async def format_table(call: Call) -> None:
     values, names = await _to_format(call)
     if values:
-        call.emit(Formatted(table_text(values, names, call.workspace.surface.width)))
+        wraps = bool(call.binding["Wrap"])
+        text = table_text(values, names, call.workspace.surface.width, wraps=wraps)
+        call.emit(Formatted(text))
 
 
 async def format_list(call: Call) -> None:

@@ -15,7 +15,13 @@ _REMOTE = "psremoting.console.remote_commands"
 _SHOWING = "psremoting.console.display_commands"
 _OBJECTS = "psremoting.console.object_steps"
 _JOBS = "psremoting.console.job_commands"
+_CONFIGURATIONS = "psremoting.console.configuration_commands"
 _WHERE = {
+    **{
+        f"{verb}-PSSessionConfiguration": (_CONFIGURATIONS, f"{verb.casefold()}_configuration")
+        for verb in ("Register", "Unregister", "Get", "Set", "Enable", "Disable")
+    },
+    "New-PSTransportOption": (_CONFIGURATIONS, "new_pstransportoption"),
     **{
         f"{verb}-Job": (_JOBS, f"{verb.casefold()}_job")
         for verb in ("Get", "Receive", "Wait", "Stop", "Remove")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from psremoting.administration.configurations import TransportOption
 from psremoting.options import SessionOption
 from psremoting.powershell.member_access import properties
 from psremoting.session_table import PROPERTIES, SessionEntry
@@ -11,7 +12,7 @@ from psrp.clixml import PSObject
 from psrp.frozen import dataclass
 from psrp.records import ErrorCategory, ErrorRecord
 
-__all__ = ["CommandInfo"]
+__all__ = ["TRANSPORT_PROPERTIES", "CommandInfo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +58,23 @@ def _(value: SessionOption) -> dict[str, Any]:
 @properties.register
 def _(value: CommandInfo) -> dict[str, Any]:
     return {"CommandType": value.command_type, "Name": value.name, "Synopsis": value.synopsis}
+
+
+TRANSPORT_PROPERTIES = {
+    "ProcessIdleTimeoutSec": "process_idle_timeout",
+    "MaxIdleTimeoutSec": "max_idle_timeout",
+    "MaxSessions": "max_sessions",
+    "MaxConcurrentCommandsPerSession": "max_concurrent_commands_per_session",
+    "MaxSessionsPerUser": "max_sessions_per_user",
+    "MaxMemoryPerSessionMB": "max_memory_per_session",
+    "MaxProcessesPerSession": "max_processes_per_session",
+    "MaxConcurrentUsers": "max_concurrent_users",
+    "IdleTimeoutSec": "idle_timeout",
+    "OutputBufferingMode": "output_buffering_mode",
+}
+"""PowerShell's names of the quotas, and ours."""
+
+
+@properties.register
+def _(value: TransportOption) -> dict[str, Any]:
+    return {name: getattr(value, own) for name, own in TRANSPORT_PROPERTIES.items()}

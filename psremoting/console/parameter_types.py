@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import psremoting.console.object_properties  # noqa: F401 (registers the properties of sessions)
+from psremoting.administration.configurations import TransportOption
 from psremoting.console.jobs import Job
 from psremoting.options import SessionOption
 from psremoting.powershell.binding_errors import BindingError
@@ -28,6 +29,7 @@ AUTHENTICATION = "System.Management.Automation.Runspaces.AuthenticationMechanism
 _TYPES = {
     "string": "System.String",
     "int": "System.Int32",
+    "double": "System.Double",
     "switch": "System.Management.Automation.SwitchParameter",
     "guid": "System.Guid",
     "uri": "System.Uri",
@@ -38,9 +40,10 @@ _TYPES = {
     "sessionoption": "System.Management.Automation.Remoting.PSSessionOption",
     "authentication": AUTHENTICATION,
     "scriptblock": "System.Management.Automation.ScriptBlock",
+    "transportoption": "System.Management.Automation.PSTransportOption",
     "object": "System.Object",
 }
-_NEVER_EMPTY = ("int", "switch", "object")
+_NEVER_EMPTY = ("int", "double", "switch", "object")
 
 
 def parameter(
@@ -126,6 +129,7 @@ def _refuse(value: object, element: str) -> ConversionError:
         SessionEntry: "pssession",
         Job: "job",
         SessionOption: "sessionoption",
+        TransportOption: "transportoption",
         ScriptBlock: "scriptblock",
     }
     known = kind.get(type(value))
@@ -185,6 +189,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "pssession": _only("pssession", SessionEntry),
     "scriptblock": _only("scriptblock", ScriptBlock),
     "sessionoption": _only("sessionoption", SessionOption, Dictionary),
+    "transportoption": _only("transportoption", TransportOption),
 }
 _FITS: dict[str, Callable[[Any], bool]] = {
     "authentication": lambda value: False,
@@ -194,6 +199,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "pssession": lambda value: _all(value, SessionEntry),
     "scriptblock": lambda value: isinstance(value, ScriptBlock),
     "sessionoption": lambda value: isinstance(value, SessionOption),
+    "transportoption": lambda value: isinstance(value, TransportOption),
     "uri": lambda value: False,
 }
 

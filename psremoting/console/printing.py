@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from psremoting.administration.configurations import TransportOption
 from psremoting.console.jobs import Job
 from psremoting.console.object_properties import CommandInfo
 from psremoting.console.surface import Surface
@@ -44,6 +45,7 @@ _TYPES: dict[type, str] = {
     CommandInfo: "psremoting.CommandInfo",
     Job: "System.Management.Automation.Job",
     SessionOption: "System.Management.Automation.Remoting.PSSessionOption",
+    TransportOption: "Microsoft.PowerShell.Commands.WSManConfigurationOption",
 }
 _ENUMERATIONS = {"ComputerType", "State", "Availability"}
 _COMMAND_VIEW = View(
@@ -112,7 +114,9 @@ def _as_object(value: Any) -> Any:
     return value
 
 
-def table_text(values: Sequence[Any], names: Sequence[str], width: int) -> str:
+def table_text(
+    values: Sequence[Any], names: Sequence[str], width: int, *, wraps: bool = False
+) -> str:
     """Format-Table: the properties ``names``, or the default view without any."""
     objects = [_as_object(value) for value in values]
     if not names or list(names) == ["*"]:
@@ -120,7 +124,7 @@ def table_text(values: Sequence[Any], names: Sequence[str], width: int) -> str:
             return "\n".join(lines_of(*objects, width=width))
         names = _all_names(objects)
     names = _spelled(names, objects)
-    view = table_view(names, objects[0])
+    view = table_view(names, objects[0], wraps=wraps)
     return "\n".join(lines_of(*objects, width=width, view=view))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psremoting.console.configuration_tables import CONFIGURATION_COMMANDS
 from psremoting.console.job_tables import JOB_COMMANDS
 from psremoting.console.object_tables import OBJECT_COMMANDS
 from psremoting.console.parameter_types import parameter, property_or_absent
@@ -248,6 +249,10 @@ FORMAT_TABLE = CommandTable(
     aliases=("ft",),
     parameters=(
         parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The columns."),
+        parameter(
+            "AutoSize", "switch", help="Columns as wide as their contents, which is the default."
+        ),
+        parameter("Wrap", "switch", help="Continue long values on the next line."),
         parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="The objects."),
         *common_parameters(),
     ),
@@ -294,7 +299,7 @@ CLEAR_HOST = CommandTable(
 COMMANDS: tuple[CommandTable, ...] = (
     ENTER, EXIT, NEW, GET, REMOVE, INVOKE, DISCONNECT, CONNECT, RECEIVE, NEW_OPTION, GET_HELP,
     GET_COMMAND, FORMAT_TABLE, FORMAT_LIST, WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS,
-    *JOB_COMMANDS,
+    *JOB_COMMANDS, *CONFIGURATION_COMMANDS,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

@@ -259,9 +259,9 @@ def _is_right(value: Any) -> bool:
     return isinstance(value, int | float | Decimal | Char | Enumeration | SecureString)
 
 
-def table_view(names: Sequence[str], members: Members) -> View:
+def table_view(names: Sequence[str], members: Members, *, wraps: bool = False) -> View:
     """Return the view of ``Format-Table Name, Id``; ``members`` is the first object."""
-    return View(name="", kind="table", columns=generic_columns(names, members))
+    return View(name="", kind="table", columns=generic_columns(names, members), wraps=wraps)
 
 
 def list_view(names: Sequence[str]) -> View:
@@ -333,7 +333,8 @@ class _TableForm(_Form):
         """Number of characters in the buffered rows."""
         self._table: Table | None = None
         self._measures = not any(column.width for column in columns)
-        self._wraps = view is not None and view.group_by is not None
+        self._words = view is not None and view.group_by is not None
+        self._wraps = self._words or (view is not None and view.wraps)
 
     @property
     def holds_rows(self) -> bool:  # type: ignore[override]
@@ -348,7 +349,7 @@ class _TableForm(_Form):
         # Only the start of a long text, or the end of a number, is ever shown.
         cells = [_shortened(cell, self._width) for cell in self._cells(members)]
         if self._table is not None:
-            yield from self._table.row_lines(cells, multiline=self._wraps)
+            yield from self._table.row_lines(cells, multiline=self._wraps, words=self._words)
             return
         self._rows.append(cells)
         self._held += sum(map(len, cells))
@@ -368,7 +369,7 @@ class _TableForm(_Form):
             yield from self._table.head_lines()
         for row in rows:
             assert self._table is not None
-            yield from self._table.row_lines(row, multiline=self._wraps)
+            yield from self._table.row_lines(row, multiline=self._wraps, words=self._words)
 
     def end(self) -> Iterator[str]:
         yield from self.lay_out()

@@ -66,13 +66,18 @@ class Table:
         ]
         return [*lines, self._line(dashes)]
 
-    def row_lines(self, cells: Sequence[str], *, multiline: bool = False) -> list[str]:
-        """Return one row: one line, or with ``multiline`` as many as its longest cell needs."""
+    def row_lines(
+        self, cells: Sequence[str], *, multiline: bool = False, words: bool = True
+    ) -> list[str]:
+        """Return one row: one line, or with ``multiline`` as many as its longest cell needs.
+
+        ``words``: lines break between words where they can.
+        """
         cells = cells[: len(self._heads)]
         if not multiline:
             return [self._line([self._cut(at, cell) for at, cell in enumerate(cells)])]
         wrapped = [
-            wrap(cell, width, words=True) for cell, width in zip(cells, self._widths, strict=False)
+            wrap(cell, width, words=words) for cell, width in zip(cells, self._widths, strict=False)
         ]
         lines = [self._line(row) for row in zip_longest(*wrapped, fillvalue="")]
         return lines if len(lines) == 1 else [line.rstrip() for line in lines]

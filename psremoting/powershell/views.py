@@ -42,6 +42,8 @@ class View:
     columns: tuple[Column, ...]
     group_label: str = ""
     group_by: Source | None = None
+    wraps: bool = False
+    """A table continues long cells on the next line."""
 
 
 def _table(name: str, *columns: tuple[str, int] | Column, **more: Any) -> View:
@@ -282,6 +284,17 @@ _VIEWS: dict[str, View] = {
         ("State", 13),
         ("ConfigurationName", 20),
         (">Availability", 13),
+    ),
+    "Microsoft.PowerShell.Commands.PSSessionConfigurationCommands#PSSessionConfiguration": _list(
+        "PSSessionConfiguration", "Name", "PSVersion", "StartupScript", "RunAsUser", "Permission"
+    ),
+    "Microsoft.WSMan.Management.WSManConfigContainerElement": _table(
+        "WSManConfigContainerElement",
+        ("Type", 15),
+        ("Keys", 35),
+        ("Name", 0),
+        group_label="   WSManConfig: ",
+        group_by="PSParentPath",
     ),
     "System.Management.Automation.Job": _table(
         "Job",
