@@ -115,6 +115,9 @@ class Accepted:
     user: str
     scheme: str
     headers: Headers = ()
+    mechanism: str = ""
+    """What authenticated the user: ``Basic``, ``NTLM``, ``Kerberos``, ``CredSSP`` or
+    ``Certificate``."""
 
 
 class ServerAuthenticator:
@@ -194,7 +197,7 @@ class ServerAuthenticator:
         """
         if authorization is None:
             if self._user:
-                return Accepted(user=self._user, scheme=self._scheme)
+                return Accepted(user=self._user, scheme=self._scheme, mechanism=self._mechanism)
             return Challenge(headers=self.offers)
         scheme, _, value = authorization.strip().partition(" ")
         kind = scheme.lower()
@@ -227,7 +230,7 @@ class ServerAuthenticator:
         # Hashing takes 50 ms: each connection hashes the same password only once.
         proof = hmac.new(self._key, value.encode(), hashlib.sha256).digest()
         if self._proven and hmac.compare_digest(proof, self._proven):
-            return Accepted(user=self._proven_user, scheme="Basic")
+            return Accepted(user=self._proven_user, scheme="Basic", mechanism="Basic")
         self._checking = proof
         self._claimed = credential.user_name
         return PasswordCheck(user_name=credential.user_name, password=credential.password)
@@ -241,7 +244,7 @@ class ServerAuthenticator:
             return self._fail(self._claimed, now)
         self._proven, self._proven_user = proof, account
         self._guard.success(account, self._address)
-        return Accepted(user=account, scheme="Basic")
+        return Accepted(user=account, scheme="Basic", mechanism="Basic")
 
     # -- certificates
 
@@ -252,7 +255,7 @@ class ServerAuthenticator:
         if account is None:
             return self._fail("", now)
         self._guard.success(account, self._address)
-        return Accepted(user=account, scheme="Certificate")
+        return Accepted(user=account, scheme="Certificate", mechanism="Certificate")
 
     # -- tokens
 
@@ -280,7 +283,19 @@ class ServerAuthenticator:
             return self._fail(self._name_in(context), now)
         self._user = user
         self._guard.success(user, self._address)
-        return Accepted(user=user, scheme=kind, headers=header if answer else ())
+        return Accepted(
+            user=user,
+            scheme=kind,
+            headers=header if answer else (),
+            mechanism=self._mechanism,
+        )
+
+    @property
+    def _mechanism(self) -> str:
+        context = self._context
+        if self._scheme == "credssp" or context is None:
+            return _NAMES.get(self._scheme, "")
+        return _NAMES.get(context.protocol, "")
 
     def _offers_scheme(self, kind: str) -> bool:
         options = self._options

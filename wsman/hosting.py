@@ -36,6 +36,10 @@ class ShellRequest:
     resource_uri: str
     name: str = ""
     client_address: str = ""
+    authentication: str = ""
+    """The mechanism that authenticated the owner, as in `wsman.auth_server.Accepted`."""
+    to: str = ""
+    """The URL that the client addressed."""
     options: tuple[Option, ...] = ()
     locale: str = ""
     data_locale: str = ""

@@ -61,6 +61,8 @@ class Incoming:
     data: bytes
     address: str = ""
     """The client's address, for reports."""
+    authentication: str = ""
+    """The mechanism that authenticated the user."""
     chunked: bool = False
     """True if the HTTP body was chunked, which WinRM refuses."""
 
@@ -69,11 +71,14 @@ class Incoming:
 class _Call:
     """One request that is being processed."""
 
-    user: str
-    address: str
+    incoming: Incoming
     envelope: soap.Envelope
     exchange: Exchange
     now: float
+
+    @property
+    def user(self) -> str:
+        return self.incoming.user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,13 +261,7 @@ class Service:
         act = _OPERATIONS.get(type(value))
         if act is None:
             raise Refusal(make_fault("ActionNotSupported"))
-        call = _Call(
-            user=incoming.user,
-            address=incoming.address,
-            envelope=envelope,
-            exchange=exchange,
-            now=now,
-        )
+        call = _Call(incoming=incoming, envelope=envelope, exchange=exchange, now=now)
         act(self, call, value)
 
     def _answer(self, exchange: Exchange, value: object) -> None:
@@ -307,7 +306,9 @@ class Service:
             owner=call.user,
             resource_uri=envelope.resource_uri,
             name=value.name,
-            client_address=call.address,
+            client_address=call.incoming.address,
+            authentication=call.incoming.authentication,
+            to=envelope.to,
             options=envelope.options,
             locale=envelope.locale,
             data_locale=envelope.data_locale,

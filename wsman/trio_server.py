@@ -340,7 +340,9 @@ class _Connection:
             await self._respond(response, opened.body)
             return
         self._observe_request(request, opened.data)
-        await self._ask_service(opened, result.user, result.headers, chunked=request.chunked)
+        await self._ask_service(
+            opened, result.user, result.headers, result.mechanism, chunked=request.chunked
+        )
 
     async def _authenticate(self, request: Request) -> Challenge | Accepted:
         now = trio.current_time()
@@ -356,8 +358,8 @@ class _Connection:
         return self._auth.checked(account, trio.current_time())
 
     async def _ask_service(
-        self, opened: Opened, user: str, headers: tuple[tuple[str, str], ...], *,
-        chunked: bool = False,
+        self, opened: Opened, user: str, headers: tuple[tuple[str, str], ...],
+        authentication: str = "", *, chunked: bool = False,
     ) -> None:  # fmt: skip
         server = self._server
         ticket = next(server._tickets)
@@ -370,6 +372,7 @@ class _Connection:
                     user=user,
                     data=opened.data,
                     address=self._address,
+                    authentication=authentication,
                     chunked=chunked,
                 ),
                 trio.current_time(),

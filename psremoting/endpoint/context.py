@@ -28,6 +28,7 @@ from psrp.records import ErrorCategory, ErrorRecord, ProgressRecord, ProgressTyp
 
 if TYPE_CHECKING:
     from psremoting.endpoint.interfaces import RunningCommand
+    from psremoting.endpoint.sender import Sender
 
 __all__ = ["Context"]
 
@@ -63,6 +64,11 @@ class Context:
     def application_arguments(self) -> Any:
         """The application arguments that the client sent when it opened the session, or None."""
         return self._stage.pipeline.session.pool.application_arguments
+
+    @property
+    def sender(self) -> Sender:
+        """The client of this session: account, authentication, connection; see `Sender`."""
+        return self._stage.pipeline.session.sender
 
     @property
     def stage(self) -> RunningCommand:

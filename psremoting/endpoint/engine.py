@@ -19,6 +19,7 @@ from psrp.channels import ANY_TARGET, AnyTarget
 if TYPE_CHECKING:
     import trio
 
+    from psremoting.endpoint.sender import Sender
     from psrp.sansio import Outgoing, TransportAct
 
 __all__ = ["Engine", "Link", "Session"]
@@ -26,6 +27,10 @@ __all__ = ["Engine", "Link", "Session"]
 
 class Link(Protocol):
     """The interface of a carrier for its session."""
+
+    @property
+    def sender(self) -> Sender:
+        """The client of this session, authenticated if the carrier does that."""
 
     def wake(self) -> None:
         """Notify the carrier of data to send, or of room for more input."""

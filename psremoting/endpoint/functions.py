@@ -121,6 +121,7 @@ class FunctionsSession:
             max_pipelines=engine.max_pipelines,
         )
         self.host = HostInfo.null(use_runspace_host=False)
+        self.sender = link.sender
         self._link = link
         self._pipelines: dict[UUID, Pipeline] = {}
         self._owed: dict[UUID, list[type[e.StopPipeline] | type[e.ClosePipeline]]] = {}

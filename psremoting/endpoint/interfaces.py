@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from psremoting.endpoint.binding import Bound
     from psremoting.endpoint.catalog import Catalog, EndpointCommand
     from psremoting.endpoint.runspaces import Runspaces
+    from psremoting.endpoint.sender import Sender
     from psremoting.powershell.syntax import Place
     from psrp import events as e
     from psrp.commands import Command
@@ -50,6 +51,9 @@ class OpenSession(Protocol):
 
     @property
     def runspaces(self) -> Runspaces: ...
+
+    @property
+    def sender(self) -> Sender: ...
 
     def say(self, event: e.Event) -> None:
         """Send a message. Raises LocalProtocolError."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from psremoting.endpoint.sender import Sender, local_sender
 from psrp.sansio import Outgoing, RemoteProtocolError, Side, TransportAct
 from sshsub.events import ActReceived, DataReceived, Ended
 from sshsub.subsystem import PACKET_SIZE, Subsystem
@@ -70,6 +72,10 @@ class OutOfProcServer:
         """Called with error lines that do not go into the stream."""
 
     # -- psremoting.endpoint.engine.Link
+
+    @cached_property
+    def sender(self) -> Sender:
+        return local_sender()
 
     def wake(self) -> None:
         self.wake_driver()

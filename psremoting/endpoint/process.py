@@ -8,6 +8,7 @@ packets around them are new, so a client of any carrier reaches a server that sp
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -175,7 +176,7 @@ class ProcessSession:
                     self._engine.argv,
                     on_stderr=self._show,
                     cwd=self._engine.cwd,
-                    env=self._engine.env,
+                    env=self._environment(),
                     patience=self._engine.patience,
                 ) as wire,
                 trio.open_nursery() as nursery,
@@ -187,6 +188,14 @@ class ProcessSession:
                 nursery.cancel_scope.cancel()
         except (LocalProtocolError, OSError) as error:
             self._fail(f"The server process could not be started: {error}")
+
+    def _environment(self) -> Mapping[str, str] | None:
+        """Return the child's environment: the engine's, and the description of the client."""
+        described = self._link.sender.environment()
+        if not described:
+            return self._engine.env
+        own = os.environ if self._engine.env is None else self._engine.env
+        return {**own, **described}
 
     async def _wait_for_client(self, wire: ProcessWire, scope: trio.CancelScope) -> None:
         await self._gone.wait()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from psremoting.endpoint.context import Context
+    from psremoting.endpoint.sender import Sender
     from psremoting.endpoint.threads import ThreadSide
     from psrp.clixml import SecureString
     from psrp.host import (
@@ -47,6 +48,10 @@ class SyncContext:
     @property
     def application_arguments(self) -> Any:
         return self._context.application_arguments
+
+    @property
+    def sender(self) -> Sender:
+        return self._context.sender
 
     def _named(self, function: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
         async def run() -> T:

@@ -15,6 +15,7 @@ import trio
 
 from psremoting.endpoint.fragment_watch import FragmentWatch, cut_after, ends_message
 from psremoting.endpoint.programs import ProgramShell
+from psremoting.endpoint.sender import Sender
 from psrp.sansio import Outgoing, Stream, TransportAct
 from wsman import names
 from wsman.faults import make_fault
@@ -77,7 +78,7 @@ class WSManHost:
         engine = self._engines.get(name) if name != resource else None
         if engine is None:
             raise Refusal(make_fault("DestinationUnreachable", _unknown(request.resource_uri)))
-        session = engine.open(_Link(link, self._report))
+        session = engine.open(_Link(link, self._report, _sender(request)))
         run = partial(session.run, task_status=trio.TASK_STATUS_IGNORED)
         self._nursery.start_soon(self._run, run, link)
         return WatchedSession(session)
@@ -102,10 +103,21 @@ def _unknown(resource_uri: str) -> str:
     )
 
 
+def _sender(request: ShellRequest) -> Sender:
+    return Sender(
+        user_name=request.owner,
+        authentication_type=request.authentication,
+        connection_string=request.to,
+        configuration_name=request.resource_uri[len(names.POWERSHELL_PREFIX) :],
+        address=request.client_address,
+    )
+
+
 class _Link:
     """Link of a shell that also logs."""
 
-    def __init__(self, link: ShellLink, report: Callable[[str], None]) -> None:
+    def __init__(self, link: ShellLink, report: Callable[[str], None], sender: Sender) -> None:
+        self.sender = sender
         self.wake = link.wake
         self.act_failed = link.act_failed
         self.fail = link.fail

@@ -11,6 +11,7 @@ import trio
 from psrpcore import types as t
 
 from psremoting.endpoint import Context, FunctionsEngine
+from psremoting.endpoint.sender import local_sender
 from psrp.sansio import Outgoing, Stream
 
 _STREAMS = {
@@ -21,6 +22,8 @@ _BACK = {theirs: ours for ours, theirs in _STREAMS.items()}
 
 
 class Link:
+    sender = local_sender()
+
     def __init__(self) -> None:
         self.news = trio.Event()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +13,39 @@ from typing import Any
 import pytest
 
 from psremoting import SessionOption, sync
+from psremoting.endpoint import SyncContext
 from psremoting.errors import PSRemotingError, PSRemotingTransportError
 from psremoting.wsman_target import WSManTarget
 from psrp.clixml import Credential
 from psrp.events import InvocationState
 from tests.endpoint.served_wsman import PASSWORD, USER, Endpoint, serving, write_certificate
-from tests.endpoint.test_wsman_clients import _has_gssapi
+from tests.endpoint.test_wsman_clients import COMMANDS, _has_gssapi
 from tests.live import kdc as kerberos
 from wsman.certificates import client_certificate
 
 pytestmark = pytest.mark.xdist_group("wsman-ours")
+
+
+def get_sender(context: SyncContext) -> str:
+    sender = context.sender
+    return " ".join(
+        (
+            sender.user_name,
+            sender.authentication_type,
+            sender.connection_string,
+            sender.configuration_name,
+            sender.address,
+        )
+    )
+
+
+def get_environment() -> str:
+    names = sorted(each for each in os.environ if each.startswith("PSRP_SENDER"))
+    return " ".join(f"{name}={os.environ[name]}" for name in names)
+
+
+OFFERED = {**COMMANDS, "Get-Sender": get_sender}
+LOCAL = {"Get-Environment": get_environment}
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +73,12 @@ def endpoint(
     shown = client_certificate([der])
     assert shown is not None
     (folder / "mappings").write_text(f"{USER} {shown.thumbprint} *@example.org *\n")
-    options = ["--functions", "tests.endpoint.test_wsman_clients:COMMANDS", "--allow-unencrypted"]
+    options = ["--functions", "tests.endpoint.test_wsman_ours:OFFERED", "--allow-unencrypted"]
     options += ["--client-ca", str(own), "--certificate-mapping", str(folder / "mappings")]
     options += ["--configuration", "Other=functions:tests.endpoint.test_wsman_clients:OTHER"]
+    program = [sys.executable, "-c", "from psremoting.cli.entry import main; main()", "serve"]
+    command = shlex.join([*program, "--stdio", "--functions", f"{__name__}:LOCAL"])
+    options += ["--configuration", f"Process=process:{command}"]
     keytab = str(realm.keytab) if realm else ""
     with serving(folder, *options, keytab=keytab) as made:
         yield made
@@ -94,6 +122,41 @@ def test_large_arguments_and_output_pass_with_each_authentication(
     with sync.connect(target(endpoint, way, tls)) as session:
         assert session.call("Get-Length", "y" * 100_000).output == [100_000]
         assert session.call("Get-Text", 300_000).output == ["x" * 300_000]
+
+
+MECHANISMS = {"negotiate": "NTLM", "ntlm": "NTLM", "basic": "Basic", "kerberos": "Kerberos"}
+MECHANISMS |= {"credssp": "CredSSP", "certificate": "Certificate"}
+
+
+@pytest.mark.parametrize(("way", "tls"), WAYS)
+def test_a_function_learns_who_asks(endpoint: Endpoint, way: str, tls: bool) -> None:
+    user = f"{USER}@{kerberos.REALM}" if way == "kerberos" else USER
+    host = "localhost" if tls or way == "kerberos" else "127.0.0.1"
+    url = f"https://{host}:{endpoint.https}" if tls else f"http://{host}:{endpoint.http}"
+    url += "/wsman"
+    with sync.connect(target(endpoint, way, tls)) as session:
+        (text,) = session.call("Get-Sender").output
+    assert text.split() == [
+        user,
+        MECHANISMS[way],
+        url + "/wsman",
+        "Microsoft.PowerShell",
+        "127.0.0.1",
+    ]
+
+
+def test_a_process_learns_who_asks(endpoint: Endpoint) -> None:
+    given = target(endpoint, "ntlm", False, configuration_name="Process")
+    with sync.connect(given) as session:
+        (text,) = session.call("Get-Environment").output
+    url = f"http://127.0.0.1:{endpoint.http}/wsman"
+    assert text.split() == [
+        "PSRP_SENDER_ADDRESS=127.0.0.1",
+        "PSRP_SENDER_AUTHENTICATION=NTLM",
+        "PSRP_SENDER_CONFIGURATION=Process",
+        f"PSRP_SENDER_CONNECTION={url}",
+        f"PSRP_SENDER_USER={USER}",
+    ]
 
 
 @pytest.mark.parametrize("no_compression", [False, True])

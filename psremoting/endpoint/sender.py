@@ -1,0 +1,62 @@
+"""The client of a session, as `$PSSenderInfo` describes it.
+
+Facts: spec-notes/wsman-service.md#sender
+"""
+
+from __future__ import annotations
+
+import os
+
+from psrp.frozen import dataclass
+
+__all__ = ["LOCAL_CONNECTION", "Sender", "local_sender"]
+
+LOCAL_CONNECTION = "http://localhost"
+"""The ConnectionString of a PowerShell that serves its standard input."""
+_LONGEST = 2048
+"""Characters of one environment variable; some values are the client's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who is connected, how, and where to. Its members have the names of `$PSSenderInfo`."""
+
+    user_name: str
+    """UserInfo.Identity.Name and ConnectedUser: the account, or the Kerberos principal."""
+    authentication_type: str = ""
+    """UserInfo.Identity.AuthenticationType: ``Basic``, ``NTLM``, ``Kerberos``, ``CredSSP`` or
+    ``Certificate``; empty if the carrier did not authenticate the client."""
+    connection_string: str = LOCAL_CONNECTION
+    """The URL that the client used."""
+    configuration_name: str = ""
+    """The session configuration that the client asked for."""
+    address: str = ""
+    """The client's network address; empty without a network."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables for a process that works for this client; empty if the
+        carrier did not authenticate it."""
+        if not self.authentication_type:
+            return {}
+        values = {
+            "PSRP_SENDER_USER": self.user_name,
+            "PSRP_SENDER_AUTHENTICATION": self.authentication_type,
+            "PSRP_SENDER_CONNECTION": self.connection_string,
+            "PSRP_SENDER_CONFIGURATION": self.configuration_name,
+            "PSRP_SENDER_ADDRESS": self.address,
+        }
+        return {name: value.replace("\0", "")[:_LONGEST] for name, value in values.items()}
+
+
+def local_sender() -> Sender:
+    """Return the sender of a carrier that authenticates nobody: the user of this process."""
+    return Sender(user_name=_process_user())
+
+
+def _process_user() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return os.environ.get("USERNAME", "")
