@@ -161,14 +161,22 @@ class NativeClient:
         ``$c`` is the credential, ``$o`` the session option for the server's certificate.
         """
         for last in (False, True):
-            code, output = self._once(script, timeout)
+            code, output, ended = self._once(script, timeout)
+            if not ended:
+                raise AssertionError(f"no end within {timeout:g} s: {script}\n{output}")
             if code >= 0:
                 return output
             if not last:
                 self.deaths += 1
         raise AssertionError(f"pwsh-wsman died twice, of {signal.Signals(-code).name}: {script}")
 
-    def _once(self, script: str, timeout: float) -> tuple[int, str]:
+    def run_once(self, script: str, *, timeout: float) -> tuple[bool, str]:
+        """Return True if the process crashed or did not end in time, and its output until then."""
+        code, output, ended = self._once(script, timeout)
+        self.deaths += code < 0 or not ended
+        return code < 0 or not ended, output
+
+    def _once(self, script: str, timeout: float) -> tuple[int, str, bool]:
         program = client_program()
         assert program is not None
         prelude = (
@@ -201,7 +209,7 @@ class NativeClient:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
-            raise AssertionError(f"no end within {timeout:g} s: {script}\n{output}") from None
+            return 0, output, False
         # An intermediate shell reports a signal as 128 plus its number.
         code = process.returncode
-        return (128 - code if code in (134, 139) else code), output
+        return (128 - code if code in (134, 139) else code), output, True

@@ -579,6 +579,25 @@ def test_recorded_authenticate_messages_prove_the_password(
     assert found
 
 
+@needs_collection
+def test_a_recorded_wrong_password_is_refused() -> None:
+    assert SHARED is not None
+    lines = (SHARED / "wsman-omi/pwsh-ntlm-wrong-password.jsonl").read_text("utf-8").splitlines()
+    legs = [
+        base64.b64decode(value[10:])
+        for entry in map(json.loads, lines)
+        for name, value in entry.get("headers", ())
+        if name in ("Authorization", "WWW-Authenticate") and value.startswith("Negotiate ")
+    ]
+    first, challenge, last = legs[:3]
+    at = challenge.index(b"NTLMSSP\0")
+    find = lambda name, _: ntowfv1("P@ss-w0rd1") if name == "wsuser" else None  # noqa: E731
+    context = acceptor("negotiate", _options(find, challenge[at + 24 : at + 32]))
+    context.step(first)
+    with pytest.raises(AuthenticationRefused, match="wrong password"):
+        context.step(last)
+
+
 def _options(find: Callable[[str, str], bytes | None], challenge: bytes) -> AcceptorOptions:
     return AcceptorOptions(
         find_hash=find,
