@@ -2,8 +2,11 @@
 # @a are the parameters of the connection, $s is an open session, $c the credential, $folder a folder of
 # the client, $unique a new name. The part before the first row is run at the start of each process.
 $s = New-PSSession @a
-function New-Option {
-    if ($a.UseSSL) { New-PSSessionOption @args -SkipCACheck -SkipCNCheck } else { New-PSSessionOption @args }
+# On Linux New-PSSessionOption has no parameters for these members.
+function New-Option($members) {
+    $made = New-PSSessionOption -SkipCACheck -SkipCNCheck
+    foreach ($name in $members.Keys) { $made.$name = $members[$name] }
+    $made
 }
 function Invoke-With($option, $script) {
     $way = $a.Clone(); $way.SessionOption = $option
@@ -142,40 +145,42 @@ Invoke-Command $s { Get-Command Get-Date } | % { "$($_.CommandType) $_" }
 ### -FilePath
 Set-Content $folder/f.ps1 'param($n) "file $n"'; Invoke-Command $s -FilePath $folder/f.ps1 -ArgumentList 8
 ### ApplicationArguments
-Invoke-With (New-Option -ApplicationArguments @{ k = 'v' }) { $PSSenderInfo.ApplicationArguments.k }
+Invoke-With (New-Option @{ ApplicationArguments = @{ k = 'v'; n = 3 } }) { $i = $PSSenderInfo.ApplicationArguments; $i.k; $i.n }
 ### Culture
-Invoke-With (New-Option -Culture de-DE) { (1.5).ToString() + (Get-Culture).Name }
+Invoke-With (New-Option @{ Culture = 'de-DE' }) { (1.5).ToString(); (Get-Culture).Name }
 ### UICulture
-Invoke-With (New-Option -UICulture fr-FR) { (Get-UICulture).Name }
+Invoke-With (New-Option @{ UICulture = 'fr-FR' }) { (Get-UICulture).Name }
 ### NoCompression
-Invoke-With (New-Option -NoCompression) { 'x' * 5 }
+Invoke-With (New-Option @{ NoCompression = $true }) { ('x' * 100kb).Length }
 ### NoEncryption
-try { Invoke-With (New-Option -NoEncryption) { 'plain' } -ErrorAction Stop } catch { 'refused' }
+try { Invoke-With (New-Option @{ NoEncryption = $true }) { 'plain' } -ErrorAction Stop } catch { 'refused' }
 ### NoMachineProfile
-Invoke-With (New-Option -NoMachineProfile) { 'no profile' }
+Invoke-With (New-Option @{ NoMachineProfile = $true }) { 'no profile' }
 ### UseUTF16
-Invoke-With (New-Option -UseUTF16) { [char]0xe9 }
+Invoke-With (New-Option @{ UseUTF16 = $true }) { [char]0xe9 }
 ### IncludePortInSPN
-Invoke-With (New-Option -IncludePortInSPN) { 'port' }
+Invoke-With (New-Option @{ IncludePortInSPN = $false }) { 'no port' }
 ### OpenTimeout
-Invoke-With (New-Option -OpenTimeout 60000) { 'opened' }
+Invoke-With (New-Option @{ OpenTimeout = '00:01' }) { 'opened' }
 ### OperationTimeout
-Invoke-With (New-Option -OperationTimeout 30000) { Start-Sleep 1; 'operated' }
+Invoke-With (New-Option @{ OperationTimeout = '00:00:30' }) { Start-Sleep 1; 'operated' }
 ### CancelTimeout
-Invoke-With (New-Option -CancelTimeout 30000) { 'cancelled' }
+Invoke-With (New-Option @{ CancelTimeout = '00:00:30' }) { 'cancelled' }
 ### IdleTimeout
-Invoke-With (New-Option -IdleTimeout 120000) { 'idle' }
+Invoke-With (New-Option @{ IdleTimeout = '00:02' }) { 'idle' }
 ### OutputBufferingMode
-Invoke-With (New-Option -OutputBufferingMode Drop) { 1..3 }
-### MaximumRedirection
-Invoke-With (New-Option -MaximumRedirection 0) { 'redirected' }
+Invoke-With (New-Option @{ OutputBufferingMode = 'Drop' }) { 1..3 }
+### MaximumConnectionRedirectionCount
+Invoke-With (New-Option @{ MaximumConnectionRedirectionCount = 0 }) { 'redirected' }
 ### MaxConnectionRetryCount
-Invoke-With (New-Option -MaxConnectionRetryCount 2) { 'retried' }
+Invoke-With (New-Option @{ MaxConnectionRetryCount = 2 }) { 'retried' }
 ### ProxyAccessType
-Invoke-With (New-Option -ProxyAccessType NoProxyServer) { 'no proxy' }
+Invoke-With (New-Option @{ ProxyAccessType = 'NoProxyServer' }) { 'no proxy' }
+### ProxyAuthentication
+Invoke-With (New-Option @{ ProxyAuthentication = 'Basic' }) { 'no proxy' }
 ### MaximumReceivedObjectSize
-try { Invoke-With (New-Option -MaximumReceivedObjectSize 20kb) { 'x' * 100kb } } catch { "$_" }
+try { Invoke-With (New-Option @{ MaximumReceivedObjectSize = 20kb }) { 'x' * 100kb } } catch { "$_" }
 ### MaximumReceivedDataSizePerCommand
-try { Invoke-With (New-Option -MaximumReceivedDataSizePerCommand 20kb) { 1..9999 } } catch { "$_" }
+try { Invoke-With (New-Option @{ MaximumReceivedDataSizePerCommand = 20kb }) { 'x' * 100kb } } catch { "$_" }
 ### SkipRevocationCheck
-Invoke-With (New-Option -SkipRevocationCheck) { 'not revoked' }
+Invoke-With (New-Option @{ SkipRevocationCheck = $true }) { 'not revoked' }

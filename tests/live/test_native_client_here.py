@@ -12,6 +12,7 @@ from tests.endpoint.served_wsman import serving
 from tests.endpoint.test_wsman_clients import _has_gssapi
 from tests.live import wsman_peers
 from tests.live.kdc import Kdc
+from tests.live.native_rows import parameters
 from tests.live.wsman_peers import NativeClient, WSManServer
 
 TIME_LIMIT = 300
@@ -30,7 +31,15 @@ def clients(
     environment = {"KRB5_CONFIG": str(kdc.config)} if kdc is not None else {}
     folders = [tmp_path_factory.mktemp(name) for name in ("functions", "powershell")]
     functions = ("--functions", "tests.endpoint.test_wsman_clients:COMMANDS")
-    powershell = ("--process", f"{pwsh} -s -NoLogo -NoProfile")
+    configuration = folders[1] / "sender.pssc"
+    (folders[1] / "sender.ps1").write_text(sender_script())
+    configuration.write_text(
+        "@{ SchemaVersion = '2.0.0.0'; GUID = '5a3f7c1e-6f0f-4a45-9f2b-0d6c7e1f2a3b'; "
+        f"SessionType = 'Default'; ScriptsToProcess = '{folders[1]}/sender.ps1' }}"
+    )
+    program = f"{pwsh} -s -NoLogo -NoProfile"
+    powershell = ("--process", program, "--configuration",
+                  f"Sender=process:{program} -ConfigurationFile {configuration}")  # fmt: skip
     with (
         serving(folders[0], *functions, keytab=keytab, environment=environment) as first,
         serving(folders[1], *powershell, keytab=keytab, environment=environment) as second,
@@ -44,27 +53,18 @@ def clients(
         }
 
 
+def sender_script() -> str:
+    """Return the script of the page that fills $PSSenderInfo."""
+    page = Path(__file__).resolve().parents[2] / "spec-notes" / "running-an-endpoint.md"
+    return page.read_text("utf-8").partition("```powershell\n")[2].partition("```")[0]
+
+
 def ask(client: NativeClient, way: str, script: str) -> list[str]:
     """Run a script in which ``@a`` are the parameters of the connection; return its lines."""
     server = client._server
-    if way == "kerberos":
-        if server.kdc is None:
-            pytest.skip("no Kerberos here")
-        parameters = (
-            f"@{{ComputerName='localhost'; Port={server.http}; Authentication='Kerberos'; "
-            "Credential=[pscredential]::new('wsuser@TEST.LOCAL', $c.Password)}"
-        )
-    elif way == "https":
-        parameters = (
-            f"@{{ComputerName='localhost'; Port={server.https}; Authentication='Basic'; "
-            "UseSSL=$true; SessionOption=$o; Credential=$c}"
-        )
-    else:
-        parameters = (
-            f"@{{ComputerName='127.0.0.1'; Port={server.http}; Authentication='Negotiate'; "
-            "Credential=$c}"
-        )
-    return client.run(f"$a = {parameters}\n{script}").splitlines()
+    if way == "kerberos" and server.kdc is None:
+        pytest.skip("no Kerberos here")
+    return client.run(f"$a = {parameters(server, way)}\n{script}").splitlines()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -182,3 +182,29 @@ def test_the_real_client_is_refused(
     try {{ Invoke-Command @a {{ 1 }} -ErrorAction Stop }} catch {{ $_.FullyQualifiedErrorId }}
     """
     assert ask(clients["functions"], "https", script) == [error_id]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_scripts_learn_who_asks(clients: dict[str, NativeClient], way: str) -> None:
+    """$PSSenderInfo by the script of the page, and the variables that it reads."""
+    script = """
+    $o.ApplicationArguments = @{ k = 'v' }
+    $a.SessionOption = $o
+    Invoke-Command @a -ConfigurationName Sender {
+        $i = $PSSenderInfo
+        $i.UserInfo.Identity.Name, $i.UserInfo.Identity.AuthenticationType, $i.ConnectedUser
+        $i.ConnectionString, $i.ConfigurationName, $i.ApplicationArguments.k
+        $env:PSRP_SENDER_ADDRESS
+    }
+    """
+    client = clients["powershell"]
+    user = "wsuser@TEST.LOCAL" if way == "kerberos" else "wsuser"
+    mechanism = {"negotiate": "NTLM", "https": "Basic", "kerberos": "Kerberos"}[way]
+    host = "127.0.0.1" if way == "negotiate" else "localhost"
+    port = client._server.https if way == "https" else client._server.http
+    found = ask(client, way, script)
+    url = found.pop(3)
+    assert url.lower().startswith(
+        f"{'https' if way == 'https' else 'http'}://{host}:{port}/wsman?psversion="
+    )
+    assert found == [user, mechanism, user, "Sender", "v", "127.0.0.1"]
