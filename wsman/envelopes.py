@@ -46,6 +46,12 @@ _MUST_UNDERSTAND = f"{{{names.SOAP}}}mustUnderstand"
 _LANG = f"{{{names.XML}}}lang"
 _PLACE = re.compile(rb"<\?base64 (\d+)\?>")
 
+_ID = re.compile(r"[A-Za-z0-9:._-]*")
+"""An id that needs no escaping."""
+_MESSAGE_ID, _RELATES_TO = "=message=id=", "=relates=to="
+"""Placeholders that no such id contains and no other value of ours does."""
+_MAX_HEADER_TEXTS = 128
+
 SLACK = 256
 """Bytes of an envelope that are reserved for ids and numbers of varying length."""
 
@@ -79,6 +85,11 @@ class Headers:
     """``xpress`` or empty."""
     selectors: tuple[tuple[str, str], ...] = ()
     options: tuple[Option, ...] = ()
+
+
+_START = etree.tostring(etree.Element(_ENVELOPE, nsmap=_PREFIXES))[:-2] + b">"
+_END = b"</s:Envelope>"
+_HEADER_TEXTS: dict[tuple[object, ...], bytes] = {}
 
 
 class Body:
@@ -131,11 +142,12 @@ def write_envelope(
     ``encoding`` is ``utf-8`` (no byte order mark) or ``utf-16`` (with one).
     """
     root = etree.Element(_ENVELOPE, nsmap=_PREFIXES)
-    _write_headers(etree.SubElement(root, _HEADER), headers, action or headers.action)
     body = Body(etree.SubElement(root, _BODY))
     if fill is not None:
         fill(body)
-    written = etree.tostring(root, encoding="UTF-8", xml_declaration=False)
+    # Both trees declare the same namespaces at their root, so the header's text can be inserted.
+    rest = etree.tostring(root, encoding="UTF-8", xml_declaration=False).removeprefix(_START)
+    written = _START + _written_header(headers, action or headers.action) + rest
     if body.payloads:
         parts = _PLACE.split(written)
         parts[1::2] = [b64encode(body.payloads[int(number)]) for number in parts[1::2]]
@@ -143,7 +155,42 @@ def write_envelope(
     return written if encoding == "utf-8" else written.decode().encode(encoding)
 
 
-def _write_headers(header: etree._Element, values: Headers, action: str) -> None:
+def _written_header(values: Headers, action: str) -> bytes:
+    """Return the Header element. Only its ids differ between most envelopes of a peer."""
+    message_id, relates_to = values.message_id, values.relates_to
+    if values.operation_id or not (_ID.fullmatch(message_id) and _ID.fullmatch(relates_to)):
+        return _header_text(values, action, message_id, relates_to)
+    kept = (
+        action, values.to, values.reply_to, values.resource_uri, values.session_id,
+        values.sequence_id, values.activity_id, values.operation_timeout,
+        values.max_envelope_size, values.locale, values.data_locale, values.compression,
+        values.selectors, values.options, bool(message_id), bool(relates_to),
+    )  # fmt: skip
+    text = _HEADER_TEXTS.get(kept)
+    if text is None:
+        if len(_HEADER_TEXTS) >= _MAX_HEADER_TEXTS:
+            _HEADER_TEXTS.clear()
+        text = _header_text(
+            values, action, _MESSAGE_ID if message_id else "", _RELATES_TO if relates_to else ""
+        )
+        _HEADER_TEXTS[kept] = text
+    if message_id:
+        text = text.replace(_MESSAGE_ID.encode(), message_id.encode())
+    if relates_to:
+        text = text.replace(_RELATES_TO.encode(), relates_to.encode())
+    return text
+
+
+def _header_text(values: Headers, action: str, message_id: str, relates_to: str) -> bytes:
+    root = etree.Element(_ENVELOPE, nsmap=_PREFIXES)
+    _write_headers(etree.SubElement(root, _HEADER), values, action, message_id, relates_to)
+    text = etree.tostring(root, encoding="UTF-8", xml_declaration=False)
+    return text.removeprefix(_START).removesuffix(_END)
+
+
+def _write_headers(
+    header: etree._Element, values: Headers, action: str, message_id: str, relates_to: str
+) -> None:
     def add(space: str, name: str, text: str, understand: str) -> etree._Element:
         element = etree.SubElement(header, f"{{{space}}}{name}")
         if text:
@@ -154,6 +201,10 @@ def _write_headers(header: etree._Element, values: Headers, action: str) -> None
 
     try:
         _write_addressing(add, header, values, action)
+        if message_id:
+            add(names.ADDRESSING, "MessageID", message_id, "")
+        if relates_to:
+            add(names.ADDRESSING, "RelatesTo", relates_to, "")
         _write_management(add, values)
     except ValueError:
         text = "a header holds characters that XML excludes"
@@ -170,10 +221,6 @@ def _write_addressing(add: _Add, header: etree._Element, values: Headers, action
         address = etree.SubElement(reply, f"{{{names.ADDRESSING}}}Address")
         address.text = values.reply_to
         address.set(_MUST_UNDERSTAND, "true")
-    if values.message_id:
-        add(names.ADDRESSING, "MessageID", values.message_id, "")
-    if values.relates_to:
-        add(names.ADDRESSING, "RelatesTo", values.relates_to, "")
 
 
 def _write_management(add: _Add, values: Headers) -> None:

@@ -8,16 +8,35 @@ acknowledgements), and the decompression of bodies within the same limit.
 
 from __future__ import annotations
 
-import zlib
+import re
 from typing import TYPE_CHECKING
 
 import h11
 
-from psrp.frozen import dataclass
-from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError
+from psrp.sansio import LimitExceeded, LocalProtocolError
+from wsman.http_messages import (
+    REASONS,
+    SOAP,
+    SOAP_UTF16,
+    Headers,
+    HttpError,
+    HttpLimits,
+    Request,
+    Response,
+    all_of,
+    content_type,
+    decoded,
+)
+from wsman.http_plain import (
+    MAX_PLAIN_HEAD,
+    Head,
+    header_lines,
+    read_request_head,
+    read_response_head,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "REASONS",
@@ -34,167 +53,96 @@ __all__ = [
     "decoded",
 ]
 
-SOAP = "application/soap+xml;charset=UTF-8"
-SOAP_UTF16 = "application/soap+xml;charset=UTF-16"
-
-Headers = tuple[tuple[str, str], ...]
-
-REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    411: "Length Required",
-    413: "Request Entity Too Large",
-    415: "Unsupported Media Type",
-    417: "Expectation Failed",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-}
-"""The reason phrases of HTTP.sys for the statuses used here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpLimits:
-    """Limits on one message, in bytes."""
-
-    max_head: int = 64 << 10
-    """Request or status line and header lines; a Kerberos token alone can have 64,000 bytes."""
-    max_body: int = 16 << 20
-
-
 _LIMITS = HttpLimits()
-
-
-class HttpError(RemoteProtocolError):
-    """The peer broke HTTP. ``status`` is a server's answer before it closes the connection."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-def _all(headers: Headers, name: str) -> tuple[str, ...]:
-    wanted = name.lower()
-    return tuple(value for key, value in headers if key.lower() == wanted)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request. ``chunked`` is true if its body had no Content-Length."""
-
-    method: str
-    target: str
-    headers: Headers
-    body: bytes
-    chunked: bool = False
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, or None; names are compared without case."""
-        return next(iter(_all(self.headers, name)), None)
-
-    def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a header."""
-        return _all(self.headers, name)
-
-    @property
-    def path(self) -> str:
-        """The target's path, without scheme, host, query and trailing slashes."""
-        target = self.target
-        if "://" in target:
-            target = "/" + target.partition("://")[2].partition("/")[2]
-        return target.partition("?")[0].rstrip("/") or "/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """One response. ``headers`` of a response to send do not contain Content-Length."""
-
-    status: int
-    reason: str = ""
-    headers: Headers = ()
-    body: bytes = b""
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, or None; names are compared without case."""
-        return next(iter(_all(self.headers, name)), None)
-
-    def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a header."""
-        return _all(self.headers, name)
-
-
-# -- bodies
-
-
-def content_type(value: str) -> tuple[str, str]:
-    """Return the media type and the charset (or empty) of a Content-Type, in lower case."""
-    kind, *parameters = value.split(";")
-    charset = ""
-    for each in parameters:
-        name, _, text = each.partition("=")
-        if name.strip().lower() == "charset":
-            charset = text.strip().strip('"').lower()
-    return kind.strip().lower(), charset
-
-
-def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """Return a body without its Content-Encoding.
-
-    Raises HttpError for an unknown encoding (415) and for damaged data (400), LimitExceeded for
-    more than ``limit`` bytes.
-    """
-    kind = encoding.strip().lower()
-    if kind in ("", "identity"):
-        return body
-    if kind in ("gzip", "x-gzip"):
-        return _inflated(body, zlib.MAX_WBITS | 16, limit)
-    if kind == "deflate":
-        # The name means the zlib format; some servers send raw deflate data.
-        wrapped = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
-        return _inflated(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit)
-    raise HttpError(f"Content-Encoding: expected gzip, deflate or identity, got {encoding!r}", 415)
-
-
-def _inflated(body: bytes, window: int, limit: int) -> bytes:
-    stream = zlib.decompressobj(window)
-    try:
-        data = stream.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise HttpError(f"cannot decompress the body: {error}", 400) from None
-    if len(data) > limit:
-        raise LimitExceeded("bytes of a decompressed body", len(data), limit)
-    if not stream.eof:
-        raise HttpError("cannot decompress the body: it is cut short", 400)
-    return data
+_TARGET = re.compile(r"[!-~]+")
+_STANDING = frozenset(("host", "user-agent", "accept-encoding", "connection"))
 
 
 # -- one connection
 
 
 class _Connection:
-    """The common part of both roles: joins h11's events to whole messages, within the limits."""
+    """The common part of both roles: reads whole messages, within the limits.
 
-    def __init__(self, role: type[h11.CLIENT] | type[h11.SERVER], limits: HttpLimits) -> None:
+    Messages in the usual form are read here (`wsman.http_plain`). At the first other message h11
+    takes over for the rest of the connection; until then it has seen nothing of it.
+    """
+
+    def __init__(
+        self,
+        role: type[h11.CLIENT] | type[h11.SERVER],
+        limits: HttpLimits,
+        read_head: Callable[[bytes], Head | None],
+    ) -> None:
         self._limits = limits
         self._h11 = h11.Connection(role, max_incomplete_event_size=limits.max_head)
         self._body = bytearray()
         self._broken = False
+        self._plain = True
+        """True until h11 has taken over."""
+        self._held = bytearray()
+        self._ended = False
+        self._found: Head | None = None
+        """The head of the message whose body is not complete yet."""
+        self._read_head = read_head
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the peer; ``b""`` if it has closed its side."""
         if self._broken:
+            return
+        if self._plain:
+            self._held += data
+            self._ended = self._ended or not data
             return
         try:
             self._h11.receive_data(data)
         except h11.RemoteProtocolError:
             # Data after the end of the message: the message itself was read before.
             self._broken = True
+
+    def _plain_message(self) -> tuple[Head, bytes] | None:
+        """Return the next message of the usual form, or None until more bytes come.
+
+        Also returns None after h11 has taken over. Raises LimitExceeded.
+        """
+        if self._found is None:
+            end = self._held.find(b"\r\n\r\n", 0, MAX_PLAIN_HEAD)
+            if end < 0:
+                if self._ended or len(self._held) >= min(MAX_PLAIN_HEAD, self._limits.max_head):
+                    self._leave_to_h11()
+                elif self._held and not self._held.startswith((b"POST /", b"HTTP/1.1 ")):
+                    # Other beginnings are refused at once, without waiting for the whole head.
+                    self._leave_to_h11()
+                return None
+            found = self._read_head(bytes(self._held[: end + 2]))
+            if found is None:
+                self._leave_to_h11()
+                return None
+            if found[3] > self._limits.max_body:
+                self._broken = True
+                raise LimitExceeded("Content-Length", found[3], self._limits.max_body)
+            del self._held[: end + 4]
+            self._found = found
+        found = self._found
+        if len(self._held) < found[3]:
+            if self._ended:
+                self._broken = True
+                raise HttpError("HTTP: the peer closed the connection within a body", 400)
+            return None
+        with memoryview(self._held) as held:
+            body = bytes(held[: found[3]])
+        del self._held[: found[3]]
+        self._found = None
+        return found, body
+
+    def _leave_to_h11(self) -> None:
+        """Let h11 read this message and all that follow."""
+        self._plain = False
+        data, self._held = bytes(self._held), bytearray()
+        if data:
+            self.receive_data(data)
+        if self._ended:
+            self.receive_data(b"")
 
     def _event(self) -> object:
         try:
@@ -217,7 +165,7 @@ class _Connection:
         return body
 
     def _check_length(self, headers: Headers) -> None:
-        length = next(iter(_all(headers, "content-length")), "0")
+        length = next(iter(all_of(headers, "content-length")), "0")
         if int(length) > self._limits.max_body:
             self._broken = True
             raise LimitExceeded("Content-Length", int(length), self._limits.max_body)
@@ -235,7 +183,7 @@ class HttpServer(_Connection):
     """One connection of a client: `receive_data`, `next_request`, then `respond`."""
 
     def __init__(self, *, limits: HttpLimits = _LIMITS) -> None:
-        super().__init__(h11.SERVER, limits)
+        super().__init__(h11.SERVER, limits, read_request_head)
         self._head: h11.Request | None = None
         self._waiting = False
         self._out = b""
@@ -243,16 +191,22 @@ class HttpServer(_Connection):
     @property
     def closing(self) -> bool:
         """True if no further request can follow: close the connection once everything is sent."""
-        return self._broken or self._h11.our_state in (h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
+        if self._broken:
+            return True
+        return not self._plain and self._h11.our_state in (h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
 
     @property
     def idle(self) -> bool:
         """True if no byte of a request was received yet."""
+        if self._plain:
+            return not self._held and self._found is None
         return self._h11.their_state is h11.IDLE and not self._h11.trailing_data[0]
 
     @property
     def peer_closed(self) -> bool:
         """True if the client has closed its side."""
+        if self._plain:
+            return self._ended
         return self._h11.trailing_data[1] or self._h11.their_state is h11.CLOSED
 
     def next_request(self) -> Request | None:
@@ -260,6 +214,14 @@ class HttpServer(_Connection):
 
         Raises HttpError and LimitExceeded; then answer with `refuse` and close the connection.
         """
+        if self._plain and not self._waiting:
+            message = self._plain_message()
+            if message is not None:
+                (method, target, headers, _), body = message
+                self._waiting = True
+                return Request(method=method, target=target, headers=headers, body=body)
+        if self._plain:
+            return None
         while True:
             event = self._event()
             if isinstance(event, h11.Request):
@@ -289,7 +251,7 @@ class HttpServer(_Connection):
             target=head.target.decode("latin-1"),
             headers=headers,
             body=self._whole_body(),
-            chunked=any("chunked" in each.lower() for each in _all(headers, "transfer-encoding")),
+            chunked=any("chunked" in each.lower() for each in all_of(headers, "transfer-encoding")),
         )
 
     def data_to_send(self) -> bytes:
@@ -306,6 +268,8 @@ class HttpServer(_Connection):
         if not self._waiting:
             raise LocalProtocolError("cannot respond: no request waits for a response")
         self._waiting = False
+        if self._plain:
+            return self._plain_response(response, close=close)
         headers = list(response.headers)
         headers.append(("Content-Length", str(len(response.body))))
         if close:
@@ -328,6 +292,18 @@ class HttpServer(_Connection):
             raise LocalProtocolError(f"cannot respond: {error}") from None
         return b"".join(piece or b"" for piece in pieces)
 
+    def _plain_response(self, response: Response, *, close: bool) -> bytes:
+        reason = response.reason or REASONS.get(response.status, "")
+        lines = header_lines(response.headers)
+        last = "Connection: close\r\n" if close else ""
+        head = (
+            f"HTTP/1.1 {response.status} {reason}\r\n{lines}"
+            f"Content-Length: {len(response.body)}\r\n{last}\r\n"
+        )
+        if close:
+            self._broken = True
+        return head.encode("latin-1") + response.body
+
     def refuse(self, status: int) -> bytes:
         """Return the bytes of an answer to an invalid request; the connection ends with it."""
         self._broken = True
@@ -345,7 +321,7 @@ class HttpClient(_Connection):
     def __init__(
         self, host: str, *, limits: HttpLimits = _LIMITS, user_agent: str = "psremoting"
     ) -> None:
-        super().__init__(h11.CLIENT, limits)
+        super().__init__(h11.CLIENT, limits, read_response_head)
         self._standing: Headers = (
             ("Host", host),
             ("User-Agent", user_agent),
@@ -353,16 +329,50 @@ class HttpClient(_Connection):
             ("Connection", "Keep-Alive"),
         )
         self._head: h11.Response | None = None
+        self._lines = header_lines(self._standing)
+        self._asked: tuple[str, Headers, bytes] | None = None
+        """Target, headers and body of the request without a response that h11 has not seen."""
 
     @property
     def reusable(self) -> bool:
         """True if another request may follow on this connection."""
+        if self._plain:
+            return not (self._broken or self._ended or self._asked or self._held)
         return not self._broken and self._h11.our_state is h11.IDLE
 
     def request(
         self, target: str, headers: Headers, body: bytes = b"", *, method: str = "POST"
     ) -> bytes:
         """Return the bytes of one request. Raises LocalProtocolError while another one is open."""
+        if self._plain and method == "POST":
+            if self._asked is not None:
+                raise LocalProtocolError("cannot send the request: another one is open")
+            data = self._plain_request(target, headers, body)
+            self._asked = target, headers, body
+            return data
+        self._plain = False
+        return self._h11_request(target, headers, body, method)
+
+    def _plain_request(self, target: str, headers: Headers, body: bytes) -> bytes:
+        if not _TARGET.fullmatch(target):
+            raise LocalProtocolError(f"cannot send the request: bad target {target[:80]!r}")
+        lines = self._lines
+        own = {name.lower() for name, _ in headers}
+        if not own.isdisjoint(_STANDING):
+            lines = header_lines(each for each in self._standing if each[0].lower() not in own)
+        head = (
+            f"POST {target} HTTP/1.1\r\n{lines}{header_lines(headers)}"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode("latin-1") + body
+
+    def _leave_to_h11(self) -> None:
+        if self._asked is not None:
+            self._h11_request(*self._asked, "POST")
+            self._asked = None
+        super()._leave_to_h11()
+
+    def _h11_request(self, target: str, headers: Headers, body: bytes, method: str) -> bytes:
         own = {name.lower() for name, _ in headers}
         standing = tuple(each for each in self._standing if each[0].lower() not in own)
         length = () if method == "CONNECT" else (("Content-Length", str(len(body))),)
@@ -386,6 +396,17 @@ class HttpClient(_Connection):
         Raises HttpError, also when the connection ends before or inside the response, and
         LimitExceeded.
         """
+        if self._plain:
+            message = self._plain_message() if self._asked is not None else None
+            if message is not None:
+                self._asked = None
+                (status, reason, headers, _), body = message
+                encoding = next(iter(all_of(headers, "content-encoding")), "")
+                if encoding:
+                    body = decoded(body, encoding, self._limits.max_body)
+                return Response(status=int(status), reason=reason, headers=headers, body=body)
+            if self._plain:
+                return None
         while True:
             event = self._event()
             if isinstance(event, h11.Response):
@@ -409,7 +430,7 @@ class HttpClient(_Connection):
         head = self._head
         headers = _texts(head.headers)
         self._head = None
-        encoding = next(iter(_all(headers, "content-encoding")), "")
+        encoding = next(iter(all_of(headers, "content-encoding")), "")
         body = decoded(self._whole_body(), encoding, self._limits.max_body)
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()

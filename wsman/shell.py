@@ -184,6 +184,10 @@ class Shell:
     def outstanding(self) -> tuple[Request, ...]:
         return tuple(request for _, request in self._outstanding.values())
 
+    @property
+    def has_events(self) -> bool:
+        return bool(self._events)
+
     def next_event(self) -> object | None:
         return self._events.popleft() if self._events else None
 

@@ -206,8 +206,9 @@ def _read_headers(header: etree._Element) -> dict[str, object]:
     for element in children(header):
         local = local_name(element)
         read = _HEADERS.get(local)
-        if attribute(element, "mustUnderstand") in ("true", "1"):
-            must_understand.add(local)
+        for key, text in element.items():
+            if key.endswith("mustUnderstand") and text in ("true", "1"):
+                must_understand.add(local)
         if read is None:
             unknown.append(str(element.tag))
             continue
@@ -275,14 +276,14 @@ def attribute(element: etree._Element, name: str) -> str:
     if (value := element.get(name)) is not None:
         return str(value)
     tail = "}" + name
-    return next((str(v) for k, v in element.attrib.items() if str(k).endswith(tail)), "")
+    return next((str(v) for k, v in element.items() if str(k).endswith(tail)), "")
 
 
 def find(element: etree._Element | None, name: str) -> etree._Element | None:
     """Return the first element with that local name: ``element`` itself or a descendant."""
     if element is None:
         return None
-    return next((e for e in element.iter() if local_name(e) == name), None)
+    return next(element.iter("{*}" + name), None)
 
 
 def _number(element: etree._Element) -> int | None:
@@ -353,6 +354,7 @@ def decode_base64(text: str, element: str) -> bytes:
 
 
 _NAMED_PAYLOADS = ("creationXml", "connectXml", "connectResponseXml")
+_PAYLOADS = tuple("{*}" + name for name in (*_NAMED_PAYLOADS, "Arguments", "Stream"))
 
 
 def read_payloads(envelope: Envelope) -> tuple[Payload, ...]:
@@ -365,11 +367,11 @@ def read_payloads(envelope: Envelope) -> tuple[Payload, ...]:
         return ()
     found: list[Payload] = []
     outer = attribute(body, "CommandId")
-    for element in body.iter():
+    for element in body.iter(*_PAYLOADS):
         name = local_name(element)
-        if name in _NAMED_PAYLOADS or name == "Arguments":
+        if name != "Stream":
             found.append(Payload(element=name, text=element.text or "", command_id=outer))
-        elif name == "Stream":
+        else:
             found.append(
                 Payload(
                     element=name,
@@ -391,7 +393,7 @@ def read_command(envelope: Envelope) -> Command:
     return Command(
         command_id=attribute(body, "CommandId") or text_of(find(body, "CommandId")),
         command=line.text or "" if line is not None else "",
-        arguments=tuple(e.text or "" for e in body.iter() if local_name(e) == "Arguments"),
+        arguments=tuple(e.text or "" for e in body.iter("{*}Arguments")),
     )
 
 
@@ -400,16 +402,15 @@ def read_command_states(envelope: Envelope) -> tuple[CommandState, ...]:
     if envelope.body is None:
         return ()
     found = []
-    for element in envelope.body.iter():
-        if local_name(element) == "CommandState":
-            code = text_of(find(element, "ExitCode"))
-            found.append(
-                CommandState(
-                    state=attribute(element, "State").rsplit("/", 1)[-1],
-                    command_id=attribute(element, "CommandId"),
-                    exit_code=int(code) if re.fullmatch(r"-?\d{1,19}", code) else None,
-                )
+    for element in envelope.body.iter("{*}CommandState"):
+        code = text_of(find(element, "ExitCode"))
+        found.append(
+            CommandState(
+                state=attribute(element, "State").rsplit("/", 1)[-1],
+                command_id=attribute(element, "CommandId"),
+                exit_code=int(code) if re.fullmatch(r"-?\d{1,19}", code) else None,
             )
+        )
     return tuple(found)
 
 

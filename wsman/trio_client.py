@@ -62,6 +62,10 @@ class ShellClient:
         self._wake = trio.Event()
         self._receiver: Receiver | None = None
         self._lost: ev.Lost | None = None
+        self._nursery: trio.Nursery | None = None
+        """The tasks of the outstanding requests; None before and after `run`."""
+        self._due = math.inf
+        """The time at which `run` wakes by itself."""
         self.left = False
         """True if the connection was lost and the shell was then disconnected at the server."""
         self.round_trips = 0
@@ -74,7 +78,7 @@ class ShellClient:
         """Queue data or an act; it is ignored after the end."""
         with suppress(LocalProtocolError):
             self.machine.send(out)
-        self._wake.set()
+        self._advance()
 
     def hold(self, target: UUID) -> None:
         """Make no Receive of a command, so that its whole output stays at the server."""
@@ -83,28 +87,19 @@ class ShellClient:
     def poll_pool(self, *, soon: bool) -> None:
         """Make the pool's next Receive at once, or a little later (`wsman.shell.Shell`)."""
         self.machine.poll_pool(trio.current_time(), soon=soon)
-        self._wake.set()
+        self._advance()
 
     # -- the loop
 
     async def run(self, receiver: Receiver) -> None:
         """Make requests until the shell is lost, closed or disconnected. Never raises."""
         self._receiver = receiver
-        grace = math.inf
-        async with trio.open_nursery() as nursery:
-            while True:
-                now = trio.current_time()
-                while (request := self.machine.next_request(now)) is not None:
-                    nursery.start_soon(self._make, request)
-                self._tell()
-                if self._lost is not None or self._is_suspended(grace, now):
-                    break
-                if self.machine.disconnect is Step.DONE and grace == math.inf:
-                    grace = now + GRACE
-                self._wake = trio.Event()
-                due = self.machine.next_time
-                with trio.move_on_at(min(grace, due if due is not None else math.inf)):
-                    await self._wake.wait()
+        async with trio.open_nursery() as self._nursery:
+            nursery = self._nursery
+            try:
+                await self._until_over()
+            finally:
+                self._nursery = None
             nursery.cancel_scope.cancel()
         if self._lost is None:
             # Only now have the last Receives delivered the output that the server had ready.
@@ -113,6 +108,22 @@ class ShellClient:
         if isinstance(error, TransportFailure):
             self.left = await self._leave()
         receiver.lost(error)
+
+    async def _until_over(self) -> None:
+        grace = math.inf
+        while True:
+            self._advance()
+            self._tell()
+            now = trio.current_time()
+            if self._lost is not None or self._is_suspended(grace, now):
+                return
+            if self.machine.disconnect is Step.DONE and grace == math.inf:
+                grace = now + GRACE
+            self._wake = trio.Event()
+            due = self.machine.next_time
+            self._due = due if due is not None else math.inf
+            with trio.move_on_at(min(grace, self._due)):
+                await self._wake.wait()
 
     async def _leave(self) -> bool:
         """Disconnect a shell whose connection was lost, so that it can be connected to at once.
@@ -129,6 +140,24 @@ class ShellClient:
             return True
         return False
 
+    def _advance(self) -> None:
+        """Start every request that is due, and wake `run` for what is its own work.
+
+        Starting them here instead of in `run` saves a pass of the scheduler for each request.
+        """
+        if self._nursery is None:
+            return
+        while (request := self.machine.next_request(trio.current_time())) is not None:
+            self._nursery.start_soon(self._make, request)
+        due = self.machine.next_time
+        if (
+            self.machine.has_events
+            or self._lost is not None
+            or self.machine.disconnect is Step.DONE
+            or (due is not None and due < self._due)
+        ):
+            self._wake.set()
+
     def _is_suspended(self, grace: float, now: float) -> bool:
         """Return whether the shell is disconnected and its last Receives have ended."""
         if self.machine.disconnect is not Step.DONE:
@@ -143,7 +172,7 @@ class ShellClient:
             await receiver.wait_for_reader(request.target)
             if not machine.is_wanted(request.number):
                 machine.withdraw(request.number)
-                self._wake.set()
+                self._advance()
                 return
         self.round_trips += 1
         try:
@@ -152,9 +181,8 @@ class ShellClient:
             machine.receive_failure(request.number, failure, trio.current_time())
         else:
             machine.receive_answer(request.number, status, bodies, trio.current_time())
-        # Pass events on at once: the main task may be busy with other answers.
         self._tell()
-        self._wake.set()
+        self._advance()
 
     def _tell(self) -> None:
         receiver = self._receiver

@@ -32,6 +32,7 @@ from wsman.http import Headers, HttpClient, HttpError, HttpLimits, Response
 from wsman.locations import Location
 from wsman.sealing import is_sealed
 from wsman.trio_client_tls import TlsOptions, check_certificate, make_context
+from wsman.trio_sending import PromptStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,7 @@ class Connection:
             self._socket = await trio.open_tcp_stream(peer.host, peer.port)
         except OSError as error:
             raise _cannot_connect(peer, error) from None
-        self._stream = self._socket
+        self._stream = PromptStream(self._socket)
         with suppress(OSError):
             self._socket.setsockopt(6, 1, 1)  # TCP_NODELAY
         if proxy is not None:
@@ -206,7 +207,7 @@ class Connection:
             self._socket = await trio.open_tcp_stream(proxy.location.host, proxy.location.port)
         except OSError as error:
             raise _cannot_connect(proxy.location, error) from None
-        self._stream = self._socket
+        self._stream = PromptStream(self._socket)
 
     async def _ask_proxy(self, authority: str, headers: Headers) -> Response:
         response, _ = await self._round_trip(authority, headers, b"", method="CONNECT")

@@ -30,6 +30,7 @@ from wsman.http import HttpError, HttpLimits, HttpServer, Request, Response
 from wsman.service import Answer, Incoming, Service
 from wsman.serving import Opened, Plan, open_request, plan, resource_uri, sealed_response
 from wsman.taps import MakeTap
+from wsman.trio_sending import PromptStream
 from wsman.trio_tls import TlsIdentity, verified_chain
 
 __all__ = ["Listener", "ServerLimits", "WSManServer"]
@@ -73,8 +74,9 @@ class Listener:
 
 @dataclass
 class _Slot:
-    event: trio.Event = field(default_factory=trio.Event)
     answer: Answer | None = None
+    waiting: trio.CancelScope | None = None
+    """Cancelled when the answer is there."""
 
 
 class WSManServer:
@@ -173,7 +175,8 @@ class WSManServer:
                 self._service.client_gone(answer.ticket, trio.current_time())
             else:
                 slot.answer = answer
-                slot.event.set()
+                if slot.waiting is not None:
+                    slot.waiting.cancel()
         deadline = self._service.next_deadline()
         if deadline is not None and deadline < self._sleeps_until:
             self._woken.set()
@@ -216,11 +219,11 @@ class WSManServer:
     async def _opened(
         self, stream: trio.SocketStream, tls: TlsIdentity | None, address: str
     ) -> _Connection | None:
-        wire: trio.abc.Stream = stream
+        wire: trio.abc.Stream = PromptStream(stream)
         binding = certificate = None
         if tls is not None:
             context, binding = tls.current()
-            secure = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+            secure = trio.SSLStream(wire, context, server_side=True, https_compatible=True)
             with trio.move_on_after(self._limits.handshake_time) as scope:
                 await secure.do_handshake()
             if scope.cancelled_caught:
@@ -289,6 +292,8 @@ class _Connection:
                     return None
             if idle.cancelled_caught:
                 return None
+            if (request := self._http.next_request()) is not None:
+                return request
         with trio.move_on_after(self._limits.request_time):
             while (request := self._http.next_request()) is None:
                 if waiting := self._http.data_to_send():
@@ -393,26 +398,18 @@ class _Connection:
 
     async def _wait(self, slot: _Slot) -> None:
         """Wait for the answer, or until the client is gone."""
-        async with trio.open_nursery() as nursery:
-
-            async def watch() -> None:
-                ahead = 0
-                try:
-                    while ahead < _AHEAD:
-                        data = await self._stream.receive_some(_RECEIVE)
-                        self._http.receive_data(bytes(data))
-                        if not data:
-                            break
-                        ahead += len(data)
-                    else:
+        with trio.CancelScope() as slot.waiting:
+            ahead = 0
+            try:
+                while ahead < _AHEAD:
+                    data = await self._stream.receive_some(_RECEIVE)
+                    self._http.receive_data(bytes(data))
+                    if not data:
                         return
-                except _BROKEN:
-                    pass
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(watch)
-            await slot.event.wait()
-            nursery.cancel_scope.cancel()
+                    ahead += len(data)
+            except _BROKEN:
+                return
+            await trio.sleep_forever()
 
     def _observe_request(self, request: Request, envelope: bytes) -> None:
         if self._tap is not None:

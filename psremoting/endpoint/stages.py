@@ -330,7 +330,8 @@ class Stage(Streams):
         if signature.input is not None:
             fixed[signature.input] = side.input()
         if not self._by_object:
-            side.ask(self._refuse_input)
+            if self._has_input:
+                side.ask(self._refuse_input)
             self._put_result(side, self._call(fixed))
             return
         for item in side.input():

@@ -24,6 +24,8 @@ __all__ = ["CommandStopped", "ThreadSide"]
 T = TypeVar("T")
 _FULL = 1024
 """Limit of queued objects at which the function waits for the event loop."""
+_AT_FIRST = 0.002
+"""Seconds after the start before which output is not sent object by object."""
 
 
 class CommandStopped(BaseException):
@@ -42,7 +44,7 @@ class ThreadSide:
         self._queue: deque[Any] = deque()
         self._token = trio.lowlevel.current_trio_token()
         self._filled = trio.Event()
-        self._told = False
+        self._told = True
         self._turn = trio.Lock()
         self._asking: set[trio.CancelScope] = set()
 
@@ -50,11 +52,13 @@ class ThreadSide:
 
     async def pump(self) -> None:
         """Forward output, forever."""
+        # A function that returns soon needs no call of the loop but that of its end.
+        await trio.sleep(_AT_FIRST)
         while True:
-            await self._filled.wait()
-            self._filled = trio.Event()
             self._told = False
             await self.drain()
+            await self._filled.wait()
+            self._filled = trio.Event()
 
     async def drain(self) -> None:
         """Forward all output so far."""
