@@ -26,8 +26,9 @@ from psrp.channels import ANY_TARGET, AnyTarget, Channels
 from psrp.clixml import dumps, loads
 from psrp.fragments import DEFAULT_MAX_MESSAGE, MIN_FRAGMENT
 from psrp.keys import KeyMissing
-from psrp.messages import Header, decode_body, read_header, sender_of, type_of
+from psrp.messages import Header, read_header, sender_of, type_of
 from psrp.pool_context import OVER, ParkedMessage, PoolContext
+from psrp.repeated_commands import RepeatedCommands
 from psrp.rules import (
     OPENER_TYPES,
     PUBLIC_KEY_TYPE,
@@ -110,6 +111,7 @@ class Pool:
         self._channels = Channels(
             side, max_message=max_message, max_pipelines=max_pipelines, max_buffered=max_buffered
         )
+        self._commands = RepeatedCommands()
         self._context = PoolContext(
             side,
             id=id,
@@ -446,7 +448,9 @@ class Pool:
             if header.pid != channel.id:
                 channel = self._route(header)
             kind, pid = header.message_type, header.pid
-            event = decode_body(kind, pid, message[40:], version=keys.version, unseal=keys.opener)
+            event = self._commands.decode_body(
+                kind, pid, message[40:], version=keys.version, unseal=keys.opener
+            )
         except KeyMissing:
             return self._park(channel, stream, message)
         except RemoteProtocolError as error:

@@ -207,7 +207,7 @@ def _read_headers(header: etree._Element) -> dict[str, object]:
         local = local_name(element)
         read = _HEADERS.get(local)
         for key, text in element.items():
-            if key.endswith("mustUnderstand") and text in ("true", "1"):
+            if str(key).endswith("mustUnderstand") and text in ("true", "1"):
                 must_understand.add(local)
         if read is None:
             unknown.append(str(element.tag))

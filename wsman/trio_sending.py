@@ -1,7 +1,7 @@
 """Sending of one message without a pause where the socket takes all of it at once.
 
-`trio.SocketStream.send_all` lets all other tasks run once after each message. An HTTP peer waits for
-the other side after each message anyway, so both drivers write directly first.
+`trio.SocketStream.send_all` lets all other tasks run once after each message. An HTTP peer waits
+for the other side after each message anyway, so both drivers write directly first.
 """
 
 from __future__ import annotations

@@ -179,6 +179,74 @@ def test_a_client_that_hangs_up_is_seen() -> None:
     assert server.peer_closed
 
 
+NAMES = st.sampled_from(
+    ["Host", "Content-Length", "content-length", "X", "Expect", "Transfer-Encoding", "Connection",
+     "Content-Type", "Authorization"]
+)  # fmt: skip
+VALUES = st.one_of(
+    st.sampled_from(
+        ["0", "3", "3 ", "+3", "03", "chunked", "close", "Keep-Alive", "h", "100-continue"]
+    ),
+    st.text(st.characters(max_codepoint=255), max_size=8),
+)
+LINES = st.lists(
+    st.tuples(NAMES, st.sampled_from([":", ": ", ":  ", " : "]), VALUES).map("".join), max_size=6
+)
+FIRST = st.sampled_from(
+    ["POST /wsman HTTP/1.1", "POST /a b HTTP/1.1", "GET / HTTP/1.1", "POST / HTTP/1.0",
+     "POST http://h/ HTTP/1.1", "HTTP/1.1 200 OK", "HTTP/1.1 204 No", "HTTP/1.1 500 ",
+     "HTTP/1.1 99 x", "HTTP/1.1 200"]
+)  # fmt: skip
+
+
+def _outcome(reader: HttpServer | HttpClient, wire: bytes) -> object:
+    """Return the message, and whether the connection may go on; or the error's class."""
+    reader.receive_data(wire)
+    try:
+        if isinstance(reader, HttpServer):
+            request = reader.next_request()
+            if request is not None:
+                reader.respond(Response(status=200))
+            return request, reader.closing
+        response = reader.next_response()
+        return response, response is not None and reader.reusable
+    except (HttpError, LimitExceeded, LocalProtocolError) as error:
+        return type(error)
+
+
+@given(FIRST, LINES, st.sampled_from([b"", b"abc"]), st.booleans())
+def test_the_usual_form_is_read_as_h11_reads_it(
+    first: str, lines: list[str], body: bytes, server: bool
+) -> None:
+    """Any head: what is read without h11 is the same message, and the same goes on after it."""
+    wire = "\r\n".join([first, *lines, "", ""]).encode("latin-1") + body
+    fast: HttpServer | HttpClient = HttpServer(limits=SMALL) if server else HttpClient("h")
+    slow: HttpServer | HttpClient = HttpServer(limits=SMALL) if server else HttpClient("h")
+    for each in (fast, slow):
+        if isinstance(each, HttpClient):
+            each.request("/", ())
+    slow._leave_to_h11()
+    assert _outcome(fast, wire) == _outcome(slow, wire)
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/", (("X", "a\r\nY: b"),)),
+        ("/", (("X\r\nY", "b"),)),
+        ("/ HTTP/1.1\r\nX: y", ()),
+        ("", ()),
+    ],
+)
+def test_a_line_break_in_a_request_is_our_fault(
+    target: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    client = HttpClient("h")
+    with pytest.raises(LocalProtocolError):
+        client.request(target, headers)
+    assert client.request("/", ()).startswith(b"POST / HTTP/1.1\r\n")
+
+
 # -- the client
 
 
