@@ -6,6 +6,7 @@ examples. Neither has a deadline, because the machine may be busy.
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -25,6 +26,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+# Collection makes a million objects that live until the end: nothing is garbage, and each pass of
+# the collector over them would be in vain.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,6 +7,7 @@ back as another type are not generated: no tuple, no `datetime`, no integer beyo
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def _joined(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
+@lru_cache(maxsize=64)
 def strings(*, min_size: int = 0, max_size: int = 50) -> SearchStrategy[str]:
     """Generate text of any UTF-16 units, with controls, lone surrogates and apparent escapes.
 
@@ -119,6 +121,7 @@ def _progress(text: SearchStrategy[str]) -> SearchStrategy[ProgressRecord]:
     )
 
 
+@lru_cache(maxsize=64)
 def scalars(*, allow_nan: bool = False) -> SearchStrategy[Any]:
     """Generate every value that is one element: null, booleans, numbers of every width, text ...
 
@@ -149,6 +152,7 @@ def scalars(*, allow_nan: bool = False) -> SearchStrategy[Any]:
     return brief(every)
 
 
+@lru_cache(maxsize=64)
 def _type_names() -> SearchStrategy[tuple[str, ...]]:
     own = st.lists(strings(min_size=1, max_size=20), max_size=3).map(tuple)
     return st.sampled_from(_TYPE_NAMES) | own
@@ -160,6 +164,7 @@ def _sequences(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
     return items | st.one_of(*(st.builds(kind, items, _type_names()) for kind in kinds))
 
 
+@lru_cache(maxsize=64)
 def _keys() -> SearchStrategy[Any]:
     return strings(max_size=10) | scalars().filter(lambda key: key is not None)
 

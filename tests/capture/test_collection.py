@@ -17,6 +17,7 @@ from psremoting.capture.jsonlines import line
 from psremoting.capture.timeline import Timeline
 from psrp.fragments import HEADER_SIZE
 from tests.recordings import FIXTURES, SHARED
+from tests.rows import rows
 
 SUFFIXES = (".yml", ".jsonl", ".xml")
 
@@ -99,14 +100,14 @@ def rules(entries: list[Entry]) -> list[str]:
     return named
 
 
-@pytest.mark.parametrize("path", recordings(), ids=name)
+@rows("path", recordings(), ids=name)
 def test_every_byte_of_a_recording_is_accounted_for(path: Path) -> None:
     entries = list(decode(path))
     counted: dict[str, Any] = entries[-1].data
     errors = rules(entries)
     if path.name == DOCUMENTS_MEANT_BROKEN:
-        rows = [json.loads(row) for row in path.read_text("utf-8").splitlines()]
-        refused = {row["name"] for row in rows if not row["ok"]}
+        lines = [json.loads(row) for row in path.read_text("utf-8").splitlines()]
+        refused = {row["name"] for row in lines if not row["ok"]}
         found = {entry.carrier["name"] for entry in entries if entry.type == "error"}
         assert found == refused | {"xmldoc-dtd"}  # a DTD is never expanded
         return
@@ -119,7 +120,7 @@ def test_every_byte_of_a_recording_is_accounted_for(path: Path) -> None:
         assert counted["unaccounted"] >= max(unfinished, 1)
 
 
-@pytest.mark.parametrize("path", recordings(), ids=name)
+@rows("path", recordings(), ids=name)
 def test_the_summary_adds_up_and_every_line_can_be_shown(path: Path) -> None:
     """Compare the counts of the summary with counts of the lines."""
     entries = list(decode(path))
@@ -150,7 +151,7 @@ def refused() -> list[Path]:
     return [p for p in sorted(SHARED.rglob("*")) if p.is_file() and p.suffix in REFUSED]
 
 
-@pytest.mark.parametrize("path", refused(), ids=name)
+@rows("path", refused(), ids=name)
 def test_a_file_that_is_not_a_recording_is_refused_in_one_line(path: Path) -> None:
     with pytest.raises(CaptureError) as caught:
         list(decode(path))

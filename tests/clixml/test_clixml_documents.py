@@ -6,11 +6,10 @@ import doctest
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import psrp.clixml
 from psrp.clixml import StreamItem, dump_all, dumps, identical, load_all, loads
 from tests.recordings import FIXTURES, WHOLE
+from tests.rows import rows
 
 OURS = sorted((FIXTURES / "clixml").rglob("*.xml"))
 ALL = sorted((WHOLE / "clixml").rglob("*.xml"))
@@ -32,12 +31,12 @@ def plain(path: Path) -> list[Any]:
     return [item.value if isinstance(item, StreamItem) else item for item in items]
 
 
-@pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
+@rows("path", OURS, ids=lambda path: path.name)
 def test_a_document_of_a_real_machine_survives(path: Path) -> None:
     survives(path)
 
 
-@pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
+@rows("path", ALL, ids=lambda path: path.name)
 def test_every_recorded_document_survives(path: Path) -> None:
     survives(path)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from psrp.clixml import dumps, loads, read_document
 from psrp.sansio import ClixmlError
 from tests.clixml.truth import vectors
+from tests.rows import rows
 
 XMLNS = "http://schemas.microsoft.com/powershell/2004/04"
 OTHER = "http://schemas.microsoft.com/powershell/2004/05"
@@ -18,7 +19,7 @@ OBJS = f'<Objs Version="1.1.0.1" xmlns="{XMLNS}">'
 PR = "<AV>a</AV><AI>1</AI><Nil /><PI>-1</PI><PC>5</PC><T>Processing</T><SR>-1</SR><SD>s</SD>"
 
 
-@pytest.mark.parametrize(
+@rows(
     ("text", "path", "offset"),
     [
         ("", "", 0),

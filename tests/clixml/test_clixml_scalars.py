@@ -34,13 +34,14 @@ from psrp.clixml import (
     loads,
 )
 from psrp.sansio import ClixmlError, LocalProtocolError
+from tests.rows import rows
 
 
 class Colour(IntEnum):
     RED = 3
 
 
-@pytest.mark.parametrize(
+@rows(
     ("value", "written"),
     [
         (None, "<Nil />"),
@@ -174,7 +175,7 @@ def test_every_double_comes_back(number: float) -> None:
     assert identical(loads(dumps(number)), number)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("written", "value"),
     [
         ("<Db>1.</Db>", 1.0),
@@ -230,7 +231,7 @@ def test_other_spellings_are_read(written: str, value: Any) -> None:
     assert identical(loads(written.encode()), value)
 
 
-@pytest.mark.parametrize(
+@rows(
     "written",
     [
         "<I32></I32>",

@@ -9,6 +9,7 @@ import pytest
 from psrp.clixml import DateTime, dump_all, dumps, loads, read_document
 from psrp.sansio import ClixmlError
 from tests.clixml.truth import differences, vectors
+from tests.rows import rows
 
 WRITTEN = vectors("write.jsonl")
 READ = vectors("read.jsonl")
@@ -62,14 +63,14 @@ def names(lines: list[dict[str, Any]]) -> list[str]:
     return [line["name"] for line in lines]
 
 
-@pytest.mark.parametrize("vector", WRITTEN, ids=names(WRITTEN))
+@rows("vector", WRITTEN, ids=names(WRITTEN))
 def test_what_powershell_writes_is_read_as_the_value_it_had(vector: dict[str, Any]) -> None:
     value = loads(vector["bare"], max_depth=60 if vector["name"] in TOO_DEEP else 48)
     assert list(differences(value, vector["truth"])) == []
 
 
 @pytest.mark.parametrize("form", ["bare", "bare_depth_1"])
-@pytest.mark.parametrize("vector", WRITTEN, ids=names(WRITTEN))
+@rows("vector", WRITTEN, ids=names(WRITTEN))
 def test_what_powershell_writes_is_written_again_byte_for_byte(
     vector: dict[str, Any], form: str
 ) -> None:
@@ -85,7 +86,7 @@ DEEPER = {"deserialized-again"}
 """PowerShell's types table gives a nested PSCredential one more level."""
 
 
-@pytest.mark.parametrize("vector", SHALLOWER, ids=names(SHALLOWER))
+@rows("vector", SHALLOWER, ids=names(SHALLOWER))
 def test_at_depth_one_objects_in_properties_are_their_text(vector: dict[str, Any]) -> None:
     """Statement E55."""
     depth = 60 if vector["name"] in TOO_DEEP else 48
@@ -94,14 +95,14 @@ def test_at_depth_one_objects_in_properties_are_their_text(vector: dict[str, Any
         assert dumps(value, depth=1, max_depth=depth).decode() == vector["bare_depth_1"]
 
 
-@pytest.mark.parametrize("vector", WRITTEN, ids=names(WRITTEN))
+@rows("vector", WRITTEN, ids=names(WRITTEN))
 def test_a_document_is_written_as_export_clixml_does(vector: dict[str, Any]) -> None:
     depth = 60 if vector["name"] in TOO_DEEP else 48
     values = load_all(vector["document"], max_depth=depth)
     assert dump_all(values, max_depth=depth).decode() == vector["document"]
 
 
-@pytest.mark.parametrize("vector", READ, ids=names(READ))
+@rows("vector", READ, ids=names(READ))
 def test_what_powershell_reads_is_read_and_what_it_refuses_is_refused(
     vector: dict[str, Any],
 ) -> None:
@@ -119,7 +120,7 @@ def test_what_powershell_reads_is_read_and_what_it_refuses_is_refused(
         assert caught.value.path.startswith("/") or vector["name"] in BEHIND_THE_ROOT
 
 
-@pytest.mark.parametrize("vector", AGAIN, ids=names(AGAIN))
+@rows("vector", AGAIN, ids=names(AGAIN))
 def test_what_is_read_is_written_as_powershell_would(vector: dict[str, Any]) -> None:
     for value, again in zip(load_all(vector["input"]), vector["again"], strict=True):
         assert _nameless(dumps(value).decode()) == _nameless(again)

@@ -43,6 +43,7 @@ from psrp.clixml.jsonform import MAX_DEPTH, from_json, to_json
 from psrp.clixml.strategies import values
 from psrp.sansio import LocalProtocolError
 from tests.recordings import WHOLE
+from tests.rows import rows
 
 
 def _typed(kind: str, value: Any) -> dict[str, Any]:
@@ -132,7 +133,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "form"), CASES)
+@rows(("value", "form"), CASES)
 def test_each_kind_has_its_form(value: Any, form: Any) -> None:
     assert to_json(value) == form
     again = from_json(json.loads(json.dumps(form)))
@@ -238,7 +239,7 @@ def test_what_has_no_form_is_refused_with_its_place(value: Any, text: str) -> No
         to_json(value)
 
 
-@pytest.mark.parametrize(
+@rows(
     ("form", "text"),
     [
         pytest.param(2**31, r"\$: 2147483648 is no I32", id="a wide number"),

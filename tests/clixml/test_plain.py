@@ -35,6 +35,7 @@ from psrp.clixml import (
 from psrp.clixml.plain import MAX_DEPTH, to_plain
 from psrp.clixml.strategies import values
 from psrp.sansio import LocalProtocolError
+from tests.rows import rows
 
 DAY = ("System.DayOfWeek", "System.Enum", "System.ValueType", "System.Object")
 ID = UUID(int=7)
@@ -100,7 +101,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "plain"), CASES)
+@rows(("value", "plain"), CASES)
 def test_each_kind_has_its_plain_form(value: Any, plain: Any) -> None:
     made = to_plain(value)
     assert made == plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,16 @@ def modules(*tops: str) -> list[Path]:
 
 @cache
 def tree(path: Path) -> ast.Module:
-    return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
+    """Return the syntax tree of a file, which is kept out of garbage collection: a tree has many
+    objects, and all of them live until the end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 @cache

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import PACKAGES, ROOT, modules, tree
+from tests.rows import rows
 
 PURE_MODULES = """
     __future__ abc array base64 binascii bisect codecs collections contextlib copy dataclasses
@@ -75,7 +76,7 @@ def covered(name: str, names: set[str]) -> bool:
     return any(".".join(parts[:count]) in names for count in range(1, len(parts) + 1))
 
 
-@pytest.mark.parametrize("path", modules(*PACKAGES), ids=str)
+@rows("path", modules(*PACKAGES), ids=str)
 def test_every_import_stays_in_its_layer(path: Path) -> None:
     strangers = [f"{path}:{line} {name}" for line, name in imports(path) if name.startswith(".")]
     names = allowed(path)
@@ -85,7 +86,7 @@ def test_every_import_stays_in_its_layer(path: Path) -> None:
     assert not strangers
 
 
-@pytest.mark.parametrize("path", modules("psrp", "wsman", "sshsub"), ids=str)
+@rows("path", modules("psrp", "wsman", "sshsub"), ids=str)
 def test_a_machine_never_asks_the_world(path: Path) -> None:
     if path.name.startswith("trio_"):
         return
@@ -102,7 +103,7 @@ def test_a_machine_never_asks_the_world(path: Path) -> None:
     assert not found
 
 
-@pytest.mark.parametrize("path", modules("tests", "bench"), ids=str)
+@rows("path", modules("tests", "bench"), ids=str)
 def test_tests_and_bench_import_absolutely(path: Path) -> None:
     assert not [f"{path}:{line}" for line, name in imports(path) if name.startswith(".")]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import PACKAGES, ROOT, all_functions, modules, tree
+from tests.rows import rows
 
 WANTED_FILE = 500
 """A longer file gives a warning only, because one subject should not be split to save lines."""
@@ -34,7 +35,7 @@ def lines(path: Path) -> list[str]:
 
 
 @pytest.mark.filterwarnings("default:.* lines:UserWarning")
-@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+@rows("path", EVERYTHING, ids=str)
 def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
     count = len(lines(path))
     if FILE_MARK.search("\n".join(lines(path)[:5])):
@@ -44,7 +45,7 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
         warnings.warn(f"{path} has {count} lines", stacklevel=1)
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+@rows("path", EVERYTHING, ids=str)
 def test_a_function_fits_on_a_screen(path: Path) -> None:
     text = lines(path)
     long = [
@@ -56,7 +57,7 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
     assert not long
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+@rows("path", EVERYTHING, ids=str)
 def test_a_name_says_what_the_module_holds(path: Path) -> None:
     assert not [part for part in path.with_suffix("").parts if NAMES_THAT_SAY_NOTHING.search(part)]
 
@@ -69,7 +70,7 @@ def test_no_two_modules_share_a_name() -> None:
     assert not [paths for paths in found.values() if len(paths) > 1]
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+@rows("path", EVERYTHING, ids=str)
 def test_a_file_that_has_code_says_what_it_is_for(path: Path) -> None:
     assert not tree(path).body or ast.get_docstring(tree(path))
 
@@ -100,7 +101,7 @@ def test_every_test_checks_something() -> None:
     assert not idle
 
 
-@pytest.mark.parametrize("path", modules(*PACKAGES), ids=str)
+@rows("path", modules(*PACKAGES), ids=str)
 def test_no_except_star_clause_raises(path: Path) -> None:
     """Python before 3.11.4 wraps what such a clause raises in another group."""
     clauses = (node for node in ast.walk(tree(path)) if isinstance(node, ast.TryStar))

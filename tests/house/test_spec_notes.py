@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def rows() -> dict[str, str]:
     return {name: tests for name, _, tests in ROW.findall(text(README))}
 
 
+@cache
 def claims() -> dict[str, set[str]]:
     """Return each statement with the tests whose docstrings name it."""
     found: dict[str, set[str]] = {}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from psremoting.powershell.formatting import lines_of
 from psremoting.powershell.sanitizer import displayable
 from psrp.clixml import load_all
 from tests.powershell.record_formatting import RECORDING
+from tests.rows import rows
 
 _ROWS = [json.loads(line) for line in RECORDING.read_text(encoding="utf-8").splitlines()]
 
@@ -24,7 +23,7 @@ def shown(row: dict[str, Any]) -> list[str]:
     return [displayable(line) for line in lines_of(*values, width=row["width"])]
 
 
-@pytest.mark.parametrize("row", _ROWS, ids=lambda row: f"{row['width']}-{row['expression'][:60]}")
+@rows("row", _ROWS, ids=lambda row: f"{row['width']}-{row['expression'][:60]}")
 def test_received_objects_are_shown_as_powershell_shows_them(row: dict[str, Any]) -> None:
     expected = row["shown"].split("\n")[:-1]
     if row["expression"] in ACCEPTED:

@@ -18,6 +18,7 @@ from psremoting.powershell.evaluation_errors import Unsupported
 from psremoting.powershell.script_commands import script_commands
 from psrp.clixml import Char, Dictionary, List, identical, loads
 from psrp.commands import Command
+from tests.rows import rows
 
 _FILE = Path(__file__).parents[2] / "fixtures/constrained/lines.jsonl.gz"
 RECORDED = [json.loads(line) for line in gzip.decompress(_FILE.read_bytes()).splitlines()]
@@ -44,7 +45,7 @@ def value_of(recorded: str) -> Any:
     return loads(recorded)
 
 
-@pytest.mark.parametrize("row", RECORDED, ids=lambda row: row["line"])
+@rows("row", RECORDED, ids=lambda row: row["line"])
 def test_a_line_travels_as_it_did_from_the_real_client(row: dict[str, Any]) -> None:
     if row["sent"] == "script":
         with pytest.raises(Unsupported, match=r": \S"):

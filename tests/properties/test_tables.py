@@ -29,6 +29,7 @@ from psrp.states import (
     next_state,
 )
 from tests.properties.machines import EVENTS, PIPELINE_ID, Machine, event_of, path_to
+from tests.rows import rows
 
 C, S = Side.CLIENT, Side.SERVER
 REFUSAL: TriggerKind = (e.SessionCapability, REFUSED)
@@ -91,7 +92,7 @@ def _take(machine: Machine, trigger: Trigger, *, pool: bool) -> None:
         assert machine.pool.state is PoolState.BROKEN
 
 
-@pytest.mark.parametrize(("state", "trigger", "after"), _rows(POOL))
+@rows(("state", "trigger", "after"), _rows(POOL))
 def test_every_row_of_the_pool_is_reached(
     state: PoolState, trigger: Trigger, after: PoolState
 ) -> None:
@@ -109,7 +110,7 @@ def test_every_row_of_the_pool_is_reached(
     assert reached
 
 
-@pytest.mark.parametrize(("state", "trigger", "after"), _rows(PIPELINE))
+@rows(("state", "trigger", "after"), _rows(PIPELINE))
 def test_every_row_of_a_pipeline_is_reached(
     state: PipelinePhase, trigger: Trigger, after: PipelinePhase
 ) -> None:

@@ -43,6 +43,7 @@ from psrp.records import ProgressRecord
 from psrp.sansio import LocalProtocolError, MessageError, Side
 from tests.psrp.recorded import everything, out_of_process, wsman
 from tests.recordings import FIXTURES
+from tests.rows import rows
 
 M = HostMethodId
 HOST_CALLS = FIXTURES / "outofproc" / "sessions" / "host-calls.jsonl"
@@ -134,7 +135,7 @@ def recorded_calls() -> Iterator[e.PipelineHostCall]:
             yield event
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: M(method).name)
+@rows("method", METHODS, ids=lambda method: M(method).name)
 def test_arguments_and_results_survive_the_way(method: int) -> None:
     known = METHODS[method]
     arguments = tuple(sample(kind, method) for kind in known.parameters)

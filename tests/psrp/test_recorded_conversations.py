@@ -22,6 +22,7 @@ from sshsub.packets import Packet
 from tests.conversations import Messages, Said, act_of, conversation, recordings
 from tests.psrp.pairs import drain, sent
 from tests.recordings import FIXTURES
+from tests.rows import rows
 
 KEY = load_pem_private_key((FIXTURES / "outofproc/probes/key.pem").read_bytes(), None)
 assert isinstance(KEY, RSAPrivateKey)
@@ -146,7 +147,7 @@ def receive(pool: Pool, packet: Packet) -> None:
         pool.receive_data(packet.data, packet.target, packet.stream)
 
 
-@pytest.mark.parametrize("path", probes(), ids=names)
+@rows("path", probes(), ids=names)
 def test_our_server_answers_odd_questions_as_the_real_one(path: Path) -> None:
     real = OurServer(path)
     for said in conversation(path):

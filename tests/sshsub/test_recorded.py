@@ -22,6 +22,7 @@ from sshsub.packets import Packet, PacketKind, error_text, read_line
 from sshsub.subsystem import Subsystem
 from tests.conversations import Said, act_of, conversation, recordings
 from tests.recordings import FIXTURES
+from tests.rows import rows
 
 SESSIONS = recordings("sessions")
 PROBES = recordings("probes")
@@ -111,7 +112,7 @@ def test_our_server_says_to_a_recorded_client_what_the_real_one_said(path: Path)
     assert not last or replay.server.data_to_send() == last + b"\n"
 
 
-@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.stem)
+@rows("path", PROBES, ids=lambda path: path.stem)
 def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
     said = conversation(path)
     errors = [error_text(each.line) for each in said if each.side is Side.SERVER]
@@ -137,7 +138,7 @@ def test_our_server_dies_of_what_the_real_one_dies_of(path: Path) -> None:
         assert fault.words in told
 
 
-@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.stem)
+@rows("path", PROBES, ids=lambda path: path.stem)
 def test_our_server_gives_an_odd_client_the_same_packets(path: Path) -> None:
     """Statement G64. Statement J102."""
     said = conversation(path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from psrp.sansio import LocalProtocolError, RemoteProtocolError
+from tests.rows import rows
 from tests.wsman.exchanges import read, recordings
 from wsman import faults, names, operations, queries, shell_values, soap
 from wsman.durations import format_duration, parse_duration
@@ -81,7 +82,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+@rows("value", VALUES, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_every_operation_comes_back_from_its_envelope(value: object, encoding: str) -> None:
     written = operations.write(Headers(message_id="uuid:1"), value, encoding=encoding)
@@ -136,7 +137,7 @@ def test_headers_that_nobody_reads_and_repeated_ones_are_listed() -> None:
     assert "Odd" in read.must_understand
 
 
-@pytest.mark.parametrize("path", recordings(), ids=lambda path: path.name)
+@rows("path", recordings(), ids=lambda path: path.name)
 def test_recorded_envelopes_keep_their_meaning_when_written_again(path: Path) -> None:
     seen = 0
     for message in read(path):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from psrp.sansio import TransportAct
 from tests.recordings import FIXTURES
+from tests.rows import rows
 from tests.wsman.exchanges import read, recordings
 from tests.wsman.replaying import replay
 from wsman import client_events as ev
@@ -35,7 +34,7 @@ def playable() -> list[Path]:
     return [path for path in recordings() if path.name not in HAND_MADE]
 
 
-@pytest.mark.parametrize("path", playable(), ids=lambda path: path.name)
+@rows("path", playable(), ids=lambda path: path.name)
 def test_our_client_does_the_recorded_work_and_asks_for_nothing_else(path: Path) -> None:
     for shell in replay(read(path)):
         shell.check()
