@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import cache
 from uuid import UUID
 
 import trio
@@ -17,6 +18,7 @@ _DATA = re.compile(rb"(<Data [^>]*>)([^<]*)(</Data>)")
 _ZERO = b"00000000-0000-0000-0000-000000000000"
 
 
+@cache
 def turns(name: str) -> list[tuple[int, list[bytes]]]:
     """Return the server's lines in turns: (number of client lines before them, lines)."""
     said = 0
@@ -44,6 +46,8 @@ class RecordedServer:
         self._turns = turns(name)
         self._left = limit
         self.size = 0
+        self.lines: list[int] = []
+        """The lengths of the lines that were sent or cut."""
         self._theirs: list[bytes] = []
         for _, lines in self._turns:
             for line in lines:
@@ -73,6 +77,7 @@ class RecordedServer:
 
     async def _say(self, data: bytes) -> bool:
         self.size += len(data)
+        self.lines += map(len, data.splitlines(keepends=True))
         cut = data if self._left is None else data[: self._left]
         try:
             if cut:

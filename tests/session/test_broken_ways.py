@@ -80,7 +80,7 @@ async def test_cut_after_any_byte_it_ends_with_a_reason_and_no_output_is_lost_or
 ) -> None:
     whole = await recorded_exchange()
     size = len(whole)
-    # test_recorded_server.py cuts at every byte; this server also sends our own values.
+    # test_recorded_server.py cuts at the end of each line, too; this server also sends our values.
     for limit in range(part, size, 17):
         got, error = await talk_until_cut(limit)
         assert got == list(range(len(got)))
