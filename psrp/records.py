@@ -16,6 +16,7 @@ from psrp.clixml import (
     DateTime,
     DateTimeKind,
     Dictionary,
+    Enumerable,
     Int64,
     List,
     MemberSet,
@@ -457,6 +458,12 @@ def _text(value: Any, *, nested: bool = False) -> str:
     return names[0].removeprefix("Deserialized.") if names else type(value).__name__
 
 
+def _item_text(value: Any) -> str:
+    """Return the text of an item of a list; PowerShell reads a list in it as an ArrayList."""
+    is_list = isinstance(unwrap(value), (list, Enumerable))
+    return "System.Collections.ArrayList" if is_list else _text(value)
+
+
 def _clock(ticks: int) -> str:
     """Return a TimeSpan as .NET shows it: ``[-][d.]hh:mm:ss[.fffffff]``."""
     seconds, fraction = divmod(abs(ticks), 10_000_000)
@@ -492,6 +499,9 @@ class InformationRecord:
             return shown.message
         if self.message_data is None:
             return "System.Management.Automation.InformationRecord"
+        data = unwrap(self.message_data)
+        if isinstance(data, (list, Enumerable)):
+            return " ".join(map(_item_text, data))
         return _text(self.message_data)
 
     @classmethod

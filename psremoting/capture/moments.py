@@ -44,6 +44,11 @@ class Clock:
     _timed: bool | None = None
     """True if the first line has a time; then lines without one keep the column empty."""
 
+    def begin(self, time: float | None) -> None:
+        """Count from ``time``, unless a time was given before."""
+        if self._origin is None and time is not None:
+            self._origin = time if is_date(time) else 0.0
+
     def column(self, time: float | None) -> str:
         """Return the column of the next line, followed by a space; empty without times."""
         if self.style is TimeStyle.NONE:
@@ -52,8 +57,7 @@ class Clock:
             self._timed = time is not None
         if time is None:
             return " " * (self._width + 1) if self._timed else ""
-        if self._origin is None:
-            self._origin = time if is_date(time) else 0.0
+        self.begin(time)
         shown = self._text(time)
         self._before = time
         return f"{shown:>{self._width}} "

@@ -68,6 +68,10 @@ class Timeline:
         self._clock = clock or Clock()
         self.hidden = 0
 
+    def begin(self, entry: Entry) -> None:
+        """Take the time of the recording's first entry, also of one that is not shown."""
+        self._clock.begin(entry.carrier.get("time"))
+
     def lines(self, entry: Entry) -> Iterator[str]:
         """Yield the lines of one entry, with terminal styles."""
         if entry.plumbing and not self._plumbing:

@@ -45,8 +45,8 @@ _OPTIONS = (
     click.option(
         "--time", "style", type=click.Choice([style.value for style in TimeStyle]),
         default="relative",
-        help="Show times since the first line (relative, the default), since the line before "
-        "(delta), as dates of the local zone (absolute) or of UTC, or none.",
+        help="Show times since the first line of the recording (relative, the default), since "
+        "the line shown before (delta), as dates of the local zone (absolute) or of UTC, or none.",
     ),
     click.option(
         "--type", "types", multiple=True, metavar="NAME",
@@ -217,6 +217,7 @@ class Show:
     def entry(self, entry: Entry) -> None:
         """Print an entry, unless the filters exclude it."""
         view = self._view
+        self._timeline.begin(entry)
         passes = self._selection.passes(entry)
         if entry.type == "summary":
             self._print_statistics()

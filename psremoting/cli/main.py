@@ -144,9 +144,11 @@ PowerShell's spelling:
 
 \b
 Environment:
-  NO_COLOR        if not empty, disables colours
-  TERM            if dumb or unset, disables line editing and colours
-  XDG_STATE_HOME  directory of psremoting/history (default: ~/.local/state)
+  NO_COLOR            if not empty, disables colours
+  PSRP_PASSWORD       password for --user-name over WS-Man
+  PSRP_TRUSTED_HOSTS  hosts for NTLM over HTTP, as for --trusted-host, separated by commas
+  TERM                if dumb or unset, disables line editing and colours
+  XDG_STATE_HOME      directory of psremoting/history (default: ~/.local/state)
 
 Run "psrp COMMAND --help" for the help of a command.
 """

@@ -28,6 +28,7 @@ RECORD_OPTIONS = (
         help="Record secure strings as asterisks (masked, the default), or as they were sent: "
         "encrypted with the session key below protocol 2.4, readable from 2.4 on.",
     ),
+    click.option("--force", is_flag=True, help="Let --record overwrite files."),
 )  # fmt: skip
 
 
@@ -37,10 +38,12 @@ class RecordTo:
 
     path: str
     secrets: str
+    force: bool = False
     _opened: int = 0
 
     def open(self) -> Recorder:
-        """Begin the next recording. Raises PSRemotingError."""
+        """Begin the next recording. Raises PSRemotingError, also for a file that exists, unless it
+        is empty or ``force`` is set."""
         from psremoting.capture.recorder import RecordedSecrets, Recorder
         from psremoting.errors import PSRemotingError
 
@@ -48,6 +51,10 @@ class RecordTo:
         path = Path(self.path.replace("{pid}", str(os.getpid())))
         if self._opened > 1:
             path = path.with_name(f"{path.stem}-{self._opened}{path.suffix}")
+        if not self.force and path.is_file() and path.stat().st_size:
+            raise PSRemotingError(
+                f"cannot record to {path}: the file exists; use --force to overwrite it"
+            )
         try:
             return Recorder(path, secrets=RecordedSecrets(self.secrets))
         except OSError as error:
@@ -56,8 +63,8 @@ class RecordTo:
 
 def take_record(given: dict[str, Any]) -> RecordTo | None:
     """Take the values of `RECORD_OPTIONS` out of ``given``."""
-    path, secrets = given.pop("record"), given.pop("record_secrets")
-    return RecordTo(path, secrets) if path else None
+    path, secrets, force = (given.pop(name) for name in ("record", "record_secrets", "force"))
+    return RecordTo(path, secrets, force) if path else None
 
 
 def report_incomplete(recorder: Recorder) -> None:

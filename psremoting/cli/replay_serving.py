@@ -14,6 +14,7 @@ import trio
 from psremoting.endpoint.driver import serve_wire
 from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
 from psremoting.exception_groups import unwrapped
+from psremoting.os_errors import os_error_text
 from psremoting.replay import ReplayEngine
 from psrp.sansio import LocalProtocolError
 
@@ -61,7 +62,8 @@ def serve_replay(
     try:
         trio.run(_until_over, serve, engine, keep)
     except (LocalProtocolError, OSError, ValueError) as error:
-        raise CannotReplay(str(error)) from None
+        place = f"cannot listen on {unix or http}" if unix or http else ""
+        raise CannotReplay(os_error_text(error, place)) from None
     return engine
 
 

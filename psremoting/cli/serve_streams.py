@@ -80,7 +80,9 @@ def open_log(path: str) -> int:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
-        raise CannotServe(f"cannot open the log: {error}") from None
+        from psremoting.os_errors import os_error_text
+
+        raise CannotServe(f"cannot open the log {os_error_text(error)}") from None
     os.dup2(fd, 2)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -265,6 +267,8 @@ async def _serve_socket(path: str, one: Callable[[Wire], Awaitable[int]]) -> str
             try:
                 await serve_unix(path, one, on_error=_report)
             except (OSError, LocalProtocolError) as error:
-                failed = str(error)
+                from psremoting.os_errors import os_error_text
+
+                failed = os_error_text(error, f"cannot listen on {path}")
             nursery.cancel_scope.cancel()
     return failed

@@ -15,6 +15,7 @@ from psremoting.cli.serve_streams import CannotServe, engine_of, opened_record
 from psremoting.endpoint.wsman_endpoint import EndpointSettings, serve_wsman
 from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
 from psremoting.exception_groups import leaves
+from psremoting.os_errors import os_error_text
 from psrp.sansio import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def run_wsman(
         first = next(leaves(group))
         if not isinstance(first, (LocalProtocolError, OSError)):
             raise
-        raise CannotServe(str(first)) from None
+        raise CannotServe(os_error_text(first)) from None
     except (LocalProtocolError, OSError) as error:
-        raise CannotServe(str(error)) from None
+        raise CannotServe(os_error_text(error)) from None
     finally:
         if recorder is not None:
             report_incomplete(recorder)

@@ -104,7 +104,7 @@ def _parameter(word: str) -> tuple[str, str | None]:
 def _find(name: str, names: Iterable[str]) -> str | None:
     table = CommandTable(name="psrp", parameters=tuple(Parameter(name=each) for each in names))
     try:
-        found = find_parameter(table, name)
+        found = find_parameter(table, name) if name else None
     except BindingError as error:
         raise click.UsageError(error.message) from None
     return None if found is None else found.name

@@ -35,7 +35,7 @@ FAILED = 255
 _EPILOG = """\b
 Examples:
   psrp winrs https://server --user-name me ipconfig /all
-  psrp winrs server --user-name me --authentication kerberos 'dir c:\\\\'
+  psrp winrs --authentication kerberos server --user-name me 'dir c:\\\\'
   type_it | psrp winrs server --user-name me --input sort
 
 \b
@@ -46,10 +46,33 @@ Exit codes:
 """
 
 
+class _Command(click.Command):
+    """A command whose options may come before and after TARGET, but not after COMMAND."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before, rest = self._split(ctx, args)
+        if rest and "--" not in before:
+            target, *more = rest
+            after, command = self._split(ctx, more)
+            options = after[:-1] if after[-1:] == ["--"] else after
+            args = [*before, *options, "--", target, *command]
+        return super().parse_args(ctx, args)
+
+    def _split(self, ctx: click.Context, args: list[str]) -> tuple[list[str], list[str]]:
+        """Return the options at the beginning, and the rest."""
+        parser = type(self.make_parser(ctx))(ctx)
+        for each in self.get_params(ctx):
+            if isinstance(each, click.Option):
+                each.add_to_parser(parser, ctx)
+        _, rest, _ = parser.parse_args(list(args))
+        return args[: len(args) - len(rest)], rest
+
+
 @click.command(
+    cls=_Command,
     epilog=_EPILOG,
     short_help="Run a program in a cmd shell over WS-Man.",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
 )
 @click.option(
     "--directory", metavar="PATH", default="", help="Start the program in this directory."
@@ -73,7 +96,7 @@ Exit codes:
 def winrs(connecting: Connecting, target: str, command: tuple[str, ...], **given: Any) -> None:
     """Run COMMAND on TARGET, a host name or a URL, and exit with its exit code.
 
-    Options come before TARGET. Output and errors go to standard output and standard error as
+    Options come before COMMAND. Output and errors go to standard output and standard error as
     the program writes them. Ctrl+C interrupts the program; a second Ctrl+C closes the connection.
     """
     try:

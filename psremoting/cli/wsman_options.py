@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -188,8 +190,11 @@ def _read(path: str | None, user_name: str) -> str:
     if PASSWORD in os.environ:
         return os.environ[PASSWORD]
     try:
-        return str(click.prompt(f"Password for {user_name}", hide_input=True, err=True))
-    except click.Abort:
+        with warnings.catch_warnings():
+            # Without a terminal getpass would read the password from standard input.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return str(click.prompt(f"Password for {user_name}", hide_input=True, err=True))
+    except (click.Abort, getpass.GetPassWarning):
         raise PSRemotingError(
             "cannot ask for the password: use --password-file or PSRP_PASSWORD",
             error_id="CredentialRequired",

@@ -101,6 +101,9 @@ class PoolDriver:
         """Set when nothing more can arrive."""
         self.on_user_event: Callable[[e.UserEvent], None] = lambda _: None
         self._on_notice = on_notice
+        self._held_notice = ""
+        """The last notice before the session is open: it may be the reason of a failure, which
+        is shown with the error."""
         self._replies: dict[int, tuple[trio.Event, list[Any]]] = {}
         self._disconnected: tuple[trio.Event, list[errors.PSRemotingError]] | None = None
         self._progress = trio.Event()
@@ -313,6 +316,18 @@ class PoolDriver:
 
     def noticed(self, text: str) -> None:
         self.notices = [*self.notices, text][-_NOTICES_KEPT:]
+        self._show_held_notice()
+        if not self.opened.is_set():
+            self._held_notice = text
+        elif self.error is None or text not in self.error.message:
+            self._show_notice(text)
+
+    def _show_held_notice(self) -> None:
+        held, self._held_notice = self._held_notice, ""
+        if held and (self.error is None or held not in self.error.message):
+            self._show_notice(held)
+
+    def _show_notice(self, text: str) -> None:
         if self._on_notice is not None:
             try:
                 self._on_notice(text)
@@ -337,9 +352,13 @@ class PoolDriver:
         self._end()
         self._carrying.cancel()
 
+    def _is_open(self) -> None:
+        self.opened.set()
+        self._show_held_notice()
+
     def _end(self) -> None:
         self.commands.end_all(lambda: errors.PipelineStopped(computer=self.computer))
-        self.opened.set()
+        self._is_open()
         self.closed.set()
         self._progress.set()
         if self._disconnected is not None:
@@ -378,7 +397,7 @@ class PoolDriver:
     def _pool_state(self, event: e.RunspacePoolStateMessage) -> None:
         if event.state is e.RunspaceState.OPENED:
             self.carrier.poll_pool(soon=False)
-            self.opened.set()
+            self._is_open()
             return
         if event.state is e.RunspaceState.BROKEN or not self.opened.is_set():
             failed = errors.opening_failed(self.computer, event.state.name.title())
@@ -390,7 +409,7 @@ class PoolDriver:
     def _connected(self) -> None:
         """Process RUNSPACEPOOL_INIT_DATA, with which a pool that was connected to is open."""
         if self.pool.state is PoolState.OPENED:
-            self.opened.set()
+            self._is_open()
 
     def _availability(self, event: e.RunspaceAvailability) -> None:
         waiting = self._replies.get(event.call_id)

@@ -12,6 +12,7 @@ import trio
 
 from psremoting import errors
 from psremoting.client.carrier import PromptStyle
+from psremoting.client.wsman_hints import wsman_hint
 from psremoting.client.wsman_setup import buffer_mode, check, connections, shell_config
 from psrp.sansio import Stream, TransportAct
 from wsman.errors import TransportFailure, WSManError
@@ -42,6 +43,9 @@ def translate(
             f"Connecting to remote server {computer} failed with the following error message : "
             f"{text} {_HELP}"
         )
+    hint = wsman_hint(error)
+    if hint:
+        text += f"\nHint: {hint}"
     made = errors.PSRemotingTransportError(
         text, error_id=error.error_id(default), computer=computer
     )
@@ -176,7 +180,8 @@ class WSManCarrier:
             self.act_failed(TransportAct.CREATE_PIPELINE, target, failure)
 
     def retrying(self, event: Retrying) -> None:
-        if event.attempt > 1 or not self._opened:
+        # As in PowerShell, the attempts to open a session are not shown.
+        if event.attempt > 1 and self._opened:
             text = (
                 f"The network connection to {self.computer} has been interrupted. "
                 f"Attempting to reconnect (attempt {event.attempt} of "

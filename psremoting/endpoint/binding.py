@@ -14,8 +14,10 @@ from psremoting.endpoint.error_records import CommandError
 from psremoting.powershell import binder
 from psremoting.powershell.binder import Binding, Given
 from psremoting.powershell.binding_errors import BindingError, MissingMandatory
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.parameters import CommandTable
 from psremoting.powershell.string_conversion import to_text
+from psrp.clixml import PSObject
 from psrp.commands import USING, Parameter
 
 __all__ = ["Bound", "bind", "bind_object", "command_error", "givens", "missing_error"]
@@ -54,8 +56,9 @@ def _given(index: int, argument: Parameter) -> Given:
     if argument.name is None:
         return Given(None, argument.value, index)
     text = argument.name.rstrip()
-    if text == "--" and argument.value is None:
-        return Given("--", index=index)
+    if text == "--":
+        # As for PowerShell, the beginning of every name.
+        return Given("", index=index)
     if text[:1] not in _DASHES:
         return Given(text, argument.value, index)
     if text.endswith(":"):
@@ -106,8 +109,11 @@ def _bound(binding: Binding) -> Bound:
     return bound
 
 
-def bind_object(bound: Bound, item: Any) -> dict[str, Any]:
-    """Return the arguments that one object of the pipeline gives. Raises CommandError."""
+def bind_object(bound: Bound, item: Any, *, received: bool = True) -> dict[str, Any]:
+    """Return the arguments that one object of the pipeline gives. Raises CommandError.
+
+    ``received``: it came from the client, not from another command.
+    """
     assert bound.binding is not None
     table = bound.binding.table
     try:
@@ -116,7 +122,8 @@ def bind_object(bound: Bound, item: Any) -> dict[str, Any]:
         failed = command_error(error)
         if item is not None and not any(each.secret for each in table.parameters):
             failed.target = to_text(item, received=True)
-            failed.target_type = "PSObject"
+            wrapped = received or isinstance(item, PSObject)
+            failed.target_type = "PSObject" if wrapped else type_name_of(item).rpartition(".")[2]
         raise failed from None
     values = _bound(made).values
     return {name: value for name, value in values.items() if name not in bound.values}

@@ -379,7 +379,7 @@ class Stage(Streams):
         assert self.found is not None
         self.objects += 1
         try:
-            return bind_object(self.bound, item)
+            return bind_object(self.bound, item, received=self.inbox is None)
         except CommandError as error:
             await self.error(self.record_of(error))
             return None

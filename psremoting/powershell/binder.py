@@ -21,7 +21,6 @@ __all__ = ["Binding", "Given", "bind", "bind_input", "find_parameter", "missing"
 
 _NOTHING: Any = object()
 _SEQUENCES = (List, Enumerable, Stack, Queue, list, tuple)
-_END_OF_PARAMETERS = "--"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +125,11 @@ def find_parameter(table: CommandTable, name: str) -> Parameter | None:
     Raises BindingError for a beginning of several.
     """
     exact = table.find(name)
-    if exact is not None or not name:
+    if exact is not None:
         return exact
     found = table.beginning(name)
     own = [each for each in found if not each.common]
-    if len(own) == 1 or (own and table.is_function):
+    if len(own) == 1 or (own and name and table.is_function):
         found = own
     if len(found) > 1:
         listed = "".join(f" -{each.name}" for each in found)
@@ -147,9 +146,6 @@ def _paired(
     while at < len(arguments):
         given = arguments[at]
         at += 1
-        if given.name == _END_OF_PARAMETERS and given.bare:
-            pairs.extend((None, _as_value(each)) for each in arguments[at:])
-            break
         if given.name is None:
             pairs.append((None, given))
             continue
@@ -170,13 +166,6 @@ def _paired(
                 )
         pairs.append((parameter, given))
     return pairs
-
-
-def _as_value(given: Given) -> Given:
-    """Return an argument after ``--``: a name is a text there."""
-    if given.name is None:
-        return given
-    return Given(None, f"-{given.name}", given.index)
 
 
 def _blamed(error: BindingError, given: Given) -> BindingError:

@@ -213,7 +213,7 @@ def _decimal(value: Any, type_name: str, received: bool) -> Decimal:
             raise ValueError
         return _normal(read_decimal(f"{number:.{digits}g}"))
     except (ValueError, ArithmeticError):
-        text = to_text(value, received=received)
+        text = to_text(inner, received=received)
         failed(text, type_name, "Value was either too large or too small for a Decimal.")
 
 

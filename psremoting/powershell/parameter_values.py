@@ -79,16 +79,18 @@ def _refuse_array(parameter: Parameter, value: Any) -> None:
 
 def _check_presence(parameter: Parameter, value: Any) -> None:
     """Raise BindingError for null or an empty value that the parameter does not take."""
-    empty_array = isinstance(value, _SEQUENCES) and not len(value)
+    empty_array = isinstance(value, (*_SEQUENCES, bytes, bytearray)) and not len(value)
     items = value if isinstance(value, _SEQUENCES) else ()
-    empty = value is None or (isinstance(value, str) and value == "") or empty_array
-    if not empty and not any(item is None or item == "" for item in items if _plain(item)):
+    # A Uri or an XmlDocument may be empty.
+    empty_text = type(value) is str and value == ""
+    present = not (value is None or empty_text or empty_array)
+    if present and not any(item is None or item == "" for item in items if _plain(item)):
         return
     if parameter.mandatory and not parameter.may_be_empty:
         kind = "NullNotAllowed"
         if empty_array:
             kind = "EmptyArrayNotAllowed"
-        elif (isinstance(value, str) and value == "") or any(item == "" for item in items):
+        elif empty_text or any(item == "" for item in items if _plain(item)):
             kind = "EmptyStringNotAllowed"
         raise BindingError(f"ParameterArgumentValidationError{kind}", parameter.name)
     if parameter.not_empty:
@@ -98,7 +100,7 @@ def _check_presence(parameter: Parameter, value: Any) -> None:
 
 
 def _plain(item: Any) -> bool:
-    return item is None or isinstance(item, str)
+    return item is None or type(item) is str
 
 
 _EMPTY = (

@@ -11,7 +11,7 @@ import base64
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -219,6 +219,7 @@ _WRITERS: dict[type, _Write] = {
     Char: _tagged("Char", _exact),
     DateTime: _tagged("DateTime", str),
     datetime: _tagged("DateTime", lambda value: str(DateTime.from_datetime(value))),
+    date: _tagged("DateTime", lambda day: f"{day.isoformat()}T00:00:00"),
     TimeSpan: _tagged("TimeSpan", str),
     timedelta: _tagged("TimeSpan", lambda value: str(TimeSpan.from_timedelta(value))),
     **{kind: _tagged(name, _exact) for name, kind in TEXT_TYPES.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -177,6 +177,7 @@ _MAKERS: dict[type, _Make] = {
     UUID: _itself,
     Decimal: _itself,
     datetime: _itself,
+    date: _by(lambda day: datetime(day.year, day.month, day.day)),
     timedelta: _itself,
     DateTime: _by(DateTime.to_datetime),
     TimeSpan: _by(TimeSpan.to_timedelta),

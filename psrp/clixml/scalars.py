@@ -10,7 +10,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, NamedTuple
 from uuid import UUID, SafeUUID
@@ -348,6 +348,7 @@ FORMAT: dict[type, tuple[str, Callable[[Any], str]]] = {
     bytearray: ("BA", _format_bytes),
     memoryview: ("BA", _format_bytes),
     datetime: ("DT", _format_datetime),
+    date: ("DT", lambda day: f"{day.isoformat()}T00:00:00"),
     timedelta: ("TS", lambda value: str(TimeSpan.from_timedelta(value))),
 }
 """Exact type to its tag and the function that writes its text. The writer handles `None`, `int`

@@ -1,7 +1,8 @@
 """Writing of CLIXML, identical to PowerShell's output. [MS-PSRP] 2.2.5
 
 Plain Python values are accepted too: list and tuple become System.Object[], dict a Hashtable,
-datetime and timedelta DT and TS, an int beyond 64 bits a BigInteger object.
+datetime and timedelta DT and TS, a date the DT of its midnight, an int beyond 64 bits a BigInteger
+object.
 """
 
 from __future__ import annotations

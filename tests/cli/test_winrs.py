@@ -135,3 +135,18 @@ def test_targets_over_other_carriers_are_refused() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert b"expected a WS-Man target" in done.stderr
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_options_come_before_or_after_the_target(before: int) -> None:
+    options = ["--allow-unencrypted", "--authentication=basic"]
+    first, second = options[:before], options[before:]
+    program = Program()
+    with listening(program) as port:
+        url = f"http://127.0.0.1:{port}/wsman"
+        words = ["winrs", "--user-name", "me", *first, url, *second, "dir", "--unknown", "-h"]
+        done = subprocess.run(
+            [sys.executable, "-c", "from psremoting.cli.entry import main; main()", *words],
+            capture_output=True, timeout=60, env=os.environ | {"PSRP_PASSWORD": "secret"},
+        )  # fmt: skip
+    assert done.stdout == b"dir --unknown -h\n"

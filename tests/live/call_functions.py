@@ -13,16 +13,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from psremoting.endpoint import CommandError, Context, Param
-from psrp.clixml import PSObject, SecureString, Version
+from psrp.clixml import Char, PSObject, SecureString, Uri, Version
 from psrp.records import ErrorCategory
 
 __all__ = ["COMMANDS", "TWINS"]
 
 
-class Color(enum.Enum):
-    Red = 1
-    Green = 2
-    Blue = 3
+_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+# Errors name the type.
+Day = enum.Enum("System.DayOfWeek", {day: number for number, day in enumerate(_DAYS)})  # type: ignore[misc]
 
 
 def get_thing(name: str = "thing", count: int = 1) -> str:
@@ -58,7 +57,7 @@ def take_switch(*, on: bool = False) -> bool:
 
 
 def take_datetime(p: datetime) -> str:
-    return p.isoformat(timespec="seconds")
+    return p.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def take_timespan(p: timedelta) -> float:
@@ -99,6 +98,30 @@ def take_secret(p: SecureString) -> int:
 
 def take_anything(p: Any) -> Any:
     return p
+
+
+def take_day(p: Day) -> str:  # type: ignore[valid-type]
+    return str(p.name)  # type: ignore[attr-defined]
+
+
+def take_uri(p: Uri) -> str:
+    return str(p)
+
+
+def take_char(p: Char) -> str:
+    return f"<{p}>"
+
+
+def take_doubles(p: list[float]) -> float:
+    return sum(p)
+
+
+def take_dates(p: list[datetime]) -> str:
+    return "|".join(each.isoformat(timespec="seconds") for each in p)
+
+
+def take_maybe_int(p: int | None) -> str:
+    return f"<{'' if p is None else p}>"
 
 
 def take_rest(first: str, *rest: str) -> str:
@@ -167,6 +190,12 @@ COMMANDS: dict[str, Any] = {
     "Test-Table": take_table,
     "Test-Secret": take_secret,
     "Test-Anything": take_anything,
+    "Test-Day": take_day,
+    "Test-Uri": take_uri,
+    "Test-Char": take_char,
+    "Test-Doubles": take_doubles,
+    "Test-Dates": take_dates,
+    "Test-MaybeInt": take_maybe_int,
     "Test-Rest": take_rest,
     "Test-Double2": double,
     "Test-Join": join,
@@ -206,6 +235,15 @@ TWINS: dict[str, str] = {
     "Test-Secret": "[CmdletBinding()] param([Parameter(Mandatory)][securestring]$P)"
     " [long]$P.Length",
     "Test-Anything": "[CmdletBinding()] param([Parameter(Mandatory)]$P) $P",
+    "Test-Day": '[CmdletBinding()] param([Parameter(Mandatory)][DayOfWeek]$P) "$P"',
+    "Test-Uri": "[CmdletBinding()] param([Parameter(Mandatory)][uri]$P) $P.OriginalString",
+    "Test-Char": '[CmdletBinding()] param([Parameter(Mandatory)][char]$P) "<$P>"',
+    "Test-Doubles": "[CmdletBinding()] param([Parameter(Mandatory)][double[]]$P)"
+    " $s = 0.0; foreach ($i in $P) { $s += $i }; $s",
+    "Test-Dates": "[CmdletBinding()] param([Parameter(Mandatory)][datetime[]]$P)"
+    " @(foreach ($i in $P) { $i.ToString('s') }) -join '|'",
+    "Test-MaybeInt": "[CmdletBinding()] param([Parameter(Mandatory)][AllowNull()]"
+    '[Nullable[long]]$P) "<$P>"',
     "Test-Rest": "[CmdletBinding()] param([Parameter(Mandatory)][string]$First,"
     ' [Parameter(ValueFromRemainingArguments)][string[]]$Rest) "$First+$($Rest.Count)"',
     "Test-Double2": "[CmdletBinding()] param([Parameter(Mandatory, ValueFromPipeline)][long]$P)"

@@ -3,7 +3,8 @@ client sends. spec-notes/live.md"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import enum
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -57,6 +58,14 @@ _ROUTE_ACCEPTED = {
 }
 
 
+class Color(enum.Enum):
+    Red = "Red"
+
+
+class Number(enum.IntEnum):
+    Two = 2
+
+
 _THEIRS: dict[tuple[str, str], str] = {}
 """The real client's outcome of each route and row, which is the same over every carrier."""
 
@@ -74,7 +83,11 @@ def value_of(expression: str) -> Any:
         "Decimal": Decimal,
         "UTC": UTC,
         "UUID": UUID,
+        "Color": Color,
+        "Number": Number,
+        "date": date,
         "datetime": datetime,
+        "timezone": timezone,
         "timedelta": timedelta,
     }
     return eval(expression, names)  # the table is part of the tests

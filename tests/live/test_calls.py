@@ -49,12 +49,22 @@ function global:Invoke-LiveCall([string]$Name, [string]$Line, $Values) {
 }
 """
 
+_SPELLING = "a parameter of any type gets a number without its spelling"
+_QUESTION = "the client refuses the question; ours then names what is missing"
+
 ACCEPTED: dict[str, str] = {
     "Get-Thing -OutVariable x": "a real endpoint without language cannot set the variable",
+    "Get-Thing -PipelineVariable p": "a real endpoint without language cannot set the variable",
     "Test-TimeSpan 5": "a Python timedelta has microseconds, no ticks",
     "Test-Choice TWO": "the function gets the value that its annotation spells",
     "Test-Anything $null": "a parameter of any type takes None",
-    "Test-Rest": "the client refuses the question; ours then names what is missing",
+    "Test-Anything 1.50": _SPELLING,
+    "Test-Anything 1.5d": _SPELLING,
+    "@() => Test-Double2": _QUESTION,
+    "Test-Complaint | Test-String": _QUESTION,
+    "Get-Several | Measure-Object -Sum": "our Measure-Object has -Sum",
+    "Get-Several | Select-Object Name": "a small int is Int32, also in the selected type's name",
+    "Test-Rest": _QUESTION,
     "Get-Several | Select-Object -First 2": "our Select-Object has -First",
     "Get-Several": "a Python dict keeps its order, so it is an OrderedDictionary",
 }

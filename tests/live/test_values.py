@@ -40,6 +40,7 @@ _LIST = r"<T>System\.Collections\.Generic\.List`1\[\[[^<]*\.PSObject[^<]*</T>"
 
 _NONCHARACTER = "PowerShell's reader fails on a noncharacter; ours reads it"
 _ORDER = "PowerShell reads a dictionary into a hash table and loses the order"
+_NAMELESS = "PowerShell gives an object without type names those of PSCustomObject"
 _WRAPPED = "an object around a primitive, without members, stays an object here"
 
 ACCEPTED: dict[str, str] = {
@@ -59,6 +60,10 @@ ACCEPTED: dict[str, str] = {
     "Get-PSDrive Env": _WRAPPED,
     "[System.IO.FileInfo]'/etc/hostname' | Select-Object Directory": _WRAPPED,
     "[pscustomobject]@{ file = [System.IO.DirectoryInfo]'/' }": _WRAPPED,
+    "[System.Management.Automation.ParameterMetadata]::new('p', [int])": _WRAPPED,
+    ",([ordered]@{ a = 1; b = 2 }).GetEnumerator()": "Props without content is written again",
+    "$o = [pscustomobject]@{ n = 1 }; $o.psobject.TypeNames.Clear(); $o": _NAMELESS,
+    "$x = [pscustomobject]@{ n = 1 }; @{ a = $x; b = @($x, $x) }": _ORDER,
 }
 
 

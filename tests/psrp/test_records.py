@@ -288,7 +288,7 @@ def test_colours_of_write_host_come_in_any_form(given: Any, color: ConsoleColor 
         (5, "5"),
         (None, "System.Management.Automation.InformationRecord"),
         (PSObject(to_string="a thing"), "a thing"),
-        (List([1, 2]), "System.Object[]"),
+        (List([1, List([2])]), "1 System.Collections.ArrayList"),
         (PSObject(value="inner"), "inner"),
     ],
 )
@@ -322,7 +322,7 @@ def test_information_of_a_wrong_shape_is_refused() -> None:
         (UUID(int=0), "00000000-0000-0000-0000-000000000000"),
         (TimeSpan(10_000_000), "00:00:01"),
         (DateTime(638396640000000000), "01/01/2024 00:00:00"),
-        (List([1, 2]), "System.Object[]"),
+        (List([1, List([2])]), "1 System.Collections.ArrayList"),
         (Dictionary({"a": 1}), "System.Collections.Hashtable"),
         (PSObject.custom(a=1), "@{a=1}"),
         (PSObject.custom(a=1, b=None, c="x"), "@{a=1; b=; c=x}"),
