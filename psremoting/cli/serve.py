@@ -19,6 +19,7 @@ Examples:
   psrp serve --stdio
   psrp serve --stdio --functions mytools.remote:commands
   psrp serve --stdio --process "pwsh -s -NoLogo"
+  psrp serve --stdio --functions mytools.remote:commands --configuration-file tools.pssc
   psrp serve --unix /run/user/1000/tools.sock --functions mytools.remote:commands
   psrp serve --https 0.0.0.0:5986 --certificate cert.pem --accounts accounts
   psrp serve --http 5985 --keytab http.keytab --process "pwsh -s -NoLogo -NoProfile"
@@ -123,6 +124,13 @@ def _record_options(function: Any) -> Any:
     "--process", metavar="COMMAND", help="Start COMMAND for each client and relay its traffic."
 )
 @click.option(
+    "--configuration-file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Offer only what this session configuration file (.pssc) shows. The command of --process "
+    "gets it as -ConfigurationFile. Only with --stdio and --unix.",
+)
+@click.option(
     "--log",
     metavar="FILE",
     shell_complete=complete_file,
@@ -135,6 +143,7 @@ def serve(
     unix: str | None,
     functions: str | None,
     process: str | None,
+    configuration_file: str | None,
     log: str | None,
     **wsman: Any,
 ) -> None:
@@ -157,12 +166,14 @@ def serve(
         raise click.UsageError("expected one of --stdio, --unix PATH, or --http and --https")
     if functions is not None and process is not None:
         raise click.UsageError("--functions and --process are mutually exclusive")
+    if configuration_file is not None and listens:
+        raise click.UsageError("--configuration-file needs --stdio or --unix")
     record = take_record(wsman)
     try:
         log_fd = None if log is None else open_log(log)
         if listens:
             sys.exit(_serve_wsman(functions, process, record, wsman))
-        sys.exit(run(unix, functions, process, log_fd, record))
+        sys.exit(run(unix, functions, process, log_fd, record, configuration_file))
     except CannotServe as error:
         raise click.ClickException(str(error)) from None
 

@@ -40,6 +40,7 @@ def run(
     process: str | None = None,
     log_fd: int | None = None,
     record: RecordTo | None = None,
+    configuration_file: str | None = None,
 ) -> int:
     """Serve stdin and stdout, or a socket; return the exit code (130: Ctrl+C). Raises CannotServe.
 
@@ -49,7 +50,7 @@ def run(
     gc.disable()
     failed = False
     try:
-        engine = engine_of(functions, process)
+        engine = engine_of(functions, process, configuration_file=configuration_file)
     except CannotServe as error:
         if unix is not None:
             raise
@@ -89,9 +90,18 @@ def open_log(path: str) -> int:
     return fd
 
 
-def engine_of(functions: str | None, process: str | None, *, reconnects: bool = False) -> Engine:
-    """Return the engine for ``functions`` or ``process``. Raises CannotServe."""
+def engine_of(
+    functions: str | None,
+    process: str | None,
+    *,
+    reconnects: bool = False,
+    configuration_file: str | None = None,
+) -> Engine:
+    """Return the engine for ``functions`` or ``process``, as a `.pssc` file shows it. Raises
+    CannotServe."""
     try:
+        if configuration_file is not None:
+            return _configured(functions, process, configuration_file)
         return _engine(functions, process, reconnects=reconnects)
     except Exception as error:
         # The loaded module may raise any exception.
@@ -118,6 +128,39 @@ def _engine(functions: str | None, process: str | None, *, reconnects: bool) -> 
 
         return FunctionsEngine(DEMO)
     return FunctionsEngine(_load(functions))
+
+
+def _configured(functions: str | None, process: str | None, path: str) -> Engine:
+    """Return the engine of a configuration file for the user who runs this program."""
+    import getpass
+    import grp
+
+    from psremoting.administration.configurations import (
+        ConnectedUser,
+        EngineKind,
+        SessionConfiguration,
+    )
+    from psremoting.endpoint.configured_engine import engine_for
+
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    kind = EngineKind.FUNCTIONS if process is None else EngineKind.PROCESS
+    configuration = SessionConfiguration(
+        name=os.path.basename(path).removesuffix(".pssc"),
+        kind=kind,
+        source=process or functions or "psremoting.endpoint.demo:DEMO",
+        path=os.path.abspath(path),
+    )
+    user = getpass.getuser()
+    groups: set[str] = set()
+    for number in {os.getegid(), *os.getgroups()}:
+        try:
+            groups.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue
+    return engine_for(
+        configuration, ConnectedUser(name=user, local_user=user, groups=frozenset(groups))
+    )
 
 
 def _load(where: str) -> Mapping[str, Callable[..., Any]]:

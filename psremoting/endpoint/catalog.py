@@ -150,6 +150,11 @@ class Catalog:
         shown = (each for each in self._commands.values() if not each.hidden)
         return iter(sorted(shown, key=lambda each: each.name.casefold()))
 
+    @property
+    def commands(self) -> tuple[EndpointCommand, ...]:
+        """All commands, hidden ones too."""
+        return tuple(self._commands.values())
+
     def __len__(self) -> int:
         return len(self._commands)
 
@@ -170,6 +175,16 @@ class Catalog:
             if command is not None and alias not in self._commands
         }
 
+    def dangling_matching(self, pattern: str) -> dict[str, str]:
+        """Return the aliases without a visible command that match a wildcard pattern, with the
+        names of their commands."""
+        known = self.aliases
+        return {
+            alias: name
+            for alias, name in sorted(self._aliases.items())
+            if alias not in known and alias not in self._commands and matches(pattern, alias)
+        }
+
     def aliases_matching(self, pattern: str) -> dict[str, EndpointCommand]:
         """Return the aliases that match a wildcard pattern, in the order of their names."""
         known = self.aliases
@@ -188,7 +203,8 @@ class Catalog:
         """Return a command. Raises CommandError if there is none of this name."""
         found = self.find(name)
         if found is None:
-            raise command_not_found(name)
+            # An alias may be visible while its command is not.
+            raise command_not_found(self._aliases.get(name.casefold(), name))
         return found
 
     def matching(self, patterns: Iterable[str]) -> list[EndpointCommand]:

@@ -17,7 +17,14 @@ from psrp.clixml import Dictionary, List, PSObject
 from psrp.enums import CommandTypes
 from psrp.properties import write_enum
 
-__all__ = ["ALIAS", "alias_info", "command_info", "selected_info", "show_command_info"]
+__all__ = [
+    "ALIAS",
+    "alias_info",
+    "command_info",
+    "dangling_info",
+    "selected_info",
+    "show_command_info",
+]
 
 _SMA = "System.Management.Automation."
 ALIAS = 1
@@ -92,22 +99,31 @@ def _syntax_of(command: EndpointCommand) -> str:
 
 def alias_info(name: str, command: EndpointCommand) -> PSObject:
     """Return an alias as Get-Command gives it."""
+    return _alias(name, command.name, _parameters(command))
+
+
+def dangling_info(name: str, target: str) -> PSObject:
+    """Return an alias for a command that is not visible, as Get-Command gives it."""
+    return _alias(name, target, None)
+
+
+def _alias(name: str, target: str, parameters: Dictionary | None) -> PSObject:
     return PSObject(
         (_SMA + "AliasInfo", _SMA + "CommandInfo", "System.Object"),
         {
             "Name": name,
-            "DisplayName": f"{name} -> {command.name}",
+            "DisplayName": f"{name} -> {target}",
             "CommandType": _NAMES[ALIAS],
             "Version": None,
             "Source": "",
             "ModuleName": "",
             "HelpUri": "",
-            "ResolvedCommandName": command.name,
-            "Definition": command.name,
+            "ResolvedCommandName": target if parameters else None,
+            "Definition": target,
             "Options": "None",
             "Visibility": "Public",
             "OutputType": List((), _OUTPUT_TYPES),
-            "Parameters": _parameters(command),
+            "Parameters": parameters,
         },
         to_string=name,
     )

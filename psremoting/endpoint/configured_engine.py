@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psremoting.administration.configurations import (
@@ -13,11 +16,36 @@ from psremoting.administration.configurations import (
     EngineKind,
     SessionConfiguration,
 )
+from psremoting.administration.security_identifiers import WELL_KNOWN_NAMES
+from psremoting.configuration_files.reading import (
+    ConfigurationFile,
+    ConfigurationFileError,
+    read_configuration_file,
+)
+from psremoting.configuration_files.roles import (
+    meets_required_groups,
+    module_folders,
+    with_roles,
+)
+from psremoting.configuration_files.visibility import visibility_of
+from psrp.clixml import Dictionary
 
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
 
-__all__ = ["engine_for"]
+__all__ = ["engine_for", "is_role_of"]
+
+_NOT_HERE = {
+    "RunAsVirtualAccount": "virtual accounts exist on Windows only; RunAsCredential names a local "
+    "user to run sessions as",
+    "RunAsVirtualAccountGroups": "virtual accounts exist on Windows only",
+    "GroupManagedServiceAccount": "group managed service accounts exist on Windows only; "
+    "RunAsCredential names a local user to run sessions as",
+}
+_REQUIRED = (
+    "Access is denied: {user} is not a member of the groups that the session configuration {name} "
+    "requires."
+)
 
 
 def engine_for(
@@ -27,19 +55,146 @@ def engine_for(
 
     ``reconnects``: the carrier lets clients disconnect and connect. Raises AdministrationError.
     """
-    if configuration.kind is EngineKind.PROCESS:
-        from psremoting.endpoint.process import ProcessEngine
+    try:
+        table = _table(configuration, user)
+        if configuration.kind is EngineKind.PROCESS:
+            return _process(configuration, user, table, reconnects=reconnects)
+        return _functions(configuration, user, table)
+    except ConfigurationFileError as error:
+        raise AdministrationError(f"{configuration.name}: {error.message}") from None
 
-        command = shlex.split(configuration.source)
-        if not command:
-            raise AdministrationError(f"{configuration.name}: the command line is empty")
-        return ProcessEngine(command, reconnects=reconnects)
+
+def _table(configuration: SessionConfiguration, user: ConnectedUser) -> Dictionary | None:
+    """Return the keys of the configuration's file for a user, or None if there is nothing to
+    apply. Raises ConfigurationFileError and AdministrationError."""
+    if not configuration.path:
+        return _own_keys(configuration)
+    file = read_configuration_file(Path(configuration.path))
+    file.check()
+    _refuse_what_is_not_here(configuration, file)
+    is_member = partial(is_role_of, user)
+    groups = file.get("RequiredGroups")
+    if groups is not None and not meets_required_groups(groups, is_member):
+        raise AdministrationError(_REQUIRED.format(user=user.name, name=configuration.name))
+    table = with_roles(file, is_member, module_folders())
+    for name, value in (_own_keys(configuration) or Dictionary()).items():
+        if name == "ScriptsToProcess":
+            before = table.get(name)
+            scripts = [] if before is None else [before] if isinstance(before, str) else [*before]
+            table[name] = [*scripts, *value]
+        elif name not in table:
+            table[name] = value
+    return table
+
+
+def _own_keys(configuration: SessionConfiguration) -> Dictionary | None:
+    """Return the keys that are set without a file."""
+    found: dict[str, Any] = {}
+    if configuration.session_type:
+        found["SessionType"] = configuration.session_type
+    if configuration.modules_to_import:
+        found["ModulesToImport"] = list(configuration.modules_to_import)
+    if configuration.startup_script:
+        found["ScriptsToProcess"] = [configuration.startup_script]
+    return Dictionary({"SchemaVersion": "2.0.0.0", **found}) if found else None
+
+
+def _refuse_what_is_not_here(configuration: SessionConfiguration, file: ConfigurationFile) -> None:
+    for key, reason in _NOT_HERE.items():
+        if file.get(key):
+            position = file.position(key)
+            raise AdministrationError(
+                f"{configuration.name}: {key} cannot be used ({file.name}, {position}): {reason}."
+            )
+
+
+def is_role_of(user: ConnectedUser, role: str) -> bool:
+    """Return True if ``role`` names the user or one of the user's groups.
+
+    Takes a SID, a well-known name such as ``BUILTIN\\Administrators``, the name of an account or
+    a group, also after ``.\\`` or this computer's name, and ``DOMAIN\\name`` for the principal
+    ``name@DOMAIN``.
+    """
+    if role in user.sids:
+        return True
+    for sid, name in WELL_KNOWN_NAMES.items():
+        if name.casefold() == role.casefold():
+            return sid in user.sids
+    names = {user.name, user.local_user, *user.groups} - {""}
+    if role in names:
+        return True
+    domain, backslash, name = role.partition("\\")
+    if not backslash:
+        return False
+    if domain.casefold() in (".", socket.gethostname().casefold()):
+        return name in names
+    principal, at, realm = user.name.rpartition("@")
+    return bool(at) and principal == name and realm.casefold() == domain.casefold()
+
+
+# -- a program for each session
+
+
+def _process(
+    configuration: SessionConfiguration,
+    user: ConnectedUser,
+    table: Dictionary | None,
+    *,
+    reconnects: bool,
+) -> Engine:
+    from psremoting.endpoint.configured_process import ConfiguredProcess, ProcessSettings
+
+    command = shlex.split(configuration.source)
+    if not command:
+        raise AdministrationError(f"{configuration.name}: the command line is empty")
+    return ConfiguredProcess(
+        command,
+        ProcessSettings(
+            name=configuration.name,
+            table=table,
+            run_as=configuration.run_as_user,
+            environment=configuration.environment,
+            working_directory=configuration.working_directory,
+            max_memory=configuration.transport_option.max_memory_per_session,
+            max_processes=configuration.transport_option.max_processes_per_session,
+        ),
+        client=user.name,
+        reconnects=reconnects,
+    )
+
+
+# -- functions
+
+
+def _functions(
+    configuration: SessionConfiguration, user: ConnectedUser, table: Dictionary | None
+) -> Engine:
     from psremoting.endpoint.functions import FunctionsEngine
+    from psremoting.endpoint.restricted_commands import restricted_catalog
 
-    return FunctionsEngine(_functions(configuration))
+    if configuration.run_as_user:
+        raise AdministrationError(
+            f"{configuration.name}: RunAsCredential needs a program for each session; Python "
+            "functions run in the server, as its user"
+        )
+    if table is None:
+        return FunctionsEngine(_load(configuration))
+    if table.get("ScriptsToProcess"):
+        raise AdministrationError(
+            f"{configuration.name}: the functions engine cannot run the scripts of "
+            "ScriptsToProcess or StartupScript; only PowerShell can"
+        )
+    visibility = visibility_of(table)
+    engine = FunctionsEngine(
+        _load(configuration),
+        restrict=lambda catalog: restricted_catalog(catalog, visibility),
+    )
+    # What the file cannot mean for these functions is an error now, not in the first command.
+    engine.prepare()
+    return engine
 
 
-def _functions(configuration: SessionConfiguration) -> Mapping[str, Callable[..., Any]]:
+def _load(configuration: SessionConfiguration) -> Mapping[str, Callable[..., Any]]:
     """Return the functions of ``MODULE:NAME``: a mapping, or a callable that returns one."""
     module, _, name = configuration.source.partition(":")
     try:

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from psremoting.endpoint.catalog import Catalog, command_not_found
-from psremoting.endpoint.command_info import ALIAS, alias_info, command_info, selected_info
+from psremoting.endpoint.command_info import (
+    ALIAS,
+    alias_info,
+    command_info,
+    dangling_info,
+    selected_info,
+)
 from psremoting.endpoint.command_info import show_command_info as show_info
 from psremoting.endpoint.context import Context
 from psremoting.endpoint.signatures import Param
@@ -71,14 +77,16 @@ async def get_command(
     for pattern in name:
         found = catalog.matching([pattern])
         others = catalog.aliases_matching(pattern)
+        dangling = catalog.dangling_matching(pattern)
         hidden = catalog.find(pattern)
-        if not found and not others and hidden is not None:
+        if not found and not others and not dangling and hidden is not None:
             found = [hidden]
-        if not found and not others and not set(pattern) & set("*?["):
+        if not (found or others or dangling or set(pattern) & set("*?[")):
             error = command_not_found(pattern)
             error.full_id = False
             await context.write_error(error)
         shown = [(each.syntax, alias_info(alias, each)) for alias, each in others.items()]
+        shown += [(alias, dangling_info(alias, each)) for alias, each in dangling.items()]
         if not bits & ALIAS or not anything or not _is_of("", module):
             shown.clear()
         for each in found:

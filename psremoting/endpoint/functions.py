@@ -60,7 +60,8 @@ class FunctionsEngine:
     endpoint needs. ``built_in`` replaces those; without Out-Default and Exit-PSSession real
     clients refuse to enter. ``protocol_version`` is the highest one spoken. ``max_pipelines``
     bounds what one client can have open, ``max_threads`` the threads of plain functions over all
-    clients. Raises TypeError for what cannot be a command.
+    clients. ``restrict`` makes the catalog that clients see from that of all commands. Raises
+    TypeError for what cannot be a command.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class FunctionsEngine:
         grace: float = _GRACE,
         new_key: Callable[[], bytes] = lambda: os.urandom(32),
         refusal: str = "",
+        restrict: Callable[[Catalog], Catalog] | None = None,
     ) -> None:
         self.refusal = refusal
         """The reason sent to clients if no session can be opened; empty in a working endpoint."""
@@ -84,15 +86,18 @@ class FunctionsEngine:
         self.max_threads = max_threads
         self.grace = grace
         self.new_key = new_key
+        self._restrict = restrict
 
     @cached_property
     def catalog(self) -> Catalog:
-        """All commands; a function replaces a built-in command of the same name."""
-        if self._built_in is None:
+        """The commands of clients; a function replaces a built-in command of the same name."""
+        built_in = self._built_in
+        if built_in is None:
             from psremoting.endpoint.builtin import BUILT_IN
 
-            return BUILT_IN | self._own
-        return self._built_in | self._own
+            built_in = BUILT_IN
+        everything = built_in | self._own
+        return everything if self._restrict is None else self._restrict(everything)
 
     @cached_property
     def threads(self) -> trio.CapacityLimiter:
