@@ -136,6 +136,7 @@ def _configured(functions: str | None, process: str | None, path: str) -> Engine
     import grp
 
     from psremoting.administration.configurations import (
+        AdministrationError,
         ConnectedUser,
         EngineKind,
         SessionConfiguration,
@@ -158,9 +159,11 @@ def _configured(functions: str | None, process: str | None, path: str) -> Engine
             groups.add(grp.getgrgid(number).gr_name)
         except KeyError:
             continue
-    return engine_for(
-        configuration, ConnectedUser(name=user, local_user=user, groups=frozenset(groups))
-    )
+    connected = ConnectedUser(name=user, local_user=user, groups=frozenset(groups))
+    try:
+        return engine_for(configuration, connected)
+    except AdministrationError as error:
+        raise ValueError(str(error)) from None
 
 
 def _load(where: str) -> Mapping[str, Callable[..., Any]]:

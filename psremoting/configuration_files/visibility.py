@@ -72,6 +72,11 @@ class Visibility:
                 return parameters
         return None
 
+    def restricted_name(self, name: str) -> str:
+        """Return the name of a restricted command as the file spells it."""
+        folded = name.casefold()
+        return next((each for each, _ in self.restricted if each.casefold() == folded), name)
+
     def shows(self, name: str, *, defined: bool = False) -> bool:
         """Return True if a command that is not one of the built-in ones is visible.
 
@@ -119,11 +124,19 @@ def visibility_of(table: Dictionary) -> Visibility:
     for key in ("VisibleCmdlets", "VisibleFunctions"):
         if key not in table:
             continue
+        own: dict[str, dict[str, _Limits]] = {}
         for item in _items_of(table, key):
             if isinstance(item, Dictionary):
-                _restrict(restricted, item)
+                _restrict(own, item)
             elif item:
                 commands.append(item)
+        known = {each.casefold() for each in restricted}
+        for name in own:
+            if name.casefold() in known:
+                raise ConfigurationFileError(
+                    f"An item with the same key has already been added. Key: {name}"
+                )
+        restricted |= own
     applied = {key: bool(strings(table.get(key))) for key in _VISIBLE}
     names = tuple(strings(table["VisibleAliases"]) or ()) if applied["VisibleAliases"] else None
     return Visibility(

@@ -16,7 +16,11 @@ _SHOWING = "psremoting.console.display_commands"
 _OBJECTS = "psremoting.console.object_steps"
 _JOBS = "psremoting.console.job_commands"
 _CONFIGURATIONS = "psremoting.console.configuration_commands"
+_FILES = "psremoting.console.configuration_file_commands"
 _WHERE = {
+    "New-PSSessionConfigurationFile": (_FILES, "new_configuration_file"),
+    "Test-PSSessionConfigurationFile": (_FILES, "test_configuration_file"),
+    "New-PSRoleCapabilityFile": (_FILES, "new_role_capability_file"),
     **{
         f"{verb}-PSSessionConfiguration": (_CONFIGURATIONS, f"{verb.casefold()}_configuration")
         for verb in ("Register", "Unregister", "Get", "Set", "Enable", "Disable")

@@ -29,7 +29,9 @@ AUTHENTICATION = "System.Management.Automation.Runspaces.AuthenticationMechanism
 _TYPES = {
     "string": "System.String",
     "int": "System.Int32",
+    "long": "System.Int64",
     "double": "System.Double",
+    "version": "System.Version",
     "switch": "System.Management.Automation.SwitchParameter",
     "guid": "System.Guid",
     "uri": "System.Uri",
@@ -43,7 +45,7 @@ _TYPES = {
     "transportoption": "System.Management.Automation.PSTransportOption",
     "object": "System.Object",
 }
-_NEVER_EMPTY = ("int", "double", "switch", "object")
+_NEVER_EMPTY = ("int", "long", "double", "switch", "object")
 
 
 def parameter(

@@ -24,6 +24,8 @@ from psrp.enums import CommandTypes
 __all__ = ["get_command", "metadata_of"]
 
 _ALL_TYPES = 383
+_CLASS = "Microsoft.PowerShell.Commands.GetCommandCommand"
+"""The suffix of the ids of Get-Command's errors."""
 _COUNT = (
     "Selected.Microsoft.PowerShell.Commands.GenericMeasureInfo",
     "System.Management.Automation.PSCustomObject",
@@ -83,7 +85,7 @@ async def get_command(
             found = [hidden]
         if not (found or others or dangling or set(pattern) & set("*?[")):
             error = command_not_found(pattern)
-            error.full_id = False
+            error.error_id += f",{_CLASS}"
             await context.write_error(error)
         shown = [(each.syntax, alias_info(alias, each)) for alias, each in others.items()]
         shown += [(alias, dangling_info(alias, each)) for alias, each in dangling.items()]

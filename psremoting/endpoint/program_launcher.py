@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["launch"]
+__all__ = ["change_directory", "launch"]
 
 _FIRST_DESCRIPTOR = 3
 _LAST_DESCRIPTOR = 65536
@@ -40,13 +40,19 @@ def launch(settings: dict[str, Any], argv: list[str]) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
     if user is not None and os.geteuid() != entry.pw_uid:
         os.setuid(entry.pw_uid)
+    required = bool(settings.get("directory_required"))
+    change_directory(settings.get("directory") or "/", required=required)
+    os.execve(argv[0], argv, os.environ)
+
+
+def change_directory(path: str, *, required: bool) -> None:
+    """Change to ``path``, or to the root if it cannot be used and is not ``required``."""
     try:
-        os.chdir(settings.get("directory") or "/")
+        os.chdir(path)
     except OSError:
-        if settings.get("directory_required"):
+        if required:
             raise
         os.chdir("/")
-    os.execve(argv[0], argv, os.environ)
 
 
 if __name__ == "__main__":

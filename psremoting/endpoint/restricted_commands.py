@@ -48,6 +48,8 @@ def restricted_catalog(everything: Catalog, visibility: Visibility) -> Catalog:
         if not _is_visible(command, visibility, defined):
             continue
         limits = visibility.restriction_of(command.name)
+        if limits is not None:
+            command = replace(command, name=visibility.restricted_name(command.name))
         shown.append(command if limits is None else _restricted(command, limits))
     aliases = {
         alias: command.name

@@ -89,7 +89,9 @@ def bind(
     left = binder.remaining(left)
     binder.choose_set(final=False)
     if left:
-        raise failure or _left_over(left)
+        # PowerShell reports an unknown name before a value that did not fit.
+        unknown = any(given.name is not None for given in left)
+        raise _left_over(left) if unknown or failure is None else failure
     if complete is not None:
         complete(binder.binding)
     if expects_input:

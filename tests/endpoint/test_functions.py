@@ -533,7 +533,9 @@ async def test_help_and_commands_tell_what_the_signature_says(client_of_all: Cli
     result = await client_of_all.invoke("Get-Command -Verb Get -Noun Thing")
     assert [str(each.to_string) for each in result.output] == ["Get-Thing"]
     result = await client_of_all.invoke("Get-Command Nothing")
-    assert result.errors[0].fully_qualified_error_id == "CommandNotFoundException,Get-Command"
+    assert result.errors[0].fully_qualified_error_id == (
+        "CommandNotFoundException,Microsoft.PowerShell.Commands.GetCommandCommand"
+    )
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ visible commands, the same refusals. spec-notes/configuration-files.md
 from __future__ import annotations
 
 import random
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -97,6 +98,9 @@ def _file(number: int) -> dict[str, Any]:
     return keys
 
 
+_RENAMED = re.compile(r".*_[0-9a-f]{32}")
+"""A function that PowerShell has wrapped: a wildcard shows the original, without limits. Ours does
+not."""
 _REFUSED: dict[str, Any] = {
     "an unknown key": {"Foo": 1},
     "a visible command of another type": {"VisibleCmdlets": 5},
@@ -106,6 +110,10 @@ _REFUSED: dict[str, Any] = {
     },
     "another session type": {"SessionType": "Foo"},
 }
+
+
+_OTHER_TEXT = ("an unknown key", "another session type")
+"""Faults for which we use the text of Test-PSSessionConfigurationFile, which has the place."""
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +138,21 @@ def _theirs(pwsh: str, path: Path) -> str:
 
 def _seen(target: str) -> dict[str, Any]:
     """Return the visible commands, and the output and the error of each line."""
+    try:
+        return _seen_in_session(target)
+    except PSRemotingError as error:
+        text = str(error)
+        for head in ("Remote transport error: ", f"{Path(target).stem}: "):
+            text = text.rpartition(head)[2]
+        return {"refused": text.rstrip(".")}
+
+
+def _seen_in_session(target: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with sync.connect(target) as session:
         listed = session.run("Get-Command -CommandType All")
-        found["commands"] = sorted(to_text(each).casefold() for each in listed.output)
+        names = {to_text(each).casefold() for each in listed.output}
+        found["commands"] = sorted(each for each in names if not _RENAMED.fullmatch(each))
         for line in _LINES:
             result = session.run(line)
             out = [to_text(each) for each in result.output]
@@ -156,10 +175,7 @@ def test_a_file_is_refused_with_the_same_text(why: str, folder: Path, pwsh: str)
     keys = {"SchemaVersion": "2.0.0.0", "SessionType": "RestrictedRemoteServer"} | _REFUSED[why]
     path = folder / "refused.pssc"
     path.write_text(write_data(Dictionary(keys)), "utf-8")
-    with pytest.raises(PSRemotingError) as theirs, sync.connect(_theirs(pwsh, path)):
-        pass
-    with pytest.raises(PSRemotingError) as ours, sync.connect(_ours(path)):
-        pass
-    text = str(theirs.value).partition("Remote transport error: ")[2].removesuffix(".")
-    assert text
-    assert text in str(ours.value)
+    theirs, ours = _seen(_theirs(pwsh, path)), _seen(_ours(path))
+    assert ours.keys() == theirs.keys() == {"refused"}
+    if why not in _OTHER_TEXT:
+        assert ours == theirs
