@@ -1,12 +1,12 @@
 """Session configuration files (.pssc) and role capability files (.psrc), as data.
 
-`reading` and `writing` are the files, `keys` the checks of their values, `roles` the merge of
+`file_reading` and `file_writing` are the files, `file_keys` the checks of their values, `roles` the merge of
 roles into a configuration, `visibility` the commands, parameters and values that it shows.
 """
 
 from __future__ import annotations
 
-from psremoting.configuration_files.reading import (
+from psremoting.configuration_files.file_reading import (
     ConfigurationFile,
     ConfigurationFileError,
     read_configuration_file,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from psremoting.configuration_files.keys import ROLE_KEYS, strings
-from psremoting.configuration_files.reading import (
+from psremoting.configuration_files.file_keys import ROLE_KEYS, strings
+from psremoting.configuration_files.file_reading import (
     ConfigurationFile,
     ConfigurationFileError,
     read_role_capability_file,

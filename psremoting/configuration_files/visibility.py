@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from psremoting.configuration_files.keys import (
+from psremoting.configuration_files.file_keys import (
     enumeration_value,
     hashtables,
     strings,
     strings_or_hashtables,
 )
-from psremoting.configuration_files.reading import ConfigurationFileError
+from psremoting.configuration_files.file_reading import ConfigurationFileError
 from psremoting.powershell.string_conversion import to_text
 from psremoting.powershell.wildcards import matches
 from psrp.clixml import Dictionary, ScriptBlock

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from psremoting.configuration_files.keys import CONFIGURATION_KEYS
-from psremoting.configuration_files.reading import ConfigurationFileError, read_configuration_file
-from psremoting.configuration_files.writing import (
+from psremoting.configuration_files.file_keys import CONFIGURATION_KEYS
+from psremoting.configuration_files.file_reading import (
+    ConfigurationFileError,
+    read_configuration_file,
+)
+from psremoting.configuration_files.file_writing import (
     FILE_ENCODING,
     role_capability_text,
     session_configuration_text,

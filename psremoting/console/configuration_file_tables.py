@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from psremoting.configuration_files.keys import ENUMERATIONS
+from psremoting.configuration_files.file_keys import ENUMERATIONS
 from psremoting.console.confirmation import confirming_parameters
 from psremoting.console.parameter_types import parameter, property_or_absent
 from psremoting.console.session_tables import common_parameters

@@ -17,7 +17,7 @@ from psremoting.administration.configurations import (
     SessionConfiguration,
 )
 from psremoting.administration.security_identifiers import WELL_KNOWN_NAMES
-from psremoting.configuration_files.reading import (
+from psremoting.configuration_files.file_reading import (
     ConfigurationFile,
     ConfigurationFileError,
     read_configuration_file,

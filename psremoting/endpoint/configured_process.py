@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from psremoting.administration.configurations import AdministrationError
-from psremoting.configuration_files.keys import SERVER_KEYS, hashtables
+from psremoting.configuration_files.file_keys import SERVER_KEYS, hashtables
 from psremoting.endpoint import program_launcher
 from psremoting.endpoint.process import ProcessEngine, ProcessSession
 from psremoting.powershell.data_language import write_data

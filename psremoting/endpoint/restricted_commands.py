@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from psremoting.configuration_files.reading import ConfigurationFileError
+from psremoting.configuration_files.file_reading import ConfigurationFileError
 from psremoting.configuration_files.visibility import Restriction, Visibility
 from psremoting.endpoint.binding import missing_error
 from psremoting.endpoint.catalog import Catalog, EndpointCommand

@@ -12,8 +12,8 @@ from psremoting.configuration_files import (
     read_configuration_file,
     read_role_capability_file,
 )
-from psremoting.configuration_files.reading import parse_configuration
-from psremoting.configuration_files.writing import (
+from psremoting.configuration_files.file_reading import parse_configuration
+from psremoting.configuration_files.file_writing import (
     FILE_ENCODING,
     role_capability_text,
     session_configuration_text,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psremoting.configuration_files import ConfigurationFileError
-from psremoting.configuration_files.reading import parse_configuration
+from psremoting.configuration_files.file_reading import parse_configuration
 from psremoting.configuration_files.roles import (
     meets_required_groups,
     module_folders,

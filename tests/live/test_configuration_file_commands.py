@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from psremoting.configuration_files.reading import parse_configuration
+from psremoting.configuration_files.file_reading import parse_configuration
 from psremoting.powershell.script_file import decode_script
 from tests.console.places import prompt
 from tests.live.powershell import PowerShell, quoted

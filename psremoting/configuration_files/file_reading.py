@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from psremoting.configuration_files.keys import SERVER_KEYS, faults
+from psremoting.configuration_files.file_keys import SERVER_KEYS, faults
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.data_language import Data, DataLanguageError, Position, read_data
 from psremoting.powershell.script_file import decode_script

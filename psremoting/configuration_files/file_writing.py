@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from psremoting.configuration_files.keys import CONFIGURATION_KEYS as CHECKS
-from psremoting.configuration_files.keys import (
+from psremoting.configuration_files.file_keys import CONFIGURATION_KEYS as CHECKS
+from psremoting.configuration_files.file_keys import (
     ROLE_KEYS,
     hashtables,
     strings,
     strings_or_hashtables,
 )
-from psremoting.configuration_files.keys import Fault as _Fault
+from psremoting.configuration_files.file_keys import Fault as _Fault
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.data_language import quoted
 from psremoting.powershell.string_conversion import to_text
