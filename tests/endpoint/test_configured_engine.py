@@ -25,6 +25,7 @@ from psremoting.endpoint import program_launcher
 from psremoting.endpoint.configured_engine import engine_for, is_role_of
 from psremoting.endpoint.configured_process import ConfiguredProcess
 from psremoting.endpoint.functions import FunctionsEngine
+from psremoting.endpoint.sender import local_sender
 from tests.endpoint.clients import connected
 
 _ANNA = ConnectedUser(name="anna", groups=frozenset({"operators"}), sids=frozenset({"S-1-5-4"}))
@@ -263,6 +264,8 @@ def test_the_file_of_a_session_is_removed_with_it(tmp_path: Path) -> None:
 
     async def run() -> None:
         class Link:
+            sender = local_sender()
+
             def wake(self) -> None: ...
             def report(self, text: str) -> None: ...
             def act_failed(self, *_: Any) -> None: ...
