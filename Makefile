@@ -14,8 +14,9 @@ STAMP := $(VENV)/.installed
 # The first Python on PATH that is new enough; `make PYTHON=/path/to/python` overrides.
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
-# Both cores of a small machine; pytest's own arguments go into ARGS.
-JOBS ?= 2
+# One more than the cores of a small machine, because many tests wait for another program;
+# arguments of pytest go into ARGS.
+JOBS ?= 3
 ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q $(ARGS)
 DEMO ?= fixtures/outofproc/sessions/streams.jsonl
