@@ -197,7 +197,10 @@ def test_a_wrong_password_is_refused(endpoint: Endpoint, mode: str, user: str) -
     from pypsrp.exceptions import AuthenticationError
     from pypsrp.powershell import RunspacePool
 
-    changes = {"username": user, "password": "wrong"}
+    # A success ends the delays after earlier failures, which are counted by user and by address.
+    with pypsrp(endpoint, "basic") as connection, RunspacePool(connection):
+        pass
+    changes = {"username": user if user == USER else f"{user}-{mode}", "password": "wrong"}
     with pypsrp(endpoint, mode, **changes) as connection:
         pool = RunspacePool(connection)
         # requests-credssp has no specific error for a refusal during the exchange.
