@@ -56,7 +56,8 @@ class _Shell:
     session: Session
     psrp: bool
     encoding: str = "utf-8"
-    compressed: bool = False
+    compressed: bool | None = False
+    """None if the Create is not in the recording: the first stream tells."""
     texts: dict[tuple[str, str], _TextStream] = field(default_factory=dict)
 
 
@@ -245,7 +246,8 @@ class WSManReader:
         if not shell_id or not (psrp or uri == names.RESOURCE_CMD.lower()):
             return self._shells.get(shell_id)
         if shell_id not in self._shells:
-            self._shells[shell_id] = self._keep(_Shell(self._joiner.session(), psrp))
+            shell = _Shell(self._joiner.session(), psrp, compressed=None if psrp else False)
+            self._shells[shell_id] = self._keep(shell)
         return self._shells[shell_id]
 
     def _keep(self, shell: _Shell) -> _Shell:
@@ -318,6 +320,8 @@ class WSManReader:
                 else:
                     self._joiner.error("base64", str(error), lost=len(payload.text), **where)
                 continue
+            if shell.compressed is None and payload.element == "Stream":
+                shell.compressed = _is_compressed(data)
             if shell.compressed and payload.element == "Stream":
                 try:
                     data = xpress.decompress(data)
@@ -477,6 +481,16 @@ def _place(message: HttpMessage) -> dict[str, Any]:
     if message.file_offset is not None:
         data["file_offset"] = message.file_offset
     return data
+
+
+def _is_compressed(data: bytes) -> bool | None:
+    """Return True if a stream is compressed, False if it is not, None if it does not tell."""
+    if starts_fragment(data):
+        return False
+    try:
+        return True if starts_fragment(xpress.decompress(data)) else None
+    except RemoteProtocolError:
+        return None
 
 
 def _stream_command(envelope: soap.Envelope) -> str:

@@ -101,7 +101,7 @@ def test_the_damaged_capture_equals_its_recording_but_for_five_envelopes() -> No
         (3532, "missing: the log-on of this connection, which the capture lacks"),
     ]
     gaps = [(e.direction, e.data["bytes"]) for e in found if e.type == "net:Gap"]
-    assert gaps == [(Side.SERVER, 280), (Side.CLIENT, 3053)]
+    assert gaps == [(Side.CLIENT, 3053), (Side.SERVER, 280)]
 
 
 @needs_collection

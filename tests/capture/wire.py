@@ -19,11 +19,13 @@ class Frame:
 
 
 def segment(
-    source: tuple[bytes, int], target: tuple[bytes, int], sequence: int, data: bytes, flags: int
-) -> bytes:
+    source: tuple[bytes, int], target: tuple[bytes, int], sequence: int, data: bytes, flags: int,
+    ack: int = 0,
+) -> bytes:  # fmt: skip
     tcp = struct.pack(
-        ">HHIIBBHHH", source[1], target[1], sequence % 2**32, 0, 5 << 4, flags, 65535, 0, 0
-    )
+        ">HHIIBBHHH", source[1], target[1], sequence % 2**32, ack % 2**32, 5 << 4, flags, 65535,
+        0, 0,
+    )  # fmt: skip
     total = 20 + len(tcp) + len(data)
     ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, total, 0, 0, 64, 6, 0, source[0], target[0])
     return ip + tcp + data
@@ -55,10 +57,11 @@ def conversations(
         for start in range(0, len(data), size):
             part = data[start : start + size]
             sequence = at[number, from_client]
-            frames.append(segment(*ends(number, from_client), sequence, part, 0x18))
+            ack = at[number, not from_client]
+            frames.append(segment(*ends(number, from_client), sequence, part, 0x18, ack))
             at[number, from_client] += len(part)
     for (number, side), sequence in at.items():
-        frames.append(segment(*ends(number, side), sequence, b"", 0x11))
+        frames.append(segment(*ends(number, side), sequence, b"", 0x11, at[number, not side]))
     return [Frame(1_700_000_000 + index / 1000, data) for index, data in enumerate(frames)]
 
 

@@ -115,6 +115,21 @@ class KerberosContext:
         self.origin = origin
         """The secret that gave the session key, for people."""
         self._keys = [session]
+        self._answered = False
+
+    @property
+    def missing(self) -> str:
+        """What keeps messages sealed although the session key is known."""
+        if self._answered:
+            return ""
+        lacks = "the capture lacks the answer to it"
+        return f"the acceptor's sub-key of the log-on of {self.user}: {lacks}"
+
+    def answer(self, key: Key | None) -> None:
+        """Take the answer of the acceptor, with its sub-key if it has one."""
+        self._answered = True
+        if key is not None:
+            self.accept(key)
 
     def accept(self, key: Key) -> None:
         """Take the acceptor's sub-key; messages before it were sealed with the other one."""
@@ -265,10 +280,12 @@ class KerberosKeys:
 
     def _user_keys(self, client: str, realm: str, etype: int) -> Iterator[Key]:
         yield from (key for key in self._keys if key.etype == etype)
-        default = (realm + client.replace("/", "")).encode(), None
-        salt, iterations = self._salts.get((client, etype), default)
-        if etype in ETYPES:
-            for password in self._passwords:
+        if etype not in ETYPES:
+            return
+        known = self._salts.get((client, etype))
+        salts = [known] if known is not None else [(s, None) for s in _usual_salts(client, realm)]
+        for password in self._passwords:
+            for salt, iterations in salts:
                 yield from self._derive(etype, password, salt, iterations)
 
     def _derive(
@@ -362,11 +379,22 @@ class KerberosKeys:
                 sealed = _encrypted(read(reply.content).context(2))
                 plain = decrypt(context.session, _USAGE_AP_REP, sealed.cipher)
                 subkey = read(read(plain).content).find(2)
-                if subkey is not None:
-                    context.accept(_key(subkey))
+                context.answer(_key(subkey) if subkey is not None else None)
                 return
             except ValueError:
                 continue
+
+
+def _usual_salts(client: str, realm: str) -> list[bytes]:
+    """Return the salts of a user or a computer, for an exchange that does not name it.
+
+    The account's own spelling counts, which a client may have written in another case.
+    """
+    name = client.replace("/", "")
+    salts = [realm + name, realm + name.lower()]
+    if name.endswith("$"):
+        salts.append(f"{realm}host{name[:-1].lower()}.{realm.lower()}")
+    return [salt.encode() for salt in dict.fromkeys(salts)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ _FRAGMENT_HEADER = 44
 _MAX_FRAGMENTED = 256
 """Maximum number of datagrams whose fragments are held at a time."""
 _MAX_DATAGRAM = 1 << 16
-_FIN, _SYN, _RST = 1, 2, 4
+_FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 
-_USUAL = struct.Struct(">HxxHxBxx4s4sHHI4xBB").unpack_from
+_USUAL = struct.Struct(">HxxHxBxx4s4sHHIIBB").unpack_from
 """Fields from the total length of IPv4 to the flags of TCP."""
 
 Address = tuple[bytes, int]
@@ -55,6 +55,8 @@ class Segment(NamedTuple):
     reset: bool
     offset: int
     """Offset of the packet's record in the file."""
+    ack: int | None = None
+    """Sequence number that the sender expects next; None if the segment acknowledges nothing."""
 
 
 class Datagram(NamedTuple):
@@ -175,7 +177,9 @@ class Layers:
 def _usual(packet: Packet) -> Segment | None:
     """Return the segment of a whole frame of Ethernet, IPv4 without options, and TCP, or None."""
     data, size = packet.data, len(packet.data)
-    total, fragment, protocol, source, target, here, there, sequence, words, flags = _USUAL(
+    if size < 54:
+        return None
+    total, fragment, protocol, source, target, here, there, sequence, ack, words, flags = _USUAL(
         data, 16
     )
     end = 14 + total
@@ -187,6 +191,7 @@ def _usual(packet: Packet) -> Segment | None:
     return Segment(
         packet.number, packet.time, (source, here), (target, there), sequence, data[start:end], 0,
         flags & _SYN != 0, flags & _FIN != 0, flags & _RST != 0, packet.offset,
+        ack if flags & _ACK else None,
     )  # fmt: skip
 
 
@@ -231,7 +236,7 @@ def _transport(
         )
     if protocol != _TCP:
         return None
-    here, there, sequence = struct.unpack_from(">HHI", data)
+    here, there, sequence, ack = struct.unpack_from(">HHII", data)
     start = (data[12] >> 4) * 4
     flags = data[13]
     if not 20 <= start <= len(data):
@@ -248,4 +253,5 @@ def _transport(
         fin=bool(flags & _FIN),
         reset=bool(flags & _RST),
         offset=packet.offset,
+        ack=ack if flags & _ACK else None,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from psremoting.capture.network.kerberos_keys import KerberosContext, ServiceTicket
-from psremoting.capture.network.ntlm_keys import NtlmLogon, find_message
+from psremoting.capture.network.ntlm_keys import NtlmLogon, account_name, find_message, read_answer
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ class Context(Protocol):
     """The keys of one log-on."""
 
     name: str
+
+    @property
+    def missing(self) -> str: ...
 
     def unwrap(self, side: Side, header: bytes, data: bytes, *, search: bool = True) -> bytes: ...
 
@@ -77,12 +80,13 @@ class LogOnReader:
             self._challenge = token
             return None
         if self._challenge is None:
+            self._without_challenge(token)
             return None
         logon = NtlmLogon.read(self._challenge, token)
         if logon is None:
             return None
         self._challenge = None
-        user = f"{logon.domain}\\{logon.user}" if logon.domain else logon.user
+        user = account_name(logon.user, logon.domain)
         opened = logon.open(self._secrets.hashes)
         if opened is None:
             self.missing = f"the password of {user}"
@@ -92,6 +96,14 @@ class LogOnReader:
         self.missing = ""
         self._found("NTLM", user, host=logon.workstation, key=self._secrets.origin(digest))
         return context
+
+    def _without_challenge(self, token: bytes) -> None:
+        """Note a log-on of which the capture lacks the server's challenge."""
+        answer = read_answer(token)
+        if answer is not None:
+            user = account_name(answer.user, answer.domain)
+            self.missing = f"the challenge to {user}, which the capture lacks"
+            self._found("NTLM", user, host=answer.workstation, missing=self.missing)
 
     def _found(self, mechanism: str, user: str, **more: Any) -> None:
         data = {"mechanism": mechanism, "user": user} | more

@@ -18,7 +18,8 @@ from psrp.sansio import Side
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["NtlmContext", "NtlmLogon", "find_message", "nt_hash"]
+__all__ = ["NtlmAnswer", "NtlmContext", "NtlmLogon", "account_name", "find_message", "nt_hash",
+           "read_answer"]  # fmt: skip
 
 _SIGNATURE = b"NTLMSSP\0"
 _SKIP = 1 << 20
@@ -47,6 +48,33 @@ def _unpack(message: bytes) -> NTLMMessage | None:
         return NTLMMessage.unpack(message)
     except Exception:  # the library raises many kinds for damaged messages
         return None
+
+
+def account_name(user: str, domain: str) -> str:
+    """Return an account for people: with its domain if it has one."""
+    return f"{domain}\\{user}" if domain else user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NtlmAnswer:
+    """The names in an AUTHENTICATE_MESSAGE."""
+
+    user: str
+    domain: str
+    workstation: str
+
+
+def read_answer(token: bytes) -> NtlmAnswer | None:
+    """Return the names of a token that is an AUTHENTICATE_MESSAGE with a user, else None."""
+    message = find_message(token)
+    answer = _unpack(message) if message is not None else None
+    if not isinstance(answer, Authenticate) or not answer.user_name:
+        return None
+    return NtlmAnswer(
+        user=answer.user_name,
+        domain=answer.domain_name or "",
+        workstation=answer.workstation or "",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +130,7 @@ class NtlmContext:
     """Decryption of the messages of both sides, in the order of each side."""
 
     name = "NTLM"
+    missing = ""
 
     def __init__(self, flags: int, session_key: bytes, *, spnego: bool) -> None:
         self._exchanged = bool(flags & NegotiateFlags.key_exch)

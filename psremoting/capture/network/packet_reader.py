@@ -17,7 +17,7 @@ from psremoting.capture.network.capture_files import read_packets
 from psremoting.capture.network.gathering import KdcReader
 from psremoting.capture.network.layers import LINK_TYPES, Datagram, Layers
 from psremoting.capture.network.talks import Talk
-from psremoting.capture.network.tcp import Connection, TcpStreams
+from psremoting.capture.network.tcp import MAX_CONNECTIONS, Connection, TcpStreams
 from psremoting.capture.network.tls_records import starts_tls
 from psremoting.capture.network.unsealing import Peers
 from psremoting.capture.source import CaptureError
@@ -61,6 +61,8 @@ class PacketReader:
         self._held_total = 0
         self._opened = False
         self._missing = ""
+        self._places: dict[int, int] = {}
+        """Connections to the packet by which their last line was sorted."""
         self._numbers = count(1)
         self.notes: Counter[str] = Counter()
         """Counts of skipped items by kind."""
@@ -76,7 +78,7 @@ class PacketReader:
         completed = self._completed()
         try:
             for message in completed:
-                heappush(waiting, (message.offset, message.number, message))
+                heappush(waiting, (self._place(message), message.number, message))
                 size += _size(message)
                 self._note_sealed(message)
                 while len(waiting) > _REORDERED or (size > _MAX_REORDERED and waiting):
@@ -91,6 +93,14 @@ class PacketReader:
             damage = self._source.fail(f"no key given opens it; {self._missing}")
         if damage is not None:
             raise damage
+
+    def _place(self, found: Found) -> int:
+        """Return the packet by which a line is sorted: no connection goes back in its own order."""
+        place = max(found.offset, self._places.pop(found.connection, 0))
+        self._places[found.connection] = place
+        if len(self._places) > MAX_CONNECTIONS:
+            del self._places[next(iter(self._places))]
+        return place
 
     def _note_sealed(self, found: Found) -> None:
         """Note whether anything opened, and the first secret that is missing."""

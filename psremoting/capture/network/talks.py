@@ -171,8 +171,7 @@ class Talk:
         if not self.about_wsman:
             if not _about_wsman(message):
                 if (
-                    message.side is Side.CLIENT
-                    and len(self._early) < _MAX_EARLY
+                    len(self._early) < _MAX_EARLY
                     and self._early_bytes + len(message.body) < _MAX_EARLY_BYTES
                 ):
                     self._early.append(message)

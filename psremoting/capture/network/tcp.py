@@ -4,11 +4,14 @@ Retransmitted and overlapping bytes are taken once: the first copy counts. Data 
 as it continues the stream. What is missing is waited for within a window of held segments; after
 that, and at the end of the connection, it becomes a gap of known length. A connection that began
 before the capture begins with its lowest sequence number in the window.
+
+The acknowledgements tell what a side had received when it sent a segment. So both directions are
+delivered in the order in which they were sent, whatever order the packets were captured in.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,10 +25,16 @@ __all__ = ["Connection", "Flow", "Piece", "TcpStreams"]
 WINDOW_SEGMENTS = 512
 WINDOW_BYTES = 4 << 20
 """Maximum segments and bytes of one direction held while earlier bytes are missing."""
+_WAITING_PIECES = 64
+"""Maximum pieces of both directions that wait for what they acknowledge."""
 MAX_CONNECTIONS = 20_000
 """Maximum number of tracked connections; a new one beyond that ends the oldest."""
 MAX_HELD = 256 << 20
 _WRAP = 1 << 32
+_LINGER = 64
+"""Number of packets after which a connection that was reset ends."""
+_FAR = 1 << 24
+"""An acknowledgement of bytes further ahead is taken for a wrong one."""
 
 
 class Piece(NamedTuple):
@@ -37,6 +46,10 @@ class Piece(NamedTuple):
     gap: int = 0
     offset: int = -1
     """Offset of the packet's record in the file."""
+    ack: int | None = None
+    """Sequence number that the sender expected next from the other side."""
+    end: int = 0
+    """Sequence number after the piece."""
 
 
 @dataclass(slots=True)
@@ -50,9 +63,15 @@ class Flow:
     held_bytes: int = 0
     end: int | None = None
     """Sequence number of the FIN."""
-    ended_at: tuple[float, int] = (0.0, 0)
-    """Time and packet of the FIN."""
-    ready: list[Piece] = field(default_factory=list)
+    acked: int | None = None
+    """Sequence number that the other side expected last."""
+    last: tuple[float, int] = (0.0, 0)
+    """Time and packet of the FIN, or else of the last acknowledgement."""
+    ready: deque[Piece] = field(default_factory=deque)
+    opened: int | None = None
+    """Sequence number after the SYN, of the side that opened the connection."""
+    taken: int | None = None
+    """Sequence number after the last piece that was taken."""
 
     @property
     def complete(self) -> bool:
@@ -73,31 +92,79 @@ class Connection:
     first: int | None = None
     """Initial sequence number of the first flow, from its SYN."""
 
+    counted: int = 0
+    """Bytes of it that the tracker counts as held."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait for earlier ones, of their own or of the other direction."""
+        return sum(
+            flow.held_bytes + sum(len(piece.data) for piece in flow.ready) for flow in self.flows
+        )
+
     def take(self) -> Iterator[tuple[Flow, Piece]]:
-        """Yield the pieces that have become ready, those of the earlier packet first."""
-        both: list[tuple[int, Flow, Piece]] = []
-        for flow in self.flows:
-            latest = 0
-            for piece in flow.ready:
-                # The order within a flow stays, whatever order the packets came in.
-                latest = max(latest, piece.packet)
-                both.append((latest, flow, piece))
-            flow.ready = []
-        for _, flow, piece in sorted(both, key=lambda each: each[0]):
+        """Yield the pieces that have become ready, in the order in which they were sent.
+
+        A piece that acknowledges bytes which have not come yet waits for them, within the window.
+        """
+        one, other = self.flows
+        while one.ready or other.ready:
+            flow = self._next()
+            if flow is None:
+                return
+            piece = flow.ready.popleft()
+            flow.taken = piece.end
             yield flow, piece
+
+    def _next(self) -> Flow | None:
+        """Return the flow whose first piece is the next one, or None if all have to wait."""
+        one, other = self.flows
+        free = [flow for flow, peer in ((one, other), (other, one)) if _is_free(flow, peer)]
+        if not free and (self.ended or self._is_full()):
+            free = [flow for flow in self.flows if flow.ready]
+        if len(free) == 2:
+            return one if one.ready[0].packet <= other.ready[0].packet else other
+        return free[0] if free else None
+
+    def _is_full(self) -> bool:
+        pieces = sum(len(flow.ready) for flow in self.flows)
+        return pieces > _WAITING_PIECES or self.held > WINDOW_BYTES
+
+
+def _is_free(flow: Flow, peer: Flow) -> bool:
+    """Return True if all bytes that the first piece of a flow acknowledges were taken."""
+    if not flow.ready:
+        return False
+    ack = flow.ready[0].ack
+    if ack is None:
+        return True
+    if peer.taken is None:
+        # Data of the peer came before its SYN did.
+        return not peer.held
+    # A FIN takes one number.
+    return not 1 < _distance(peer.taken, ack) < _FAR
+
+
+_Key = tuple["Address", "Address"]
 
 
 class TcpStreams:
     """Tracker of all connections of a capture."""
 
     def __init__(self) -> None:
-        self._connections: dict[tuple[Address, Address], Connection] = {}
+        self._connections: dict[_Key, Connection] = {}
         self._count = 0
         self._held = 0
-        self._ended: OrderedDict[tuple[Address, Address], Connection] = OrderedDict()
+        self._resets: deque[tuple[int, _Key, Connection]] = deque()
+        """Connections that were reset, with the packet; data before it may still come."""
+        self._ended: OrderedDict[_Key, Connection] = OrderedDict()
 
     def receive(self, segment: Segment) -> Iterator[Connection]:
         """Take a segment; yield the connections that have new pieces or have ended."""
+        while self._resets and segment.packet - self._resets[0][0] > _LINGER:
+            _, key, reset = self._resets.popleft()
+            if self._connections.get(key) is reset:
+                yield self._end(key)
         key = _key(segment)
         connection = self._connections.get(key)
         if connection is not None and connection.ignored and not segment.syn:
@@ -116,15 +183,24 @@ class TcpStreams:
             flows = Flow(segment.source), Flow(segment.target)
             connection = self._connections[key] = Connection(self._count, flows)
         flow = connection.flows[segment.source != connection.flows[0].source]
-        before = flow.held_bytes
+        peer = connection.flows[flow is connection.flows[0]]
+        if peer.next is None:
+            _learn_beginning(flow, peer, segment)
         _take(flow, segment)
+        if segment.ack is not None and not segment.syn:
+            _acknowledge(peer, segment.ack, segment)
         if segment.syn and flow is connection.flows[0]:
             connection.first = segment.sequence
-        self._held += flow.held_bytes - before
-        if segment.reset or all(each.complete for each in connection.flows):
+        if segment.reset:
+            self._resets.append((segment.packet, key, connection))
+        if all(each.complete for each in connection.flows):
             yield self._end(key)
-        elif any(each.ready for each in connection.flows):
-            yield connection
+        else:
+            if any(each.ready for each in connection.flows):
+                yield connection
+            held = connection.held
+            self._held += held - connection.counted
+            connection.counted = held
         while self._held > MAX_HELD and self._connections:
             yield self._end(next(iter(self._connections)))
 
@@ -133,10 +209,10 @@ class TcpStreams:
         for key in list(self._connections):
             yield self._end(key)
 
-    def _end(self, key: tuple[Address, Address]) -> Connection:
+    def _end(self, key: _Key) -> Connection:
         connection = self._connections.pop(key)
+        self._held -= connection.counted
         for flow in connection.flows:
-            self._held -= flow.held_bytes
             _flush(flow)
         connection.ended = True
         self._ended[key] = connection
@@ -146,7 +222,7 @@ class TcpStreams:
         return connection
 
     def _pass_over(
-        self, key: tuple[Address, Address], connection: Connection, segment: Segment
+        self, key: _Key, connection: Connection, segment: Segment
     ) -> Iterator[Connection]:
         """Note the end of one direction of an ignored connection."""
         flow = connection.flows[segment.source != connection.flows[0].source]
@@ -154,7 +230,7 @@ class TcpStreams:
         if segment.reset or all(each.end is not None for each in connection.flows):
             yield self._end(key)
 
-    def _is_late(self, key: tuple[Address, Address], segment: Segment) -> bool:
+    def _is_late(self, key: _Key, segment: Segment) -> bool:
         """Return True if a segment is a copy of one of a connection that has ended."""
         known = self._ended.get(key)
         if known is None:
@@ -166,7 +242,7 @@ class TcpStreams:
         return flow.next is not None and -(1 << 30) < _distance(flow.next, segment.sequence) <= 1
 
 
-def _key(segment: Segment) -> tuple[Address, Address]:
+def _key(segment: Segment) -> _Key:
     one, other = segment.source, segment.target
     return (one, other) if one <= other else (other, one)
 
@@ -193,15 +269,34 @@ def _distance(here: int, there: int) -> int:
     return (there - here + (_WRAP >> 1)) % _WRAP - (_WRAP >> 1)
 
 
+def _learn_beginning(flow: Flow, peer: Flow, segment: Segment) -> None:
+    """Set the beginning of the other direction from what its opener acknowledges first."""
+    if segment.syn and segment.ack is None:
+        flow.opened = (segment.sequence + 1) % _WRAP
+        first = flow.held.get(flow.opened)
+    else:
+        first = segment if segment.sequence == flow.opened else None
+    if first is not None and first.ack is not None:
+        peer.next = peer.taken = first.ack
+        _deliver(peer)
+
+
+def _acknowledge(flow: Flow, ack: int, segment: Segment) -> None:
+    if flow.acked is None or _distance(flow.acked, ack) > 0:
+        flow.acked = ack
+        if flow.end is None:
+            flow.last = segment.time, segment.packet
+
+
 def _take(flow: Flow, segment: Segment) -> None:
     sequence = segment.sequence
     if segment.syn:
         sequence = (sequence + 1) % _WRAP
         if flow.next is None:
-            flow.next = sequence
+            flow.next = flow.taken = sequence
     if segment.fin:
         flow.end = (sequence + len(segment.data) + segment.missing) % _WRAP
-        flow.ended_at = segment.time, segment.packet
+        flow.last = segment.time, segment.packet
     size = len(segment.data) + segment.missing
     if size:
         known = flow.held.get(sequence)
@@ -239,11 +334,13 @@ def _append(flow: Flow, segment: Segment, overlap: int) -> None:
     assert flow.next is not None
     data = segment.data[overlap:]
     missing = segment.missing - max(0, overlap - len(segment.data))
+    place = segment.time, segment.packet
     if data:
-        flow.ready.append(Piece(segment.time, segment.packet, data, 0, segment.offset))
+        flow.next = (flow.next + len(data)) % _WRAP
+        flow.ready.append(Piece(*place, data, 0, segment.offset, segment.ack, flow.next))
     if missing > 0:
-        flow.ready.append(Piece(segment.time, segment.packet, b"", missing, segment.offset))
-    flow.next = (flow.next + len(data) + max(0, missing)) % _WRAP
+        flow.next = (flow.next + missing) % _WRAP
+        flow.ready.append(Piece(*place, b"", missing, segment.offset, segment.ack, flow.next))
 
 
 def _skip(flow: Flow) -> None:
@@ -252,9 +349,10 @@ def _skip(flow: Flow) -> None:
     first = min(flow.held, key=lambda each: _distance(reference, each))
     if flow.next is not None:
         segment = flow.held[first]
-        flow.ready.append(
-            Piece(segment.time, segment.packet, b"", _distance(flow.next, first), segment.offset)
-        )
+        size, place = _distance(flow.next, first), (segment.time, segment.packet)
+        flow.ready.append(Piece(*place, b"", size, segment.offset, segment.ack, first))
+    else:
+        flow.taken = first
     flow.next = first
 
 
@@ -263,10 +361,11 @@ def _flush(flow: Flow) -> None:
     while flow.held:
         _skip(flow)
         _deliver(flow)
-    if flow.next is None or flow.end is None:
+    end = flow.end if flow.end is not None else flow.acked
+    if flow.next is None or end is None:
         return
-    missing = _distance(flow.next, flow.end)
-    if 0 < missing <= WINDOW_BYTES:
-        # The FIN came and the bytes before it did not.
-        flow.ready.append(Piece(flow.ended_at[0], flow.ended_at[1], b"", missing))
-        flow.next = flow.end
+    missing = _distance(flow.next, end)
+    # One number may be that of a FIN which the capture lacks.
+    if (1 if flow.end is None else 0) < missing < _FAR:
+        flow.ready.append(Piece(*flow.last, b"", missing, end=end))
+        flow.next = end

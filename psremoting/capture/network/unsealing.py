@@ -188,6 +188,8 @@ class ConnectionKeys:
             missing = self._credssp.missing
         if hole:
             opened.problem = f"{hole:,} bytes of it are missing in the capture"
+        elif not missing and self._contexts and self._contexts[0].missing:
+            opened.problem = f"missing: {self._contexts[0].missing}"
         elif missing or not self._contexts:
             missing = missing or "the log-on of this connection, which the capture lacks"
             opened.problem = f"missing: {missing}"
