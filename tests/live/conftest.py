@@ -5,6 +5,7 @@ Without PowerShell every test in this folder is skipped with a reason.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from tests.live.restricted import write_configuration
 from tests.live.screens import Screens
 from tests.live.wsman_peers import NativeClient, WSManServer
 from tests.sshsub import sshd
+
+# For the processes that inherit the environment of the tests.
+os.environ.update(powershell.SHORT_LIVED)
 
 _HERE = Path(__file__).parent
 _LIMIT = 120
