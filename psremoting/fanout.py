@@ -10,6 +10,7 @@ import trio
 
 from psremoting.client.hosts import NULL_HOST, Host
 from psremoting.client.invocation import Result
+from psremoting.client.pipeline_input import needs_parser
 from psremoting.errors import PSRemotingError
 from psremoting.options import SessionOption
 from psremoting.session import PSSession
@@ -76,8 +77,11 @@ async def invoke_on(
     ``more`` is for `PSSession.invoke`. Objects carry PSComputerName and RunspaceId.
     """
 
+    given = {name: more[name] for name in ("arguments", "parameters", "as_script") if name in more}
+    parses = needs_parser(what, **given)
+
     async def one(target: str | Target) -> Result:
-        async with PSSession.connect(target, options=options, host=host) as session:
+        async with PSSession.connect(target, options=options, host=host, parses=parses) as session:
             return await session.run(what, **{"tag": True, **more})
 
     return await fan_out(targets, one, throttle=throttle)

@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from psremoting.client.invocation import Invocation
-from psremoting.client.pipeline_input import Input
+from psremoting.client.pipeline_input import Input, needs_parser
 from psremoting.client.streams import StreamKind
 from psremoting.errors import STATE_BROKEN, PSRemotingError, PSRemotingTransportError
 from psremoting.session import PSSession
@@ -60,6 +60,11 @@ class RemoteCommand:
             await session.invoke_disconnected(self.what, **self._values)
         except LocalProtocolError as error:
             raise _cannot_send(error, session.computer) from None
+
+    @property
+    def needs_parser(self) -> bool:
+        """True if the command is a text that has to be parsed before it is sent."""
+        return needs_parser(self.what, self.arguments, self.parameters, as_script=self.as_script)
 
     @property
     def _values(self) -> dict[str, Any]:

@@ -113,6 +113,7 @@ class PSSession:
         credential: Credential | None = None,
         authentication: str | None = None,
         name: str = "psremoting",
+        parses: bool = True,
     ) -> AsyncIterator[PSSession]:
         """Open a session to ``target`` (see `psremoting.targets`) for the time of the block.
 
@@ -122,7 +123,8 @@ class PSSession:
         ``version`` is the highest protocol version to announce: 2.3 by default, where secrets are
         encrypted; from 2.4 on they are only as safe as the transport. With ``like_powershell`` the
         session sends everything that PowerShell's client sends. ``on_notice`` is called with
-        diagnostic lines such as those of ssh.
+        diagnostic lines such as those of ssh. ``parses=False`` does not load the parser of texts
+        while the session opens; the first text that needs it then waits for it.
 
         Raises PSRemotingError. However the block ends, no process is left behind. Closing takes
         ``SessionOption.close_timeout`` at most, and is skipped if the block was cancelled. A
@@ -143,21 +145,22 @@ class PSSession:
         )
         session = cls(driver, like_powershell=like_powershell)
         if existing is not None:
-            async with session._opened(e.ConnectRunspacePool()):
+            async with session._opened(e.ConnectRunspacePool(), parses):
                 yield session
         else:
-            async with session._opened(session._initialization(min_runspaces, max_runspaces)):
+            opening = session._initialization(min_runspaces, max_runspaces)
+            async with session._opened(opening, parses):
                 yield session
 
     @asynccontextmanager
     async def _opened(
-        self, opening: e.InitRunspacePool | e.ConnectRunspacePool
+        self, opening: e.InitRunspacePool | e.ConnectRunspacePool, parses: bool
     ) -> AsyncIterator[None]:
         # The tasks of this nursery never raise: a group holds only the block's own exception.
         with unwrapped():
             async with trio.open_nursery() as nursery:
                 try:
-                    await self._open(nursery, opening)
+                    await self._open(nursery, opening, parses)
                     try:
                         yield
                     except Exception:
@@ -202,7 +205,10 @@ class PSSession:
         )
 
     async def _open(
-        self, nursery: trio.Nursery, opening: e.InitRunspacePool | e.ConnectRunspacePool
+        self,
+        nursery: trio.Nursery,
+        opening: e.InitRunspacePool | e.ConnectRunspacePool,
+        parses: bool,
     ) -> None:
         driver, limit = self._driver, self._driver.options.open_timeout
         with trio.move_on_after(limit) as waiting:
@@ -211,7 +217,8 @@ class PSSession:
             driver.pool.send(e.SessionCapability(protocol_version=driver.pool.own_version))
             driver.pool.send(opening)
             driver.flush()
-            nursery.start_soon(preload)
+            if parses:
+                nursery.start_soon(preload)
             await driver.wait_for(driver.opened)
         if waiting.cancelled_caught:
             driver.break_session(driver.carrier.open_timed_out(limit))

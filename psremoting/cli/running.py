@@ -132,6 +132,7 @@ class _Running:
                     host=job.host,
                     like_powershell=job.like_powershell,
                     on_notice=notice,
+                    parses=job.command.needs_parser,
                 ) as session:
                     self.opening.discard(opening)
                     opening.deadline = float("inf")

@@ -29,7 +29,15 @@ from psrp.commands import USING, Command, Parameter, PowerShell, using_values
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["Input", "as_powershell", "feed", "new_private_key", "preload", "system_name"]
+__all__ = [
+    "Input",
+    "as_powershell",
+    "feed",
+    "needs_parser",
+    "new_private_key",
+    "preload",
+    "system_name",
+]
 
 Input: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
@@ -78,6 +86,19 @@ def as_powershell(
 
 
 EXPRESSION = "an expression at the head of a pipeline"
+
+
+def needs_parser(
+    what: str | Command | PowerShell,
+    arguments: Sequence[Any] = (),
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    as_script: bool = False,
+) -> bool:
+    """Return whether `as_powershell` has to parse ``what``."""
+    if not isinstance(what, str) or as_script or parameters:
+        return False
+    return not (is_number(what) or (is_verb_and_noun(what) and not arguments))
 
 
 def _used(text: str, using: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,3 +93,22 @@ with sync.connect("local") as session:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert ran.stdout == "True\n", ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "loaded"), [("Get-Date", False), ("1", False), ("Get-Date | Out-Null", True)]
+)
+def test_a_plain_command_of_psrp_invoke_loads_no_parser(script: str, loaded: bool) -> None:
+    code = f"""
+import sys
+from psremoting.cli.entry import main
+sys.argv = ["psrp", "invoke", "local", {script!r}]
+try:
+    main()
+finally:
+    print("psremoting.powershell.script_commands" in sys.modules)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ran.stdout.splitlines()[-1] == str(loaded), ran.stderr
