@@ -150,7 +150,8 @@ class Connection:
         )
 
     async def _start_tls(self, location: Location) -> None:
-        assert self._stream is not None
+        if self._stream is None:
+            raise TransportFailure("the connection was closed")
         context = make_context(self._endpoint.tls)
         secured = trio.SSLStream(
             self._stream, context, server_hostname=location.host, https_compatible=True
@@ -343,16 +344,18 @@ class Connection:
         self, target: str, headers: Headers, body: bytes, *, method: str = "POST"
     ) -> tuple[Response, bool]:
         """Send one request and read its response. Raises TransportFailure."""
-        assert self._stream is not None
+        stream = self._stream  # `aclose` of another task may set it to None meanwhile
+        if stream is None:
+            raise TransportFailure("the connection was closed")
         sent = partial = False
         try:
             data = self._http.request(
                 target, self._relayed + self._cookies() + headers, body, method=method
             )
             sent = bool(body)
-            await self._stream.send_all(data)
+            await stream.send_all(data)
             while (response := self._http.next_response()) is None:
-                received = await self._stream.receive_some(_CHUNK)
+                received = await stream.receive_some(_CHUNK)
                 partial = partial or bool(received)
                 if not partial:
                     raise trio.BrokenResourceError("the server closed it without an answer")

@@ -99,6 +99,9 @@ class Connections:
         except BaseException:
             self._all.discard(connection)
             raise
+        if self._closed:
+            await connection.aclose()
+            raise TransportFailure("the client is closed", final=True)
         self.opened += 1
         return connection
 

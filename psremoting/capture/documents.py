@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from psremoting.capture.entries import Entry
 from psremoting.capture.json_messages import read_objects
-from psremoting.capture.source import CaptureError, Damage
-from psrp.clixml.files import decode_text, segments
+from psremoting.capture.source import MAX_LINE, CaptureError, Damage
+from psrp.clixml.file_text import TextDecoder
+from psrp.clixml.files import RawText, StreamItem
+from psrp.clixml.incremental import StreamReader
+from psrp.clixml.kept_objects import ReferenceScan
 from psrp.clixml.read import read_document
 from psrp.sansio import ClixmlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from psremoting.capture.reassembly import Joiner
     from psremoting.capture.source import Source
@@ -25,17 +29,37 @@ _FIELDS = ("input", "document", "bare", "bare_depth_1")
 
 
 def read_documents(source: Source, joiner: Joiner) -> Iterator[None]:
-    """Feed the joiner from a file. Raises CaptureError for a truncated or non-text file."""
-    data = source.whole()
-    joiner.counts.carrier_bytes += len(data)
-    try:
-        text = decode_text(data)
-    except ClixmlError as error:
-        raise source.fail(str(error)) from None
-    for torn in read_stream_text(text, joiner, {}):
+    """Feed the joiner from a file, value by value.
+
+    Raises CaptureError for a truncated or non-text file.
+    """
+    decoder = TextDecoder()
+
+    def texts() -> Iterator[str]:
+        for piece in source.pieces():
+            joiner.counts.carrier_bytes += len(piece)
+            yield decoder.decode(piece)
+            if decoder.error is not None:
+                raise source.fail(str(decoder.error))
+        yield decoder.decode(b"", last=True)
+        if decoder.error is not None:
+            raise source.fail(str(decoder.error))
+
+    for torn in _read(texts(), joiner, {}, _referred(source)):
         if torn is not None:
             raise source.fail("the recording ends inside a document", torn)
         yield
+
+
+def _referred(source: Source) -> frozenset[str] | None:
+    """Return the ids that occur in references of a file; None for a stream."""
+    pieces = source.ahead()
+    if pieces is None:
+        return None
+    scan, decoder = ReferenceScan(), TextDecoder()
+    for piece in pieces:
+        scan.receive_text(decoder.decode(piece))
+    return scan.found
 
 
 def read_stream_text(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[int | None]:
@@ -43,26 +67,61 @@ def read_stream_text(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterat
 
     ``where`` has further members of the entries, the carrier among them.
     """
-    carrier = where.get("carrier", {})
-    if "Objs" not in text and "#<" not in text:
-        yield from _document(text, joiner, where)
-        return
-    for segment in segments(text):
-        place = where | {"carrier": carrier | {"character": segment.offset}}
-        if not segment.document:
-            entry = Entry(type="clixml:text", value=segment.text, holds_value=True, **place)
-            joiner.text(entry, _size(segment.text))
-            yield None
-        elif not segment.whole:
-            lost = _size(segment.text)
-            joiner.error("clixml-torn", "the document has no end", lost=lost, **place)
-            yield segment.offset
+    yield from _read(iter([text]), joiner, where, None)
+
+
+def _read(
+    texts: Iterator[str], joiner: Joiner, where: dict[str, Any], referred: frozenset[str] | None
+) -> Iterator[int | None]:
+    """Feed the joiner; yield None after each step, and the offset of a document without end."""
+    reader = StreamReader(max_depth=_MAX_DEPTH, max_value=MAX_LINE, referred=referred)
+    counts, carrier = joiner.counts, where.get("carrier", {})
+    failed: ClixmlError | None = None
+    counted = lost = begin = 0
+
+    def place(offset: int, more: dict[str, int]) -> dict[str, Any]:
+        at = {"character": offset} if offset >= 0 else {}
+        return where | {"carrier": carrier | at | more} if at or more or carrier else where
+
+    for text in chain(texts, (None,)):
+        if text is None:
+            reader.end()
         else:
-            yield from _document(segment.text, joiner, place)
+            reader.receive_text(text)
+        while True:
+            try:
+                item = reader.next_item()
+            except ClixmlError as error:
+                failed, begin = error, reader.place
+                continue
+            read = reader.size - reader.lost - counted
+            counted += read
+            counts.bytes += read
+            counts.accounted += read
+            if failed is not None and not reader.skipping:
+                joiner.error("clixml", str(failed), lost=reader.lost - lost, **place(begin, {}))
+                failed, lost = None, reader.lost
+            if item is None:
+                break
+            yield from _add(item, reader, joiner, place)
+        yield reader.place if text is None and reader.torn else None
+
+
+def _add(
+    item: StreamItem, reader: StreamReader, joiner: Joiner, place: Callable[..., dict[str, Any]]
+) -> Iterator[None]:
+    if isinstance(item.value, RawText):
+        kind, at = "clixml:text", place(reader.offset, {})
+        value: Any = str(item.value)
+    else:
+        kind = f"clixml:{item.stream.lower() if item.stream else 'value'}"
+        value, at = item.value, place(reader.offset, {"item": reader.number})
+    joiner.act(Entry(type=kind, value=value, holds_value=True, **at))
+    yield None
 
 
 def _document(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[None]:
-    size = _size(text)
+    size = len(text.encode("utf-8", "surrogatepass"))
     try:
         items = read_document(text, max_depth=_MAX_DEPTH)
     except ClixmlError as error:
@@ -77,10 +136,6 @@ def _document(text: str, joiner: Joiner, where: dict[str, Any]) -> Iterator[None
         place = where | {"carrier": carrier | {"item": number}}
         joiner.act(Entry(type=kind, value=value, holds_value=True, **place))
         yield None
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def read_vectors(source: Source, joiner: Joiner) -> Iterator[None]:

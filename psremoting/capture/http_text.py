@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psremoting.capture.http_message import HttpMessage, classify_body, find_header, read_status
-from psrp.clixml.files import decode_text
+from psrp.clixml.file_text import decode_text
 from psrp.sansio import ClixmlError, Side
 from wsman import names
 

@@ -99,6 +99,21 @@ class Source:
                 break
         return b"".join(parts)
 
+    def ahead(self) -> Iterator[bytes] | None:
+        """Return all pieces of a file, which can be read again afterwards; None for a stream."""
+        if self._follow is not None or not self._is_file() or not self._stream.seekable():
+            return None
+        return self._pieces_ahead()
+
+    def _pieces_ahead(self) -> Iterator[bytes]:
+        place = self._stream.tell()
+        self._stream.seek(0)
+        try:
+            while data := self._stream.read(PIECE):
+                yield data
+        finally:
+            self._stream.seek(place)
+
     def _is_file(self) -> bool:
         try:
             return stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from psremoting.capture.entries import Entry
-from psrp.clixml.files import decode_text
+from psrp.clixml.file_text import decode_text
 from psrp.sansio import ClixmlError
 
 if TYPE_CHECKING:

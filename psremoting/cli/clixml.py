@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NoReturn, Self
 
 import click
 
-from psremoting.cli.plainjson import dumps, plain_json
+from psremoting.cli.clixml_streams import PIECE, ClixmlOutput, Items, open_input
+from psremoting.cli.json_elements import JsonElements, JsonError
+from psremoting.cli.plainjson import PlainItems, dumps
 from psremoting.cli.shell_completion import complete_file
 from psremoting.powershell.sanitizer import displayable
-from psrp.clixml.files import (
-    RawText,
-    StreamItem,
-    decode_text,
-    dump_all,
-    dump_streams,
-    iter_streams,
-    load_all,
-)
-from psrp.clixml.jsonform import from_json, to_json
+from psrp.clixml.files import RawText, StreamItem
+from psrp.clixml.incremental import MAX_VALUE, WINDOW
+from psrp.clixml.jsonform import JsonItems
+from psrp.clixml.jsonread import JsonItemsReader
 from psrp.clixml.readable import StderrText
 from psrp.sansio import ClixmlError, LocalProtocolError, ProtocolError
 
@@ -71,7 +65,6 @@ Exit codes:
   0  done, for any input
   2  FILE cannot be opened
 """
-_PIECE = 65536
 
 
 @click.group(epilog=_epilog(_TO_JSON, _FROM_JSON, _FORMAT, _TEXT))
@@ -80,6 +73,7 @@ def clixml() -> None:
 
     The commands read files of Export-Clixml (UTF-8 or UTF-16), "#< CLIXML" streams of
     powershell.exe, and single elements as in PSRP messages. FILE may be - for standard input.
+    Files are read value by value, so that memory is needed for one value at a time.
     """
 
 
@@ -96,6 +90,10 @@ def _io(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("file", metavar="FILE", shell_complete=complete_file)(command)
 
 
+_max_value = click.option(
+    "--max-value", metavar="MIB", type=click.IntRange(1, 4096), default=MAX_VALUE >> 20,
+    help=f"Refuse a value of more than MIB million characters (default: {MAX_VALUE >> 20}).",
+)  # fmt: skip
 _encoding = click.option(
     "--encoding", metavar="NAME",
     help="Encoding of files without a byte order mark, such as cp437 (default: UTF-8 or UTF-16).",
@@ -105,66 +103,185 @@ _encoding = click.option(
 @clixml.command("to-json", epilog=_epilog(_TO_JSON))
 @_io
 @_encoding
+@_max_value
 @click.option("--plain", is_flag=True, help="Print only the data, without types.")
 @click.option("--compact", is_flag=True, help="Print one line without spaces.")
 def to_json_command(
-    file: str, output: str, encoding: str | None, plain: bool, compact: bool
+    file: str, output: str, encoding: str | None, max_value: int, plain: bool, compact: bool
 ) -> None:
     """Convert CLIXML to JSON and keep every type.
 
     The result is the JSON form of the value, or an array unless there is exactly one value;
     spec-notes/clixml-json.md describes the form. Text between documents becomes {"$text": ...},
-    an item with a stream {"$stream": ..., "value": ...}. If the file is truncated, the values
-    before that point are still printed.
+    an item with a stream {"$stream": ..., "value": ...}. Values are printed as they are read; if
+    the file is truncated, the values before that point are printed.
     """
-    items, error = _load(file, encoding)
-    try:
-        forms = _plain_forms(items) if plain else _forms(items)
-    except LocalProtocolError as refused:
-        _fail(file, str(refused))
-    shown = forms[0] if len(forms) == 1 and error is None else forms
-    text = dumps(shown, compact=True) if compact else dumps(shown, indent=2)
-    _write(output, text.encode() + b"\n")
-    if error is not None:
-        _fail(file, str(error))
+    with _Files(file, output) as files:
+        array = _Array(files.write, compact)
+        shared: list[JsonItems] = []
+        items = Items(
+            files.source, encoding, max_value << 20,
+            lambda alive: shared[0].forget(alive),
+        )  # fmt: skip
+        typed, unfolded = JsonItems(items.reader.is_referred), PlainItems()
+        shared.append(typed)
+        size = 0
+        failure: ProtocolError | None = None
+        try:
+            for item in items:
+                read, size = items.reader.size - size, items.reader.size
+                form = unfolded.write(item.value, read) if plain else typed.write(item.value)
+                array.add(_shown(item, form, "" if plain else "$"))
+        except (ClixmlError, LocalProtocolError) as error:
+            failure = error
+        array.end(is_list=failure is not None)
+    if failure is not None:
+        _fail(file, str(failure))
+
+
+class _Array:
+    """Writes JSON values as an array, or as a single value if there is exactly one.
+
+    The first value is therefore written when the second is there, or at the end.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], compact: bool) -> None:
+        self._write = write
+        self._compact = compact
+        self._first: list[Any] = []
+        self._count = 0
+
+    def add(self, form: Any) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._first.append(form)
+            return
+        self._put_first()
+        self._put(form)
+
+    def _put_first(self) -> None:
+        if self._first:
+            self._put(self._first.pop(), "[")
+
+    def _put(self, form: Any, before: str = ",") -> None:
+        space = "" if self._compact else "\n  "
+        self._write((before + space + self._text(form, 1)).encode())
+
+    def _text(self, form: Any, level: int) -> str:
+        if self._compact:
+            return dumps(form, compact=True)
+        return dumps(form, indent=2, level=level)
+
+    def end(self, *, is_list: bool) -> None:
+        """Write the end; ``is_list``: also of a single value."""
+        if not self._count:
+            self._write(b"[]\n")
+            return
+        if self._first and not is_list:
+            self._write(self._text(self._first[0], 0).encode() + b"\n")
+            return
+        self._put_first()
+        self._write(b"]\n" if self._compact else b"\n]\n")
 
 
 @clixml.command("from-json", epilog=_epilog(_FROM_JSON))
 @_io
-def from_json_command(file: str, output: str) -> None:
+@_max_value
+def from_json_command(file: str, output: str, max_value: int) -> None:
     """Convert JSON in the form of to-json to a CLIXML document.
 
-    An array contains several values, anything else is one value. If a value has the form
-    {"$stream": ...} or {"$text": ...}, the result is a "#< CLIXML" stream.
+    An array contains several values, anything else is one value. If the first value has the form
+    {"$stream": ...} or {"$text": ...}, the result is a "#< CLIXML" stream. Values are written as
+    they are read.
     """
-    try:
-        data = json.loads(_read(file).decode("utf-8-sig"))
-        items = _items(data if isinstance(data, list) else [data])
-        written = _dump(items)
-    except json.JSONDecodeError as error:
-        _fail(file, f"not JSON: {error}")
-    except UnicodeDecodeError as error:
-        _fail(file, f"not UTF-8: byte {error.start}")
-    except RecursionError:
-        _fail(file, "nested too deeply")
-    except ProtocolError as error:
-        _fail(file, str(error))
-    _write(output, written)
+    with _Files(file, output) as files:
+        out = ClixmlOutput(files.write)
+        failure = None
+        try:
+            for item in _from_json(files, out, max_value << 20):
+                out.add(item)
+        except (JsonError, ProtocolError) as error:
+            failure = str(error)
+        except RecursionError:
+            failure = "nested too deeply"
+        if failure is None or files.has_written:
+            out.end()
+    if failure is not None:
+        _fail(file, failure)
+
+
+def _from_json(files: _Files, out: ClixmlOutput, max_value: int) -> Iterator[StreamItem]:
+    """Yield the items of JSON forms. Raises JsonError, LocalProtocolError and RecursionError."""
+    elements, reader = JsonElements(max_value), JsonItemsReader()
+    decode = codecs.getincrementaldecoder("utf-8")()
+    kept: list[StreamItem] = []
+    at = size = numbered = taken = 0
+    data = files.source.read1(PIECE)
+    while 0 < len(data) < 3 and (more := files.source.read1(PIECE)):
+        data += more
+    data = data.removeprefix(codecs.BOM_UTF8)
+    while True:
+        waiting = len(decode.getstate()[0])
+        try:
+            elements.receive_text(decode.decode(data, not data))
+        except UnicodeDecodeError as error:
+            raise JsonError(f"not UTF-8: byte {taken - waiting + error.start}") from None
+        taken += len(data)
+        while (found := elements.next_value(last=not data)) is not None:
+            before = reader.numbered
+            item = _item(found[0], at, reader)
+            numbered += found[1] if reader.numbered > before else 0
+            if numbered > 4 * max_value:
+                raise JsonError("the values with an $id need too much memory")
+            at, size = at + 1, size + found[1]
+            kept.append(item)
+            yield item
+            if size > WINDOW:
+                out.forget(reader.alive())
+                kept.clear()
+                size = 0
+        if not data:
+            return
+        data = files.source.read1(PIECE)
+
+
+def _item(part: Any, at: int, reader: JsonItemsReader) -> StreamItem:
+    """Return the item of a JSON form, the inverse of `_shown`."""
+    kind = next((kind for kind in _MARKED if isinstance(part, dict) and kind in part), None)
+    if kind is None:
+        return StreamItem(None, reader.read(part))
+    if not (part.keys() == _MARKED[kind] and type(part[kind]) is str):
+        raise LocalProtocolError(
+            f"$[{at}]: {kind} needs a string and no other member than its value"
+        )
+    value = reader.read(part[next(iter(_MARKED[kind] - {"$stream"}))])
+    return StreamItem(None, RawText(value)) if kind == "$text" else StreamItem(part[kind], value)
+
+
+_MARKED = {"$stream": {"$stream", "value"}, "$text": {"$text"}}
 
 
 @clixml.command("format", epilog=_epilog(_FORMAT), short_help="Indent and normalize CLIXML.")
 @_io
 @_encoding
-def format_command(file: str, output: str, encoding: str | None) -> None:
+@_max_value
+def format_command(file: str, output: str, encoding: str | None, max_value: int) -> None:
     """Write CLIXML as an indented UTF-8 document in PowerShell's notation.
 
-    Ids count from 0, type names are shared, escapes and white space are normalized. If the file
-    is truncated, the values before that point are still printed.
+    Ids count from 0, type names are shared, escapes and white space are normalized. Values are
+    written as they are read; if the file is truncated, the values before that point are written.
     """
-    items, error = _load(file, encoding)
-    _write(output, _dump(items))
-    if error is not None:
-        _fail(file, str(error))
+    with _Files(file, output) as files:
+        out = ClixmlOutput(files.write)
+        failure: ProtocolError | None = None
+        try:
+            for item in Items(files.source, encoding, max_value << 20, out.forget):
+                out.add(item)
+        except (ClixmlError, LocalProtocolError) as error:
+            failure = error
+        out.end()
+    if failure is not None:
+        _fail(file, str(failure))
 
 
 @clixml.command(
@@ -182,11 +299,11 @@ def text_command(file: str, encoding: str | None, verbose: bool) -> None:
     """
     reader = StderrText(verbose=verbose)
     with _open(file) as source:
-        piece = source.read1(_PIECE)
+        piece = source.read1(PIECE)
         decode = _decoder(piece, encoding)
         while piece:
             _show(reader.feed(decode.decode(piece)))
-            piece = source.read1(_PIECE)
+            piece = source.read1(PIECE)
         _show(reader.feed(decode.decode(b"", True)) + reader.end())
 
 
@@ -197,12 +314,50 @@ def _show(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
+class _Files:
+    """The input and the output of a command; what is written goes out at once."""
+
+    def __init__(self, file: str, output: str) -> None:
+        self._file, self._output = file, output
+        self.source = _open(file)
+        self._target: BinaryIO | None = None
+        self.has_written = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if self._file != "-":
+            self.source.close()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            _fail(self._file, error.strerror or str(error))
+        if self._target is not None and self._output != "-":
+            self._target.close()
+
+    def write(self, data: bytes) -> None:
+        """Write to the output, which is opened by the first write."""
+        if not data:
+            return
+        try:
+            if self._target is None:
+                is_standard = self._output == "-"
+                self._target = sys.stdout.buffer if is_standard else _created(self._output)
+            self._target.write(data)
+            self._target.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _fail(self._output, error.strerror or str(error))
+        self.has_written = True
+
+
+def _created(output: str) -> BinaryIO:
+    return open(output, "wb")
+
+
 def _open(file: str) -> io.BufferedReader:
-    if file == "-":
-        # CliRunner and pipes use other classes, which also have read1.
-        return cast("io.BufferedReader", sys.stdin.buffer)
     try:
-        return open(file, "rb")
+        return open_input(file)
     except OSError as error:
         _fail(file, error.strerror or str(error))
 
@@ -222,82 +377,10 @@ def _decoder(first: bytes, encoding: str | None) -> codecs.IncrementalDecoder:
         ) from None
 
 
-def _load(file: str, encoding: str | None) -> tuple[list[StreamItem], ClixmlError | None]:
-    """Return the readable items of a file, and the error that ended reading."""
-    items: list[StreamItem] = []
-    try:
-        text = decode_text(_read(file), encoding)
-        # A file without a document is a single element, or an error that load_all reports.
-        if "Objs" not in text:
-            return [StreamItem(None, value) for value in load_all(text)], None
-        items.extend(iter_streams(text))
-    except ClixmlError as error:
-        return items, error
-    return items, None
-
-
-def _forms(items: list[StreamItem]) -> list[Any]:
-    # All at once: an object that occurs in two items is written once.
-    forms = to_json([item.value for item in items])
-    return [_shown(item, form, "$") for item, form in zip(items, forms, strict=True)]
-
-
-def _plain_forms(items: list[StreamItem]) -> list[Any]:
-    return [_shown(item, plain_json(item.value), "") for item in items]
-
-
 def _shown(item: StreamItem, form: Any, mark: str) -> Any:
     if isinstance(item.value, RawText):
         return {f"{mark}text": form}
     return form if item.stream is None else {f"{mark}stream": item.stream, "value": form}
-
-
-def _items(data: list[Any]) -> list[StreamItem]:
-    """Return the items of JSON forms, the inverse of `_forms`."""
-    streams: list[str | None] = []
-    forms = []
-    for at, part in enumerate(data):
-        kind = next((kind for kind in _MARKED if isinstance(part, dict) and kind in part), None)
-        if kind is not None and not (part.keys() == _MARKED[kind] and type(part[kind]) is str):
-            raise LocalProtocolError(
-                f"$[{at}]: {kind} needs a string and no other member than its value"
-            )
-        streams.append(part["$stream"] if kind == "$stream" else kind)
-        forms.append(part if kind is None else part[next(iter(_MARKED[kind] - {"$stream"}))])
-    values = from_json(forms)
-    return [
-        StreamItem(None, RawText(value)) if stream == "$text" else StreamItem(stream, value)
-        for stream, value in zip(streams, values, strict=True)
-    ]
-
-
-_MARKED = {"$stream": {"$stream", "value"}, "$text": {"$text"}}
-
-
-def _dump(items: list[StreamItem]) -> bytes:
-    if any(item.stream is not None or isinstance(item.value, RawText) for item in items):
-        written = dump_streams(items)
-    else:
-        written = dump_all(item.value for item in items)
-    return written + b"\n" if written.endswith(b">") else written
-
-
-def _read(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        _fail(file, error.strerror or str(error))
-
-
-def _write(output: str, data: bytes) -> None:
-    try:
-        if output == "-":
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            Path(output).write_bytes(data)
-    except OSError as error:
-        _fail(output, error.strerror or str(error))
 
 
 def _fail(file: str, why: str) -> NoReturn:

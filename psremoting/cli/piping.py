@@ -13,7 +13,8 @@ import trio
 
 from psremoting.client.pipeline_input import Input
 from psrp.clixml import PSObject
-from psrp.clixml.files import decode_text, load_all
+from psrp.clixml.file_text import decode_text
+from psrp.clixml.files import load_all
 from psrp.sansio import ClixmlError
 
 __all__ = ["INPUT_FORMATS", "argument", "input_objects", "typed"]

@@ -26,7 +26,7 @@ from psrp.clixml import (
 )
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["CYCLE", "MASK", "MOST", "Number", "dumps", "plain_json"]
+__all__ = ["CYCLE", "MASK", "MOST", "Number", "PlainItems", "dumps", "plain_json"]
 
 MOST = 5_000_000
 """Maximum number of printed values; shared parts are printed each time they occur."""
@@ -61,16 +61,33 @@ def plain_json(value: Any) -> Any:
     return _Unfolding().make(value, 0)
 
 
+class PlainItems:
+    """Writes the values of a stream one by one, with `MOST` for the parts that occur again."""
+
+    def __init__(self) -> None:
+        self._unfolding = _Unfolding()
+
+    def write(self, value: Any, read: int) -> Any:
+        """Return the form of the next value; ``read`` is the size of the text since the last."""
+        self._unfolding.allow(read)
+        return self._unfolding.make(value, 0)
+
+
 class _Unfolding:
     def __init__(self) -> None:
         self._count = 0
         self._characters = 0
+        self._read = 0
         self._open: set[int] = set()
         """The containers being converted; meeting one of them again is a cycle."""
 
+    def allow(self, size: int) -> None:
+        """Allow for the values and texts that occur in a text of this size."""
+        self._read += size
+
     def make(self, value: Any, depth: int) -> Any:
         self._count += 1
-        if self._count > MOST:
+        if self._count > MOST + self._read:
             raise LocalProtocolError(f"more than {MOST} values when shared parts are unfolded")
         if depth > _MAX_DEPTH:
             raise LocalProtocolError(f"nested more than {_MAX_DEPTH} deep")
@@ -146,7 +163,7 @@ class _Unfolding:
 
     def _text(self, text: str) -> str:
         self._characters += len(text)
-        if self._characters > _MOST_CHARACTERS:
+        if self._characters > _MOST_CHARACTERS + self._read:
             raise LocalProtocolError("too much text when shared parts are unfolded")
         return text
 
@@ -188,10 +205,14 @@ _LEAVES: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def dumps(value: Any, *, indent: int = 0, compact: bool = False) -> str:
-    """Return a result of `plain_json` as JSON text, on one line or indented by ``indent``."""
+def dumps(value: Any, *, indent: int = 0, compact: bool = False, level: int = 0) -> str:
+    """Return a result of `plain_json` as JSON text, on one line or indented by ``indent``.
+
+    ``level`` is the number of containers around the value.
+    """
     pieces: list[str] = []
-    _write(value, pieces, "\n" if indent else "", " " * indent, compact)
+    line_end = "\n" + " " * indent * level if indent else ""
+    _write(value, pieces, line_end, " " * indent, compact)
     # A lone surrogate has the same escape in JSON and in Python.
     return "".join(pieces).encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from psrp.clixml.reader import MAX_DEPTH, NAMESPACE
@@ -18,12 +19,16 @@ _CLOSE = "</Objs>"
 class DocumentWriter:
     """Writes an ``<Objs>`` document, indented as by Export-Clixml; each step returns its bytes.
 
-    Each value has its own object ids, so that no value is kept; an object that occurs in two
-    values is written twice. A value that cannot be written leaves the document valid.
+    An object that occurs in two values is written twice, so that no value is kept; with ``shared``
+    it is written once, and the caller keeps each value until `forget`. A value that cannot be
+    written leaves the document valid.
     """
 
-    def __init__(self, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH) -> None:
+    def __init__(
+        self, *, seal: Seal | None = None, max_depth: int = MAX_DEPTH, shared: bool = False
+    ) -> None:
         self._writer = Writer(seal, max_depth)
+        self._shared = shared
         self._begun = False
 
     def begin(self) -> bytes:
@@ -38,7 +43,7 @@ class DocumentWriter:
         """
         head = b"" if self._begun else self.begin()
         writer = self._writer
-        known_types = len(writer._types)
+        known_types, known_ids = len(writer._types), len(writer._ids)
         attribute = "" if stream is None else f' S="{escape_attribute(stream)}"'
         try:
             writer.value(value, attribute)
@@ -48,15 +53,22 @@ class DocumentWriter:
             writer._depth = 0
             writer._path.clear()
             writer.pieces.clear()
-            writer._ids.clear()
+            while len(writer._ids) > known_ids:
+                writer._ids.popitem()
             self._begun = self._begun and not head
             raise
         text = "".join(writer.pieces)
         writer.pieces.clear()
-        # Ids are keyed by the id() of Python objects, which may be freed before the next value.
-        writer._ids.clear()
+        if not self._shared:
+            # Ids are keyed by the id() of Python objects, which may be freed before the next value.
+            writer._ids.clear()
         shown = indent(f"{_OPEN}{text}{_CLOSE}")
         return head + shown[len(_OPEN) : -len(_CLOSE)].rstrip("\n").encode()
+
+    def forget(self, alive: Container[int]) -> None:
+        """Forget the objects of earlier values except those with these `id`."""
+        ids = self._writer._ids
+        self._writer._ids = {each: ids[each] for each in ids if each in alive}
 
     def end(self) -> bytes:
         """Return the end of the document."""

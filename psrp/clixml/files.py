@@ -13,6 +13,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from psrp.clixml.file_text import decode_text
 from psrp.clixml.prepared import prepare
 from psrp.clixml.read import read_document
 from psrp.clixml.reader import MAX_DEPTH, NAMESPACE, Reader
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
+    "CLOSERS",
+    "MARKER",
+    "OUTSIDE",
+    "START_TAG",
     "RawText",
     "Segment",
     "StreamItem",
@@ -34,20 +39,15 @@ __all__ = [
     "iter_streams",
     "load_all",
     "load_streams",
+    "plain_segments",
     "segments",
 ]
 
-_BOMS = (
-    (b"\xef\xbb\xbf", "utf-8"),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"\xfe\xff", "utf-16-be"),
-)
-
-_OUTSIDE = re.compile(r"<!--|<\?(?=xml\s)|<!DOCTYPE\s+Objs\b|<(?>(?:[\w.-]+:)?)Objs(?=[\s/>]|\Z)")
+OUTSIDE = re.compile(r"<!--|<\?(?=xml\s)|<!DOCTYPE\s+Objs\b|<(?>(?:[\w.-]+:)?)Objs(?=[\s/>]|\Z)")
 _INSIDE = re.compile(r"<!--|<!\[CDATA\[|<\?|</(?>(?:[\w.-]+:)?)Objs\s*>")
-_CLOSERS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
-_TAG = re.compile(r"""<(?>(?:[^>"']|"[^"]*"|'[^']*')*)>""")
-_MARKER = re.compile(r"#< CLIXML[ \t]*(?:\r\n?|\n|\Z|(?=<))")
+CLOSERS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
+START_TAG = re.compile(r"""<(?>(?:[^>"']|"[^"]*"|'[^']*')*)>""")
+MARKER = re.compile(r"#< CLIXML[ \t]*(?:\r\n?|\n|\Z|(?=<))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,39 +75,6 @@ class Segment(NamedTuple):
     whole: bool
 
 
-def decode_text(data: bytes, encoding: str | None = None) -> str:
-    """Return the text of a file, decoded by its byte order mark, else by ``encoding``.
-
-    Without either it is UTF-16 if every second of the first two bytes is zero, else UTF-8.
-    Output of a console may be in the console's code page: then pass that (``"cp437"``). Raises
-    ClixmlError with the byte offset for undecodable bytes, and for an unknown encoding.
-    """
-    for mark, name in _BOMS:
-        if data.startswith(mark):
-            return _decode(data, len(mark), name)
-    if encoding is None:
-        encoding = _guess(data[:2])
-    return _decode(data, 0, encoding)
-
-
-def _guess(first: bytes) -> str:
-    if len(first) == 2 and first[0] != first[1] == 0:
-        return "utf-16-le"
-    if len(first) == 2 and first[1] != first[0] == 0:
-        return "utf-16-be"
-    return "utf-8"
-
-
-def _decode(data: bytes, start: int, encoding: str) -> str:
-    try:
-        return str(memoryview(data)[start:], encoding)
-    except UnicodeDecodeError as error:
-        at = start + error.start
-        raise ClixmlError(f"byte {at} is not {encoding}: {error.reason}") from None
-    except LookupError:
-        raise ClixmlError(f"no encoding is called {encoding!r}") from None
-
-
 def segments(text: str) -> Iterator[Segment]:
     """Split a stream into segments, without ``#< CLIXML`` lines and white space between documents.
 
@@ -117,7 +84,7 @@ def segments(text: str) -> Iterator[Segment]:
     at = 0
     while True:
         begin, root = _next_document(text, at)
-        yield from _plain(text, at, begin)
+        yield from plain_segments(text, at, begin)
         if root < 0:
             return
         at = _end_of_document(text, root)
@@ -131,11 +98,11 @@ def _next_document(text: str, at: int) -> tuple[int, int]:
     """Return the offsets of the next document with its prolog and of its root tag; -1: none."""
     begin = behind = -1
     missing: set[str] = set()
-    while found := _OUTSIDE.search(text, at):
+    while found := OUTSIDE.search(text, at):
         start, at = found.span()
         if behind < 0 or text[behind:start].strip():
             begin = start
-        closer = _CLOSERS.get(found.group())
+        closer = CLOSERS.get(found.group())
         if closer is None:
             return begin, start
         # Do not search again for markup that does not occur from here on, to stay linear.
@@ -150,7 +117,7 @@ def _next_document(text: str, at: int) -> tuple[int, int]:
 
 def _end_of_document(text: str, root: int) -> int:
     """Return the offset after the document whose root tag begins at ``root``; -1: cut off."""
-    tag = _TAG.match(text, root)
+    tag = START_TAG.match(text, root)
     if tag is None:
         return -1
     at = tag.end()
@@ -158,7 +125,7 @@ def _end_of_document(text: str, root: int) -> int:
         return at
     while found := _INSIDE.search(text, at):
         at = found.end()
-        closer = _CLOSERS.get(found.group())
+        closer = CLOSERS.get(found.group())
         if closer is None:
             return at
         end = text.find(closer, at)
@@ -168,9 +135,10 @@ def _end_of_document(text: str, root: int) -> int:
     return -1
 
 
-def _plain(text: str, start: int, end: int) -> Iterator[Segment]:
+def plain_segments(text: str, start: int, end: int) -> Iterator[Segment]:
+    """Split text outside of documents at ``#< CLIXML`` lines; white space alone is omitted."""
     at = start
-    for found in _MARKER.finditer(text, start, end):
+    for found in MARKER.finditer(text, start, end):
         yield from _unless_blank(text, at, found.start())
         at = found.end()
     yield from _unless_blank(text, at, end)
@@ -197,7 +165,7 @@ def load_all(
     document is cut off.
     """
     text = data if isinstance(data, str) else decode_text(bytes(data), encoding)
-    if _OUTSIDE.search(text) or not _MARKER.sub("", text).strip("\ufeff \t\r\n"):
+    if OUTSIDE.search(text) or not MARKER.sub("", text).strip("\ufeff \t\r\n"):
         items = list(iter_streams(text, unseal=unseal, max_depth=max_depth))
     else:
         bare = read_document(text, unseal=unseal, max_depth=max_depth)

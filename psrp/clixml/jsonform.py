@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ from psrp.clixml.scalars import TEXT_TYPES
 from psrp.clixml.times import DateTime, TimeSpan
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["MAX_DEPTH", "from_json", "to_json"]
+__all__ = ["MAX_DEPTH", "JsonItems", "from_json", "to_json"]
 
 _NUMBERS_AS_TEXT = ("Int64", "UInt64")
 _CONTAINERS = (PSObject, Dictionary, list, tuple, dict)
@@ -49,19 +49,63 @@ def to_json(value: Any, *, reveal: bool = False) -> Any:
 
 def _shared(root: Any) -> dict[int, int]:
     """Return the `id` of every container that occurs more than once, mapped to 0 (no number)."""
-    seen: set[int] = set()
+    return _search(root, set(), {}, lambda _: False)
+
+
+def _search(
+    root: Any, seen: set[int], numbered: Mapping[int, int], is_shared: Callable[[Any], bool]
+) -> dict[int, int]:
+    """As `_shared`; add all containers to ``seen``, and do not search those with a number."""
     shared: dict[int, int] = {}
     pending = [root]
     while pending:
         value = pending.pop()
-        if not isinstance(value, _CONTAINERS):
+        if not isinstance(value, _CONTAINERS) or id(value) in numbered:
             continue
         if id(value) not in seen:
             seen.add(id(value))
             pending.extend(_parts(value))
-        elif not isinstance(value, MemberSet):
+            if not is_shared(value):
+                continue
+        if not isinstance(value, MemberSet):
             shared[id(value)] = 0
     return shared
+
+
+class JsonItems:
+    """Writes values one by one, as if they were the items of one list.
+
+    A container of an earlier value is referred to if ``is_referred`` was true for it when it was
+    first written; otherwise it is written again, once, and referred to from then on. Raises
+    LocalProtocolError as `to_json`.
+    """
+
+    def __init__(self, is_referred: Callable[[Any], bool], *, reveal: bool = False) -> None:
+        self._writer = _Writer({}, reveal)
+        self._is_referred = is_referred
+        self._earlier: set[int] = set()
+        self._count = 0
+
+    def write(self, value: Any) -> Any:
+        """Return the form of the next value, which the caller keeps until `forget`."""
+        seen: set[int] = set()
+        earlier, numbered = self._earlier, self._writer.shared
+        numbered.update(
+            _search(
+                value, seen, numbered, lambda each: id(each) in earlier or self._is_referred(each)
+            )
+        )
+        path = f"$[{self._count}]"
+        self._count += 1
+        form = self._writer.write(value, path, 1)
+        earlier |= seen
+        return form
+
+    def forget(self, alive: Container[int]) -> None:
+        """Forget the containers of earlier values except those with these `id`."""
+        shared = self._writer.shared
+        self._writer.shared = {each: shared[each] for each in shared if each in alive}
+        self._earlier = {each for each in self._earlier if each in alive}
 
 
 def _parts(value: Any) -> Iterable[Any]:

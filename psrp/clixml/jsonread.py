@@ -22,7 +22,7 @@ from psrp.clixml.scalars import TEXT_TYPES
 from psrp.clixml.times import parse_datetime, parse_timespan
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["I32", "MAX_DEPTH", "SEQUENCES", "SIZED", "from_json"]
+__all__ = ["I32", "MAX_DEPTH", "SEQUENCES", "SIZED", "JsonItemsReader", "from_json"]
 
 MAX_DEPTH = 100
 """The deepest nesting of values; PowerShell stops at 50."""
@@ -40,6 +40,29 @@ def from_json(data: Any) -> Any:
     ``$id``.
     """
     return _Reader().read(data, "$", 0)
+
+
+class JsonItemsReader:
+    """Reads the forms that `JsonItems` wrote, one by one. Raises LocalProtocolError."""
+
+    def __init__(self) -> None:
+        self._reader = _Reader()
+        self._count = 0
+
+    def read(self, form: Any) -> Any:
+        """Return the next value."""
+        path = f"$[{self._count}]"
+        self._count += 1
+        return self._reader.read(form, path, 1)
+
+    @property
+    def numbered(self) -> int:
+        """How many containers with an ``$id`` were read; all of them are kept."""
+        return len(self._reader.known)
+
+    def alive(self) -> set[int]:
+        """Return the `id` of each container that is kept."""
+        return set(map(id, self._reader.known.values()))
 
 
 class _Form:

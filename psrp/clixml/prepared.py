@@ -12,7 +12,7 @@ import re
 from psrp.clixml.places import fail
 from psrp.sansio import ClixmlError
 
-__all__ = ["prepare"]
+__all__ = ["check_characters", "clean", "normalized", "prepare"]
 
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _EACH_CONTROL = tuple(bytes((code,)) for code in _CONTROLS)
@@ -30,19 +30,32 @@ def prepare(data: bytes | bytearray | memoryview | str) -> str:
     Bytes are UTF-8, or in the encoding of their byte order mark. Raises ClixmlError.
     """
     if isinstance(data, str):
-        try:
-            raw = data.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ClixmlError("unescaped half of a surrogate pair", "", error.start) from None
         text = data.removeprefix("\ufeff")
+        check_characters(data)
     else:
-        raw = bytes(data)
-        text, raw = _decode(raw)
-    _refuse_illegal(raw, text)
-    if b"\r" in raw:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text, raw = _decode(bytes(data))
+        _refuse_illegal(raw, text)
+    return clean(normalized(text))
+
+
+def check_characters(text: str) -> None:
+    """Raise ClixmlError for a character that must be escaped, and for half a surrogate pair."""
+    try:
+        raw = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ClixmlError("unescaped half of a surrogate pair", "", error.start) from None
+    _refuse_illegal(raw, text.removeprefix("\ufeff"))
+
+
+def normalized(text: str) -> str:
+    """Return the text with the line ends of XML."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def clean(text: str) -> str:
+    """Return the text without comments, processing instructions and CDATA. Raises ClixmlError."""
     if ("!" in text and "<!" in text) or ("?" in text and "<?" in text):
-        text = _clean(text)
+        return _clean(text)
     return text
 
 

@@ -51,6 +51,8 @@ FORMS = [
     ("<p:S xmlns:p='x'>a</p:S>", Form.CLIXML),
 ]
 
+OBJS = '<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
+
 
 @pytest.mark.parametrize(("data", "form"), FORMS)
 def test_the_form_is_detected_from_the_content(data: str | bytes, form: Form) -> None:
@@ -188,6 +190,28 @@ def test_a_torn_document_is_said_and_refused() -> None:
     found, error = given_before('<Objs Version="1.1.0.1"><S>a</S>')
     assert types(found) == ["error", "summary"]
     assert "ends inside a document" in str(error)
+
+
+def test_values_before_an_error_of_a_document_are_shown() -> None:
+    text = f"{OBJS}<S>a</S><I32>x</I32><S>lost</S></Objs>{OBJS}<S>b</S></Objs>"
+    found = entries(text)
+    assert types(found) == ["clixml:value", "error", "clixml:value", "summary"]
+    assert found[1].data["bytes"] == len("<I32>x</I32><S>lost</S></Objs>")
+    assert f"(character {len(OBJS) + 8})" in found[1].data["text"]
+    assert found[1].carrier == {"character": 0}
+    assert found[2].carrier == {"character": text.rindex("<Objs"), "item": 1}
+    assert found[-1].data["bytes"] == len(text)
+    assert found[-1].data["unaccounted"] == found[1].data["bytes"]
+
+
+def test_a_reference_over_a_long_distance_is_read_from_a_file() -> None:
+    filler = "<S>" + "x" * 100_000 + "</S>"
+    text = (
+        f'{OBJS}<Obj RefId="0"><LST><I32>7</I32></LST></Obj>{filler * 25}<Ref RefId="0" /></Objs>'
+    )
+    found = entries(text)
+    assert [list(each.value) for each in (found[0], found[-2])] == [[7], [7]]
+    assert found[-1].data["errors"] == 0
 
 
 def test_a_document_in_no_encoding_is_refused() -> None:

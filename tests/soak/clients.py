@@ -16,7 +16,7 @@ from typing import Any
 
 import trio
 
-from psremoting import PSSession, WSManTarget, sessions_on
+from psremoting import PSSession, SessionOption, WSManTarget, sessions_on
 from psremoting.errors import SessionDisconnected
 from psremoting.targets import SocketTarget
 from psrp.clixml import Credential
@@ -24,9 +24,6 @@ from psrp.events import InvocationState
 from tests.soak.server import SOCKET
 
 __all__ = ["Soak"]
-
-LIMIT = 120.0
-"""Seconds in which each action has to end; a longer one is a hang."""
 
 
 @dataclass
@@ -38,16 +35,25 @@ class Soak:
     user: str
     password: str
     rng: random.Random
+    limit: float = 120.0
+    """Seconds in which each action has to end; a longer one is a hang."""
     done: Counter[str] = field(default_factory=Counter)
     left: set[str] = field(default_factory=set)
     """Ids of the shells whose clients vanished; the server ends them after their idle time."""
+
+    @property
+    def options(self) -> SessionOption:
+        """Options for a machine that may be busy: no time limit is reached before ours."""
+        return SessionOption(
+            open_timeout=self.limit, operation_timeout=self.limit, cancel_timeout=self.limit
+        )
 
     async def round(self) -> None:
         """Let one client do one thing. Raises AssertionError for lost or doubled output."""
         action: Callable[[], Awaitable[None]] = self.rng.choice(
             [self.run, self.run, self.stop, self.vanish, self.reconnect, self.garbage]
         )
-        with trio.fail_after(LIMIT):
+        with trio.fail_after(self.limit):
             await action()
         self.done[action.__name__] += 1
 
@@ -56,11 +62,12 @@ class Soak:
 
     def _how(self) -> dict[str, Any]:
         credential = Credential(self.user, self.password)
-        return {"credential": credential, "authentication": "basic"}
+        return {"credential": credential, "authentication": "basic", "options": self.options}
 
     def _session(self) -> Any:
         if self.rng.random() < 0.5:
-            return PSSession.connect(SocketTarget(path=str(self.folder / SOCKET)))
+            target = SocketTarget(path=str(self.folder / SOCKET))
+            return PSSession.connect(target, options=self.options)
         return PSSession.connect(self._wsman(), **self._how())
 
     async def _numbers(self, session: PSSession) -> None:

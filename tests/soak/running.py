@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +44,18 @@ class Measures:
         )
 
 
+Note = Callable[[float, Measures], object]
+
+
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[int, int]]:
+def _served(folder: Path, idle: float) -> Iterator[tuple[int, int]]:
     """Yield the port and the process id of a server."""
     accounts = Accounts([new_account(USER, PASSWORD, salt=bytes(16))])
     (folder / "accounts").write_text(accounts.format())
     (folder / "accounts").chmod(0o600)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.soak.server", str(folder)],
+            [sys.executable, "-m", "tests.soak.server", str(folder), str(idle)],
             stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True,
         )  # fmt: skip
         try:
@@ -67,8 +70,9 @@ def _served(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 async def _work(
-    found: Soak, process: int, clients: int, rounds: int, until: float
+    found: Soak, process: int, clients: int, rounds: int, until: float, idle: float, note: Note
 ) -> list[Measures]:
+    begin = time.monotonic()
     measured = [Measures.of(process)]
     left = rounds
 
@@ -82,6 +86,7 @@ async def _work(
         while True:
             await trio.sleep(5)
             measured.append(Measures.of(process))
+            note(time.monotonic() - begin, measured[-1])
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(measure)
@@ -89,7 +94,7 @@ async def _work(
             for _ in range(clients):
                 workers.start_soon(one)
         nursery.cancel_scope.cancel()
-    with trio.fail_after(60):
+    with trio.fail_after(idle + 50):
         while await found.remaining():
             await trio.sleep(0.2)
         # Connections without a request are still open for a moment.
@@ -100,15 +105,25 @@ async def _work(
 
 
 def soak(
-    folder: Path, *, clients: int, rounds: int, seconds: float, seed: int = 1
+    folder: Path,
+    *,
+    clients: int,
+    rounds: int,
+    seconds: float,
+    seed: int = 1,
+    idle: float = 10.0,
+    limit: float = 120.0,
+    note: Note = lambda _, __: None,
 ) -> tuple[Soak, list[Measures]]:
     """Run until ``rounds`` actions or ``seconds`` are over; return the clients and the measures.
 
-    Raises AssertionError for lost output, and trio.TooSlowError for a hang or for a session that
-    the server keeps.
+    A shell without requests ends after ``idle`` seconds; an action that takes more than ``limit``
+    seconds is a hang. ``note`` is called with the seconds since
+    the start and each measure. Raises AssertionError for lost output, and trio.TooSlowError for a
+    hang or for a session that the server keeps.
     """
-    with _served(folder) as (port, process):
+    with _served(folder, idle) as (port, process):
         rng = random.Random(seed)
-        found = Soak(folder=folder, port=port, user=USER, password=PASSWORD, rng=rng)
+        found = Soak(folder=folder, port=port, user=USER, password=PASSWORD, rng=rng, limit=limit)
         until = time.monotonic() + seconds
-        return found, trio.run(_work, found, process, clients, rounds, until)
+        return found, trio.run(_work, found, process, clients, rounds, until, idle, note)
