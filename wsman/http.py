@@ -235,7 +235,11 @@ class HttpServer(_Connection):
 
     def _begin(self, head: h11.Request) -> None:
         self._head = head
-        self._check_length(_texts(head.headers))
+        headers = _texts(head.headers)
+        if _all(headers, "transfer-encoding") and _all(headers, "content-length"):
+            # A proxy may have taken the other one. [RFC 9112] 6.1
+            raise HttpError("both Content-Length and Transfer-Encoding", 400)
+        self._check_length(headers)
         if self._h11.they_are_waiting_for_100_continue:
             going_on = h11.InformationalResponse(status_code=100, reason=b"Continue", headers=[])
             self._out += self._h11.send(going_on) or b""

@@ -193,6 +193,8 @@ def _write_items(
             element = body.add(names.SHELL, "Command", parent=items)
             for member, field in _COMMAND_MEMBERS:
                 body.add(names.SHELL, member, getattr(command, field), parent=element)
+            # pypsrp 1.0.0b1 looks for this one, PowerShell only for CommandId.
+            body.add(names.SHELL, "CommandState", command.state, parent=element)
     if value.end:
         body.add(ending, "EndOfSequence", parent=response)
 

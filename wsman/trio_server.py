@@ -309,11 +309,13 @@ class _Connection:
         self._http.receive_data(bytes(data))
         return bool(data)
 
-    async def _write(self, data: bytes) -> bool:
-        with trio.move_on_after(self._limits.write_time):
+    async def _write(self, data: bytes) -> None:
+        """Write all of it. Raises BrokenResourceError if the client does not take it in time."""
+        with trio.move_on_after(self._limits.write_time) as limit:
             await self._stream.send_all(data)
-            return True
-        return False
+        if limit.cancelled_caught:
+            # A part may be out: another answer must not follow it.
+            raise trio.BrokenResourceError("the client does not take its answer")
 
     async def _answer(self, request: Request) -> None:
         made = plan(request, self._server._path)
@@ -387,7 +389,8 @@ class _Connection:
                 await self._wait(slot)
             if slot.answer is not None:
                 response = sealed_response(slot.answer, self._auth, opened, headers)
-                written = await self._respond(response, slot.answer.data)
+                await self._respond(response, slot.answer.data)
+                written = True
         finally:
             del server._slots[ticket]
             if written:
@@ -416,12 +419,12 @@ class _Connection:
             start = f"{request.method} {request.target} HTTP/1.1"
             self._tap("client", start, request.headers, envelope, len(request.body))
 
-    async def _respond(self, response: Response, envelope: bytes = b"") -> bool:
+    async def _respond(self, response: Response, envelope: bytes = b"") -> None:
         if self._tap is not None:
             start = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
             self._tap("server", start, response.headers, envelope, len(response.body))
         data = self._http.respond(response, close=self._server._closing)
-        return await self._write(data)
+        await self._write(data)
 
 
 def _resource(request: Request, authorization: str | None) -> str:

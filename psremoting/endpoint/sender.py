@@ -6,6 +6,7 @@ Facts: spec-notes/wsman-service.md#sender
 from __future__ import annotations
 
 import os
+import re
 
 from psrp.frozen import dataclass
 
@@ -13,6 +14,7 @@ __all__ = ["LOCAL_CONNECTION", "Sender", "local_sender"]
 
 LOCAL_CONNECTION = "http://localhost"
 """The ConnectionString of a PowerShell that serves its standard input."""
+_CULTURE = re.compile(r"([A-Za-z]{2,3})((?:-[A-Za-z0-9]{2,8}){0,2})", re.ASCII)
 _LONGEST = 2048
 """Characters of one environment variable; some values are the client's."""
 
@@ -32,6 +34,8 @@ class Sender:
     """The session configuration that the client asked for."""
     address: str = ""
     """The client's network address; empty without a network."""
+    culture: str = ""
+    """The name of the client's culture, such as ``de-DE``; empty if it sent none."""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables for a process that works for this client; empty if the
@@ -45,7 +49,13 @@ class Sender:
             "PSRP_SENDER_CONFIGURATION": self.configuration_name,
             "PSRP_SENDER_ADDRESS": self.address,
         }
-        return {name: value.replace("\0", "")[:_LONGEST] for name, value in values.items()}
+        made = {name: value.replace("\0", "")[:_LONGEST] for name, value in values.items()}
+        if found := _CULTURE.fullmatch(self.culture):
+            parts = found[2].split("-")[1:]
+            region = [each.upper() if len(each) == 2 else each for each in parts]
+            # .NET takes its culture from here; to other programs it is the language of messages.
+            made["LC_MESSAGES"] = "_".join([found[1].lower(), *region]) + ".UTF-8"
+        return made
 
 
 def local_sender() -> Sender:

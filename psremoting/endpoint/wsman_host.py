@@ -110,6 +110,7 @@ def _sender(request: ShellRequest) -> Sender:
         connection_string=request.to,
         configuration_name=request.resource_uri[len(names.POWERSHELL_PREFIX) :],
         address=request.client_address,
+        culture=request.data_locale or request.locale,
     )
 
 

@@ -40,7 +40,7 @@ def get_sender(context: SyncContext) -> str:
 
 
 def get_environment() -> str:
-    names = sorted(each for each in os.environ if each.startswith("PSRP_SENDER"))
+    names = sorted(each for each in os.environ if each.startswith(("PSRP_SENDER", "LC_MESS")))
     return " ".join(f"{name}={os.environ[name]}" for name in names)
 
 
@@ -133,7 +133,6 @@ def test_a_function_learns_who_asks(endpoint: Endpoint, way: str, tls: bool) -> 
     user = f"{USER}@{kerberos.REALM}" if way == "kerberos" else USER
     host = "localhost" if tls or way == "kerberos" else "127.0.0.1"
     url = f"https://{host}:{endpoint.https}" if tls else f"http://{host}:{endpoint.http}"
-    url += "/wsman"
     with sync.connect(target(endpoint, way, tls)) as session:
         (text,) = session.call("Get-Sender").output
     assert text.split() == [
@@ -147,10 +146,11 @@ def test_a_function_learns_who_asks(endpoint: Endpoint, way: str, tls: bool) -> 
 
 def test_a_process_learns_who_asks(endpoint: Endpoint) -> None:
     given = target(endpoint, "ntlm", False, configuration_name="Process")
-    with sync.connect(given) as session:
+    with sync.connect(given, options=SessionOption(culture="de-DE")) as session:
         (text,) = session.call("Get-Environment").output
     url = f"http://127.0.0.1:{endpoint.http}/wsman"
     assert text.split() == [
+        "LC_MESSAGES=de_DE.UTF-8",
         "PSRP_SENDER_ADDRESS=127.0.0.1",
         "PSRP_SENDER_AUTHENTICATION=NTLM",
         "PSRP_SENDER_CONFIGURATION=Process",

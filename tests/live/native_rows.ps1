@@ -10,7 +10,7 @@ function New-Option($members) {
 }
 function Invoke-With($option, $script) {
     $way = $a.Clone(); $way.SessionOption = $option
-    Invoke-Command @way -ScriptBlock $script
+    Invoke-Command @way -ScriptBlock $script -ErrorAction Stop
 }
 function Show-Error($record) {
     $origin = $record.OriginInfo
@@ -109,7 +109,8 @@ $t = New-PSSession @a; Invoke-Command $t { 1; exit 3; 2 }; "$LASTEXITCODE"
 $t = New-PSSession @a; Invoke-Command $t { exit 3 } *> $null
 Invoke-Command $s { 'the other session works' }
 ### SetShouldExit
-Invoke-Command $s { $Host.SetShouldExit(4); 'after' }
+$t = New-PSSession @a; Invoke-Command $t { $Host.SetShouldExit(4); 'after' }
+foreach ($n in 1..100) { if ("$($t.State)" -eq 'Closing') { Start-Sleep -Milliseconds 50 } }; "$($t.State)"
 ### a job
 $j = Invoke-Command $s { 1..3; Write-Error je } -AsJob -JobName n
 $null = Wait-Job $j; "$($j.State) $($j.Name) $($j.Location) $($j.ChildJobs.Count)"
@@ -153,13 +154,13 @@ Invoke-With (New-Option @{ UICulture = 'fr-FR' }) { (Get-UICulture).Name }
 ### NoCompression
 Invoke-With (New-Option @{ NoCompression = $true }) { ('x' * 100kb).Length }
 ### NoEncryption
-try { Invoke-With (New-Option @{ NoEncryption = $true }) { 'plain' } -ErrorAction Stop } catch { 'refused' }
+try { Invoke-With (New-Option @{ NoEncryption = $true }) { 'plain' } } catch { 'refused' }
 ### NoMachineProfile
 Invoke-With (New-Option @{ NoMachineProfile = $true }) { 'no profile' }
 ### UseUTF16
 Invoke-With (New-Option @{ UseUTF16 = $true }) { [char]0xe9 }
 ### IncludePortInSPN
-Invoke-With (New-Option @{ IncludePortInSPN = $false }) { 'no port' }
+try { Invoke-With (New-Option @{ IncludePortInSPN = $true }) { 'port' } } catch { 'refused' }
 ### OpenTimeout
 Invoke-With (New-Option @{ OpenTimeout = '00:01' }) { 'opened' }
 ### OperationTimeout
@@ -175,7 +176,7 @@ Invoke-With (New-Option @{ MaximumConnectionRedirectionCount = 0 }) { 'redirecte
 ### MaxConnectionRetryCount
 Invoke-With (New-Option @{ MaxConnectionRetryCount = 2 }) { 'retried' }
 ### ProxyAccessType
-Invoke-With (New-Option @{ ProxyAccessType = 'NoProxyServer' }) { 'no proxy' }
+try { Invoke-With (New-Option @{ ProxyAccessType = 'NoProxyServer' }) { 'no proxy' } } catch { 'refused' }
 ### ProxyAuthentication
 Invoke-With (New-Option @{ ProxyAuthentication = 'Basic' }) { 'no proxy' }
 ### MaximumReceivedObjectSize
