@@ -236,7 +236,7 @@ class HttpServer(_Connection):
     def _begin(self, head: h11.Request) -> None:
         self._head = head
         headers = _texts(head.headers)
-        if _all(headers, "transfer-encoding") and _all(headers, "content-length"):
+        if all_of(headers, "transfer-encoding") and all_of(headers, "content-length"):
             # A proxy may have taken the other one. [RFC 9112] 6.1
             raise HttpError("both Content-Length and Transfer-Encoding", 400)
         self._check_length(headers)
