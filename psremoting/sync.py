@@ -17,23 +17,28 @@ import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 import trio
 
+from psremoting import remote_sessions
 from psremoting.client.background_session import HeldSession
 from psremoting.client.invocation import Invocation, Result
 from psremoting.client.pipeline_input import Input
 from psremoting.client.streams import Streams
 from psremoting.errors import SessionNotOpen
 from psremoting.imported_commands import ImportedCommands, import_commands, value_of
+from psremoting.remote_sessions import RemoteSession
 from psremoting.session import PSSession
 from psremoting.targets import Target
+from psremoting.wsman_target import WSManTarget
 from psrp.commands import Command, PowerShell
 from psrp.events import InvocationState
 
-__all__ = ["SyncInvocation", "SyncSession", "connect"]
+__all__ = ["SyncInvocation", "SyncSession", "connect", "reconnect", "sessions_on"]
 
 T = TypeVar("T")
 _ENDED = "The block of sync.connect has ended, and the session with it."
@@ -202,6 +207,41 @@ class SyncSession:
         """Close the session before the block ends."""
         self._loop.call(self._session.close)
 
+    # -- sessions that outlive their connection, over WS-Man
+
+    @property
+    def id(self) -> UUID:
+        return self._session.id
+
+    def disconnect(
+        self, *, idle_timeout: float | None = None, output_buffering_mode: str | None = None
+    ) -> None:
+        """Leave the session at the server, as `PSSession.disconnect` does."""
+
+        async def leave() -> None:
+            await self._session.disconnect(
+                idle_timeout=idle_timeout, output_buffering_mode=output_buffering_mode
+            )
+
+        self._loop.call(leave)
+
+    def invoke_disconnected(self, what: str | Command | PowerShell, **more: Any) -> UUID:
+        """Start a command and leave the session; the arguments are those of
+        `PSSession.invoke_disconnected`. Returns the id of the command."""
+        return self._interruptible(lambda: self._session.invoke_disconnected(what, **more))
+
+    def commands(self) -> list[UUID]:
+        """Return the ids of the commands of a session that was connected to, for `attach`."""
+        return self._interruptible(self._session.commands)
+
+    def attach(self, command: UUID, **more: Any) -> SyncInvocation:
+        """Receive the output of a command; the arguments are those of `PSSession.attach`."""
+
+        async def attach() -> Invocation:
+            return await self._session.attach(command, **more)
+
+        return SyncInvocation(self._loop, self._loop.call(attach))
+
 
 @contextmanager
 def connect(target: str | Target, **more: Any) -> Iterator[SyncSession]:
@@ -209,10 +249,29 @@ def connect(target: str | Target, **more: Any) -> Iterator[SyncSession]:
 
     Raises RuntimeError inside an event loop of trio or asyncio.
     """
+    with _held(lambda: PSSession.connect(target, **more)) as session:
+        yield session
+
+
+@contextmanager
+def reconnect(target: str | WSManTarget, id: UUID | str, **more: Any) -> Iterator[SyncSession]:
+    """Connect to a disconnected session; the arguments are those of `PSSession.reconnect`."""
+    with _held(lambda: PSSession.reconnect(target, id, **more)) as session:
+        yield session
+
+
+def sessions_on(target: str | WSManTarget, **more: Any) -> list[RemoteSession]:
+    """Return the user's sessions on a server, as `psremoting.sessions_on` does."""
+    _refuse_event_loops()
+    return trio.run(partial(remote_sessions.sessions_on, target, **more))
+
+
+@contextmanager
+def _held(connect: Callable[[], AbstractAsyncContextManager[PSSession]]) -> Iterator[SyncSession]:
     _refuse_event_loops()
     loop = _Loop()
     try:
-        held = HeldSession(lambda: PSSession.connect(target, **more))
+        held = HeldSession(connect)
         session = loop.call(held.open, trio.lowlevel.spawn_system_task)
         try:
             yield SyncSession(loop, session)

@@ -29,6 +29,8 @@ _REFUSED_SENDS = 9
 """Repetitions of a Send that the server refused because it still had the last one."""
 _SEND_PAUSE = 0.01
 """Seconds before the first of them; doubled each time."""
+_QUOTA_PAUSE = 1.0
+"""Seconds before a Create is repeated, once, that was refused because of too many shells."""
 _QUICK = 0.2
 """Seconds within which an empty answer counts as quick."""
 _MAX_PAUSE = 2.0
@@ -135,6 +137,10 @@ class Answers:
             # Send a new envelope: the server would repeat its answer to the old one.
             attempt.request = None
             self._again(attempt, error, now)
+        elif attempt.kind == "Create" and error.code == faults.QUOTA_SHELLS and attempt.tries == 1:
+            # Nothing was created, and a shell that is just ending still counts.
+            attempt.request = None
+            self._shell.wait(attempt, now + _QUOTA_PAUSE)
         elif (
             attempt.kind == "Send"
             and faults.is_send_refused(error.fault)

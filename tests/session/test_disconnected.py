@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from psremoting import PSSession, WSManTarget, parse_target, sessions_on
+from psremoting import PSSession, WSManTarget, parse_target, sessions_on, sync
 from psremoting.errors import PSRemotingError, SessionDisconnected
 from psrp.clixml import Credential
 from psrp.events import InvocationState
@@ -156,3 +156,22 @@ async def test_other_sessions_end_with_their_connection() -> None:
     with pytest.raises(PSRemotingError, match="are for targets over WS-Man"):
         async with PSSession.connect("local", **HOW):
             raise AssertionError("it must not open")
+
+
+def test_sessions_are_left_and_connected_to_without_trio(target: WSManTarget) -> None:
+    """`psremoting.sync` has the same operations."""
+    with sync.connect(target, name="sync", **HOW) as session:
+        assert session.run("Get-Number 2", check=True).output == [1, 2]
+        command = session.invoke_disconnected("Get-Number 3000")
+        assert session.state == "Disconnected"
+    (row,) = [each for each in sync.sessions_on(target, **HOW) if each.id == session.id]
+    assert (row.name, row.state) == ("sync", "Disconnected")
+    with sync.reconnect(target, row.id, **HOW) as again:
+        assert again.id == session.id
+        assert again.commands() == [command]
+        assert list(again.attach(command)) == list(range(1, 3001))
+        again.disconnect(idle_timeout=3600)
+        assert again.state == "Disconnected"
+    with sync.reconnect(target, row.id, **HOW) as last:
+        assert last.run("Get-Number 1", check=True).output == [1]
+    assert row.id not in [each.id for each in sync.sessions_on(target, **HOW)]

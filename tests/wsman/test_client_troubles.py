@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.wsman.shell_peer import COMMAND, DONE, SHELL_ID, A, Peer, output
+from tests.wsman.shell_peer import COMMAND, CREATED, DONE, SHELL_ID, A, Peer, output
 from wsman import client_events as ev
 from wsman import faults, operations, queries, soap
 from wsman import shell_values as v
@@ -54,15 +54,34 @@ def test_the_fault_in_an_answer_is_read_at_each_status(status: int) -> None:
     assert lost.error.code == 5
 
 
-def test_a_shell_that_is_over_the_quota_is_reported_with_its_code() -> None:
-    """The server has created nothing, so there is nothing to delete or to create again."""
-    peer = Peer(retries=5)
+@pytest.mark.parametrize("retries", [0, 5])
+def test_a_shell_that_is_over_the_quota_is_created_once_more(retries: int) -> None:
+    """Whatever the retries are: one pause, one new Create, then its code is reported."""
+    peer = Peer(retries=retries)
     peer.send(act=A.CREATE_POOL, data=b"first")
-    peer.answer("Create", faults.make_fault("QuotaLimit", wsman_code=faults.QUOTA_SHELLS))
+    refused = faults.make_fault("QuotaLimit", wsman_code=faults.QUOTA_SHELLS)
+    first = peer.find("Create", None).message_id
+    assert peer.answer("Create", refused) == []
+    assert peer.machine.next_time is not None
+    peer.now = peer.machine.next_time
+    assert peer.pump() == ["Create"]
+    assert peer.find("Create", None).message_id != first
+    peer.answer("Create", refused)
     (failed,) = peer.told(ev.ActFailed)
     assert failed.error.code == 2150859173
-    assert peer.told(ev.Retrying) == []
     assert peer.pump() == []
+    assert peer.machine.next_time is None
+
+
+def test_a_shell_that_fits_into_the_quota_in_the_meantime_is_opened() -> None:
+    peer = Peer()
+    peer.send(act=A.CREATE_POOL, data=b"first")
+    peer.answer("Create", faults.make_fault("QuotaLimit", wsman_code=faults.QUOTA_SHELLS))
+    peer.now += 10
+    peer.pump()
+    peer.answer("Create", CREATED)
+    assert [each.act for each in peer.told(ev.ActDone)] == [A.CREATE_POOL]
+    assert peer.told(ev.ActFailed) == []
 
 
 def test_a_fault_without_details_in_another_language_has_its_text() -> None:
