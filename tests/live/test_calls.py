@@ -3,8 +3,14 @@ real client: output, error ids, categories and messages. spec-notes/live.md"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from psremoting import WSManTarget, sync
+from psrp.clixml import Credential, dumps
+from tests.endpoint import served_wsman
 from tests.live.call_functions import TWINS
 from tests.live.comparing import Comparison
 from tests.live.peers import Clients, Hosts
@@ -97,4 +103,56 @@ def test_a_call_gives_what_its_twin_gives(clients: Clients, carrier: str, sectio
             for server in ("restricted", "functions")
         )
         comparison.add(row, real, ours)
+    comparison.check(TABLE[section])
+
+
+# -- over WS-Man, with our client: the real client for it exists on Windows alone
+
+
+@pytest.fixture(scope="module")
+def over_ws_man(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sync.SyncSession]:
+    """Our endpoint with the functions, over WS-Man with NTLM."""
+    folder = tmp_path_factory.mktemp("served")
+    options = ("--functions", "tests.live.call_functions:COMMANDS")
+    with served_wsman.serving(folder, *options) as endpoint:
+        target = WSManTarget(
+            computer_name="127.0.0.1", port=endpoint.http, authentication="ntlm",
+            credential=Credential(served_wsman.USER, served_wsman.PASSWORD),
+        )  # fmt: skip
+        with sync.connect(target) as session:
+            yield session
+
+
+def _told(session: sync.SyncSession, line: str, given: Any) -> str:
+    """Return everything that a call gives, as text."""
+    try:
+        result = session.run(line, input=given)
+    except Exception as error:
+        return f"not sent: {type(error).__name__}: {error}"
+    lines = [dumps(value).decode("utf-8", "surrogatepass") for value in result.output]
+    for error in result.errors:
+        # Activity, target and the rest are in the text of the whole record.
+        lines.append(f"error: {error!r}")
+    for name in ("warning", "verbose", "debug", "information"):
+        lines += [f"{name}: {record}" for record in getattr(result.streams, name)]
+    return "\n".join([*lines, result.state.name])
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize("section", TABLE)
+def test_a_call_gives_the_same_over_ws_man(
+    clients: Clients, over_ws_man: sync.SyncSession, section: str
+) -> None:
+    """As over stdio, where the test above compares with the twin on the real server."""
+    comparison = Comparison()
+    for row in TABLE[section]:
+        values, arrow, line = row.rpartition(" => ")
+        given = None
+        if arrow:
+            given = clients.ours("stdio").run(f"@({values})", check=True).output
+        stdio, other = (
+            _told(session, line, given)
+            for session in (clients.ours("stdio", "functions"), over_ws_man)
+        )
+        comparison.add(row, stdio, other)
     comparison.check(TABLE[section])
