@@ -30,7 +30,9 @@ __all__ = [
     "NativeClient",
     "WSManServer",
     "client_program",
+    "end",
     "serving",
+    "start",
     "why_not",
 ]
 
@@ -98,13 +100,22 @@ def serving(kdc: Kdc | None) -> Iterator[WSManServer]:
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    http, https = free_port(), free_port()
+    server = WSManServer(free_port(), free_port(), kdc)
+    process = start(server)
+    try:
+        yield server
+    finally:
+        end(process, signal.SIGTERM)
+
+
+def start(server: WSManServer) -> subprocess.Popen[str]:
+    """Start a server on these ports and wait until it listens."""
     argv = [os.environ["PSREMOTING_WSMAN_START"], os.environ["PSREMOTING_WSMAN_DIR"]]
-    argv += ["--http", str(http), "--https", str(https), "--ntlm", USER, PASSWORD]
+    argv += ["--http", str(server.http), "--https", str(server.https), "--ntlm", USER, PASSWORD]
     environment = dict(os.environ)
-    if kdc is not None:
-        argv += ["--keytab", str(kdc.keytab)]
-        environment["KRB5_CONFIG"] = str(kdc.config)
+    if server.kdc is not None:
+        argv += ["--keytab", str(server.kdc.keytab)]
+        environment["KRB5_CONFIG"] = str(server.kdc.config)
     process = subprocess.Popen(
         ["bash", *argv],
         stdin=subprocess.DEVNULL,
@@ -116,16 +127,22 @@ def serving(kdc: Kdc | None) -> Iterator[WSManServer]:
     )
     try:
         _wait(process)
-        yield WSManServer(http, https, kdc)
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+    except BaseException:
+        end(process, signal.SIGTERM)
+        raise
+    return process
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """End a server that was started by `start`, and wait for its end."""
+    process.send_signal(number)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def _wait(process: subprocess.Popen[str]) -> None:
