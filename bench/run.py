@@ -23,6 +23,7 @@ from bench import (
     prompt,
     sessions,
     wsman,
+    wsman_layers,
     wsman_load,
 )
 from bench.report import Clock, Table, as_json, lines, losing
@@ -80,6 +81,7 @@ def main() -> None:
             for found in powershell.tables(clock, quick=asked.quick):
                 show(found, [])
         elif subject == "wsman":
+            show(wsman_layers.table(clock), [])
             for found in wsman.tables(clock, quick=asked.quick):
                 show(found, [])
             print("\n".join(wsman_load.lines(quick=asked.quick)), flush=True)

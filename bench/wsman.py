@@ -36,6 +36,8 @@ COMMANDS, BLOCK = 60, 10
 """Number of small commands for one figure, and of those in a row before the other client's turn."""
 WAYS = {"plain": ("basic", False), "sealed": ("ntlm", False), "TLS": ("basic", True)}
 """Authentication, and HTTPS or not."""
+NATIVE_SECONDS = 180.0
+"""Limit for all work of the native client in one table."""
 ONE, MANY = "one command", "one of many commands"
 AIMS = dict.fromkeys(("open", "first command", ONE, MANY), "1x")
 BULKS = [
@@ -85,7 +87,11 @@ def tables(clock: Clock, *, quick: bool) -> Iterator[Table]:
         folder.chmod(0o755)
         for server in _servers(folder, stack):
             for way in WAYS:
-                yield _table(server, way, folder, repeats, native=not quick)
+                try:
+                    yield _table(server, way, folder, repeats, native=not quick)
+                except Exception as error:
+                    # The other tables are worth having.
+                    print(f"WS-Man, {server.name}, {way}: failed, {error!r}\n")
 
 
 def _servers(folder: Path, stack: ExitStack) -> Iterator[_Server]:
@@ -117,14 +123,23 @@ def _table(server: _Server, way: str, folder: Path, repeats: int, *, native: boo
     trio.run(_measure, server, way, repeats, mine, theirs)
     rows = mine.rows(subject, OURS) + theirs.rows(subject, PYPSRP)
     others = [PYPSRP] if theirs.taken else []
+    missing = []
     if native and way != "plain" and wsman_peers.client_program() is not None:
-        rows += _native(server, way, folder, min(repeats, 3)).rows(subject, NATIVE)
-        others.append(NATIVE)
+        found, why_not = _native(server, way, folder, min(repeats, 3))
+        if found.taken:
+            rows += found.rows(subject, NATIVE)
+            others.append(NATIVE)
+        if why_not:
+            missing.append(f"PowerShell's client did not get to the end: {why_not}")
     aims = AIMS | ({MANY: "3x"} if not server.scripts else {})
     table = Table(title=subject, rows=rows, others=others, aims=aims, elsewhere={})
     return Table(
         title=subject, rows=rows, others=others, aims=aims, elsewhere={},
-        notes=[*_losses(table), "pypsrp ends its commands outside the time of one command"],
+        notes=[
+            *_losses(table),
+            *missing,
+            "pypsrp ends its commands outside the time of one command",
+        ],
     )  # fmt: skip
 
 
@@ -279,8 +294,11 @@ async def _bulk(
 # -- the native client
 
 
-def _native(server: _Server, way: str, folder: Path, repeats: int) -> _Figures:
-    """Return the figures of PowerShell's native client, by its own clock."""
+def _native(server: _Server, way: str, folder: Path, repeats: int) -> tuple[_Figures, str]:
+    """Return the figures of PowerShell's native client, by its own clock.
+
+    Also returns why some are missing: it is old C code that may crash or stop.
+    """
     _, tls = WAYS[way]
     parameters = (
         f"@{{ComputerName = 'localhost'; Port = {server.ports.https}; UseSSL = $true;"
@@ -299,26 +317,41 @@ def _native(server: _Server, way: str, folder: Path, repeats: int) -> _Figures:
     {MEASURE}
     $global:BenchFunctions = ${str(server.scripts).lower()}
     $p = {parameters}
-    $figures = [ordered]@{{ open = @(); 'first command' = @() }}
+    function Write-Figure([string]$Case, [double[]]$Times) {{
+        [Console]::Out.WriteLine('FIGURE ' + (ConvertTo-Json -Compress @($Case, $Times)))
+    }}
+    $figures = @{{ open = @(); 'first command' = @() }}
     foreach ($i in 0..{repeats}) {{
         $opened, $first = Open-Bench $p
         $figures['open'] += $opened; $figures['first command'] += $first
     }}
+    foreach ($case in 'open', 'first command') {{ Write-Figure $case $figures[$case] }}
     $s = New-PSSession @p
     {define}
     $null = Invoke-Bench $s Get-Integers 1
     $watch = [System.Diagnostics.Stopwatch]::StartNew()
     foreach ($i in 1..20) {{ $null = Invoke-Bench $s Get-Integers 1 }}
-    $figures['{ONE}'] = @($watch.Elapsed.TotalSeconds / 20)
-    $figures['{MANY}'] = $figures['{ONE}']
+    foreach ($case in '{ONE}', '{MANY}') {{
+        Write-Figure $case ($watch.Elapsed.TotalSeconds / 20)
+    }}
     """
     for case, name, argument, _ in BULKS:
         script += (
-            f"$figures['{case}'] ="
+            f"Write-Figure '{case}'"
             f" @(Get-Median {{ Invoke-Bench $s {name} {argument} }} {repeats})\n"
         )
-    script += "Remove-PSSession $s\n'FIGURES ' + ($figures | ConvertTo-Json -Compress)\n"
-    output = NativeClient(folder, server.ports).run(script, timeout=300)
-    (line,) = [each for each in output.splitlines() if each.startswith("FIGURES ")]
-    found = json.loads(line.removeprefix("FIGURES "))
-    return _Figures({case: list(map(float, times)) for case, times in found.items()})
+    script += "Remove-PSSession $s\n"
+    why_not = ""
+    try:
+        output = NativeClient(folder, server.ports).run(script, timeout=NATIVE_SECONDS)
+    except AssertionError as error:
+        output = str(error)
+        why_not = output.partition(":")[0]
+    figures = _Figures()
+    for line in output.splitlines():
+        if line.startswith("FIGURE "):
+            case, times = json.loads(line.removeprefix("FIGURE "))
+            figures.taken[case] = list(map(float, times))
+    if not why_not and len(figures.taken) < len(AIMS):
+        why_not = output[-300:]
+    return figures, why_not
