@@ -98,6 +98,8 @@ class Challenge:
     delay: float = 0.0
     failed: bool = False
     """True if a log-on failed; False if the handshake continues."""
+    user: str = ""
+    """The name that a failed log-on gave, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +214,7 @@ class ServerAuthenticator:
     def _fail(self, user: str, now: float) -> Challenge:
         self._forget()
         delay = self._guard.failure(user, self._address, now)
-        return Challenge(headers=self.offers, delay=delay, failed=True)
+        return Challenge(headers=self.offers, delay=delay, failed=True, user=user)
 
     def _forget(self) -> None:
         self._context = None

@@ -45,10 +45,19 @@ class ShellRequest:
     data_locale: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     working_directory: str = ""
+    interactive: bool = False
+    """True if the client is on this machine and asked for an interactive log-on."""
+    idle_timeout: float | None = None
+    """The idle time-out that the client asked for, in seconds."""
 
 
 class ShellLink(Protocol):
-    """The service as a shell's session sees it."""
+    """The service as a shell's session sees it. A host may change the limits when it opens one."""
+
+    idle_timeout: float
+    """Seconds without a request after which the shell ends."""
+    max_commands: float
+    """Commands that the client may have open at the same time."""
 
     def wake(self) -> None:
         """Report output, or room for more input."""

@@ -97,6 +97,7 @@ class ServedShell:
         self.idle_timeout = idle_timeout
         self.session_id = session_id
         self._gather_time = gather_time
+        self.max_commands = math.inf
         self.created = now
         self.active = now
         self.state = "Connected"

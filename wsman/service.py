@@ -65,6 +65,8 @@ class Incoming:
     """The mechanism that authenticated the user."""
     chunked: bool = False
     """True if the HTTP body was chunked, which WinRM refuses."""
+    interactive: bool = False
+    """True for an interactive log-on on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +237,24 @@ class Service:
             shell.end(text)
         self._shells.clear()
 
+    # -- the administrator's side
+
+    def end_shell(self, shell_id: str, text: str) -> bool:
+        """End the shell with this id, whoever owns it; return False if there is none."""
+        found = [shell for shell in self.shells if shell.request.shell_id.upper() == shell_id]
+        for shell in found:
+            shell.end(text)
+            self._settle(shell)
+        return bool(found)
+
+    def disconnect_shell(self, shell_id: str, now: float) -> bool:
+        """Disconnect the client of a shell; return False if there is no such shell."""
+        found = [shell for shell in self.shells if shell.request.shell_id.upper() == shell_id]
+        for shell in found:
+            shell.disconnect(v.Disconnect(), now)
+            self._woken(shell)
+        return bool(found)
+
     # -- one request
 
     def _handle(
@@ -285,6 +305,9 @@ class Service:
         shell = self._shells.get((call.user, call.envelope.selector("ShellId").upper()))
         if shell is None or shell.over:
             raise Refusal(make_fault("InvalidSelectors"))
+        if shell.request.interactive and not call.incoming.interactive:
+            # An interactive session belongs to this machine: others cannot take it over.
+            raise Refusal(make_fault("AccessDenied"))
         shell.touch(call.now)
         return shell
 
@@ -314,6 +337,8 @@ class Service:
             data_locale=envelope.data_locale,
             environment=value.environment,
             working_directory=value.working_directory,
+            interactive=call.incoming.interactive,
+            idle_timeout=value.idle_timeout,
         )
         shell = self._opened(request, call, value)
         self._shells[call.user, shell_id.upper()] = shell
@@ -420,6 +445,9 @@ class Service:
         exchange = call.exchange
         if isinstance(value, v.Command):
             shell.check()
+            if len(shell.work.command_ids) >= shell.max_commands:
+                text = "The maximum number of concurrent commands of this shell has been exceeded."
+                raise Refusal(make_fault("QuotaLimit", text, wsman_code=_QUOTA_OPERATIONS))
             command_id = value.command_id or str(self._new_id()).upper()
             shell.work.command(value, command_id)
             return shell.remember(exchange, v.CommandResponse(command_id=command_id))

@@ -20,11 +20,21 @@ from wsman.http import (
     decoded,
 )
 from wsman.http import Headers as HttpHeaders
+from wsman.local_logon import LocalAuthenticator
 from wsman.sealing import is_sealed
 from wsman.service import Answer
 
-__all__ = ["Opened", "Plan", "open_request", "plan", "resource_uri", "sealed_response"]
+__all__ = [
+    "Authenticator",
+    "Opened",
+    "Plan",
+    "open_request",
+    "plan",
+    "resource_uri",
+    "sealed_response",
+]
 
+Authenticator = ServerAuthenticator | LocalAuthenticator
 _CHARSETS = ("", "utf-8", "utf-16")
 _MAX_IDENTIFY = 16 << 10
 
@@ -73,7 +83,7 @@ def resource_uri(body: bytes) -> str:
         return ""
 
 
-def open_request(request: Request, auth: ServerAuthenticator, max_size: int) -> Opened | Response:
+def open_request(request: Request, auth: Authenticator, max_size: int) -> Opened | Response:
     """Return the envelope in the body of a request whose user is known.
 
     Returns a Response if the request is a handshake leg without a body, or has to be refused.
@@ -100,9 +110,7 @@ def _refused_type(kind: str) -> int | None:
     return None if media == "application/soap+xml" and charset in _CHARSETS else 415
 
 
-def _unsealed(
-    kind: str, body: bytes, auth: ServerAuthenticator, max_size: int
-) -> Opened | Response:
+def _unsealed(kind: str, body: bytes, auth: Authenticator, max_size: int) -> Opened | Response:
     if not auth.can_seal:
         return Response(status=400)
     try:
@@ -124,7 +132,7 @@ def _fault(text: str) -> Response:
 
 
 def sealed_response(
-    answer: Answer, auth: ServerAuthenticator, opened: Opened, headers: HttpHeaders
+    answer: Answer, auth: Authenticator, opened: Opened, headers: HttpHeaders
 ) -> Response:
     """Return the HTTP response for an answer of the service, sealed if the request was sealed."""
     if not answer.data:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,13 +28,23 @@ from wsman.auth_server import (
 )
 from wsman.certificates import client_certificate
 from wsman.http import HttpError, HttpLimits, HttpServer, Request, Response
+from wsman.local_logon import LocalAuthenticator
 from wsman.service import Answer, Incoming, Service
-from wsman.serving import Opened, Plan, open_request, plan, resource_uri, sealed_response
+from wsman.serving import (
+    Authenticator,
+    Opened,
+    Plan,
+    open_request,
+    plan,
+    resource_uri,
+    sealed_response,
+)
 from wsman.taps import MakeTap
 from wsman.trio_sending import PromptStream
 from wsman.trio_tls import TlsIdentity, verified_chain
+from wsman.trio_unix import peer_uid, unix_listener
 
-__all__ = ["Listener", "ServerLimits", "WSManServer"]
+__all__ = ["Listener", "Logon", "ServerLimits", "WSManServer"]
 
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 _RECEIVE = 64 << 10
@@ -65,11 +76,23 @@ class ServerLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """One address to listen on; HTTPS if it has an identity."""
+    """One address to listen on; HTTPS if it has an identity, a unix socket if it has a path."""
 
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
     tls: TlsIdentity | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logon:
+    """A log-on that succeeded or failed, for an audit trail."""
+
+    user: str
+    """The account, or the name that was given; may be empty for a failure."""
+    address: str
+    scheme: str
+    succeeded: bool
 
 
 @dataclass
@@ -83,6 +106,7 @@ class WSManServer:
     """Serves one service on any number of listeners.
 
     ``report`` is called with a line, free of secrets, for each event of interest to administrators;
+    ``on_logon`` for each log-on; ``user_name`` returns the name of a user id, for unix sockets;
     ``tap`` for each connection, and its result observes the messages in the clear.
     """
 
@@ -96,8 +120,14 @@ class WSManServer:
         limits: ServerLimits | None = None,
         guard: LogonGuard | None = None,
         report: Callable[[str], None] = lambda text: None,
+        on_logon: Callable[[Logon], None] = lambda logon: None,
+        user_name: Callable[[int], str] = str,
         tap: MakeTap | None = None,
     ) -> None:
+        self._on_logon = on_logon
+        self._user_name = user_name
+        self._nursery: trio.Nursery | None = None
+        self._open: dict[Listener, list[trio.CancelScope]] = {}
         self._tap = tap
         self._service = service
         self._auth = auth
@@ -131,15 +161,30 @@ class WSManServer:
         """Serve until ``stop`` is set, then shut down. Raises OSError for a bad address."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_timer)
+            self._nursery = nursery
             for each in listeners:
-                opened = await trio.open_tcp_listeners(each.port, host=each.host)
-                for socket in opened:
-                    url = _url(each, socket, self._path)
-                    nursery.start_soon(self._accept, socket, each.tls, nursery)
+                for url in await self.open_listener(each):
                     on_listening(url)
             await (trio.Event() if stop is None else stop).wait()
             await self._end()
             nursery.cancel_scope.cancel()
+
+    async def open_listener(self, listener: Listener) -> list[str]:
+        """Listen at an address, while `serve` runs; return its URLs. Raises OSError."""
+        assert self._nursery is not None
+        if listener.path:
+            opened = [unix_listener(listener.path)]
+        else:
+            opened = await trio.open_tcp_listeners(listener.port, host=listener.host or None)
+        self._open[listener] = [trio.CancelScope() for _ in opened]
+        for each, scope in zip(opened, self._open[listener], strict=True):
+            self._nursery.start_soon(self._accept, each, listener.tls, self._nursery, scope)
+        return [_url(listener, each, self._path) for each in opened]
+
+    def close_listener(self, listener: Listener) -> None:
+        """Stop listening at an address; open connections stay."""
+        for scope in self._open.pop(listener):
+            scope.cancel()
 
     async def _end(self) -> None:
         """Let connected clients leave, then answer the waiting requests."""
@@ -184,23 +229,34 @@ class WSManServer:
     # -- connections
 
     async def _accept(
+        self,
+        listener: trio.SocketListener,
+        tls: TlsIdentity | None,
+        nursery: trio.Nursery,
+        scope: trio.CancelScope,
+    ) -> None:
+        with scope:
+            async with listener:
+                await self._accept_all(listener, tls, nursery)
+
+    async def _accept_all(
         self, listener: trio.SocketListener, tls: TlsIdentity | None, nursery: trio.Nursery
     ) -> None:
-        async with listener:
-            while True:
-                try:
-                    stream = await listener.accept()
-                except OSError as error:
-                    # Out of descriptors, for example: other connections may end meanwhile.
-                    self._report(f"cannot accept a connection: {error}")
-                    await trio.sleep(0.1)
-                    continue
-                nursery.start_soon(self._serve_connection, stream, tls)
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                # Out of descriptors, for example: other connections may end meanwhile.
+                self._report(f"cannot accept a connection: {error}")
+                await trio.sleep(0.1)
+                continue
+            nursery.start_soon(self._serve_connection, stream, tls)
 
     async def _serve_connection(self, stream: trio.SocketStream, tls: TlsIdentity | None) -> None:
         self._connections += 1
         try:
-            address = str(stream.socket.getpeername()[0])
+            local = stream.socket.family == socket.AF_UNIX
+            address = "" if local else str(stream.socket.getpeername()[0])
             connection = await self._opened(stream, tls, address)
             if connection is not None:
                 await connection.run()
@@ -235,6 +291,9 @@ class WSManServer:
             with trio.move_on_after(1):
                 await wire.send_all(HttpServer().refuse(503))
             return None
+        if stream.socket.family == socket.AF_UNIX:
+            user = self._user_name(peer_uid(stream.socket))
+            return _Connection(self, wire, LocalAuthenticator(user), address)
         auth = ServerAuthenticator(
             self._auth,
             self._guard,
@@ -255,7 +314,7 @@ class _Connection:
         self,
         server: WSManServer,
         stream: trio.abc.Stream,
-        auth: ServerAuthenticator,
+        auth: Authenticator,
         address: str,
     ) -> None:
         self._server = server
@@ -264,6 +323,8 @@ class _Connection:
         self._auth = auth
         self._address = address
         self._http = HttpServer(limits=server._http)
+        self._user = ""
+        """The user whose log-on was reported."""
         self._tap = server._tap() if server._tap is not None else None
 
     async def run(self) -> None:
@@ -334,11 +395,15 @@ class _Connection:
         if isinstance(result, Challenge):
             if result.failed:
                 self._server._report(f"{self._address}: a log-on failed")
+                self._logged_on(request, result.user, succeeded=False)
             if result.delay:
                 await trio.sleep(result.delay)
             self._observe_request(request, b"")
             await self._respond(Response(status=401, headers=result.headers))
             return
+        if result.user != self._user:
+            self._user = result.user
+            self._logged_on(request, result.user, succeeded=True)
         opened = open_request(request, self._auth, self._server._http.max_body)
         if isinstance(opened, Response):
             headers = opened.headers + result.headers
@@ -349,6 +414,12 @@ class _Connection:
         self._observe_request(request, opened.data)
         await self._ask_service(
             opened, result.user, result.headers, result.mechanism, chunked=request.chunked
+        )
+
+    def _logged_on(self, request: Request, user: str, *, succeeded: bool) -> None:
+        scheme = (request.header("Authorization") or "").partition(" ")[0][:40]
+        self._server._on_logon(
+            Logon(user=user, address=self._address, scheme=scheme, succeeded=succeeded)
         )
 
     async def _authenticate(self, request: Request) -> Challenge | Accepted:
@@ -381,6 +452,8 @@ class _Connection:
                     address=self._address,
                     authentication=authentication,
                     chunked=chunked,
+                    interactive=isinstance(self._auth, LocalAuthenticator)
+                    and self._auth.interactive,
                 ),
                 trio.current_time(),
             )
@@ -434,7 +507,9 @@ def _resource(request: Request, authorization: str | None) -> str:
     return resource_uri(request.body)
 
 
-def _url(listener: Listener, socket: trio.SocketListener, path: str) -> str:
-    name = socket.socket.getsockname()
+def _url(listener: Listener, opened: trio.SocketListener, path: str) -> str:
+    if listener.path:
+        return f"unix:{listener.path}"
+    name = opened.socket.getsockname()
     host = f"[{name[0]}]" if ":" in name[0] else name[0]
     return f"{'https' if listener.tls else 'http'}://{host}:{name[1]}{path}"

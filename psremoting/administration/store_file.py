@@ -19,8 +19,10 @@ from typing import Any
 from psremoting.administration.configurations import AdministrationError
 from psremoting.administration.schema import APPLICATION_ID, MIGRATIONS
 
-__all__ = ["StoreError", "StoreFile", "default_store_path"]
+__all__ = ["SYSTEM_STORE", "StoreError", "StoreFile", "default_store_path"]
 
+SYSTEM_STORE = Path("/var/lib/psremoting/endpoint.db")
+"""The store of root."""
 _WAIT = 5.0
 """Seconds to wait for the end of another process's change."""
 _OWNER_ONLY, _OTHERS = 0o600, 0o077
@@ -46,7 +48,7 @@ def default_store_path() -> Path:
     if given := os.environ.get("PSRP_STORE"):
         return Path(given)
     if os.geteuid() == 0:
-        return Path("/var/lib/psremoting/endpoint.db")
+        return SYSTEM_STORE
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(state).expanduser() / "psremoting" / "endpoint.db"
 

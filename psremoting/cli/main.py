@@ -29,6 +29,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "decode": ("psremoting.cli.decode:decode", "Show recorded traffic as a readable timeline."),
     "diff": ("psremoting.cli.replay:diff", "Compare two recordings by meaning."),
+    "endpoint": (
+        "psremoting.cli.endpoint:endpoint",
+        "Administer this machine's endpoint, and run its server.",
+    ),
     "enter": ("psremoting.cli.enter:enter", "Start an interactive remote session."),
     "invoke": ("psremoting.cli.invoke:invoke", "Run a command on one target or many."),
     "replay": (

@@ -24,7 +24,7 @@ from wsman.hosting import Refusal, ShellLink, ShellRequest
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine, Session
 
-__all__ = ["DEFAULT_CONFIGURATION", "WSManHost"]
+__all__ = ["DEFAULT_CONFIGURATION", "WSManHost", "unknown_configuration"]
 
 DEFAULT_CONFIGURATION = "Microsoft.PowerShell"
 _OUTPUT = frozenset((0x41004, 0x41005, *range(0x41007, 0x41012)))
@@ -72,18 +72,34 @@ class WSManHost:
         resource = request.resource_uri.lower()
         if resource == names.RESOURCE_CMD.lower() and self._programs:
             shell = ProgramShell(request, link)
-            self._nursery.start_soon(self._run, shell.run, link)
+            self._nursery.start_soon(self._run, shell.run, link, request)
             return shell
         name = resource.removeprefix(names.POWERSHELL_PREFIX.lower())
-        engine = self._engines.get(name) if name != resource else None
-        if engine is None:
-            raise Refusal(make_fault("DestinationUnreachable", _unknown(request.resource_uri)))
+        if name == resource:
+            raise unknown_configuration(request.resource_uri)
+        engine = self.engine(name, request, link)
         session = engine.open(_Link(link, self._report, _sender(request)))
         run = partial(session.run, task_status=trio.TASK_STATUS_IGNORED)
-        self._nursery.start_soon(self._run, run, link)
-        return WatchedSession(session)
+        self._nursery.start_soon(self._run, run, link, request)
+        return WatchedSession(self.observed(session, request))
 
-    async def _run(self, work: Callable[[], Awaitable[None]], link: ShellLink) -> None:
+    def engine(self, name: str, request: ShellRequest, link: ShellLink) -> Engine:
+        """Return the engine of a configuration for a new shell. Raises Refusal."""
+        found = self._engines.get(name)
+        if found is None:
+            raise unknown_configuration(request.resource_uri)
+        return found
+
+    def observed(self, session: Session, request: ShellRequest) -> Session:
+        """Return the session of a new shell, or a wrapper that observes it."""
+        return session
+
+    def session_ended(self, request: ShellRequest) -> None:
+        """Handle the end of a session."""
+
+    async def _run(
+        self, work: Callable[[], Awaitable[None]], link: ShellLink, request: ShellRequest
+    ) -> None:
         self._running += 1
         try:
             await work()
@@ -92,15 +108,18 @@ class WSManHost:
             self._report(f"a session ended: {type(error).__name__}: {error}")
         finally:
             self._running -= 1
+            self.session_ended(request)
         link.fail("The session has ended.")
 
 
-def _unknown(resource_uri: str) -> str:
+def unknown_configuration(resource_uri: str) -> Refusal:
+    """Return the refusal of a session configuration that does not exist."""
     name = resource_uri.rpartition("/")[2][:256]
-    return (
+    text = (
         "The WS-Management service cannot process the request. Cannot find the "
         f"{name} session configuration in the WSMan: drive on this computer."
     )
+    return Refusal(make_fault("DestinationUnreachable", text))
 
 
 def _sender(request: ShellRequest) -> Sender:

@@ -1,0 +1,54 @@
+"""The text of `psrp endpoint status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psremoting.administration.configurations import AccessMode, ListenerSetting
+from psremoting.administration.permissions import access_mode, permission_text
+from psremoting.administration.sockets import local_socket
+from psremoting.administration.store import Store
+
+__all__ = ["status_lines"]
+
+_REACH = {
+    AccessMode.DISABLED: "nobody",
+    AccessMode.LOCAL: "this computer, with -EnableNetworkAccess",
+    AccessMode.REMOTE: "this computer and the network",
+}
+
+
+def status_lines(store: Store) -> Iterator[str]:
+    """Yield the lines: server, listeners, configurations with their reach, and sessions."""
+    running = local_socket(store.path).is_socket()
+    yield f"Store:     {store.path}"
+    yield f"Server:    {'running' if running else 'not running'} ({local_socket(store.path)})"
+    listeners = store.listeners()
+    yield "Listeners:"
+    for each in listeners:
+        yield f"  {_listener(each)}"
+    if not listeners:
+        yield "  none: nothing is reachable over the network"
+    yield "Session configurations:"
+    configurations = store.configurations()
+    for configuration in configurations:
+        mode = access_mode(configuration)
+        yield f"  {configuration.name}: {mode.name.title()}; reachable from {_REACH[mode]}"
+        yield f"    {permission_text(configuration.sddl, store.name_of)}"
+    if not configurations:
+        yield "  none"
+    sessions = store.sessions()
+    yield f"Sessions:  {len(sessions)}"
+    for session in sessions:
+        where = session.address or "this computer"
+        yield (
+            f"  {session.id} {session.owner} from {where}, {session.configuration}, "
+            f"{session.transport}, {session.state}"
+        )
+
+
+def _listener(listener: ListenerSetting) -> str:
+    address = "any address" if listener.address == "*" else listener.address.removeprefix("IP:")
+    state = "" if listener.enabled else ", not enabled"
+    certificate = f", certificate {listener.thumbprint}" if listener.thumbprint else ""
+    return f"{listener.transport} at {address}, port {listener.port}{certificate}{state}"
