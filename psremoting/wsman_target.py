@@ -45,6 +45,10 @@ class WSManTarget:
     allow_redirection: bool = False
     proxy: str = ""
     """The URL of an HTTP proxy."""
+    local_socket: str = ""
+    """The socket of the endpoint on this computer, for the current user without a password."""
+    interactive: bool = False
+    """-EnableNetworkAccess at ``local_socket``: ask for an interactive log-on."""
     connect_shell: UUID | None = None
     """The id of an existing shell to connect to, in place of a new one."""
 

@@ -12,7 +12,7 @@ from wsman.auth_server import Accepted, Challenge, PasswordCheck
 from wsman.http import Headers
 from wsman.sealing import Plain
 
-__all__ = ["INTERACTIVE_LOGON", "NETWORK_LOGON", "LocalAuthenticator"]
+__all__ = ["INTERACTIVE_LOGON", "NETWORK_LOGON", "LocalAuthenticator", "LocalClient"]
 
 _SCHEME = "Local"
 INTERACTIVE_LOGON = f"{_SCHEME} interactive"
@@ -56,6 +56,33 @@ class LocalAuthenticator:
 
     def checked(self, account: str | None, now: float) -> Challenge | Accepted:
         raise LocalProtocolError("a local log-on has no password")
+
+    def seal(self, content_type: str, body: bytes) -> tuple[str, bytes]:
+        raise LocalProtocolError("a local connection is not sealed")
+
+    def unseal(self, content_type: str, body: bytes, *, max_size: int) -> tuple[Plain, ...]:
+        raise LocalProtocolError("a local connection is not sealed")
+
+
+class LocalClient:
+    """The client's side of a local log-on, with the methods of `wsman.auth_client`'s machine."""
+
+    blocking = False
+    established = True
+    seals = False
+
+    def __init__(self, *, interactive: bool) -> None:
+        self._header = INTERACTIVE_LOGON if interactive else NETWORK_LOGON
+
+    def headers(self) -> Headers:
+        """Return the headers of every request."""
+        return (("Authorization", self._header),)
+
+    def first(self) -> None:
+        """Return nothing: there is no handshake."""
+
+    def receive(self, status: int, headers: Headers) -> None:
+        """Return nothing: there is no handshake."""
 
     def seal(self, content_type: str, body: bytes) -> tuple[str, bytes]:
         raise LocalProtocolError("a local connection is not sealed")

@@ -29,6 +29,7 @@ from wsman.certificates import channel_binding
 from wsman.digest import DigestClient
 from wsman.errors import TransportFailure
 from wsman.http import Headers, HttpClient, HttpError, HttpLimits, Response
+from wsman.local_logon import LocalClient
 from wsman.locations import Location
 from wsman.sealing import is_sealed
 from wsman.trio_client_tls import TlsOptions, check_certificate, make_context
@@ -70,6 +71,10 @@ class Endpoint:
     """Called for each new connection; its result observes the messages in the clear."""
     cookies: dict[str, str]
     """Cookies of the service; every answer may change them."""
+    unix_path: str = ""
+    """A socket of this machine to connect to; the server learns the user from the kernel."""
+    interactive: bool = False
+    """Ask for an interactive log-on at ``unix_path``."""
 
 
 def _is_readable(descriptor: int) -> bool:
@@ -89,7 +94,7 @@ class Connection:
         self._stream: trio.abc.Stream | None = None
         self._socket: trio.SocketStream | None = None
         self._http = self._new_http()
-        self._auth: ClientAuthenticator | None = None
+        self._auth: ClientAuthenticator | LocalClient | None = None
         self._tap = endpoint.tap() if endpoint.tap is not None else None
         self._relayed: Headers = ()
         """Proxy-Authorization of requests that a proxy relays without a tunnel."""
@@ -131,6 +136,13 @@ class Connection:
 
     async def _connect(self) -> None:
         location = self._endpoint.location
+        if path := self._endpoint.unix_path:
+            try:
+                self._stream = self._socket = await trio.open_unix_socket(path)
+            except OSError as error:
+                raise TransportFailure(f"cannot connect to {path}: {error.strerror}") from None
+            self._auth = LocalClient(interactive=self._endpoint.interactive)
+            return
         proxy = self._endpoint.proxy
         peer = proxy.location if proxy is not None else location
         try:

@@ -82,6 +82,8 @@ class Listener:
     port: int = 0
     tls: TlsIdentity | None = None
     path: str = ""
+    descriptor: int = -1
+    """The listening unix socket, if the service manager has opened it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +175,7 @@ class WSManServer:
         """Listen at an address, while `serve` runs; return its URLs. Raises OSError."""
         assert self._nursery is not None
         if listener.path:
-            opened = [unix_listener(listener.path)]
+            opened = [unix_listener(listener.path, listener.descriptor)]
         else:
             opened = await trio.open_tcp_listeners(listener.port, host=listener.host or None)
         self._open[listener] = [trio.CancelScope() for _ in opened]

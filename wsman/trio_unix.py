@@ -16,11 +16,16 @@ __all__ = ["peer_uid", "unix_listener"]
 _XUCRED = 76
 
 
-def unix_listener(path: str) -> trio.SocketListener:
+def unix_listener(path: str, descriptor: int = -1) -> trio.SocketListener:
     """Listen at a socket that every user of this machine may open; a dead one is replaced.
 
-    Raises LocalProtocolError if the path is no socket or another server listens there, OSError.
+    ``descriptor`` is a listening socket that the service manager has opened there. Raises
+    LocalProtocolError if the path is no socket or another server listens there, OSError.
     """
+    if descriptor >= 0:
+        inherited = socket.socket(fileno=descriptor)
+        inherited.setblocking(False)
+        return trio.SocketListener(trio.socket.from_stdlib_socket(inherited))
     _clear(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -78,6 +78,8 @@ def _proxy(target: WSManTarget, options: SessionOption) -> Proxy | None:
 
 def check(target: WSManTarget, options: SessionOption) -> None:
     """Refuse what must not be tried, before anything is sent. Raises TransportFailure."""
+    if target.local_socket:
+        return
     try:
         ClientAuthenticator(_auth(target, target.location, options), random=os.urandom)
     except CannotAuthenticate as error:
@@ -111,6 +113,8 @@ def connections(target: WSManTarget, options: SessionOption) -> Connections:
             connect_timeout=limit,
             tap=options.recorder.exchanges if options.recorder is not None else None,
             cookies=cookies if place.host == location.host else {},
+            unix_path=target.local_socket,
+            interactive=target.interactive,
         )
 
     count = options.max_connection_redirections if target.allow_redirection else 0

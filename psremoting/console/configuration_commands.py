@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from psremoting.console.calls import Call
 
 __all__ = [
+    "change_configuration",
     "disable_configuration",
+    "enable_all",
     "enable_configuration",
     "get_configuration",
     "new_pstransportoption",
@@ -256,10 +258,12 @@ async def set_configuration(call: Call) -> None:
                 target += f" SDDL: {descriptor(binding['SecurityDescriptorSddl'])}"
             if not await ask.allow(target, call.table.name):
                 continue
-            _change(store, call, name, lambda old, binding=binding: with_settings(old, binding))
+            change_configuration(
+                store, call, name, lambda old, binding=binding: with_settings(old, binding)
+            )
 
 
-def _change(store: Store, call: Call, name: str, change: Any) -> None:
+def change_configuration(store: Store, call: Call, name: str, change: Any) -> None:
     """Change one configuration in a transaction. Raises CommandFailure if there is none."""
     with store.transaction():
         old = store.configuration(name)
@@ -309,7 +313,7 @@ async def enable_configuration(call: Call) -> None:
 
 async def enable_all(call: Call, store: Store, ask: Confirmation, patterns: list[str]) -> None:
     """Enable the configurations that match, and remove entries that deny everybody."""
-    given = call.binding["SecurityDescriptorSddl"]
+    given = call.binding.values.get("SecurityDescriptorSddl")
     for each in _named(call, store, patterns):
         enable = not each.enabled and await ask.allow(
             "Enabled: True. This configures the WS-Management service to accept the connection "
@@ -332,7 +336,7 @@ async def enable_all(call: Call, store: Store, ask: Confirmation, patterns: list
         ) -> SessionConfiguration:
             return replace(old, enabled=old.enabled or enable, sddl=sddl)
 
-        _change(store, call, each.name, change)
+        change_configuration(store, call, each.name, change)
 
 
 async def disable_configuration(call: Call) -> None:
@@ -346,7 +350,7 @@ async def disable_configuration(call: Call) -> None:
                     "connection request.",
                     "Set-Item",
                 ):
-                    _change(
+                    change_configuration(
                         store, call, each.name,
                         lambda old: with_access_mode(old, AccessMode.DISABLED),
                     )  # fmt: skip

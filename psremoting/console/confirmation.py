@@ -85,6 +85,21 @@ class Confirmation:
             self._always = answer == "a"
         return answer in ("a", "y")
 
+    async def allow_described(self, description: str, query: str, caption: str) -> bool:
+        """Like `allow`, with texts of its own for -WhatIf and for the question."""
+        if self._call.binding["WhatIf"]:
+            self._call.workspace.printer.end()
+            self._call.workspace.surface.output(f"What if: {description}")
+            return False
+        if not self._call.binding["Confirm"]:
+            return True
+        if self._always is None:
+            answer = await self._ask(f"\n{caption}\n{query}")
+            if answer not in ("a", "l"):
+                return answer == "y"
+            self._always = answer == "a"
+        return self._always
+
     async def _ask(self, head: str) -> str:
         self._call.workspace.printer.end()
         while True:

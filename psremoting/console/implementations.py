@@ -17,6 +17,7 @@ _OBJECTS = "psremoting.console.object_steps"
 _JOBS = "psremoting.console.job_commands"
 _CONFIGURATIONS = "psremoting.console.configuration_commands"
 _FILES = "psremoting.console.configuration_file_commands"
+_REMOTING = "psremoting.console.remoting_commands"
 _WHERE = {
     "New-PSSessionConfigurationFile": (_FILES, "new_configuration_file"),
     "Test-PSSessionConfigurationFile": (_FILES, "test_configuration_file"),
@@ -25,6 +26,8 @@ _WHERE = {
         f"{verb}-PSSessionConfiguration": (_CONFIGURATIONS, f"{verb.casefold()}_configuration")
         for verb in ("Register", "Unregister", "Get", "Set", "Enable", "Disable")
     },
+    "Enable-PSRemoting": (_REMOTING, "enable_psremoting"),
+    "Disable-PSRemoting": (_REMOTING, "disable_psremoting"),
     "New-PSTransportOption": (_CONFIGURATIONS, "new_pstransportoption"),
     **{
         f"{verb}-Job": (_JOBS, f"{verb.casefold()}_job")

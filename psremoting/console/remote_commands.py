@@ -16,7 +16,7 @@ from psremoting.console.jobs import Job
 from psremoting.console.parameter_types import as_text
 from psremoting.console.results import CallResults
 from psremoting.console.wsman_commands import DisconnectedEntry, disconnected_entry
-from psremoting.console.wsman_connections import ask_credential, more_of, warn_of_network_access
+from psremoting.console.wsman_connections import ask_credential, more_of
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
@@ -82,7 +82,6 @@ async def invoke_command(call: Call) -> None:
     if binding.set_name == "InProcess":
         await call.run_block(binding["ScriptBlock"], call.emit)
         return
-    warn_of_network_access(call, binding)
     await ask_credential(call, binding)
     work = _Work(call, binding, inputs)
     targets = (

@@ -22,7 +22,6 @@ from psremoting.console.wsman_connections import (
     ask_credential,
     is_wsman,
     more_of,
-    warn_of_network_access,
 )
 from psremoting.errors import PSRemotingError
 from psremoting.fanout import THROTTLE, fan_out
@@ -87,7 +86,6 @@ async def _enter(call: Call, binding: Binding) -> None:
         if entry.state != "Opened":
             raise _NotOpen("Session must be open.")
     else:
-        warn_of_network_access(call, binding)
         await ask_credential(call, binding)
         (target,) = targets_of(binding)
         # This session is not in the table, but takes an id like the others.
@@ -132,7 +130,6 @@ async def new_pssession(call: Call) -> None:
 
 
 async def _new(call: Call, binding: Binding) -> None:
-    warn_of_network_access(call, binding)
     if binding.set_name == "Session":
         targets: Sequence[Any] = [entry.target for entry in binding["Session"] or ()]
     else:

@@ -145,7 +145,8 @@ ENTER = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", _WSMAN,
-            help="No effect: it changes only loopback sessions on Windows.",
+            help="In a session on this computer: log on interactively, which an endpoint allows "
+            "after Disable-PSRemoting, too. Otherwise without effect.",
         ),
         parameter(
             "ConnectionUri", "uri", {_URI: "1n"}, alias="URI CU", help="The URI of the listener.",
@@ -226,7 +227,8 @@ NEW = CommandTable(
         ),
         parameter(
             "EnableNetworkAccess", "switch", (_CN, "Session", _URI),
-            help="No effect: it changes only loopback sessions on Windows.",
+            help="In a session on this computer: log on interactively, which an endpoint allows "
+            "after Disable-PSRemoting, too. Otherwise without effect.",
         ),
         parameter(
             "ConnectionUri", "uri[]", {_URI: "0!n"}, alias="URI CU",

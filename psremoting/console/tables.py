@@ -7,6 +7,7 @@ from psremoting.console.configuration_tables import CONFIGURATION_COMMANDS
 from psremoting.console.job_tables import JOB_COMMANDS
 from psremoting.console.object_tables import OBJECT_COMMANDS
 from psremoting.console.parameter_types import parameter, property_or_absent
+from psremoting.console.remoting_tables import REMOTING_COMMANDS
 from psremoting.console.session_tables import (
     ENTER,
     EXIT,
@@ -164,7 +165,8 @@ INVOKE = CommandTable(
         parameter("CertificateThumbprint", "string", ("ComputerName", "Uri"), help="A thumbprint."),
         parameter(
             "EnableNetworkAccess", "switch", _WSMAN,
-            help="No effect: it changes only loopback sessions on Windows.",
+            help="In a session on this computer: log on interactively, which an endpoint allows "
+            "after Disable-PSRemoting, too. Otherwise without effect.",
         ),
         parameter(
             "VMId", "guid[]", dict.fromkeys(_VM_IDS, "0!n"), alias="VMGuid",
@@ -300,7 +302,7 @@ CLEAR_HOST = CommandTable(
 COMMANDS: tuple[CommandTable, ...] = (
     ENTER, EXIT, NEW, GET, REMOVE, INVOKE, DISCONNECT, CONNECT, RECEIVE, NEW_OPTION, GET_HELP,
     GET_COMMAND, FORMAT_TABLE, FORMAT_LIST, WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS,
-    *JOB_COMMANDS, *CONFIGURATION_COMMANDS, *CONFIGURATION_FILE_COMMANDS,
+    *JOB_COMMANDS, *CONFIGURATION_COMMANDS, *CONFIGURATION_FILE_COMMANDS, *REMOTING_COMMANDS,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

@@ -208,6 +208,11 @@ async def _disconnect(call: Call, binding: Binding, entry: SessionEntry) -> Sess
     )
     await call.workspace.table.remove(entry)
     assert isinstance(entry.target, WSManTarget)
+    if entry.target.interactive:
+        call.workspace.surface.warning(
+            f"PSSession {entry.name} was created using the EnableNetworkAccess parameter and can "
+            "only be reconnected from the local computer."
+        )
     entry.left = disconnected_entry(entry.session, entry.target, id=entry.id, name=entry.name)
     return entry.left
 

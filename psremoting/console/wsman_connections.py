@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from psremoting.administration.sockets import find_local_socket
 from psremoting.console.error_reports import CommandFailure
 from psremoting.console.parameter_types import as_text
 from psremoting.errors import InvalidComputerName
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "OPTION_FIELDS",
     "ask_credential",
+    "is_loopback",
     "is_wsman",
     "make_option",
     "more_of",
     "session_option",
-    "warn_of_network_access",
     "wsman_targets",
 ]
 
@@ -50,13 +52,13 @@ def is_wsman(binding: Binding) -> bool:
     return "ComputerName" in binding or "ConnectionUri" in binding
 
 
-async def ask_credential(call: Call, binding: Binding) -> None:
-    """Add the password to a user name from ``-Credential``.
+async def ask_credential(call: Call, binding: Binding, *, always: bool = False) -> None:
+    """Add the password to a user name from ``-Credential``, over WS-Man or ``always``.
 
     The password comes from PSRP_PASSWORD, or from the user.
     """
     name = binding["Credential"]
-    if not is_wsman(binding) and "ProxyCredential" not in binding:
+    if not always and not is_wsman(binding) and "ProxyCredential" not in binding:
         return
     if not isinstance(name, str) or not name:
         return
@@ -72,15 +74,6 @@ async def ask_credential(call: Call, binding: Binding) -> None:
     if not isinstance(password, str | SecureString):
         raise InvalidOption(f"cannot ask for the password of {name}: no answer")
     binding.values["Credential"] = Credential(name, password)
-
-
-def warn_of_network_access(call: Call, binding: Binding) -> None:
-    """Warn that ``-EnableNetworkAccess`` has no effect: it needs an interactive log-on token, which
-    Windows gives to clients on the same computer only."""
-    if binding["EnableNetworkAccess"]:
-        call.workspace.surface.warning(
-            "EnableNetworkAccess has no effect: it changes only loopback sessions on Windows."
-        )
 
 
 def wsman_targets(binding: Binding) -> list[WSManTarget]:
@@ -115,7 +108,31 @@ def _target(name: str, binding: Binding) -> WSManTarget:
             "use_ssl": bool(binding["UseSSL"]),
             "application_name": binding["ApplicationName"] or "wsman",
         }
-    return replace(made, **fields)
+    made = replace(made, **fields)
+    if not uri and is_loopback(name, binding):
+        found = find_local_socket()
+        if found is not None:
+            interactive = bool(binding["EnableNetworkAccess"])
+            made = replace(made, local_socket=str(found), interactive=interactive)
+    return made
+
+
+_OF_A_LISTENER = ("Credential", "Port", "UseSSL", "ApplicationName", "CertificateThumbprint")
+
+
+def is_loopback(name: str, binding: Binding) -> bool:
+    """Return whether a connection is one to this computer with implicit credentials.
+
+    The name has to be localhost, a dot, or the own name without dots; everything that names a
+    listener or a credential makes it an ordinary connection. facts.md 6.2
+    """
+    if any(binding[each] for each in _OF_A_LISTENER):
+        return False
+    kind = as_text(binding["Authentication"] or "Default").casefold()
+    if kind not in ("default", "negotiate", "negotiatewithimplicitcredential"):
+        return False
+    own = socket.gethostname().partition(".")[0].casefold()
+    return name.casefold() in ("localhost", ".", own)
 
 
 _AUTHENTICATION = {"negotiatewithimplicitcredential": "negotiate-with-implicit-credential"}

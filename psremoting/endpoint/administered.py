@@ -20,7 +20,7 @@ from uuid import uuid4
 import trio
 
 from psremoting.administration.configurations import AdministrationError, ListenerSetting
-from psremoting.administration.sockets import local_socket, subsystem_socket
+from psremoting.administration.sockets import inherited_socket, local_socket, subsystem_socket
 from psremoting.administration.store import Store
 from psremoting.endpoint.administered_host import AdministeredHost, SSHEngine
 from psremoting.endpoint.administered_sessions import SessionBook
@@ -133,7 +133,8 @@ class AdministeredEndpoint:
         on_listening: Callable[[str], None] = lambda url: None,
     ) -> None:
         """Serve until ``stop`` is set. Raises OSError and LocalProtocolError for the sockets."""
-        local = Listener(path=str(local_socket(self._store.path)))
+        path = local_socket(self._store.path)
+        local = Listener(path=str(path), descriptor=inherited_socket(path))
         async with trio.open_nursery() as nursery:
             await nursery.start(self.book.run)
             await nursery.start(self._host.run)
@@ -142,8 +143,9 @@ class AdministeredEndpoint:
             try:
                 await self._server.serve([local], stop=stop, on_listening=on_listening)
             finally:
-                with suppress(OSError):
-                    os.unlink(local.path)
+                if local.descriptor < 0:
+                    with suppress(OSError):
+                        os.unlink(local.path)
             with trio.move_on_after(2):
                 await self._host.ended()
             nursery.cancel_scope.cancel()
@@ -215,8 +217,9 @@ class AdministeredEndpoint:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Serve the clients of sshd, which `psrp endpoint subsystem` relays to a socket."""
-        path = str(subsystem_socket(self._store.path))
-        listener = unix_listener(path)
+        path = subsystem_socket(self._store.path)
+        descriptor = inherited_socket(path)
+        listener = unix_listener(str(path), descriptor)
         try:
             async with trio.open_nursery() as nursery:
                 task_status.started()
@@ -225,8 +228,9 @@ class AdministeredEndpoint:
                     nursery.start_soon(self._serve_ssh, stream)
         finally:
             listener.socket.close()
-            with suppress(OSError):
-                os.unlink(path)
+            if descriptor < 0:
+                with suppress(OSError):
+                    path.unlink()
 
     async def _serve_ssh(self, stream: trio.SocketStream) -> None:
         user = _user_name(peer_uid(stream.socket))

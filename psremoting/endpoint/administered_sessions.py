@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import trio
 
@@ -116,7 +117,11 @@ class SessionBook:
 
     async def flush(self) -> None:
         """Write what has happened so far."""
-        await self._try(self._write)
+        audits, dropped = tuple(self._audits), self._dropped
+        due = [made for each in list(self._sessions.values()) if (made := self._current(each))]
+        gone = self._written.keys() - self._sessions.keys()
+        if audits or due or gone:
+            await self._try(partial(self._write, audits, dropped, due, gone))
 
     async def _try(self, work: Callable[[], object]) -> None:
         """Use the store in a thread; report a failure once, and go on."""
@@ -130,13 +135,13 @@ class SessionBook:
             # Not to try again and again in a tight loop.
             await trio.sleep(_ROUND)
 
-    def _write(self) -> None:
-        audits, dropped = list(self._audits), self._dropped
-        sessions = dict(self._sessions)
-        due = {id: made for id, made in map(self._current, list(sessions.items())) if made}
-        gone = self._written.keys() - sessions.keys()
-        if not (audits or due or gone):
-            return
+    def _write(
+        self,
+        audits: tuple[AuditRecord, ...],
+        dropped: int,
+        due: list[SessionRecord],
+        gone: set[str],
+    ) -> None:
         with self._store.transaction():
             if dropped:
                 text = f"{dropped} records were lost because the store could not be written"
@@ -144,31 +149,30 @@ class SessionBook:
                     AuditRecord(time=time.time(), who="", action="audit", detail=text)
                 )
             self._store.audit(*audits)
-            for made in due.values():
+            for made in due:
                 self._store.put_session(made)
             for id in gone:
                 self._store.remove_session(id)
         # Later records were appended behind these.
         del self._audits[: len(audits)]
         self._dropped -= dropped
-        for id, made in due.items():
-            self._written[id] = made.active
+        for made in due:
+            self._written[made.id] = made.active
         for id in gone:
             del self._written[id]
 
-    def _current(self, item: tuple[str, SessionRecord]) -> tuple[str, SessionRecord | None]:
+    def _current(self, session: SessionRecord) -> SessionRecord | None:
         """Return the session to write, or None if the store's record is good enough."""
-        id, session = item
-        found = self._activity(id)
+        found = self._activity(session.id)
         if found is None:
-            return id, None
+            return None
         state, idle = found
         made = replace(session, state=state, active=time.time() - idle)
-        changed = session.state != state or id not in self._written
-        if not changed and made.active - self._written.get(id, -math.inf) < _REFRESH:
-            return id, None
-        self._sessions[id] = made
-        return id, made
+        changed = session.state != state or session.id not in self._written
+        if not changed and made.active - self._written.get(session.id, -math.inf) < _REFRESH:
+            return None
+        self._sessions[session.id] = made
+        return made
 
     def _take_requests(self) -> None:
         for session, action, who in self._store.take_requests(frozenset(self._sessions)):
