@@ -2,7 +2,7 @@
 
 The operating system tells who the client is, so there is no password. ``Authorization: Local
 interactive`` asks for an interactive log-on, as -EnableNetworkAccess does on Windows; otherwise
-the log-on counts as one over the network. spec-notes/administration.md
+the log-on counts as one over the network. spec-notes/administration.md#loopback
 """
 
 from __future__ import annotations

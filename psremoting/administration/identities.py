@@ -2,7 +2,7 @@
 
 NETWORK is every authenticated connection but one from this machine's own socket that asked for
 `-EnableNetworkAccess`, which is INTERACTIVE. Administrators are root, the owner of the store, and
-the members that the store names. spec-notes/permissions.md
+the members that the store names. spec-notes/administration.md
 """
 
 from __future__ import annotations
