@@ -49,7 +49,7 @@ __all__ = ["disable_psremoting", "enable_psremoting"]
 _HTTP, _HTTPS = 5985, 5986
 _DEMO = "psremoting.endpoint.demo:DEMO"
 _DEFAULT_NAME = "Microsoft.PowerShell"
-_VERSION = re.compile(r"PowerShell (\d+)(\.[\w.]+?)(-[\w.]+)?\s*")
+_VERSION = re.compile(r"PowerShell (\d+)([.\d]*)(-[\w.]+)?")
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _ELEVATION = (
     'Access is denied. To run this cmdlet, start PowerShell with the "Run as administrator" option.'
@@ -275,7 +275,7 @@ def _standard(functions: str | None) -> list[tuple[str, EngineKind, str]]:
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         said = ""
-    if (found := _VERSION.match(said)) is not None:
+    if (found := _VERSION.fullmatch(said.strip())) is not None:
         major, rest, preview = found[1], found[2], found[3] or ""
         names.append(f"PowerShell.{major}{'-preview' if preview else ''}")
         names.append(f"PowerShell.{major}{rest}{preview}")
