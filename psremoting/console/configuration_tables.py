@@ -30,7 +30,7 @@ def _more() -> tuple[Parameter, ...]:
     return (store_parameter(), *confirming_parameters(), *common_parameters())
 
 
-def _settings() -> tuple[Parameter, ...]:
+def _settings() -> tuple[Parameter, ...]:  # table
     return (
         parameter(
             "AccessMode", "string", values="Disabled Local Remote",
