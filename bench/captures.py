@@ -17,7 +17,7 @@ from bench.report import OURS, Clock, Row, Table
 from psremoting.capture.decoding import decode
 from psremoting.capture.network.secrets import PacketSecrets
 from tests.capture.sealed_sessions import PASSWORD, Tls, Turn, identity, plain_turns, sealed_turns
-from tests.capture.wire import ETHERNET, Frame, conversations, pcap
+from tests.capture.wire import ETHERNET, Frame, conversations, pcap, segment
 from wsman.auth import Authentication
 
 __all__ = ["memory", "tables"]
@@ -103,7 +103,8 @@ def tables(clock: Clock, *, quick: bool) -> Iterator[Table]:
 def memory(path: Path) -> None:
     """Decode one capture and print its size and the peak of memory.
 
-    ``python -m bench.captures FILE``; without a file 2 GB of other traffic are made and removed.
+    ``python -m bench.captures FILE``; without a file 2 GB of other traffic are made and removed,
+    and with ``--connections N`` a capture of so many connections that do not end.
     """
     for _ in decode(path):
         pass
@@ -123,8 +124,30 @@ def _make(path: Path, size: int) -> None:
             file.write(part[24:])
 
 
+def _make_connections(path: Path, count: int) -> None:
+    """Write a hostile capture: connections that each begin a request of WS-Man and never end."""
+    request = (
+        b"POST /wsman HTTP/1.1\r\nHost: a\r\nContent-Type: application/soap+xml\r\n"
+        b"Content-Length: 100000\r\n\r\n<" + bytes(199)
+    )
+    server = b"\x0a\xff\0\2", 5985
+    with path.open("wb") as file:
+        file.write(pcap([]))
+        for number in range(count):
+            client = (10 << 24 | number // 60_000).to_bytes(4, "big"), 1024 + number % 60_000
+            frames = [
+                Frame(1_700_000_000.0, segment(client, server, 1000, b"", 2)),
+                Frame(1_700_000_000.0, segment(client, server, 1001, request, 0x18, 5001)),
+            ]
+            file.write(pcap(frames)[24:])
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:2] == ["--connections"]:
+        with TemporaryDirectory() as folder:
+            _make_connections(Path(folder) / "many.pcap", int(sys.argv[2]))
+            memory(Path(folder) / "many.pcap")
+    elif len(sys.argv) > 1:
         memory(Path(sys.argv[1]))
     else:
         with TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import ssl
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -81,7 +82,9 @@ class _Sealed:
         self, kind: Authentication, credssp: Any, credential: Credential, kerberos: bool
     ) -> None:
         accounts = Accounts()
-        accounts.add(new_account("Carol", PASSWORD, salt=b"s" * 16, ntlm=True))
+        name = credential.user_name.partition("\\")[2] or credential.user_name
+        secret = credential.password if not kerberos else PASSWORD
+        accounts.add(new_account(name.title(), secret, salt=b"s" * 16, ntlm=True))
         self.client = ClientAuthenticator(
             AuthOptions(
                 authentication=kind,
@@ -125,13 +128,21 @@ def sealed_turns(
     *,
     kerberos: bool = False,
     recording: Path = RECORDING,
+    again: int = 0,
 ) -> list[Turn]:
-    """Return the session with each connection authenticated and its envelopes sealed."""
+    """Return the session with each connection authenticated and its envelopes sealed.
+
+    With ``again`` each connection authenticates anew before every request of that number.
+    """
     connections: dict[int, _Sealed] = {}
+    requests: Counter[int] = Counter()
     turns: list[Turn] = []
     for each in envelopes(recording):
         number = each.connection
-        if number not in connections:
+        requests[number] += each.from_client
+        if number not in connections or (
+            again and each.from_client and not requests[number] % again
+        ):
             connections[number] = _Sealed(kind, credssp, credential, kerberos)
             turns += [(number, *leg) for leg in connections[number].legs()]
         end = connections[number].client if each.from_client else connections[number].server

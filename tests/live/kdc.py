@@ -17,6 +17,7 @@ from tests.sshsub.sshd import free_port
 __all__ = ["REALM", "Kdc", "running", "why_not"]
 
 REALM = "TEST.LOCAL"
+ETYPES = ("aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96")
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 _PROGRAMS = ("kdb5_util", "kadmin.local", "krb5kdc")
 
@@ -30,6 +31,10 @@ _KRB5_CONF = """
   udp_preference_limit = 1
   forwardable = true
   default_ccache_name = FILE:{folder}/cc
+  allow_weak_crypto = true
+  default_tkt_enctypes = {etypes}
+  default_tgs_enctypes = {etypes}
+  permitted_enctypes = {etypes}
 [realms]
   {realm} = {{
     kdc = 127.0.0.1:{port}
@@ -48,7 +53,8 @@ _KDC_CONF = """
     key_stash_file = {folder}/stash
     acl_file = {folder}/kadm5.acl
     max_life = 10h
-    supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal
+    supported_enctypes = {salted}
+    master_key_type = aes256-cts-hmac-sha1-96
   }}
 [logging]
   kdc = FILE:{folder}/kdc.log
@@ -61,6 +67,7 @@ class Kdc:
 
     config: Path
     keytab: Path
+    port: int = 0
 
 
 def why_not() -> str | None:
@@ -70,10 +77,15 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def running(folder: Path, passwords: dict[str, str]) -> Iterator[Kdc]:
+def running(
+    folder: Path, passwords: dict[str, str], etypes: tuple[str, ...] = ETYPES
+) -> Iterator[Kdc]:
     """Start a KDC with these users, and services HTTP, http and WSMAN on localhost."""
     port = free_port()
-    values = {"realm": REALM, "folder": folder, "port": port}
+    salted = " ".join(f"{etype}:normal" for etype in etypes)
+    # The KDC reads its own master key, which is of AES.
+    values = {"realm": REALM, "folder": folder, "port": port, "salted": salted,
+              "etypes": " ".join(dict.fromkeys((*etypes, ETYPES[0])))}  # fmt: skip
     config, keytab = folder / "krb5.conf", folder / "http.keytab"
     config.write_text(_KRB5_CONF.format(**values))
     (folder / "kdc.conf").write_text(_KDC_CONF.format(**values))
@@ -116,7 +128,7 @@ def running(folder: Path, passwords: dict[str, str]) -> Iterator[Kdc]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        yield Kdc(config, keytab)
+        yield Kdc(config, keytab, port)
     finally:
         process.terminate()
         process.wait()

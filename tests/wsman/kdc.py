@@ -64,7 +64,7 @@ class Realm:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Realm]:
+def running(folder: Path, etypes: tuple[str, ...] = kdc.ETYPES) -> Iterator[Realm]:
     """Run the KDC of a realm until the end of the block."""
-    with kdc.running(folder, {"alice": PASSWORD}) as made:
+    with kdc.running(folder, {"alice": PASSWORD}, etypes) as made:
         yield Realm(folder, made)

@@ -7,7 +7,7 @@ and the missing secret.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -55,13 +55,13 @@ class PacketReader:
         self._kdc = KdcReader(secrets)
         self._given = bool(secrets)
         self._talks: dict[int, Talk | None] = {}
-        self._undecided: dict[int, list[tuple[Flow, Piece]]] = {}
+        self._undecided: OrderedDict[int, list[tuple[Flow, Piece]]] = OrderedDict()
         self._undecided_bytes = 0
         self._held: dict[int, int] = {}
         self._held_total = 0
         self._opened = False
         self._missing = ""
-        self._places: dict[int, int] = {}
+        self._places: OrderedDict[int, int] = OrderedDict()
         """Connections to the packet by which their last line was sorted."""
         self._numbers = count(1)
         self.notes: Counter[str] = Counter()
@@ -99,7 +99,7 @@ class PacketReader:
         place = max(found.offset, self._places.pop(found.connection, 0))
         self._places[found.connection] = place
         if len(self._places) > MAX_CONNECTIONS:
-            del self._places[next(iter(self._places))]
+            self._places.popitem(last=False)
         return place
 
     def _note_sealed(self, found: Found) -> None:

@@ -152,7 +152,7 @@ class TcpStreams:
     """Tracker of all connections of a capture."""
 
     def __init__(self) -> None:
-        self._connections: dict[_Key, Connection] = {}
+        self._connections: OrderedDict[_Key, Connection] = OrderedDict()
         self._count = 0
         self._held = 0
         self._resets: deque[tuple[int, _Key, Connection]] = deque()
