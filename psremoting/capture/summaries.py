@@ -301,6 +301,8 @@ def _sealed(data: dict[str, Any]) -> str:
 
 def _connection(data: dict[str, Any]) -> str:
     words = [f"{data['client']} to {data['server']}"]
+    if "through" in data:
+        words.append(f"as a proxy to {data['through']}")
     if "host" in data:
         words.append(f"host {data['host']}")
     if "tls" in data:

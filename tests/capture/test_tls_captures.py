@@ -174,9 +174,12 @@ def test_a_connection_from_its_middle_stays_sealed_and_says_why(
     frames = [frame for frame in conversations(turns, port=5986) if not frame.data[33] & 2]
     # Without the first packets of each connection.
     frames = frames[30:]
-    found = list(decode_source(source(pcap(frames)), None, None, logged(log)))
+    found = list(decode_source(source(pcap(frames))))
     notes = {entry.data["note"] for entry in found if entry.type == "tls:Sealed"}
     assert any("the beginning of the TLS connection" in note for note in notes)
+    # In TLS 1.3 the key log alone opens what is there.
+    again = list(decode_source(source(pcap(frames)), None, None, logged(log)))
+    assert not [entry for entry in again if entry.type == "tls:Sealed"]
 
 
 def test_a_key_log_without_lines_is_refused(tmp_path: Path) -> None:
@@ -320,3 +323,108 @@ def test_keys_that_are_updated_in_the_middle_are_followed(
     plain = b"".join(each.data for each in found if each.side is Side.CLIENT)
     assert plain == SENT[Side.CLIENT][:600] + b"after 0after 1after 2"
     assert not any(each.sealed for each in found)
+
+
+# -- hellos that the capture lacks
+
+
+def without(pieces: list[tuple[Side, bytes]], kinds: set[int]) -> list[tuple[Side, bytes | int]]:
+    """Return the pieces with gaps in place of those that begin with these handshake messages."""
+    return [
+        (side, len(data) if data[0] == 22 and data[5] in kinds else data) for side, data in pieces
+    ]
+
+
+@pytest.mark.parametrize("lost", ["client", "server", "both"])
+def test_a_key_log_makes_up_for_lost_hellos(recorded: Any, lost: str) -> None:
+    """In TLS 1.2 the keys need the random of the server, so only the ClientHello may be lost."""
+    secrets, pieces = recorded
+    found = talk(secrets, without(pieces, {"client": {1}, "server": {2}, "both": {1, 2}}[lost]))
+    is_13 = b"CLIENT_RANDOM" not in {label.encode() for label, _ in secrets._logged}
+    for side in Side:
+        shown = b"".join(each.data for each in found if each.side is side)
+        assert shown == (SENT[side] if is_13 or lost == "client" else b"")
+
+
+def test_a_capture_that_begins_in_the_middle_opens_with_the_key_log_of_tls_1_3(
+    recorded: Any,
+) -> None:
+    secrets, pieces = recorded
+    others = TlsSecrets()
+    for number in range(20):
+        for label in ("CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"):
+            others.add_line(f"{label} {number:064x} {number:096x}".encode())
+    others._logged.update(secrets._logged)
+    data = [each for each in pieces if each[1][0] == 23]
+    found = talk(others, data[-3:])
+    is_13 = any(label == "CLIENT_TRAFFIC_SECRET_0" for label, _ in secrets._logged)
+    for side in Side:
+        shown = b"".join(each.data for each in found if each.side is side)
+        assert SENT[side].endswith(shown)
+        assert bool(shown) == is_13
+
+
+def test_lost_hellos_are_named(identities: dict[str, Identity], tmp_path: Path) -> None:
+    log = tmp_path / "keys.log"
+    turns = Tls(identities["rsa"], log, V12).seal(TURNS)
+    pieces = [(Side.CLIENT if c else Side.SERVER, data) for _, c, data in turns]
+    for kinds, name in (({1}, "ClientHello"), ({2}, "ServerHello"), ({1, 2}, "beginning")):
+        session = TlsSession(TlsSecrets())
+        for side, piece in without(pieces, kinds):
+            read = session.gap(side, piece) if isinstance(piece, int) else session.receive(
+                side, piece)  # fmt: skip
+            list(read)
+        list(session.end())
+        assert session.missing == f"the {name} of the TLS connection, which the capture lacks"
+        assert session.sealed[Side.CLIENT]
+
+
+def test_early_data_is_named() -> None:
+    hello = bytearray(b"\x03\x03" + bytes(range(32)) + b"\0\0\x02\x13\x01\x01\0")
+    hello += b"\0\x04\0\x2a\0\0"
+    message = b"\x01" + len(hello).to_bytes(3, "big") + hello
+    record = b"\x16\x03\x01" + len(message).to_bytes(2, "big") + message
+    early = b"\x17\x03\x03\0\x40" + bytes(64)
+    session = TlsSession(TlsSecrets())
+    found = [*session.receive(Side.CLIENT, record + early), *session.end()]
+    assert sum(each.sealed for each in found) == 64
+    assert "early data (0-RTT)" in session.missing
+
+
+# -- through a proxy
+
+
+@pytest.mark.parametrize("inner", ["tls", "plain"])
+def test_a_connection_through_a_proxy_is_opened(
+    inner: str, identities: dict[str, Identity], tmp_path: Path, expected: list[Any]
+) -> None:
+    log = tmp_path / "keys.log"
+    tls = Tls(identities["rsa"], log)
+    turns = tls.seal(plain_turns()) if inner == "tls" else plain_turns()
+    made: list[Turn] = []
+    for number in sorted({turn[0] for turn in turns}):
+        head = b"CONNECT server.lab:5986 HTTP/1.1\r\nHost: server.lab:5986\r\n\r\n"
+        made.append((number, True, head))
+        if number == 1:
+            made.append((number, False, b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+                         b"Content-Length: 2\r\n\r\nno"))  # fmt: skip
+            made.append((number, True, head))
+        made.append((number, False, b"HTTP/1.1 200 Connection established\r\n\r\n"))
+    secrets = logged(log) if inner == "tls" else PacketSecrets()
+    found = opened([*made, *turns], secrets, 3128)
+    assert messages(found) == expected
+    connections = [entry.data for entry in found if entry.type == "net:Connection"]
+    assert {each["through"] for each in connections} == {"server.lab:5986"}
+    assert found[-1].data["errors"] == found[-1].data["unaccounted"] == 0
+
+
+def test_a_sealed_connection_through_a_proxy_is_listed(
+    identities: dict[str, Identity], tmp_path: Path
+) -> None:
+    turns = Tls(identities["rsa"], tmp_path / "keys.log").seal(TURNS)
+    head = b"CONNECT server.lab:5986 HTTP/1.1\r\nHost: server.lab:5986\r\n\r\n"
+    made = [(1, True, head), (1, False, b"HTTP/1.1 200 OK\r\n\r\n")]
+    found = opened([*made, *turns], PacketSecrets(), 3128)
+    sealed = [entry.data for entry in found if entry.type == "tls:Sealed"]
+    assert sealed
+    assert all("missing: the key log line of the client random" in each["note"] for each in sealed)

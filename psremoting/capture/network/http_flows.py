@@ -86,6 +86,8 @@ class FlowReader:
         self.messages = 0
         self.not_http = False
         self._lost: Piece | None = None
+        self.tunnel = False
+        """True if the next response answers a CONNECT, so that it has no body if it succeeds."""
 
     @property
     def held(self) -> int:
@@ -96,6 +98,12 @@ class FlowReader:
         """Return the gap outside of messages since the last call, or None."""
         lost, self._lost = self._lost, None
         return lost
+
+    def take_rest(self) -> bytes:
+        """Take the bytes after the last message."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
 
     def give_up(self, note: str) -> Iterator[RawMessage]:
         """End an unfinished message, and yield what is there of it."""
@@ -196,6 +204,12 @@ class FlowReader:
             else:
                 assert isinstance(event, h11.Request | h11.Response)
                 self._head = event
+                if self.tunnel and isinstance(event, h11.Response) and event.status_code < 300:
+                    # What follows is no HTTP: `take_rest` returns it.
+                    rest = bytes(self._connection.trailing_data[0])
+                    yield self._message("")
+                    self._buffer += rest
+                    return
 
     def _feed(self, data: bytes, *, ended: bool = False) -> None:
         assert self._connection is not None
@@ -221,7 +235,10 @@ class FlowReader:
             self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
         else:
             self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
-            self._connection.send(h11.Request(method="POST", target="/", headers=[("Host", "-")]))
+            method, target = ("CONNECT", "-:1") if self.tunnel else ("POST", "/")
+            self._connection.send(
+                h11.Request(method=method, target=target, headers=[("Host", "-")])
+            )
             self._connection.send(h11.EndOfMessage())
         self._head, self._body, self._holes = None, bytearray(), []
         self._began, self._fed = self._now, len(data)

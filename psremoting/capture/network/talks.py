@@ -13,6 +13,7 @@ from psremoting.capture.http_message import HttpMessage, classify_body
 from psremoting.capture.network.http_flows import UNKNOWN_GAP, FlowReader
 from psremoting.capture.network.tcp import Piece
 from psremoting.capture.network.tls import UNKNOWN, TlsSession
+from psremoting.capture.network.tls_records import starts_tls
 from psremoting.capture.network.unsealing import ConnectionKeys, sealed
 from psremoting.capture.notices import Notice
 from psrp.sansio import Side
@@ -65,11 +66,20 @@ class Talk:
         """Messages from before the connection was known to be WS-Man."""
         self._early_bytes = 0
         self._early_gaps: dict[Side, Piece] = {}
+        self._secrets = secrets
+        self._through = ""
+        """The address behind a proxy that the client asked for."""
+        self._tunnel = False
 
     def receive(self, flow: Flow, piece: Piece) -> Iterator[Found]:
         """Take the next piece of one direction; yield the lines that it completes."""
         side = Side.CLIENT if flow is self._client else Side.SERVER
         self._last = piece
+        if self._tunnel and side is Side.CLIENT and piece.data:
+            # The first bytes through the proxy tell what is in the tunnel.
+            self._tunnel = False
+            if starts_tls(piece.data) is not None:
+                self._tls = TlsSession(self._secrets.tls)
         if self._tls is None:
             yield from self._plain(side, piece)
             return
@@ -167,7 +177,30 @@ class Talk:
             data = {"bytes": lost.gap} | data
         return self._notice("net:Gap", side, lost.time, lost.packet, data)
 
+    def _ask_tunnel(self, message: RawMessage) -> Iterator[Found]:
+        """Follow a CONNECT of the client: after a success, the connection begins anew."""
+        if message.side is Side.CLIENT:
+            if message.start.startswith("CONNECT "):
+                self._through = message.start.split()[1]
+                self._readers[Side.SERVER].tunnel = True
+            return
+        if not self._readers[Side.SERVER].tunnel or message.status is None or message.status < 200:
+            return
+        self._readers[Side.SERVER].tunnel = False
+        if message.status >= 300:
+            self._through = ""
+            return
+        self._tunnel = True
+        self._listed = self._listed or self._through.endswith(f":{_WINRM_TLS}")
+        rests = {side: reader.take_rest() for side, reader in self._readers.items()}
+        self._readers = {side: FlowReader(side) for side in Side}
+        for side, flow in ((Side.CLIENT, self._client), (Side.SERVER, self._server)):
+            if rests[side]:
+                piece = Piece(message.time, message.packet, rests[side], 0, message.offset)
+                yield from self.receive(flow, piece)
+
     def _message(self, message: RawMessage) -> Iterator[Found]:
+        yield from self._ask_tunnel(message)
         if not self.about_wsman:
             if not _about_wsman(message):
                 if (
@@ -240,6 +273,8 @@ class Talk:
             data |= {"tls": self._tls.version, "suite": self._tls.suite, "key": self._tls.origin}
         if host:
             data["host"] = host
+        if self._through:
+            data["through"] = self._through
         shown = {name: value for name, value in data.items() if value}
         yield self._notice("net:Connection", None, time, packet, shown, plumbing=plumbing)
 

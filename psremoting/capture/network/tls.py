@@ -22,6 +22,7 @@ from psremoting.capture.network.tls_hellos import (
     read_server_hello,
 )
 from psremoting.capture.network.tls_keys import expand_label, key_block, master_secret
+from psremoting.capture.network.tls_lost_hellos import LABELS, MAX_NUMBERS, find_hellos
 from psremoting.capture.network.tls_suites import (
     TLS_1_0,
     TLS_1_3,
@@ -47,15 +48,11 @@ _CLIENT_HELLO, _SERVER_HELLO, _TICKET, _CERTIFICATE = 1, 2, 4, 11
 _CLIENT_KEY = 16
 _MAX_WAITING = 4 << 20
 _MAX_TRANSCRIPT = 1 << 18
-_MAX_NUMBERS = 4096
-"""Maximum number of lost records over which the number of the next one is searched."""
+_MAX_GUESSES = 4
+"""Number of records of a connection for which lost hellos are searched."""
 _MAX_TRIALS = 200_000
 """Maximum number of vain attempts at one connection."""
 _LEAST_RECORD = 22
-_LABELS = {
-    Side.CLIENT: ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0"),
-    Side.SERVER: ("SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +102,7 @@ class TlsSession:
         self._fits = False
         self._by_server_key = False
         self._trials = 0
+        self._guesses = 0
         self._problem = ""
         self.opened = 0
         """Bytes of application data that opened."""
@@ -136,12 +134,27 @@ class TlsSession:
         if self._problem:
             return self._problem
         if self._client is None or self._server is None:
-            return "the beginning of the TLS connection, which the capture lacks"
+            text = self._missing_hellos()
+            if self._client is not None and self._client.early_data:
+                text += "; a part of it is early data (0-RTT)"
+            return text
+        if self._fits and self._client.early_data:
+            random = self._client.random.hex()
+            return f"the key log line of the early data (0-RTT) of the client random {random}"
         if self._suite is None:
             return f"support for the cipher suite 0x{self._server.suite:04x}"
         text = f"the key log line of the client random {self._client.random.hex()}"
         if self._suite.exchange == "RSA":
             text += ", or the private key of the server"
+        return text
+
+    def _missing_hellos(self) -> str:
+        lost = "ServerHello" if self._client is not None else "ClientHello"
+        if self._client is None and self._server is None:
+            lost = "beginning"
+        text = f"the {lost} of the TLS connection, which the capture lacks"
+        if self._secrets:
+            text += "; no key given fits without it"
         return text
 
     # -- input
@@ -173,6 +186,9 @@ class TlsSession:
     def end(self) -> Iterator[TlsPiece]:
         """End the connection; what waited for keys stays sealed."""
         for side, direction in self._sides.items():
+            if not self._ready(side) and self._guess(side, direction.waiting):
+                yield from self._drain()
+        for side, direction in self._sides.items():
             yield from self._give_up(side)
             if rest := direction.reader.end():
                 yield self._stays(side, rest)
@@ -195,6 +211,11 @@ class TlsSession:
             yield from self._plain(side, record)
             return
         if direction.waiting or not self._ready(side):
+            if not self._hopes() and self._guess(side, [*direction.waiting, record]):
+                yield from self._drain()
+                if not direction.waiting and self._ready(side):
+                    yield from self._sealed(side, record)
+                    return
             if not self._hopes():
                 yield from self._give_up(side)
                 yield self._stays(side, len(record.body))
@@ -256,7 +277,7 @@ class TlsSession:
         """Open a record with the current keys or with those after them."""
         count = 1
         if direction.lost:
-            count = min(_MAX_NUMBERS, direction.lost // _LEAST_RECORD + 2)
+            count = min(MAX_NUMBERS, direction.lost // _LEAST_RECORD + 2)
         candidates = [(direction.keys, direction.number)] if direction.keys is not None else []
         self._extend(direction)
         candidates += [(keys, 0) for keys in direction.following]
@@ -305,6 +326,24 @@ class TlsSession:
                     yield from self._sealed(side, record)
 
     # -- keys
+
+    def _guess(self, side: Side, waiting: list[Record]) -> bool:
+        """Find hellos that the capture lacks, by a record that opens. Return True if found."""
+        known = self._client is not None and self._server is not None
+        whole = [record for record in waiting if not record.torn and record.kind == records.DATA]
+        if known or not whole or not self._secrets or self._guesses >= _MAX_GUESSES:
+            return False
+        self._guesses += 1
+        found = find_hellos(self._secrets, self._client, self._server, side, whole[0])
+        if found is None:
+            return False
+        self._client, self._server = found
+        self._suite = suite(self._server.suite)
+        self._find_keys()
+        for direction in self._sides.values():
+            # How many records came before is not known.
+            direction.lost = MAX_NUMBERS * _LEAST_RECORD
+        return self._ready(side)
 
     def _version(self) -> int:
         return self._server.version if self._server is not None else 0
@@ -431,7 +470,7 @@ class TlsSession:
         for side, direction in self._sides.items():
             if direction.keys is not None or direction.secret:
                 continue
-            for label in _LABELS[side]:
+            for label in LABELS[side]:
                 secret = self._secrets.logged(label, client.random)
                 if secret is not None:
                     direction.secret = secret

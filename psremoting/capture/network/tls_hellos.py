@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ClientHello", "HandshakeReader", "ServerHello", "read_certificate_key",
            "read_client_hello", "read_server_hello"]  # fmt: skip
 
-_SERVER_NAME, _MAC_LAST, _EXTENDED_MASTER, _TICKET, _VERSIONS = 0, 22, 23, 35, 43
+_SERVER_NAME, _MAC_LAST, _EXTENDED_MASTER, _TICKET, _EARLY_DATA, _VERSIONS = 0, 22, 23, 35, 42, 43
 MAX_MESSAGE = 1 << 18
 """Bytes of one handshake message: certificate chains have a few KiB."""
 HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -59,6 +59,8 @@ class ClientHello:
     session: bytes
     ticket: bytes
     server_name: str
+    early_data: bool = False
+    """True if data of TLS 1.3 follows before the answer (0-RTT)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,11 @@ def read_client_hello(body: bytes) -> ClientHello:
     if len(listed := extensions.get(_SERVER_NAME, b"")) > 5:
         name = listed[5:].decode("latin-1")
     return ClientHello(
-        random=random, session=session, ticket=extensions.get(_TICKET, b""), server_name=name
+        random=random,
+        session=session,
+        ticket=extensions.get(_TICKET, b""),
+        server_name=name,
+        early_data=_EARLY_DATA in extensions,
     )
 
 

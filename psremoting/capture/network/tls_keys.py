@@ -73,6 +73,10 @@ class TlsSecrets:
     def has_server_keys(self) -> bool:
         return bool(self._servers)
 
+    def randoms(self, label: str) -> list[bytes]:
+        """Return the client randoms of the key log lines of a label, the newest first."""
+        return [random for name, random in reversed(self._logged) if name == label]
+
     def logged(self, label: str, random: bytes) -> bytes | None:
         """Return the secret of a key log line."""
         return self._logged.get((label, random))
