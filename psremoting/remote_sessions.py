@@ -36,6 +36,10 @@ class RemoteSession:
     """Seconds for which the server keeps a session without a client."""
     inactivity: float | None = None
     """Seconds since the last request."""
+    client_address: str = ""
+    """The address of the client that opened the session."""
+    run_time: float | None = None
+    """Seconds since the session was opened."""
     output_buffering_mode: str = ""
     """``Block`` or ``Drop``: what happens to output while the session is disconnected."""
 
@@ -92,5 +96,7 @@ def _row(shell: ShellInfo, computer: str) -> RemoteSession | None:
         owner=shell.owner,
         idle_timeout=shell.idle_timeout,
         inactivity=shell.shell_inactivity,
+        client_address=shell.client_ip,
+        run_time=shell.shell_run_time,
         output_buffering_mode=shell.buffer_mode,
     )

@@ -21,6 +21,8 @@ from psremoting.administration.permissions import checked_sddl, with_access_mode
 from psremoting.console.error_reports import CommandFailure
 from psremoting.console.object_properties import TRANSPORT_PROPERTIES
 from psremoting.console.parameter_types import as_text
+from psremoting.endpoint.configured_engine import check_configuration_file
+from psremoting.errors import PSRemotingError
 from psremoting.powershell.binder import Binding
 from psrp.records import ErrorCategory
 
@@ -154,6 +156,12 @@ def _configuration_file(path: str) -> str:
             "resolve to a single file in the file system with a '.pssc' extension. Please fix the "
             "path specification and try again."
         )
+    try:
+        check_configuration_file(found)
+    except PSRemotingError as error:
+        raise InvalidSetting(error.message) from None
+    except AdministrationError as error:
+        raise InvalidSetting(str(error)) from None
     return str(found)
 
 

@@ -29,7 +29,8 @@ class CommandInfo:
 
 @properties.register
 def _(entry: SessionEntry) -> dict[str, Any]:
-    return {name: getattr(entry, own) for name, own in PROPERTIES.items()}
+    found = {name: getattr(entry, own) for name, own in PROPERTIES.items()}
+    return found | getattr(entry, "server_properties", {})
 
 
 @properties.register

@@ -21,6 +21,7 @@ from psremoting.powershell.wildcards import matches
 from psremoting.remote_sessions import RemoteSession, sessions_on
 from psremoting.session_table import SessionEntry
 from psremoting.wsman_target import WSManTarget
+from psrp.clixml import TimeSpan
 from psrp.records import ErrorCategory
 
 if TYPE_CHECKING:
@@ -103,8 +104,25 @@ class DisconnectedEntry(SessionEntry):
         return "Disconnected"
 
     @property
+    def server_properties(self) -> dict[str, Any]:
+        """What the server says of the session, by the names of WS-Man's shells."""
+        row = self._row
+        return {
+            "Owner": row.owner,
+            "ClientIP": row.client_address,
+            "IdleTimeout": _span(row.idle_timeout),
+            "ShellInactivity": _span(row.inactivity),
+            "ShellRunTime": _span(row.run_time),
+            "OutputBufferingMode": row.output_buffering_mode,
+        }
+
+    @property
     def availability(self) -> str:
         return "None" if self._row.state == "Disconnected" else "Busy"
+
+
+def _span(seconds: float | None) -> TimeSpan | None:
+    return None if seconds is None else TimeSpan(round(seconds * 10_000_000))
 
 
 def disconnected_entry(

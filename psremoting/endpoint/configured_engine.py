@@ -33,7 +33,7 @@ from psrp.clixml import Dictionary
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
 
-__all__ = ["engine_for", "is_role_of"]
+__all__ = ["check_configuration_file", "engine_for", "is_role_of"]
 
 _NOT_HERE = {
     "RunAsVirtualAccount": "virtual accounts exist on Windows only; RunAsCredential names a local "
@@ -71,7 +71,7 @@ def _table(configuration: SessionConfiguration, user: ConnectedUser) -> Dictiona
         return _own_keys(configuration)
     file = read_configuration_file(Path(configuration.path))
     file.check()
-    _refuse_what_is_not_here(configuration, file)
+    _refuse_what_is_not_here(configuration.name, file)
     is_member = partial(is_role_of, user)
     groups = file.get("RequiredGroups")
     if groups is not None and not meets_required_groups(groups, is_member):
@@ -87,6 +87,14 @@ def _table(configuration: SessionConfiguration, user: ConnectedUser) -> Dictiona
     return table
 
 
+def check_configuration_file(path: Path) -> None:
+    """Check a .pssc file before it is registered. Raises ConfigurationFileError and
+    AdministrationError."""
+    file = read_configuration_file(path)
+    file.check()
+    _refuse_what_is_not_here(path.name, file)
+
+
 def _own_keys(configuration: SessionConfiguration) -> Dictionary | None:
     """Return the keys that are set without a file."""
     found: dict[str, Any] = {}
@@ -99,12 +107,12 @@ def _own_keys(configuration: SessionConfiguration) -> Dictionary | None:
     return Dictionary({"SchemaVersion": "2.0.0.0", **found}) if found else None
 
 
-def _refuse_what_is_not_here(configuration: SessionConfiguration, file: ConfigurationFile) -> None:
+def _refuse_what_is_not_here(name: str, file: ConfigurationFile) -> None:
     for key, reason in _NOT_HERE.items():
         if file.get(key):
             position = file.position(key)
             raise AdministrationError(
-                f"{configuration.name}: {key} cannot be used ({file.name}, {position}): {reason}."
+                f"{name}: {key} cannot be used ({file.name}, {position}): {reason}."
             )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from psremoting.administration import installing
 from psremoting.administration.configurations import AdministrationError
 from psremoting.administration.installing import (
     Installation,
@@ -111,7 +110,7 @@ def test_the_property_list_starts_the_server() -> None:
 
 
 def test_on_macos_the_steps_are_those_of_launchd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing.sys, "platform", "darwin")
+    monkeypatch.setattr("psremoting.administration.installing.sys.platform", "darwin")
     write, run = service_steps("/usr/bin/psrp", STORE)
     assert str(write) == "write /Library/LaunchDaemons/org.psremoting.endpoint.plist"
     assert str(run).startswith("run launchctl bootstrap system /Library/LaunchDaemons/")
