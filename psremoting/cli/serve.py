@@ -131,6 +131,13 @@ def _record_options(function: Any) -> Any:
     "gets it as -ConfigurationFile. Only with --stdio and --unix.",
 )
 @click.option(
+    "--copy-folder",
+    metavar="DIR",
+    shell_complete=complete_file,
+    help="Let clients copy files to and from this folder, with psrp copy and Copy-Item. Only with "
+    "--functions, and with --stdio and --unix.",
+)
+@click.option(
     "--log",
     metavar="FILE",
     shell_complete=complete_file,
@@ -144,6 +151,7 @@ def serve(
     functions: str | None,
     process: str | None,
     configuration_file: str | None,
+    copy_folder: str | None,
     log: str | None,
     **wsman: Any,
 ) -> None:
@@ -166,14 +174,16 @@ def serve(
         raise click.UsageError("expected one of --stdio, --unix PATH, or --http and --https")
     if functions is not None and process is not None:
         raise click.UsageError("--functions and --process are mutually exclusive")
-    if configuration_file is not None and listens:
-        raise click.UsageError("--configuration-file needs --stdio or --unix")
+    if listens and (configuration_file is not None or copy_folder is not None):
+        raise click.UsageError("--configuration-file and --copy-folder need --stdio or --unix")
+    if copy_folder is not None and process is not None:
+        raise click.UsageError("--copy-folder and --process are mutually exclusive")
     record = take_record(wsman)
     try:
         log_fd = None if log is None else open_log(log)
         if listens:
             sys.exit(_serve_wsman(functions, process, record, wsman))
-        sys.exit(run(unix, functions, process, log_fd, record, configuration_file))
+        sys.exit(run(unix, functions, process, log_fd, record, configuration_file, copy_folder))
     except CannotServe as error:
         raise click.ClickException(str(error)) from None
 

@@ -41,6 +41,7 @@ def run(
     log_fd: int | None = None,
     record: RecordTo | None = None,
     configuration_file: str | None = None,
+    copy_folder: str | None = None,
 ) -> int:
     """Serve stdin and stdout, or a socket; return the exit code (130: Ctrl+C). Raises CannotServe.
 
@@ -50,7 +51,9 @@ def run(
     gc.disable()
     failed = False
     try:
-        engine = engine_of(functions, process, configuration_file=configuration_file)
+        engine = engine_of(
+            functions, process, configuration_file=configuration_file, copy_folder=copy_folder
+        )
     except CannotServe as error:
         if unix is not None:
             raise
@@ -96,12 +99,13 @@ def engine_of(
     *,
     reconnects: bool = False,
     configuration_file: str | None = None,
+    copy_folder: str | None = None,
 ) -> Engine:
-    """Return the engine for ``functions`` or ``process``, as a `.pssc` file shows it. Raises
-    CannotServe."""
+    """Return the engine for ``functions`` or ``process``, as a `.pssc` file shows it, with the
+    commands for copying where there is a folder. Raises CannotServe."""
     try:
-        if configuration_file is not None:
-            return _configured(functions, process, configuration_file)
+        if configuration_file is not None or copy_folder is not None:
+            return _configured(functions, process, configuration_file, copy_folder)
         return _engine(functions, process, reconnects=reconnects)
     except Exception as error:
         # The loaded module may raise any exception.
@@ -130,8 +134,10 @@ def _engine(functions: str | None, process: str | None, *, reconnects: bool) -> 
     return FunctionsEngine(_load(functions))
 
 
-def _configured(functions: str | None, process: str | None, path: str) -> Engine:
-    """Return the engine of a configuration file for the user who runs this program."""
+def _configured(
+    functions: str | None, process: str | None, path: str | None, copy_folder: str | None
+) -> Engine:
+    """Return the engine of a configuration for the user who runs this program."""
     import getpass
     import grp
 
@@ -147,10 +153,11 @@ def _configured(functions: str | None, process: str | None, path: str) -> Engine
         sys.path.append(os.getcwd())
     kind = EngineKind.FUNCTIONS if process is None else EngineKind.PROCESS
     configuration = SessionConfiguration(
-        name=os.path.basename(path).removesuffix(".pssc"),
+        name=os.path.basename(path or "configuration").removesuffix(".pssc"),
         kind=kind,
         source=process or functions or "psremoting.endpoint.demo:DEMO",
-        path=os.path.abspath(path),
+        path="" if path is None else os.path.abspath(path),
+        copy_folder="" if copy_folder is None else os.path.abspath(copy_folder),
     )
     user = getpass.getuser()
     groups: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 from collections.abc import Callable, Mapping
@@ -177,6 +178,7 @@ def _process(
 def _functions(
     configuration: SessionConfiguration, user: ConnectedUser, table: Dictionary | None
 ) -> Engine:
+    from psremoting.endpoint.catalog import Catalog
     from psremoting.endpoint.functions import FunctionsEngine
     from psremoting.endpoint.restricted_commands import restricted_catalog
 
@@ -185,21 +187,55 @@ def _functions(
             f"{configuration.name}: RunAsCredential needs a program for each session; Python "
             "functions run in the server, as its user"
         )
+    copying = _copy_commands(configuration, user, table)
     if table is None:
-        return FunctionsEngine(_load(configuration))
+        return FunctionsEngine({**_load(configuration), **copying})
     if table.get("ScriptsToProcess"):
         raise AdministrationError(
             f"{configuration.name}: the functions engine cannot run the scripts of "
             "ScriptsToProcess or StartupScript; only PowerShell can"
         )
     visibility = visibility_of(table)
+    # As with PowerShell's user drive, the commands for copying are visible without being named.
+    shown = Catalog.of(copying)
     engine = FunctionsEngine(
         _load(configuration),
-        restrict=lambda catalog: restricted_catalog(catalog, visibility),
+        restrict=lambda catalog: restricted_catalog(catalog, visibility) | shown,
     )
     # What the file cannot mean for these functions is an error now, not in the first command.
     engine.prepare()
     return engine
+
+
+def _copy_commands(
+    configuration: SessionConfiguration, user: ConnectedUser, table: Dictionary | None
+) -> Mapping[str, Callable[..., Any]]:
+    """Return the commands for copying files, where a folder is configured."""
+    from psremoting.endpoint.confined_folder import ConfinedFolder
+    from psremoting.endpoint.copy_commands import copy_commands, user_folder
+
+    try:
+        if configuration.copy_folder:
+            root = Path(configuration.copy_folder)
+            if not root.is_dir():
+                raise AdministrationError(f"{configuration.name}: there is no folder {root}")
+            return copy_commands(ConfinedFolder(root))
+        if table is not None and table.get("MountUserDrive"):
+            limit = table.get("UserDriveMaximumSize")
+            return copy_commands(user_folder(_drives(), user.name, limit and int(limit)))
+    except OSError as error:
+        raise AdministrationError(
+            f"{configuration.name}: cannot make the user's drive: {error.strerror}"
+        ) from None
+    return {}
+
+
+def _drives() -> Path:
+    """Return the folder of the user drives."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/psremoting/drives")
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(state, "psremoting/drives")
 
 
 def _load(configuration: SessionConfiguration) -> Mapping[str, Callable[..., Any]]:
