@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "psremoting.cli.shell_completion:completion",
         "Print the completion script of a shell.",
     ),
+    "copy": ("psremoting.cli.copy_files:copy", "Copy files to a target and back."),
     "decode": ("psremoting.cli.decode:decode", "Show recorded traffic as a readable timeline."),
     "diff": ("psremoting.cli.replay:diff", "Compare two recordings by meaning."),
     "endpoint": (

@@ -19,6 +19,7 @@ _CONFIGURATIONS = "psremoting.console.configuration_commands"
 _FILES = "psremoting.console.configuration_file_commands"
 _REMOTING = "psremoting.console.remoting_commands"
 _WHERE = {
+    "Copy-Item": ("psremoting.console.copy_command", "copy_item"),
     "New-PSSessionConfigurationFile": (_FILES, "new_configuration_file"),
     "Test-PSSessionConfigurationFile": (_FILES, "test_configuration_file"),
     "New-PSRoleCapabilityFile": (_FILES, "new_role_capability_file"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from psremoting.client.hosts import Host
     from psremoting.session import PSSession
+    from psrp.records import ProgressRecord
 
 __all__ = ["Surface"]
 
@@ -31,6 +32,9 @@ class Surface(Protocol):
 
     def notice(self, text: str) -> None:
         """Show diagnostic text of a transport, such as a line of ssh."""
+
+    def progress(self, record: ProgressRecord) -> None:
+        """Show the progress of a command, where there is a place for it."""
 
     def clear(self) -> None:
         """Clear the screen, if there is one."""

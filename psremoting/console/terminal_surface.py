@@ -21,6 +21,7 @@ from psremoting.shell.loop import Leaving, Shell
 from psremoting.shell.reading import EndOfInput, Interrupted
 from psremoting.shell.remote_completion import RemoteCompletion
 from psremoting.shell.terminal_host import TerminalHost
+from psrp.records import ProgressRecord
 
 __all__ = ["TerminalSurface"]
 
@@ -69,6 +70,9 @@ class TerminalSurface:
             self._screen.write_line(text)
         else:
             print(text, file=sys.stderr, flush=True)
+
+    def progress(self, record: ProgressRecord) -> None:
+        self._screen.progress(0, record)
 
     def clear(self) -> None:
         self._screen.clear()

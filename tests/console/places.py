@@ -12,6 +12,7 @@ from psremoting.console.workspace import Workspace
 from psremoting.errors import PSRemotingTransportError, process_ended
 from psremoting.powershell.parse_errors import ParseError
 from psremoting.session import PSSession
+from psrp.records import ProgressRecord
 from tests.session.servers import fake_server
 
 
@@ -28,6 +29,7 @@ class Place:
         self.answers: list[str] = []
         self.questions: list[str] = []
         self.typed: list[str] = []
+        self.records: list[ProgressRecord] = []
 
     @property
     def host(self) -> Host:
@@ -41,6 +43,9 @@ class Place:
 
     def warning(self, text: str) -> None:
         self.out.append(f"WARNING: {text}")
+
+    def progress(self, record: ProgressRecord) -> None:
+        self.records.append(record)
 
     def notice(self, text: str) -> None:
         self.notices.append(text)
