@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
@@ -57,13 +58,16 @@ class EndpointFiles:
         self, path: str, id: str, offset: int, data: AsyncIterator[bytes | End]
     ) -> None:
         command = _command("Write-EndpointFile", Path=path, Id=id, Offset=Int64(offset))
-        if not checked(await self._session.run(command, input=sent(data, _end_table))):
+        async with aclosing(sent(data, _end_table)) as input:
+            done = checked(await self._session.run(command, input=input))
+        if not done:
             raise CopyError(f"The endpoint did not complete '{path}'.")
 
-    async def download(self, entry: RemoteEntry, offset: int) -> AsyncIterator[bytes | End]:
+    async def download(self, entry: RemoteEntry, offset: int) -> AsyncGenerator[bytes | End, None]:
         command = _command("Read-EndpointFile", Path=entry.path, Offset=Int64(offset))
-        async for item in received(await self._session.invoke(command)):
-            yield item
+        async with aclosing(received(await self._session.invoke(command))) as items:
+            async for item in items:
+                yield item
 
 
 def _command(name: str, **parameters: Any) -> Command:

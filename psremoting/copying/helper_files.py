@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -100,9 +101,11 @@ class HelperFiles:
             time = DateTime(end.mtime_ns // 100 + _EPOCH_TICKS, DateTimeKind.UTC)
             table = Dictionary({"LastWriteTimeUtc": time})
             await self._call(_TO, metaDataFilePath=path, metaDataToSet=table)
-        async for item in self.download(RemoteEntry(path=path, name="", is_directory=False), 0):
-            if isinstance(item, End) and item.sha256 != end.sha256:
-                raise CopyError(f"The bytes of '{path}' differ from those of the source.")
+        written = RemoteEntry(path=path, name="", is_directory=False)
+        async with aclosing(self.download(written, 0)) as items:
+            async for item in items:
+                if isinstance(item, End) and item.sha256 != end.sha256:
+                    raise CopyError(f"The bytes of '{path}' differ from those of the source.")
 
     async def _piece(self, path: str, data: bytes, *, first: bool) -> None:
         parameters: dict[str, Any] = {"copyToFilePath": path, "createFile": first}
@@ -116,7 +119,7 @@ class HelperFiles:
         if written != len(data):
             raise CopyError(f"Failed to copy file {path} to remote target destination.")
 
-    async def download(self, entry: RemoteEntry, offset: int) -> AsyncIterator[bytes | End]:
+    async def download(self, entry: RemoteEntry, offset: int) -> AsyncGenerator[bytes | End, None]:
         at, digest, more = 0, sha256(), True
         while more:
             found = table_of(

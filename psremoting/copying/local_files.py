@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -65,7 +65,7 @@ class LocalSource:
         self._digest, self._at = digested, at
         return True
 
-    async def read(self, on_bytes: Callable[[int], None]) -> AsyncIterator[bytes | End]:
+    async def read(self, on_bytes: Callable[[int], None]) -> AsyncGenerator[bytes | End, None]:
         """Yield the bytes that are left, then the end. ``on_bytes`` is told how far it is."""
         while data := os.pread(self._file, _CHUNK, self._at):
             self._digest.update(data)

@@ -6,7 +6,8 @@ there when its SHA-256 is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
@@ -159,23 +160,25 @@ class PowerShellFiles:
     async def upload(
         self, path: str, id: str, offset: int, data: AsyncIterator[bytes | End]
     ) -> None:
-        result = await self._session.run(
-            _WRITE,
-            parameters={"path": path, "part": _part_path(path, id), "offset": Int64(offset)},
-            input=sent(data, _end_table),
-            as_script=True,
-        )
+        async with aclosing(sent(data, _end_table)) as input:
+            result = await self._session.run(
+                _WRITE,
+                parameters={"path": path, "part": _part_path(path, id), "offset": Int64(offset)},
+                input=input,
+                as_script=True,
+            )
         if not checked(result):
             raise CopyError(f"PowerShell did not complete '{path}'.")
 
-    async def download(self, entry: RemoteEntry, offset: int) -> AsyncIterator[bytes | End]:
+    async def download(self, entry: RemoteEntry, offset: int) -> AsyncGenerator[bytes | End, None]:
         invocation = await self._session.invoke(
             _READ,
             parameters={"path": entry.path, "offset": Int64(offset), "chunk": CHUNK},
             as_script=True,
         )
-        async for item in received(invocation):
-            yield item
+        async with aclosing(received(invocation)) as items:
+            async for item in items:
+                yield item
 
 
 def _part_path(path: str, id: str) -> str:

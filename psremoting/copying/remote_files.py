@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
 from psremoting.client.invocation import Result
@@ -92,7 +92,7 @@ class RemoteFiles(Protocol):
         """Write a file: its bytes from ``offset`` on, then its end. It gets its name when its
         SHA-256 is right."""
 
-    def download(self, entry: RemoteEntry, offset: int) -> AsyncIterator[bytes | End]:
+    def download(self, entry: RemoteEntry, offset: int) -> AsyncGenerator[bytes | End, None]:
         """Yield the bytes of a file from ``offset`` on, then its end with the SHA-256 of all."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from psremoting.copying.remote_files import CopyError, End, checked
@@ -18,13 +18,13 @@ _EPOCH_TICKS = 621_355_968_000_000_000
 
 async def sent(
     data: AsyncIterator[bytes | End], table: Callable[[End], Dictionary]
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """Yield the pipeline input of a command that writes a file: bytes, then a table."""
     async for item in data:
         yield table(item) if isinstance(item, End) else item
 
 
-async def received(invocation: Invocation) -> AsyncIterator[bytes | End]:
+async def received(invocation: Invocation) -> AsyncGenerator[bytes | End, None]:
     """Yield the output of a command that reads a file: bytes, then its end.
 
     Raises CopyError if the command fails or its output ends without a table.

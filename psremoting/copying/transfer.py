@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,7 +152,8 @@ async def _file_to(files: RemoteFiles, path: Path, target: str, options: CopyOpt
             options.on_progress(path.name, done, source.size)
 
         told(offset)
-        await files.upload(target, source.id, offset, source.read(told))
+        async with aclosing(source.read(told)) as data:
+            await files.upload(target, source.id, offset, data)
         told(source.size)
     finally:
         source.close()
@@ -266,9 +268,10 @@ async def _file_from(
 async def _receive(
     files: RemoteFiles, entry: RemoteEntry, part: LocalPart, offset: int, options: CopyOptions
 ) -> End:
-    async for item in files.download(entry, offset):
-        if isinstance(item, End):
-            return item
-        part.write(item)
-        options.on_progress(entry.name, part.size, max(entry.size, part.size))
+    async with aclosing(files.download(entry, offset)) as items:
+        async for item in items:
+            if isinstance(item, End):
+                return item
+            part.write(item)
+            options.on_progress(entry.name, part.size, max(entry.size, part.size))
     raise CopyError(f"The other side did not complete '{entry.path}'.")
