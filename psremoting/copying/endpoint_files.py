@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from psremoting.copying.byte_streams import received, sent
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
-from psremoting.copying.streams import received, sent
 from psrp.clixml import Dictionary, Int64
 from psrp.commands import Command, Parameter
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from psremoting.copying.byte_streams import end_of, received, sent
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
-from psremoting.copying.streams import end_of, received, sent
 from psrp.clixml import Dictionary, Int64, List
 
 if TYPE_CHECKING:
