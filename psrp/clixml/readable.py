@@ -111,9 +111,10 @@ class StderrText:
     def _early(self) -> None:
         """Handle the start of an unterminated line, as far as it is unambiguous."""
         # After a document in the line, the next one may begin.
-        self._begun = self._begun and self._inside
-        if self._begun or len(self._line) > _LINE_LIMIT or _OBJS.search(self._line):
-            if self._key or (_JSON_MARK.search(self._line) and '\\"' in self._line):
+        inside = self._begun and self._inside
+        if inside or len(self._line) > _LINE_LIMIT or _OBJS.search(self._line):
+            quoted = self._key or (_JSON_MARK.search(self._line) and '\\"' in self._line)
+            if quoted and not self._begun:
                 return
             line, self._line = self._line, ""
             self._take(line, whole=False)
@@ -121,7 +122,7 @@ class StderrText:
     def _take(self, line: str, *, whole: bool) -> None:
         begun, self._begun = self._begun, not whole
         if begun:
-            self._content(line)
+            self._content(line, whole=whole)
             return
         content = self._from_json(line)
         if content is not None:
@@ -135,7 +136,7 @@ class StderrText:
             self._content(line)
             return
         self._set_prefix(line[: found.start()])
-        self._content(line[found.start() :])
+        self._content(line[found.start() :], whole=whole)
 
     def _from_json(self, line: str) -> str | None:
         """Return the text quoted by a line of JSON, if it is or continues a document."""
@@ -176,8 +177,12 @@ class StderrText:
         self._label = found[0]
         return line[found.end() :]
 
-    def _content(self, text: str) -> None:
-        """Handle text without prefixes: documents and the text around them."""
+    def _content(self, text: str, *, whole: bool = True) -> None:
+        """Handle text without prefixes: documents and the text around them.
+
+        The text after a document waits for more if it is not ``whole``, because the next document
+        may begin in it.
+        """
         while text:
             if self._inside:
                 shown, rest = self._document.feed(text)
@@ -188,6 +193,9 @@ class StderrText:
                 self._label = self._key = ""
                 self._after_document = True
                 text = rest
+                if not whole:
+                    self._line = rest
+                    return
                 continue
             if self._after_document:
                 # The line end after a document is not part of the text after it.

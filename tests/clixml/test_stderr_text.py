@@ -128,3 +128,17 @@ def test_work_grows_with_the_length_alone() -> None:
     ):
         assert isinstance(stderr_text(f"{_HEAD}{text}"), str)
         assert isinstance(stderr_text(text), str)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 50])
+def test_documents_that_follow_each_other_in_a_line_are_read_in_pieces(size: int) -> None:
+    """Found by fuzzing: the start of the next document in the same piece was shown as text."""
+    one = (
+        '<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
+        '<S S="Error">bad_x000A_</S></Objs>'
+    )
+    text = f"{one}{one} words <Ob{one}tail {one}"
+    reader = StderrText()
+    pieces = [reader.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert "".join(pieces) + reader.end() == stderr_text(text)
+    assert stderr_text(text).count("bad\n") == 4
