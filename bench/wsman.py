@@ -294,11 +294,8 @@ async def _bulk(
 # -- the native client
 
 
-def _native(server: _Server, way: str, folder: Path, repeats: int) -> tuple[_Figures, str]:
-    """Return the figures of PowerShell's native client, by its own clock.
-
-    Also returns why some are missing: it is old C code that may crash or stop.
-    """
+def _native_script(server: _Server, way: str, repeats: int) -> str:
+    """Return the script in which PowerShell's client measures itself."""
     _, tls = WAYS[way]
     parameters = (
         f"@{{ComputerName = 'localhost'; Port = {server.ports.https}; UseSSL = $true;"
@@ -340,7 +337,15 @@ def _native(server: _Server, way: str, folder: Path, repeats: int) -> tuple[_Fig
             f"Write-Figure '{case}'"
             f" @(Get-Median {{ Invoke-Bench $s {name} {argument} }} {repeats})\n"
         )
-    script += "Remove-PSSession $s\n"
+    return script + "Remove-PSSession $s\n"
+
+
+def _native(server: _Server, way: str, folder: Path, repeats: int) -> tuple[_Figures, str]:
+    """Return the figures of PowerShell's native client, by its own clock.
+
+    Also returns why some are missing: it is old C code that may crash or stop.
+    """
+    script = _native_script(server, way, repeats)
     why_not = ""
     try:
         output = NativeClient(folder, server.ports).run(script, timeout=NATIVE_SECONDS)

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Merged", "Script", "Stage", "run_statement"]
 
-_HELP = "?"
-
 
 @dataclass(frozen=True, slots=True)
 class Merged:
@@ -65,6 +63,7 @@ def _is_async(function: Any) -> bool:
 
 _LOG = logging.getLogger("psremoting.endpoint")
 _LOG.addHandler(logging.NullHandler())
+_HELP = "?"
 
 
 class _Enough(BaseException):
