@@ -35,6 +35,16 @@ _HINTS = (
         "name the authority with --ca-file, or accept any authority with --skip-ca-check "
         "(New-PSSessionOption -SkipCACheck).",
     ),
+    (
+        "self-signed certificate",
+        "name the authority with --ca-file, or accept any authority with --skip-ca-check "
+        "(New-PSSessionOption -SkipCACheck).",
+    ),
+    (
+        "unable to get local issuer",
+        "name the authority with --ca-file, or accept any authority with --skip-ca-check "
+        "(New-PSSessionOption -SkipCACheck).",
+    ),
 )
 """Part of a message, and the advice; the first that fits is used."""
 

@@ -20,7 +20,6 @@ from tests.sshsub.sshd import free_port
 
 __all__ = ["SERVERS", "OurServer", "PluginServer", "RestartingServer"]
 
-COMMANDS = "tests.endpoint.test_wsman_clients:COMMANDS"
 _START = 30.0
 
 
@@ -77,11 +76,12 @@ class OurServer(RestartingServer):
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._accounts = folder / "accounts"
-        added = psrp(
-            "account", "add", USER, "--accounts", str(self._accounts), "--ntlm",
-            "--password-file", "-", text=PASSWORD + "\n",
-        )  # fmt: skip
-        assert added.returncode == 0, added.stderr
+        if not self._accounts.exists():
+            added = psrp(
+                "account", "add", USER, "--accounts", str(self._accounts), "--ntlm",
+                "--password-file", "-", text=PASSWORD + "\n",
+            )  # fmt: skip
+            assert added.returncode == 0, added.stderr
 
     def begin(self) -> None:
         self._process = subprocess.Popen(

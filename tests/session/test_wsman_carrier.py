@@ -54,6 +54,16 @@ def test_failures_have_powershells_words_and_ids() -> None:
     assert (later.error_id, later.message) == ("AccessDenied,PSSessionStateBroken", fault.message)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["self-signed certificate", "unable to get local issuer certificate",
+     "certificate verify failed"],
+)  # fmt: skip
+def test_an_unknown_authority_comes_with_advice(reason: str) -> None:
+    error = TransportFailure(f"cannot establish TLS with server:5986: {reason}", final=True)
+    assert "--ca-file" in translate(error, "server", opening=True).message
+
+
 async def test_a_session_that_the_network_lost_can_be_connected_to_again() -> None:
     carrier, user = await opened()
     carrier.lost(TransportFailure("cut", sent=True))
