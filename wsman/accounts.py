@@ -122,14 +122,13 @@ class Accounts:
 
     def check(self, name: str, password: str) -> str | None:
         """Return the account's name if the password is right; unknown users take the same time."""
-        account = self.find(name)
-        if account is None:
-            self._nobody.has_password(password)
-            return None
+        found = self.find(name)
+        account = found or self._nobody
         fast = self._fast_hash(account, password)
-        if hmac.compare_digest(self._right.get(account.name, b""), fast):
+        right = self._right.get(account.name, b"") if found is not None else b""
+        if hmac.compare_digest(right, fast):
             return account.name
-        if not account.has_password(password):
+        if not account.has_password(password) or found is None:
             return None
         self._right[account.name] = fast
         return account.name

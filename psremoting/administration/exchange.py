@@ -71,6 +71,8 @@ def import_store(store: Store, text: str, *, who: str) -> None:
         for at, each in _listed(document, "mappings")
     )
     accounts = _accounts(document)
+    if not str(_object(document, "settings").get("next-rid", "0")).isdigit():
+        raise AdministrationError("settings.next-rid: expected a number")
     settings, principals = _texts(document, "settings"), _texts(document, "principals")
     groups = {
         name: tuple(_text_list(members, f"groups.{name}"))
@@ -80,6 +82,9 @@ def import_store(store: Store, text: str, *, who: str) -> None:
         for sid, name in principals.items():
             store.put_principal(sid, name)
         for name, value in settings.items():
+            if name == "next-rid":
+                # Never back to a number that is taken.
+                value = str(max(int(value), int(store.setting(name, "0"))))
             store.set_setting(name, value)
         for configuration in configurations:
             store.put_configuration(configuration)

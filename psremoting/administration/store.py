@@ -215,8 +215,14 @@ class Store:
         return dict(self._file.rows("SELECT sid, name FROM principals ORDER BY sid"))
 
     def put_principal(self, sid: str, name: str) -> None:
-        """Give a name a SID of another store; it replaces both."""
+        """Give a name the SID that it has in another store.
+
+        Raises AdministrationError if the SID belongs to another name here.
+        """
         with self._file.change():
+            there = self.principals().get(sid)
+            if there is not None and _account_key(there) != _account_key(name):
+                raise AdministrationError(f"principals: {sid} is {there} here, not {name}")
             self._file.run("DELETE FROM principals WHERE key = ?", _account_key(name))
             self._file.run(
                 "INSERT OR REPLACE INTO principals VALUES (?, ?, ?)", sid, _account_key(name), name

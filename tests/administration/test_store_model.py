@@ -10,7 +10,12 @@ from pathlib import Path
 import trio
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from psremoting.administration.configurations import (
     LOCAL_SDDL,
@@ -192,8 +197,10 @@ class Link:
     max_commands = float("inf")
 
 
-TestAdministrators = Administrators.TestCase
-TestAdministrators.settings = settings(
-    max_examples=20, stateful_step_count=15, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+def test_any_sequence_of_commands_leaves_the_model_and_lets_nobody_in() -> None:
+    limits = settings(
+        max_examples=20, stateful_step_count=15, deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+    run_state_machine_as_test(Administrators, settings=limits)
+    assert len(Administrators.rules()) >= 10
