@@ -25,7 +25,7 @@ from psremoting.session import PSSession
 from psremoting.targets import ProcessTarget, SocketTarget, SSHTarget, Target
 from tests.sshsub import sshd
 
-__all__ = ["tables"]
+__all__ = ["serving", "tables"]
 
 MIB = 1 << 20
 BARE = "the bare link"
@@ -88,7 +88,7 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
         file.write_bytes(next(get_bytes(mebibytes * MIB)))
         local = ProcessTarget(argv=(psrp, *serve))
         found = [_table("a pipe", clock, local, over_a_pipe(), file, mebibytes, {})]
-        with _serving(folder / "socket", psrp) as target:
+        with serving(folder / "socket", psrp) as target:
             found.append(_table("a socket", clock, target, over_a_socket(), file, mebibytes, {}))
         if sshd.SSHD is None:
             print("Sessions over ssh: skipped, there is no sshd here\n")
@@ -105,7 +105,7 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
 
 
 @contextmanager
-def _serving(path: Path, psrp: str) -> Iterator[SocketTarget]:
+def serving(path: Path, psrp: str) -> Iterator[SocketTarget]:
     """Run a server on a unix socket; its start is not measured."""
     functions = "--functions", "bench.values:FUNCTIONS"
     with subprocess.Popen([psrp, "serve", "--unix", path, *functions]) as process:

@@ -107,6 +107,8 @@ class PoolDriver:
         self._replies: dict[int, tuple[trio.Event, list[Any]]] = {}
         self._disconnected: tuple[trio.Event, list[errors.PSRemotingError]] | None = None
         self._progress = trio.Event()
+        self._starting = trio.Lock()
+        """Held by the command whose turn it is to start; later ones wait in order."""
         """Set, and replaced by waiters, when the carrier has room or a pipeline is closed."""
         self._carrying = trio.CancelScope()
         self._reactions = self._reactions_by_class()
@@ -227,16 +229,20 @@ class PoolDriver:
         await trio.lowlevel.checkpoint()
 
     async def wait_for_runspace(self) -> None:
-        """Wait until commands that have ended have freed their runspaces.
+        """Wait until commands that have ended have freed their runspaces, and while too many
+        commands are at the server. Commands start in the order of their calls.
 
         A server refuses a command that arrives while the last one is still being closed. One
         that never acknowledges a close is not waited for long (spec-notes/sessions.md).
         """
         waits = self.carrier.closes_in_turn
-        with trio.move_on_after(_CLOSE_WAIT):
-            while waits and self.commands.runspaces_taken and not self.closed.is_set():
+        async with self._starting:
+            with trio.move_on_after(_CLOSE_WAIT):
+                while waits and self.commands.runspaces_taken and not self.closed.is_set():
+                    await self._wait_for_progress()
+            while self.commands.queue_is_full and not self.closed.is_set():
                 await self._wait_for_progress()
-        await self.wait_for_room(None)
+            await self.wait_for_room(None)
 
     async def _wait_for_progress(self) -> None:
         if self._progress.is_set():

@@ -38,6 +38,9 @@ __all__ = ["RunningPipelines", "Show"]
 
 _RUNNING = (PipelinePhase.READING, PipelinePhase.RUNNING)
 _LEAVING = (PipelinePhase.ABANDONED, PipelinePhase.CLOSING)
+_QUEUED, _MOST = 128, 240
+"""Commands that may wait at the server for a runspace, and the most of them together with the
+running ones: servers limit them (ours 256)."""
 
 
 Show = Callable[[StreamKind, Any], None]
@@ -118,6 +121,12 @@ class RunningPipelines:
         states = self._pool.pipelines.values()
         leaving = sum(state in _LEAVING for state in states)
         return bool(leaving) and len(states) >= self._pool.max_runspaces
+
+    @property
+    def queue_is_full(self) -> bool:
+        """True if so many commands are at the server that further ones wait here."""
+        runspaces = self._pool.max_runspaces
+        return len(self._pool.pipelines) >= max(runspaces, min(runspaces + _QUEUED, _MOST))
 
     # -- called by the session
 

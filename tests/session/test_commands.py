@@ -143,6 +143,39 @@ async def test_several_commands_run_side_by_side() -> None:
     assert results == [[3], [3], [3]]
 
 
+@pytest.mark.parametrize("runspaces", [1, 64])
+async def test_of_many_commands_at_once_most_wait_at_the_client(runspaces: int) -> None:
+    """They reach the server in the order of their calls, so many at a time that no server's limit
+    is reached."""
+    most = [0]
+    open_now: set[object] = set()
+    received: list[int] = []
+
+    async def note(server: FakeServer, event: e.CreatePipeline) -> None:
+        open_now.add(event.pipeline_id)
+        most[0] = max(most[0], len(open_now))
+        received.append(int(event.powershell.statements[0][0].text.split()[1]))
+        await trio.testing.wait_all_tasks_blocked()
+        open_now.discard(event.pipeline_id)
+        await server.output(event.pipeline_id, received[-1])
+
+    results: dict[int, list[object]] = {}
+    async with (
+        fake_server(note) as (carrier, _),
+        PSSession.connect(carrier, max_runspaces=runspaces) as session,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def one(number: int) -> None:
+            results[number] = (await session.run(f"note {number}", as_script=True)).output
+
+        for number in range(400):
+            nursery.start_soon(one, number)
+    assert len(results) == 400
+    assert sorted(received) == list(range(400))
+    assert runspaces <= most[0] <= 128 + runspaces
+
+
 async def test_giving_a_command_up_leaves_the_session_usable() -> None:
     async with fake_server() as (carrier, _), PSSession.connect(carrier) as session:
         async with await session.invoke("sleep") as invocation:
