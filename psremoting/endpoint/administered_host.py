@@ -23,6 +23,7 @@ from psremoting.administration.store import Store
 from psremoting.endpoint.administered_sessions import SessionBook
 from psremoting.endpoint.configured_engine import engine_for
 from psremoting.endpoint.observed_session import ObservedSession
+from psremoting.endpoint.sender import Sender
 from psremoting.endpoint.wsman_host import WSManHost, unknown_configuration
 from wsman.faults import make_fault
 from wsman.hosting import Refusal
@@ -147,6 +148,17 @@ def _record(
     )
 
 
+class _SentLink:
+    """Link of a carrier whose client is known. It is a `psremoting.endpoint.engine.Link`."""
+
+    def __init__(self, link: Link, sender: Sender) -> None:
+        self.sender = sender
+        self.wake = link.wake
+        self.report = link.report
+        self.act_failed = link.act_failed
+        self.fail = link.fail
+
+
 class SSHEngine:
     """The engine of one client that came through sshd. It is a `psremoting.endpoint.engine.Engine`.
 
@@ -185,7 +197,13 @@ class SSHEngine:
             )
         id = str(uuid4()).upper()
         now = time.time()
-        session = engine.open(link)
+        sender = Sender(
+            user_name=self._user_name,
+            authentication_type="SSH",
+            configuration_name=configuration.name,
+            address=self._address,
+        )
+        session = engine.open(_SentLink(link, sender))
         self._book.opened(
             SessionRecord(
                 id=id, owner=self._user_name, address=self._address,
