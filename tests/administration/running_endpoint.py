@@ -139,7 +139,7 @@ def filled_store(folder: Path, *, keytab: str = "") -> None:
     with Store.open(folder / "endpoint.db", create=True) as store:
         for name in (ALLOWED, REFUSED):
             store.put_account(new_account(name, PASSWORD, salt=os.urandom(16), ntlm=True))
-        store.set_members(REMOTE_MANAGEMENT, (ALLOWED, f"{ALLOWED}@PSREMOTING.TEST"))
+        store.set_members(REMOTE_MANAGEMENT, (ALLOWED, f"{ALLOWED}@TEST.LOCAL"))
         store.put_listener(ListenerSetting(address="IP:127.0.0.1", port=0))
         store.put_listener(
             ListenerSetting(
