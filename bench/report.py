@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ RIVALS = ("psrpcore", "pypsrp", "PSSerializer", "PowerShell to itself")
 """Whom the summary compares with ours; the other columns are limits, like a copy of the bytes."""
 _LEAST = 2e-3
 """Minimum duration of one measurement in seconds; shorter work is repeated within it."""
+_ENOUGH = 2.0
+"""Seconds after which three repeats of one figure are enough."""
 
 
 class Seconds(float):
@@ -69,24 +72,32 @@ class Table:
 
 
 class Clock:
-    """A timer with a fixed number of repeats."""
+    """A timer with a number of repeats, and fewer for work that takes seconds."""
 
     def __init__(self, repeats: int) -> None:
         self.repeats = repeats
+
+    def each(self) -> Iterator[int]:
+        """Count the repeats of one figure, which end after `_ENOUGH` seconds if there are three."""
+        start = perf_counter()
+        for done in range(self.repeats):
+            if done >= 3 and perf_counter() - start > _ENOUGH:
+                return
+            yield done
 
     def simple(self, work: Callable[[], object]) -> float:
         """Return the seconds of one call of ``work``, which needs no preparation."""
         once = self._timed(work, 1)
         loops = 1 if once >= _LEAST else min(10_000, int(_LEAST / max(once, 1e-7)) + 1)
-        return Seconds.of(self._timed(work, loops) for _ in range(self.repeats))
+        return Seconds.of(self._timed(work, loops) for _ in self.each())
 
     def prepared(self, work: Callable[[Any], object], prepare: Callable[[], Any]) -> float:
         """Return the seconds of ``work(prepare())``, without the time of ``prepare``."""
+        work(prepare())
         taken = []
-        for _ in range(self.repeats + 1):
-            made = prepare()
-            taken.append(self._timed(lambda made=made: work(made), 1))
-        return Seconds.of(taken[1:])
+        for _ in self.each():
+            taken.append(self._timed(partial(work, prepare()), 1))
+        return Seconds.of(taken)
 
     @staticmethod
     def _timed(work: Callable[[], object], loops: int) -> float:

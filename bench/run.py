@@ -10,8 +10,12 @@ import json
 import logging
 import os
 import platform
+import sys
+import traceback
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from bench import (
@@ -21,6 +25,7 @@ from bench import (
     pools,
     powershell,
     prompt,
+    scale,
     sessions,
     wsman,
     wsman_layers,
@@ -28,7 +33,10 @@ from bench import (
 )
 from bench.report import Clock, Table, as_json, lines, losing
 
-SUBJECTS = ("clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman", "captures")
+SUBJECTS = (
+    "clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman", "scale",
+    "captures",
+)  # fmt: skip
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
 
@@ -50,6 +58,32 @@ def machine() -> dict[str, Any]:
     }
 
 
+def figures(subject: str, clock: Clock, quick: bool) -> Iterator[Table | list[str]]:
+    """Return the tables of a subject as they are measured, and further lines."""
+    if subject == "clixml":
+        yield clixml.table(clock)
+        yield clixml.growing(clock, quick=quick)
+    elif subject == "fragments":
+        yield (found := fragments.table(clock, quick=quick))
+        yield fragments.growing(found)
+    elif subject == "pools":
+        yield pools.table(clock, quick=quick)
+    elif subject == "sessions":
+        yield from sessions.tables(clock, quick=quick)
+    elif subject == "prompt":
+        yield prompt.table(clock)
+    elif subject == "powershell":
+        yield from powershell.tables(clock, quick=quick)
+    elif subject == "wsman":
+        yield wsman_layers.table(clock)
+        yield from wsman.tables(clock, quick=quick)
+        yield wsman_load.lines(quick=quick)
+    elif subject == "scale":
+        yield from scale.tables(quick=quick)
+    else:
+        yield from captures.tables(clock, quick=quick)
+
+
 def main() -> None:
     logging.disable(logging.CRITICAL)  # psrpcore and pypsrp log every message
     asked = arguments()
@@ -59,39 +93,24 @@ def main() -> None:
         " 'vs': how many times as long they take, by the least\n"
     )
     tables: list[Table] = []
-
-    def show(found: Table, growth: list[str]) -> None:
-        tables.append(found)
-        print("\n".join([*lines(found), *growth]), flush=True)
-
+    failed = []
     for subject in asked.only or SUBJECTS:
-        if subject == "clixml":
-            show(clixml.table(clock), clixml.growing(clock, quick=asked.quick))
-        elif subject == "fragments":
-            found = fragments.table(clock, quick=asked.quick)
-            show(found, fragments.growing(found))
-        elif subject == "pools":
-            show(pools.table(clock, quick=asked.quick), [])
-        elif subject == "prompt":
-            show(prompt.table(clock), [])
-        elif subject == "captures":
-            for found in captures.tables(clock, quick=asked.quick):
-                show(found, [])
-        elif subject == "powershell":
-            for found in powershell.tables(clock, quick=asked.quick):
-                show(found, [])
-        elif subject == "wsman":
-            show(wsman_layers.table(clock), [])
-            for found in wsman.tables(clock, quick=asked.quick):
-                show(found, [])
-            print("\n".join(wsman_load.lines(quick=asked.quick)), flush=True)
-        else:
-            for found in sessions.tables(clock, quick=asked.quick):
-                show(found, [])
+        start = perf_counter()
+        try:
+            for found in figures(subject, clock, asked.quick):
+                if isinstance(found, Table):
+                    tables.append(found)
+                print("\n".join(lines(found) if isinstance(found, Table) else found), flush=True)
+        except Exception:
+            traceback.print_exc()
+            failed.append(subject)
+        print(f"  ({subject}: {perf_counter() - start:.0f} s)\n", flush=True)
     print("\n".join(losing(tables)), flush=True)
     if asked.json is not None:
         report = {**machine(), "repeats": clock.repeats, "tables": [*map(as_json, tables)]}
         asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

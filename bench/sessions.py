@@ -165,17 +165,19 @@ async def _measure(
 
 
 async def _median(clock: Clock, measure: Callable[[], Awaitable[float]]) -> float:
+    await measure()
     taken = []
-    for _ in range(clock.repeats + 1):
+    for _ in clock.each():
         gc.collect()
         gc.freeze()
         taken.append(await measure())
         gc.unfreeze()
-    return Seconds.of(taken[1:])
+    return Seconds.of(taken)
 
 
 def _median_of(clock: Clock, measure: Callable[[], float]) -> float:
-    return Seconds.of([measure() for _ in range(clock.repeats + 1)][1:])
+    measure()
+    return Seconds.of([measure() for _ in clock.each()])
 
 
 async def _opening(target: Target, run: bool = False) -> float:
