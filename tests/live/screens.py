@@ -89,11 +89,15 @@ class _Terminal:
         self.start = 0
         """The row in which the last step began, counted from the first line of the program."""
         self._before: list[str] = []
+        self._shown: list[str] | None
+        self._lines: list[str] | None
         self._changed = False
         self.clear()
 
     def clear(self) -> None:
         """Clear the recorded screen without informing the program."""
+        self._shown = None
+        self._lines = None
         self.screen = pyte.HistoryScreen(COLUMNS, LINES, history=2000, ratio=0.5)
         # pyte passes the terminal's answers to queries to this method.
         self.screen.write_process_input = self._answer  # type: ignore[method-assign]
@@ -109,7 +113,7 @@ class _Terminal:
         """Type the keys of a step."""
         self.written = ""
         self.start = self.row
-        self._before = self.screen.display
+        self._before = self._display
         self._changed = False
         self.child.send(keys)
 
@@ -139,14 +143,22 @@ class _Terminal:
             return True
         self.written += text
         self.stream.feed(text)
+        self._shown = self._lines = None
         if not self._changed:
-            self._changed = (self.row, self.screen.display) != (self.start, self._before)
+            self._changed = (self.row, self._display) != (self.start, self._before)
         return True
+
+    @property
+    def _display(self) -> list[str]:
+        """Return the lines of the screen, which are made once after each output."""
+        if self._shown is None:
+            self._shown = self.screen.display
+        return self._shown
 
     @property
     def current(self) -> str:
         """Return the text of the cursor's line."""
-        return self.screen.display[self.screen.cursor.y].rstrip()
+        return self._display[self.screen.cursor.y].rstrip()
 
     @property
     def row(self) -> int:
@@ -155,13 +167,16 @@ class _Terminal:
 
     def lines(self) -> list[str]:
         """Return all lines from the top to the last that is not empty."""
+        if self._lines is not None:
+            return self._lines
         above = [
             "".join(row[column].data for column in range(COLUMNS)).rstrip()
             for row in self.screen.history.top
         ]
-        lines = [*above, *(line.rstrip() for line in self.screen.display)]
+        lines = [*above, *(line.rstrip() for line in self._display)]
         while lines and not lines[-1]:
             lines.pop()
+        self._lines = lines
         return lines
 
     def is_at(self, pattern: str) -> bool:

@@ -77,10 +77,14 @@ class Terminal:
         self.written = ""
         """All output, with its control sequences."""
         self._stream = pyte.Stream(self.screen)
+        self._lines: list[str] | None = None
 
     @property
     def lines(self) -> list[str]:
-        return [line.rstrip() for line in self.screen.display]
+        """Return the lines of the screen, which are made once after each output."""
+        if self._lines is None:
+            self._lines = [line.rstrip() for line in self.screen.display]
+        return self._lines
 
     @property
     def text(self) -> str:
@@ -97,6 +101,7 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         self.child.setwinsize(lines, columns)
         self.screen.resize(lines, columns)
+        self._lines = None
 
     def enter(self, text: str) -> None:
         self.type(text + "\r")
@@ -149,6 +154,7 @@ class Terminal:
             return False
         self.written += text
         self._stream.feed(text)
+        self._lines = None
         return True
 
 
