@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ __all__ = ["RECORDING_VERSION", "RecordedTime", "read_har", "read_json_lines", "
 RECORDING_VERSION = 1
 """Version of the recordings that `psremoting.capture.recorder` writes."""
 
+_HAR_ENTRIES = re.compile(r'"entries"\s*:\s*\[\s*')
+_HAR_NEXT = re.compile(r"\s*,\s*")
 _SIDES = {"c2s": Side.CLIENT, "s2c": Side.SERVER, "client": Side.CLIENT, "server": Side.SERVER}
 
 
@@ -179,13 +182,8 @@ def read_har(source: Source) -> Iterator[HttpMessage]:
 
     Every message has line 1: a HAR file is one JSON document, and its entries are counted.
     """
-    document = _object(source, source.whole(), 0)
-    log = document.get("log")
-    entries = log.get("entries") if isinstance(log, dict) else None
-    if not isinstance(entries, list):
-        raise source.fail("not a HAR file: expected an array at log.entries", 0)
     number = 0
-    for position, entry in enumerate(entries, 1):
+    for position, entry in enumerate(_har_entries(source), 1):
         if not isinstance(entry, dict):
             raise source.fail(f"log.entries[{position - 1}] is not an object", 0)
         time = _moment(entry.get("startedDateTime"))
@@ -201,6 +199,37 @@ def read_har(source: Source) -> Iterator[HttpMessage]:
             if isinstance(part, dict):
                 number += 1
                 yield _har_message(source, part, side, number, position, moment)
+
+
+def _har_entries(source: Source) -> Iterator[Any]:
+    """Yield the entries of an archive; of a damaged one those before the damage, then raise."""
+    data = source.whole()
+    try:
+        log = _object(source, data, 0).get("log")
+    except CaptureError as error:
+        yield from _whole_entries(data)
+        raise error from None
+    entries = log.get("entries") if isinstance(log, dict) else None
+    if not isinstance(entries, list):
+        raise source.fail("not a HAR file: expected an array at log.entries", 0)
+    yield from entries
+
+
+def _whole_entries(data: bytes) -> Iterator[Any]:
+    text = data.decode("utf-8-sig", "replace")
+    found = _HAR_ENTRIES.search(text)
+    at = found.end() if found is not None else len(text)
+    decoder = json.JSONDecoder()
+    while at < len(text):
+        try:
+            entry, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return
+        yield entry
+        following = _HAR_NEXT.match(text, at)
+        if following is None:
+            return
+        at = following.end()
 
 
 def _har_message(

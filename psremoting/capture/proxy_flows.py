@@ -36,6 +36,11 @@ _MAX_ITEMS = 100_000
 _MAX_BODY = 64 << 20
 _MAX_ARCHIVE = 1 << 30
 """Bytes of all files of an archive together."""
+_MAX_CUT, _MAX_CUT_MEMBERS, _MAX_PACKED = 256 << 20, 10_000, 1 << 20
+"""Bytes and number of the members of a cut archive, and packed bytes of one of them."""
+_LOCAL = b"PK\x03\x04"
+_HEADER = struct.Struct("<6xHH8xI4xHH")
+"""Local header of a ZIP member: flags, method, packed size, sizes of the name and of the rest."""
 _ZIP_ERRORS = (
     zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, struct.error, zlib.error,
     lzma.LZMAError,
@@ -186,22 +191,8 @@ def _decoded(body: Any, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, st
 
 def read_saz(source: Source) -> Iterator[HttpMessage]:
     """Yield the messages of an archive. Raises CaptureError for a damaged one."""
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(source.whole()))
-    except _ZIP_ERRORS as error:
-        raise source.fail(f"not a ZIP file: {error}", 0) from None
-    members: dict[int, dict[str, zipfile.ZipInfo]] = {}
-    for info in archive.infolist():
-        if found := _MEMBER.fullmatch(info.filename.replace("\\", "/")):
-            members.setdefault(int(found[1]), {})[found[2].lower()] = info
-    if not members:
-        raise source.fail("a ZIP file, but not an archive of Fiddler", 0)
-    number, left = 0, _MAX_ARCHIVE
-    for session in sorted(members):
-        parts: dict[str, bytes] = {}
-        for kind, info in members[session].items():
-            parts[kind] = _member(source, archive, info, left)
-            left -= len(parts[kind])
+    number = 0
+    for session, parts in _sessions(source):
         times = {each[1]: _seconds(each[2]) for each in _BEGAN.finditer(parts.get("m", b""))}
         for side, kind, began in (
             (Side.CLIENT, "c", b"ClientBeginRequest"),
@@ -224,6 +215,61 @@ def read_saz(source: Source) -> Iterator[HttpMessage]:
                     note=message.note,
                     raw=True,
                 )
+
+
+def _sessions(source: Source) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """Yield the parts of each session; of a cut archive those that are whole, then raise."""
+    data = source.whole()
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except _ZIP_ERRORS as error:
+        cut: dict[int, dict[str, bytes]] = {}
+        for name, content in _whole_members(data):
+            if found := _MEMBER.fullmatch(name.replace("\\", "/")):
+                cut.setdefault(int(found[1]), {})[found[2].lower()] = content
+        yield from sorted(cut.items())
+        text = "the archive is cut" if cut else f"not a ZIP file: {error}"
+        raise source.fail(text, len(data) if cut else 0) from None
+    members: dict[int, dict[str, zipfile.ZipInfo]] = {}
+    for info in archive.infolist():
+        if found := _MEMBER.fullmatch(info.filename.replace("\\", "/")):
+            members.setdefault(int(found[1]), {})[found[2].lower()] = info
+    if not members:
+        raise source.fail("a ZIP file, but not an archive of Fiddler", 0)
+    left = _MAX_ARCHIVE
+    for session in sorted(members):
+        parts: dict[str, bytes] = {}
+        for kind, info in members[session].items():
+            parts[kind] = _member(source, archive, info, left)
+            left -= len(parts[kind])
+        yield session, parts
+
+
+def _whole_members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the members of a ZIP file without its directory, by their local headers."""
+    view, left = memoryview(data), _MAX_CUT
+    at = data.find(_LOCAL)
+    for _ in range(_MAX_CUT_MEMBERS):
+        if not 0 <= at <= len(data) - _HEADER.size or left <= 0:
+            return
+        flags, method, packed, name_size, extra = _HEADER.unpack_from(data, at)
+        start = at + _HEADER.size + name_size + extra
+        name = data[at + _HEADER.size : at + _HEADER.size + name_size].decode("utf-8", "replace")
+        content: bytes | None = None
+        if method == zipfile.ZIP_DEFLATED and not flags & 1:
+            unpacker = zlib.decompressobj(-15)
+            try:
+                content = unpacker.decompress(view[start : start + _MAX_PACKED], left)
+            except zlib.error:
+                content = b""
+            left -= len(content)
+            content = content if unpacker.eof else None
+        elif method == zipfile.ZIP_STORED and not flags & 9 and start + packed <= len(data):
+            content = data[start : start + packed]
+            left -= packed
+        if content is not None:
+            yield name, content
+        at = data.find(_LOCAL, start)
 
 
 def _member(source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo, left: int) -> bytes:

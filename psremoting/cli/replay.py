@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,14 +19,14 @@ from psremoting.cli.shell_completion import complete_file
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.error_view import error_text
 from psremoting.powershell.sanitizer import visible
-from psremoting.replay import IgnoreRules, compare_scripts, play_client, read_script
+from psremoting.replay import IgnoreRules, Script, compare_scripts, play_client, read_scripts
 from psremoting.replay.comparing import RULES
 from psrp.sansio import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psremoting.replay import Deviation, Script
+    from psremoting.replay import Deviation
 
 __all__ = ["diff", "replay"]
 
@@ -81,7 +82,11 @@ Exit codes:
     "--accounts", metavar="FILE", shell_complete=complete_file,
     help="As server with --http: accept the accounts in FILE; see psrp account.",
 )  # fmt: skip
-@click.option("--keep", is_flag=True, help="As server: serve until stopped, not one session only.")
+@click.option("--keep", is_flag=True, help="As server: serve until stopped, not each session once.")
+@click.option(
+    "--session", type=click.IntRange(min=1), metavar="N",
+    help="Play only session N of the recording (default: all, one after the other).",
+)  # fmt: skip
 @click.option("--fast", is_flag=True, help="Leave out the recorded waits.")
 @click.option(
     "--patience", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True,
@@ -95,7 +100,9 @@ def replay(connecting: Connecting, file: str, ignore: tuple[str, ...], **given: 
 
     As server, any client runs the recorded session: each of its pipelines is answered with the
     recorded one that means the same, else with the next one. As client, the recorded client's
-    messages are sent when the server has answered as far as in the recording.
+    messages are sent when the server has answered as far as in the recording. If the recording has
+    several sessions, each client gets the next one, and as client they are played one after the
+    other.
 
     Ids are mapped and keys exchanged anew. Deviations are shown on standard error as they occur,
     and the last line is the verdict. FILE is anything that psrp decode reads; the key options are
@@ -105,15 +112,19 @@ def replay(connecting: Connecting, file: str, ignore: tuple[str, ...], **given: 
     server, target = given.pop("as_server"), given.pop("as_client")
     if server == (target is not None):
         raise click.UsageError("expected one of --as-server and --as-client TARGET")
-    script = _script(file, given, "replay")
+    scripts = _scripts(file, given, "replay")
+    if (session := given.pop("session")) is not None:
+        if session > len(scripts):
+            raise click.UsageError(f"--session: the recording has {len(scripts)}, got {session}")
+        scripts = [scripts[session - 1]]
     if not server:
         assert target is not None
-        sys.exit(_as_client(script, target, connecting, rules, given))
+        sys.exit(_as_client(scripts, target, connecting, rules, given))
     ways = [given["stdio"], given["unix"] is not None, given["http"] is not None]
     if sum(ways) != 1:
         raise click.UsageError("--as-server: expected one of --stdio, --unix PATH and --http PORT")
     try:
-        engine = serve_replay(script, rules, report=_report, **_server_options(given))
+        engine = serve_replay(scripts, rules, report=_report, **_server_options(given))
     except CannotReplay as error:
         raise click.UsageError(str(error)) from None
     sys.exit(_verdict(len(engine.deviations), engine.matched, "client"))
@@ -124,32 +135,40 @@ def _server_options(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_client(
-    script: Script, target: str, connecting: Connecting, rules: IgnoreRules, given: dict[str, Any]
+    scripts: list[Script],
+    target: str,
+    connecting: Connecting,
+    rules: IgnoreRules,
+    given: dict[str, Any],
 ) -> int:
-    try:
-        with connecting.recorded_session() as options:
-            play = partial(
-                play_client,
-                script,
-                connecting.target(target),
-                options=options,
-                fast=given["fast"],
-                patience=given["patience"],
-            )
-            played = trio.run(play)
-    except PSRemotingError as error:
-        click.echo(error_text(error.to_record("psrp replay"), "normal"), err=True)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    for note in played.notes:
-        click.echo(f"note: {visible(note)}", err=True)
-    found = list(compare_scripts(script, played.script, rules, senders=(Side.SERVER,)))
-    for deviation in found:
-        _report(deviation)
-    received = sum(step.sender is Side.SERVER for _, step in played.script.order)
-    matched = received - sum(each.kind != "missing" for each in found)
-    return _verdict(len(found), matched, "server")
+    """Play the sessions one after the other; return the exit code."""
+    deviations = matched = 0
+    for number, script in enumerate(scripts):
+        try:
+            with connecting.recorded_session() as options:
+                play = partial(
+                    play_client,
+                    script,
+                    connecting.target(target),
+                    options=options,
+                    fast=given["fast"],
+                    patience=given["patience"],
+                )
+                played = trio.run(play)
+        except PSRemotingError as error:
+            click.echo(error_text(error.to_record("psrp replay"), "normal"), err=True)
+            return 2
+        except KeyboardInterrupt:
+            return 130
+        for note in played.notes:
+            click.echo(f"note: {visible(note)}", err=True)
+        found = list(compare_scripts(script, played.script, rules, senders=(Side.SERVER,)))
+        for deviation in found:
+            _report(replace(deviation, session=number) if len(scripts) > 1 else deviation)
+        received = sum(step.sender is Side.SERVER for _, step in played.script.order)
+        deviations += len(found)
+        matched += received - sum(each.kind != "missing" for each in found)
+    return _verdict(deviations, matched, "server")
 
 
 def _report(deviation: Deviation) -> None:
@@ -180,14 +199,14 @@ def _rules(texts: tuple[str, ...]) -> IgnoreRules:
         raise click.UsageError(f"--ignore: {error}") from None
 
 
-def _script(file: str, given: dict[str, Any], command: str) -> Script:
+def _scripts(file: str, given: dict[str, Any], command: str) -> list[Script]:
     keys = keys_of(given)
     try:
-        script = read_script(file, keys.ring(), keys.secrets((file,)))
+        scripts = read_scripts(file, keys.ring(), keys.secrets((file,)))
     except CaptureError as error:
         click.echo(f"psrp {command}: {error}", err=True)
         sys.exit(2)
-    return script
+    return scripts
 
 
 @click.command(epilog=_DIFF_EPILOG)
@@ -198,15 +217,19 @@ def _script(file: str, given: dict[str, Any], command: str) -> Script:
 def diff(first: str, second: str, ignore: tuple[str, ...], **given: Any) -> None:
     """Compare the recordings A and B by meaning.
 
-    Pipelines are paired in the order in which they began; the messages of each side of a pipeline,
-    and of the pool, are compared by type and decoded body. A and B may be of different forms and
-    carriers. Acknowledgements, the negotiation of versions and keys, and the closing of pipelines
-    are not compared.
+    Sessions and pipelines are paired in the order in which they began; the messages of each side of
+    a pipeline, and of the pool, are compared by type and decoded body. A and B may be of different
+    forms and carriers. Acknowledgements, the negotiation of versions and keys, and the closing of
+    pipelines and sessions are not compared.
     """
     rules = _rules(ignore)
-    one = _script(first, dict(given), "diff")
-    two = _script(second, dict(given), "diff")
-    found = list(compare_scripts(one, two, rules))
+    both = [_scripts(file, dict(given), "diff") for file in (first, second)]
+    several = max(map(len, both)) > 1
+    found = [
+        replace(deviation, session=number) if several else deviation
+        for number, (one, two) in enumerate(zip_longest(*both, fillvalue=Script()))
+        for deviation in compare_scripts(one, two, rules)
+    ]
     for deviation in found:
         kind = {"missing": "only in A", "extra": "only in B"}.get(deviation.kind, deviation.kind)
         for line in _lines(replace(deviation, kind=kind), ("A", "B")):

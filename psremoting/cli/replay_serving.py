@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ class CannotReplay(Exception):
 
 
 def serve_replay(
-    script: Script,
+    scripts: Sequence[Script],
     ignore: IgnoreRules,
     *,
     report: Callable[[Deviation], None],
@@ -44,18 +44,19 @@ def serve_replay(
     keep: bool,
     fast: bool,
 ) -> ReplayEngine:
-    """Serve until the first session has ended, or with ``keep`` until a signal.
+    """Serve until each session was played once, or with ``keep`` until a signal.
 
     Without ``unix`` and ``http`` stdin and stdout are served. Raises CannotReplay.
     """
-    engine = ReplayEngine(script, ignore=ignore, fast=fast, report=report)
+    engine = ReplayEngine(scripts, ignore=ignore, fast=fast, report=report)
     serve: Callable[[], Awaitable[object]]
     if unix is not None:
         serve = partial(_serve_unix, engine, unix)
     elif http is not None:
         if accounts is None:
             raise CannotReplay("--http needs --accounts FILE (see psrp account)")
-        serve = partial(_serve_http, engine, http, Path(accounts), script.configuration)
+        names = {script.configuration for script in scripts}
+        serve = partial(_serve_http, engine, http, Path(accounts), names)
     else:
         serve = partial(_serve_stdio, engine)
         keep = True
@@ -109,11 +110,11 @@ async def _serve_unix(engine: Engine, path: str) -> None:
     await serve_unix(path, one, on_error=lambda error: _say(str(error)))
 
 
-async def _serve_http(engine: Engine, address: str, accounts: Path, name: str) -> None:
+async def _serve_http(engine: Engine, address: str, accounts: Path, names: set[str]) -> None:
     from psremoting.endpoint.wsman_endpoint import EndpointSettings, parse_address, serve_wsman
 
     settings = EndpointSettings(http=[parse_address(address)], accounts=accounts)
-    configurations = {DEFAULT_CONFIGURATION: engine, name or DEFAULT_CONFIGURATION: engine}
+    configurations = dict.fromkeys({DEFAULT_CONFIGURATION, *filter(None, names)}, engine)
     await serve_wsman(
         settings, configurations, on_listening=lambda url: _say(f"listening on {url}"), report=_say
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from psremoting.replay.comparing import Deviation, IgnoreRules, compare_scripts
 from psremoting.replay.recorded_client import play_client
 from psremoting.replay.recorded_server import ReplayEngine
-from psremoting.replay.script import Script, read_script
+from psremoting.replay.script import Script, read_script, read_scripts
 
 __all__ = [
     "Deviation",
@@ -19,4 +19,5 @@ __all__ = [
     "compare_scripts",
     "play_client",
     "read_script",
+    "read_scripts",
 ]

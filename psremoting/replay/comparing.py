@@ -139,10 +139,14 @@ class Deviation:
     """Line of the recording, 0 if it is not in it."""
     places: tuple[str, ...] = ()
     """Members that differ: JSON path, recorded value, other value."""
+    session: int | None = None
+    """Number of the session from 0, None if the recording has only one."""
 
     def lines(self, unlike: tuple[str, str] = ("recorded", "got")) -> Iterator[str]:
         """Yield the lines of a report; ``unlike`` are the names of both sides."""
         where = "pool" if self.pipeline is None else f"pipeline {self.pipeline + 1}"
+        if self.session is not None:
+            where = f"session {self.session + 1}, {where}"
         line = f" (line {self.line})" if self.line else ""
         yield f"{self.kind}: {where}, {self.type} of the {self.sender.value}{line}"
         width = max(map(len, unlike)) + 1
@@ -232,8 +236,7 @@ def compare_scripts(
 def _compare_lane(
     number: int | None, sender: Side, left: list[Step], right: list[Step], ignore: IgnoreRules
 ) -> Iterator[Deviation]:
-    left, right = ([step for step in steps if type(step.event) not in CLOSES]
-                   for steps in (left, right))  # fmt: skip
+    left, right = ([step for step in steps if not _closes(step.event)] for steps in (left, right))
     lane = _Lane(number, sender)
     ours = [_key(step.event, ignore) for step in left]
     theirs = [_key(step.event, ignore) for step in right]
@@ -246,6 +249,13 @@ def _compare_lane(
     for kind, first, last, begin, end in blocks:
         if kind != "equal":
             yield from lane.block(left[first:last], right[begin:end], ignore)
+
+
+def _closes(event: e.Event) -> bool:
+    """Return True for a step that closes something: carriers do it differently."""
+    if isinstance(event, e.RunspacePoolStateMessage):
+        return event.state in (e.RunspaceState.CLOSING, e.RunspaceState.CLOSED)
+    return isinstance(event, CLOSES)
 
 
 def _key(event: e.Event, ignore: IgnoreRules) -> str:

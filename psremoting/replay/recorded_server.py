@@ -23,7 +23,7 @@ from psrp.records import ErrorRecord
 from psrp.sansio import LocalProtocolError, RemoteProtocolError, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from psremoting.endpoint.engine import Link
@@ -40,34 +40,52 @@ _UNASKED = (e.UserEvent, e.RunspacePoolHostCall)
 
 
 class ReplayEngine:
-    """Engine that answers every client as the server of ``script`` did.
+    """Engine that answers clients as the servers of the recorded sessions did.
 
+    Each client gets the next session of the recording; after the last one comes the first again.
     ``fast`` leaves out the recorded waits; ``report`` is called with each deviation of a client as
     soon as it is known.
     """
 
     def __init__(
         self,
-        script: Script,
+        scripts: Script | Sequence[Script],
         *,
         ignore: IgnoreRules,
         fast: bool = False,
         report: Callable[[Deviation], None] = lambda deviation: None,
     ) -> None:
-        self.script = script
+        self.scripts = (scripts,) if isinstance(scripts, Script) else tuple(scripts)
+        if not self.scripts:
+            raise ValueError("expected at least one session")
         self.ignore = ignore
         self.fast = fast
         self.matched = 0
         """Number of messages of clients that were as recorded."""
         self.deviations: list[Deviation] = []
         self.over = trio.Event()
-        """Set when the first session has ended."""
+        """Set when each session of the recording was played once."""
         self._report = report
+        self._begun = self._ended = 0
 
     def open(self, link: Link) -> ReplaySession:
         return ReplaySession(self, link)
 
-    def deviates(self, deviation: Deviation) -> None:
+    def next_session(self) -> int:
+        """Return the number of the session for the next client."""
+        self._begun += 1
+        return (self._begun - 1) % len(self.scripts)
+
+    def session_over(self) -> None:
+        """Note that a client has gone."""
+        self._ended += 1
+        if self._ended >= len(self.scripts):
+            self.over.set()
+
+    def deviates(self, deviation: Deviation, session: int) -> None:
+        """Take a deviation of the client of a session."""
+        if len(self.scripts) > 1:
+            deviation = replace(deviation, session=session)
         self.deviations.append(deviation)
         self._report(deviation)
 
@@ -104,23 +122,34 @@ class ReplaySession:
     def __init__(self, engine: ReplayEngine, link: Link) -> None:
         self._engine = engine
         self._link = link
+        self._inboxes: dict[UUID, _Inbox] = {}
+        self._to_start: list[_Inbox] = []
+        self._begun = 0
+        self._changed = trio.Event()
+        self._over = self._opened = self._assigned = False
+        self._assign(0)
+
+    def _assign(self, number: int) -> None:
+        """Play a session of the recording."""
+        self._number = number
+        self._script = script = self._engine.scripts[number]
         self._pool = Pool(
             Side.SERVER,
             session_key=lambda: os.urandom(32),
-            version=engine.script.version(Side.SERVER),
+            version=script.version(Side.SERVER),
         )
-        self._unused = dict(enumerate(engine.script.pipelines))
-        self._pool_inbox = _Inbox(None, None, engine.script.pool)
-        self._inboxes: dict[UUID, _Inbox] = {}
-        self._to_start: list[_Inbox] = [self._pool_inbox]
-        self._begun = 0
-        self._changed = trio.Event()
-        self._over = self._opened = False
+        self._unused = dict(enumerate(script.pipelines))
+        self._pool_inbox = _Inbox(None, None, script.pool)
 
     # -- the carrier's side
 
     def receive(self, item: Outgoing) -> None:
         if item.data:
+            if not self._assigned:
+                # A carrier opens a session for a second Close, too: that one takes none.
+                self._assigned = True
+                self._assign(self._engine.next_session())
+                self._to_start.append(self._pool_inbox)
             try:
                 self._pool.receive_data(item.data, item.target, item.stream)
             except RemoteProtocolError as error:
@@ -223,7 +252,7 @@ class ReplaySession:
         self._say(e.ClosePipeline(pipeline_id=target))
 
     def _connected(self) -> None:
-        for step in self._engine.script.pool.by(Side.SERVER):
+        for step in self._script.pool.by(Side.SERVER):
             if isinstance(step.event, e.ApplicationPrivateData):
                 self._say(step.event)
         self._say(e.RunspacePoolStateMessage(state=e.RunspaceState.OPENED))
@@ -246,7 +275,7 @@ class ReplaySession:
         for number, conversation in self._unused.items():
             step = conversation.steps[0]
             self._deviation("missing", number, step.event, step=step)
-        self._engine.over.set()
+        self._engine.session_over()
 
     def _missing(self, inbox: _Inbox) -> None:
         """Report the recorded messages of the client that did not come."""
@@ -287,7 +316,7 @@ class ReplaySession:
     def _begun_before(self, wanted: Step) -> int:
         """Return the number of pipelines that began before a step."""
         begun = 0
-        for number, step in self._engine.script.order:
+        for number, step in self._script.order:
             if step is wanted:
                 break
             if number is not None:
@@ -391,7 +420,8 @@ class ReplaySession:
                 got=shown(got) if got is not None else "",
                 line=step.line if step is not None else 0,
                 places=places,
-            )
+            ),
+            self._number,
         )
 
 

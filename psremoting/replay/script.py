@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from psremoting.capture.decoding import decode
 from psremoting.capture.source import CaptureError
@@ -18,13 +19,13 @@ from wsman import names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from uuid import UUID
 
     from psremoting.capture.entries import Entry
     from psremoting.capture.key_ring import KeyRing
     from psremoting.capture.network.secrets import PacketSecrets
 
-__all__ = ["BEGINS", "Conversation", "Script", "Step", "read_script", "script_of"]
+__all__ = ["BEGINS", "Conversation", "Script", "Step", "read_script", "read_scripts",
+           "scripts_of"]  # fmt: skip
 
 BEGINS = (e.CreatePipeline, e.GetCommandMetadata)
 """The events that begin a pipeline."""
@@ -77,10 +78,10 @@ class Script:
         return self.versions.get(side, "2.3")
 
 
-def read_script(
+def read_scripts(
     path: str | Path, ring: KeyRing | None = None, secrets: PacketSecrets | None = None
-) -> Script:
-    """Read the first session of a recording. Raises CaptureError.
+) -> list[Script]:
+    """Read all sessions of a recording, in the order in which they began. Raises CaptureError.
 
     A recording that can be read only in part gives what was read.
     """
@@ -90,37 +91,120 @@ def read_script(
     except CaptureError:
         if not any(entry.event is not None for entry in entries):
             raise
-    made = script_of(entries, str(path))
-    if not made.order:
+    made = scripts_of(entries, str(path))
+    if not made:
         raise CaptureError(str(path), "there is no message of a session in it")
     return made
 
 
-def script_of(entries: Iterable[Entry], name: str = "") -> Script:
-    """Return the script of the first session in the entries."""
-    script = Script(name=name)
-    current: dict[UUID, int] = {}
-    rpid: UUID | None = None
+def read_script(
+    path: str | Path, ring: KeyRing | None = None, secrets: PacketSecrets | None = None
+) -> Script:
+    """Read the first session of a recording, as `read_scripts` does."""
+    return read_scripts(path, ring, secrets)[0]
+
+
+def scripts_of(entries: Iterable[Entry], name: str = "") -> list[Script]:
+    """Return the script of each session in the entries that has any step."""
+    reader = _Sessions(name)
     for entry in entries:
-        if entry.type == "wsman:Create" and isinstance(entry.data, dict):
-            uri = str(entry.data.get("resource_uri", ""))
-            script.configuration = script.configuration or uri.rpartition("/")[2]
+        reader.take(entry)
+    made = [session.script for session in reader.sessions]
+    return [
+        script
+        for script in made
+        if any(not isinstance(step.event, e.ClosePool) for _, step in script.order)
+    ]
+
+
+@dataclass(slots=True)
+class _Session:
+    script: Script
+    current: dict[UUID, int] = field(default_factory=dict)
+    """Ids of pipelines to their numbers."""
+    begun: bool = False
+    """True if the client has opened the pool."""
+
+
+class _Sessions:
+    """Sorts the entries of a recording by session: by the ids of pools, pipelines and shells."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.sessions: list[_Session] = []
+        self._by_pool: dict[UUID, _Session] = {}
+        self._by_pipeline: dict[UUID, _Session] = {}
+        self._configuration = ""
+
+    def take(self, entry: Entry) -> None:
+        data = entry.data if isinstance(entry.data, dict) else {}
+        if entry.type == "wsman:Create":
+            self._configuration = str(data.get("resource_uri", "")).rpartition("/")[2]
         event = entry.event or _act(entry)
         if event is None or entry.direction is None:
-            continue
-        if isinstance(event, e.InitRunspacePool) and script.pool.steps and rpid != entry.rpid:
-            break
+            return
+        session = self._session(entry, event)
         if isinstance(event, e.SessionCapability):
-            script.versions.setdefault(entry.direction, event.protocol_version)
+            session.script.versions.setdefault(entry.direction, event.protocol_version)
+        if isinstance(event, e.InitRunspacePool | e.ConnectRunspacePool):
+            session.begun = True
         if isinstance(event, _ANEW):
-            continue
-        if isinstance(event, e.InitRunspacePool):
-            rpid = entry.rpid
+            return
         step = Step(
             sender=entry.direction, event=event, time=entry.carrier.get("time"), line=entry.n
         )
-        _add(script, current, entry.target or entry.pid, step)
-    return script
+        target = entry.target or entry.pid
+        if target is not None:
+            self._by_pipeline[target] = session
+        _add(session.script, session.current, target, step)
+
+    def _session(self, entry: Entry, event: e.Event) -> _Session:
+        """Return the session of an entry; a client's first message begins one."""
+        found = self._by_pool.get(entry.rpid) if entry.rpid is not None else None
+        target = entry.target or entry.pid
+        if found is None and target is not None:
+            found = self._by_pipeline.get(target)
+        if found is None and isinstance(event, e.ClosePool):
+            found = self._by_pool.get(_shell(entry))
+        opens = isinstance(event, e.SessionCapability) and entry.direction is Side.CLIENT
+        opens = opens or isinstance(event, e.InitRunspacePool)
+        if opens and found is not None and found.begun and not _is_connecting(found, event):
+            # Recordings with made-up ids use one id for all pools.
+            found = None
+        elif not opens and found is None and self.sessions:
+            found = self._waiting(event) or self.sessions[-1]
+        if found is None:
+            script = Script(name=self._name, configuration=self._configuration)
+            found = _Session(script)
+            self.sessions.append(found)
+        if entry.rpid is not None and entry.rpid.int:
+            self._by_pool[entry.rpid] = found
+        return found
+
+    def _waiting(self, event: e.Event) -> _Session | None:
+        """Return the session whose server has not announced its version: its id may be zero."""
+        if not isinstance(event, e.SessionCapability):
+            return None
+        return next(
+            (each for each in self.sessions if Side.SERVER not in each.script.versions), None
+        )
+
+
+def _is_connecting(session: _Session, event: e.Event) -> bool:
+    """Return True for the second announcement of a client that connects to its pool again."""
+    return isinstance(event, e.SessionCapability) and any(
+        isinstance(step.event, e.ConnectRunspacePool | e.Disconnect)
+        for step in session.script.pool.steps
+    )
+
+
+def _shell(entry: Entry) -> UUID:
+    """Return the id of the shell that an entry is about, zero if it names none."""
+    data = entry.data if isinstance(entry.data, dict) else {}
+    try:
+        return UUID(str(data.get("shell_id", "")))
+    except ValueError:
+        return UUID(int=0)
 
 
 def _add(script: Script, current: dict[UUID, int], target: UUID | None, step: Step) -> None:

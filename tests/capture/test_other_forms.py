@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,25 @@ def test_a_damaged_flow_file_is_an_error_of_ours(cut: int, other: bytes) -> None
     data = data[:cut] + other + data[cut + len(other) :]
     with pytest.raises(CaptureError):
         list(decode_source(source(data)))
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.99])
+def test_a_cut_archive_gives_the_sessions_before_the_cut(part: float) -> None:
+    data, found = saz_file(), []
+    with pytest.raises(CaptureError, match="the archive is cut"):
+        found.extend(decode_source(source(data[: int(len(data) * part)])))
+    whole = messages(list(decode_source(source(data))))
+    assert messages(found)
+    assert messages(found) == whole[: len(messages(found))]
+
+
+def test_a_hostile_cut_archive_is_bounded() -> None:
+    """Headers without end, each of which unpacks the same bomb."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = packer.compress(bytes(1 << 24)) + packer.flush()
+    header = b"PK\x03\x04" + bytes(4) + b"\x08\0" + bytes(16) + b"\x0b\0\0\0raw/1_c.txt"
+    with pytest.raises(CaptureError):
+        list(decode_source(source((header + bomb) * 100)))
 
 
 def test_an_archive_that_is_no_saz_is_refused() -> None:

@@ -145,3 +145,19 @@ def test_what_stays_sealed_names_its_user(form: Callable[[], bytes], given: bool
     assert {entry.data["note"] for entry in sealed} == {f"missing: the password of {USER}"}
     assert not messages(found)
     assert found[-1].data["unaccounted"] == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("part", [0.4, 0.9])
+def test_a_cut_recording_shows_what_is_before_the_cut(
+    form: Callable[[], bytes], part: float
+) -> None:
+    data = form()
+    secrets = PacketSecrets()
+    secrets.add_password(PASSWORD)
+    found: list[Entry] = []
+    with pytest.raises(CaptureError):
+        found.extend(decode_source(source(data[: int(len(data) * part)]), None, None, secrets))
+    whole = {str(item) for item in messages(list(decode(RECORDING)))}
+    assert messages(found)
+    assert {str(item) for item in messages(found)} <= whole

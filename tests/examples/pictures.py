@@ -2,7 +2,7 @@
 
     python -m tests.examples.pictures FOLDER
 
-`entered.svg` is the screen of an entered session, `timeline.svg` a decoded recording.
+`entered.svg` is the screen of an entered session, `timeline.svg` a decoded capture of packets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from tests.recordings import ROOT
 from tests.shell.terminal import PROMPT, Terminal, entered
 
 PSRP = Path(sys.executable).with_name("psrp")
-RECORDING = "fixtures/outofproc/sessions/streams.jsonl"
+RECORDING = "fixtures/pcap-kerberos/session.pcapng"
+PASSWORD = "abc123!D@t3M1k3"
 COLUMNS, LINES = 96, 30
 SHOWN = 24
 """Number of timeline rows in the picture."""
@@ -80,7 +81,7 @@ def _color(name: str) -> str:
 
 def _timeline() -> list[Text]:
     printed = subprocess.run(
-        [str(PSRP), "decode", "--color", "always", RECORDING],
+        [str(PSRP), "decode", "--color", "always", "--password", PASSWORD, RECORDING],
         capture_output=True, text=True, cwd=ROOT, check=True, timeout=60,
     ).stdout  # fmt: skip
     *rows, summary = printed.splitlines()

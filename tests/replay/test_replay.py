@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from psremoting import PSSession
 from psremoting.cli.main import main
 from psremoting.endpoint.driver import serve_stream
-from psremoting.replay import IgnoreRules, ReplayEngine, read_script
+from psremoting.replay import IgnoreRules, ReplayEngine, read_script, read_scripts
 from psrp.sansio import Side
-from tests.endpoint.served_wsman import PASSWORD, USER, psrp
+from tests.endpoint.served_wsman import PASSWORD, USER, psrp, serving
 from tests.live import powershell
 from tests.recordings import FIXTURES, ROOT
 from tests.session.servers import carrier_over
@@ -277,3 +277,82 @@ def test_a_server_that_does_not_answer_ends_the_play(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "the pool: " in done.stderr
     assert "did not come (after 0.5 s)" in done.stderr
+
+
+# -- recordings of several sessions
+
+SEVERAL = FIXTURES / "wsman-live" / "managed-options.jsonl"
+
+
+def test_all_sessions_of_a_recording_are_read_apart() -> None:
+    first, second = read_scripts(SEVERAL)
+    assert (first.configuration, second.configuration) == (
+        "My.Endpoint", "Microsoft.PowerShell",
+    )  # fmt: skip
+    assert [len(each.pipelines) for each in (first, second)] == [4, 1]
+    for each in (first, second):
+        assert each.versions == {Side.CLIENT: "2.4", Side.SERVER: "2.4"}
+
+
+def sequence(folder: Path) -> Path:
+    """Record two sessions of ours over WS-Man, in one file of the server."""
+    path = folder / "server.jsonl"
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    with serving(folder, "--record", str(path)) as served:
+        for command in ("Write-Output 5", "Write-Output 6; Write-Output 7"):
+            done = psrp(
+                "invoke", f"http://localhost:{served.http}/wsman", command, "--user-name", USER,
+                "--password-file", str(password), "--authentication", "ntlm",
+                "--trusted-host", "*",
+            )  # fmt: skip
+            assert done.stdout.split()[-1] in ("5", "7"), done.stderr
+    return path
+
+
+def test_each_client_gets_the_next_session_of_the_recording(tmp_path: Path) -> None:
+    path = sequence(tmp_path)
+    assert len(read_scripts(path)) == 2
+
+    async def both() -> tuple[list[object], ReplayEngine]:
+        engine = ReplayEngine(read_scripts(path), ignore=IgnoreRules(), fast=True)
+        output: list[object] = []
+        for command in ("Write-Output 5", "Write-Output 6; Write-Output 7"):
+            ours, theirs = trio.testing.memory_stream_pair()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve_stream, theirs, engine)
+                assert not engine.over.is_set()
+                async with PSSession.connect(carrier_over(ours)) as session:
+                    output.append((await session.run(command, as_script=True)).output)
+                nursery.cancel_scope.cancel()
+        return output, engine
+
+    output, engine = trio.run(both)
+    assert output == [[5], [6, 7]]
+    assert engine.over.is_set()
+    assert {each.session for each in engine.deviations} <= {0, 1}
+
+
+def test_all_sessions_are_played_as_client_and_one_can_be_chosen(tmp_path: Path) -> None:
+    path = sequence(tmp_path)
+    done = psrp("replay", str(path), "--as-client", "local", "--fast")
+    assert "verdict: no deviations" in done.stderr, done.stderr
+    single = psrp("replay", str(path), "--as-client", "local", "--fast", "--session", "2")
+    assert "verdict: no deviations" in single.stderr, single.stderr
+    counts = [int(run.stderr.rpartition("deviations, ")[2].split()[0]) for run in (done, single)]
+    assert counts[0] > counts[1] > 0
+    wrong = CliRunner().invoke(
+        main, ["replay", str(path), "--as-client", "local", "--session", "3"]
+    )
+    assert wrong.exit_code == 2
+    assert "--session: the recording has 2, got 3" in wrong.stderr
+
+
+def test_two_recordings_are_compared_session_by_session(tmp_path: Path) -> None:
+    path = sequence(tmp_path)
+    assert diff(str(path), str(path)) == (0, "no differences\n")
+    one = tmp_path / "one.jsonl"
+    psrp("invoke", "--record", str(one), "local", "Write-Output 5")
+    code, text = diff(str(path), str(one))
+    assert code == 1
+    assert "only in A: session 2, pipeline 1, CREATE_PIPELINE of the client" in text
