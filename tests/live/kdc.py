@@ -76,20 +76,27 @@ def why_not() -> str | None:
     return f"no {', '.join(missing)}: install krb5-kdc and krb5-admin-server" if missing else None
 
 
+def _write_configuration(folder: Path, port: int, etypes: tuple[str, ...]) -> Path:
+    """Write the files of the realm; return the one for clients."""
+    salted = " ".join(f"{etype}:normal" for etype in etypes)
+    # The KDC reads its own master key, which is of AES.
+    permitted = " ".join(dict.fromkeys((*etypes, ETYPES[0])))
+    values = {"realm": REALM, "folder": folder, "port": port, "salted": salted,
+              "etypes": permitted}  # fmt: skip
+    config = folder / "krb5.conf"
+    config.write_text(_KRB5_CONF.format(**values))
+    (folder / "kdc.conf").write_text(_KDC_CONF.format(**values))
+    (folder / "kadm5.acl").touch()
+    return config
+
+
 @contextmanager
 def running(
     folder: Path, passwords: dict[str, str], etypes: tuple[str, ...] = ETYPES
 ) -> Iterator[Kdc]:
     """Start a KDC with these users, and services HTTP, http and WSMAN on localhost."""
-    port = free_port()
-    salted = " ".join(f"{etype}:normal" for etype in etypes)
-    # The KDC reads its own master key, which is of AES.
-    values = {"realm": REALM, "folder": folder, "port": port, "salted": salted,
-              "etypes": " ".join(dict.fromkeys((*etypes, ETYPES[0])))}  # fmt: skip
-    config, keytab = folder / "krb5.conf", folder / "http.keytab"
-    config.write_text(_KRB5_CONF.format(**values))
-    (folder / "kdc.conf").write_text(_KDC_CONF.format(**values))
-    (folder / "kadm5.acl").touch()
+    port, keytab = free_port(), folder / "http.keytab"
+    config = _write_configuration(folder, port, etypes)
     environment = {
         "PATH": _PATH,
         "KRB5_CONFIG": str(config),
