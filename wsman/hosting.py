@@ -11,12 +11,25 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from psrp.frozen import dataclass
+from wsman.faults import make_fault
 from wsman.soap import Fault, Option
 
 if TYPE_CHECKING:
     from psrp.sansio import Outgoing, TransportAct
 
-__all__ = ["Host", "ProgramSession", "Refusal", "Session", "ShellLink", "ShellRequest"]
+__all__ = [
+    "QUOTA_OPERATIONS",
+    "Host",
+    "ProgramSession",
+    "Refusal",
+    "Session",
+    "ShellLink",
+    "ShellRequest",
+    "too_many_commands",
+]
+
+QUOTA_OPERATIONS = 0x803381A6
+"""MaxConcurrentOperationsPerUser is exceeded."""
 
 
 class Refusal(Exception):
@@ -25,6 +38,12 @@ class Refusal(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message or fault.reason)
         self.fault = fault
+
+
+def too_many_commands(limit: int) -> Refusal:
+    """Return the refusal of a command beyond the limit of one shell."""
+    text = f"The shell has {limit} commands; signal terminate for those that have ended."
+    return Refusal(make_fault("QuotaLimit", text, wsman_code=QUOTA_OPERATIONS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from psrp.sansio import Outgoing, Stream, TransportAct
 from wsman import names, soap
 from wsman import shell_values as v
 from wsman.faults import make_fault
-from wsman.hosting import Refusal, Session
+from wsman.hosting import Refusal, Session, too_many_commands
 from wsman.xpress import XpressError, compress, decompress
 
 __all__ = ["PowerShellWork", "plugin_fault"]
@@ -113,7 +113,7 @@ class PowerShellWork:
             text = f"An item with the same key has already been added. Key: {command_id.lower()}"
             raise plugin_fault(MANAGED_EXCEPTION, text)
         if len(self._commands) >= _MAX_COMMANDS:
-            raise Refusal(make_fault("QuotaLimit", "Too many commands in this shell."))
+            raise too_many_commands(_MAX_COMMANDS)
         id = _uuid(command_id)
         try:
             data = soap.decode_base64(str(value.arguments[0]), "Arguments")

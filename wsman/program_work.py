@@ -10,7 +10,7 @@ from typing import Any
 from wsman import names, soap
 from wsman import shell_values as v
 from wsman.faults import make_fault
-from wsman.hosting import ProgramSession, Refusal
+from wsman.hosting import ProgramSession, Refusal, too_many_commands
 
 __all__ = ["ProgramWork"]
 
@@ -55,7 +55,7 @@ class ProgramWork:
         if key in self._commands:
             raise Refusal(make_fault("InvalidParameter", "The CommandId is in use."))
         if len(self._commands) >= _MAX_COMMANDS:
-            raise Refusal(make_fault("QuotaLimit", "Too many commands in this shell."))
+            raise too_many_commands(_MAX_COMMANDS)
         arguments = tuple(
             each if isinstance(each, str) else each.decode("utf-8", "replace")
             for each in value.arguments

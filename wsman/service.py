@@ -23,7 +23,7 @@ from wsman import shell_values as v
 from wsman.enumerations import Enumerations
 from wsman.envelopes import Headers, payload_room
 from wsman.faults import make_fault
-from wsman.hosting import Host, Refusal, ShellRequest
+from wsman.hosting import QUOTA_OPERATIONS, Host, Refusal, ShellRequest
 from wsman.powershell_work import PowerShellWork
 from wsman.program_work import ProgramWork
 from wsman.served_shell import Exchange, ServedShell
@@ -45,7 +45,6 @@ _OVERHEAD = 2048
 """Bytes of an answer without its streams: headers, ids and namespaces."""
 _ALREADY_EXISTS = 183
 _SHUTTING_DOWN = 1115
-_QUOTA_OPERATIONS = 0x803381A6
 _QUOTA_SYSTEM = 0x803381A8
 _QUOTA_USERS = 0x803381AB
 _LIMITS = ServiceLimits()
@@ -436,7 +435,7 @@ class Service:
         """Count a request that may wait for its answer. Raises Refusal."""
         if self._operations[exchange.user] >= self._limits.max_operations_per_user:
             text = "The maximum number of concurrent operations for this user has been exceeded."
-            raise Refusal(make_fault("QuotaLimit", text, wsman_code=_QUOTA_OPERATIONS))
+            raise Refusal(make_fault("QuotaLimit", text, wsman_code=QUOTA_OPERATIONS))
         self._operations[exchange.user] += 1
         self._tickets[exchange.ticket] = shell
 

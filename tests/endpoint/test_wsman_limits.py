@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from psremoting.cli.serve import serve
+from psremoting.endpoint import pipeline, process, programs
+from psremoting.endpoint.functions import FunctionsEngine
+from wsman import auth_server, powershell_work, program_work, service_checks, serving, trio_server
+from wsman.accounts import LogonGuard
 from wsman.service_checks import ServiceLimits
 from wsman.trio_server import ServerLimits
 
@@ -52,6 +57,38 @@ def defaults() -> dict[str, float]:
     for each in (ServiceLimits(), ServerLimits()):
         found |= {field.name: getattr(each, field.name) for field in fields(each)}
     return found
+
+
+#: Limits that are no settings: the value in the unit of the page, and the page's words.
+CONSTANTS: list[tuple[float, str]] = [
+    (powershell_work._MAX_COMMANDS, "{:,} in the carrier"),
+    (FunctionsEngine({}).max_pipelines, "{} with `--functions`"),
+    (program_work._MAX_COMMANDS, "{:,} with `--winrs`"),
+    (auth_server._MAX_TOKEN >> 10, "{} KiB, 16 KiB | | 401, 400"),
+    (serving._MAX_IDENTIFY >> 10, "64 KiB, {} KiB | | 401, 400"),
+    (service_checks._MAX_SELECTORS, "| {}, 2,048 |"),
+    (service_checks._MAX_MESSAGE_ID, "| 32, {:,} |"),
+    (pipeline._UNSENT >> 10, "{} KiB for a command of functions or of a process"),
+    (process._UNSENT >> 10, "{} KiB for a command of functions or of a process"),
+    (programs._UNREAD >> 20, "{} MiB for a program of `--winrs`"),
+    (powershell_work.KEPT >> 10, "with BufferMode Drop {} KiB"),
+    (trio_server._CHECKS, "| passwords that are checked at the same time | {} |"),
+    (0.25, "is delayed by {} s"),
+    (8, "up to {} s, until ten minutes"),
+    (10_000, "{:,} users and addresses are remembered"),
+]
+
+
+@pytest.mark.parametrize(("value", "words"), CONSTANTS, ids=[words for _, words in CONSTANTS])
+def test_the_page_has_the_constant(value: float, words: str) -> None:
+    assert words.format(value) in " ".join(PAGE.read_text("utf-8").split())
+
+
+def test_the_guard_has_the_times_of_the_page() -> None:
+    defaults = {
+        name: each.default for name, each in inspect.signature(LogonGuard).parameters.items()
+    }
+    assert defaults == {"first": 0.25, "most": 8.0, "forget": 600.0, "size": 10_000}
 
 
 def test_every_limit_has_a_row() -> None:

@@ -721,3 +721,16 @@ def test_shells_users_and_operations_are_limited() -> None:
     table.service.client_gone(waiting[0], table.now)
     ticket = table.send(v.Receive(), shell=shells[1])
     assert table.answer(ticket) is None
+
+
+def test_the_commands_of_a_shell_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsman.powershell_work._MAX_COMMANDS", 2)
+    table = Table()
+    table.open()
+    for number in (1, 2):
+        table.start(str(UUID(int=number)))
+    fault = table.ask(v.Command(command_id=COMMAND, arguments=(b"x",)))
+    assert (fault.wsman_code, fault.subcode) == (0x803381A6, "QuotaLimit")
+    signal = v.Signal(command_id=str(UUID(int=1)), code=names.SIGNAL_TERMINATE)
+    assert isinstance(table.ask(signal), v.SignalResponse)
+    table.start()
