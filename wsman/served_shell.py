@@ -44,6 +44,8 @@ class Exchange:
     user: str
     encoding: str
     message_id: str = ""
+    digest: bytes = b""
+    """A hash of the envelope, which is the same when the client sends it again."""
     session_id: str = ""
     room: int = 0
     """Bytes of one stream that fit into the answer, before base64."""
@@ -112,7 +114,9 @@ class ServedShell:
         self._last: dict[str, _Last] = {}
         self._unwritten: dict[int, str] = {}
         """The command of each Receive whose answer is not yet written completely, by ticket."""
-        self._done: OrderedDict[str, object] = OrderedDict()
+        self._done: OrderedDict[str, tuple[bytes, object]] = OrderedDict()
+        self._ids_are_reused = False
+        """True if the client has used a MessageID for two requests: it identifies nothing then."""
 
     def __repr__(self) -> str:
         return f"<ServedShell {self.request.shell_id}: {self.state}>"
@@ -257,11 +261,17 @@ class ServedShell:
 
         A client that lost the answer sends the same envelope again, which must not act twice.
         """
-        return self._done.get(exchange.message_id)
+        before = None if self._ids_are_reused else self._done.get(exchange.message_id)
+        if before is None:
+            return None
+        if before[0] != exchange.digest:
+            self._ids_are_reused = True
+            return None
+        return before[1]
 
     def remember(self, exchange: Exchange, value: object) -> object:
         """Keep an answer for `repeated`; return it."""
-        self._done[exchange.message_id] = value
+        self._done[exchange.message_id] = exchange.digest, value
         while len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
         return value
@@ -271,7 +281,7 @@ class ServedShell:
         self.check()
         key = value.command_id.upper()
         last = self._last.get(key)
-        if last is not None and (last.lost or last.message_id == exchange.message_id):
+        if last is not None and (last.lost or self._is_again(last, exchange)):
             self._last[key] = _Last(
                 ticket=exchange.ticket, message_id=exchange.message_id, value=last.value
             )
@@ -283,6 +293,9 @@ class ServedShell:
             self._finish(before, _aborted())
         self._last.pop(key, None)
         self._wait("receive", value.command_id, exchange, now)
+
+    def _is_again(self, last: _Last, exchange: Exchange) -> bool:
+        return not self._ids_are_reused and last.message_id == exchange.message_id
 
     def send(self, value: v.Send, exchange: Exchange, now: float) -> None:
         """Take a Send; its answer is delayed while the target has no room. Raises Refusal."""

@@ -33,6 +33,7 @@ from wsman.service_checks import (
     check_headers,
     check_idle_timeout,
     check_selectors,
+    digest_of,
     envelope_limit,
     identify,
     timeout_of,
@@ -149,7 +150,10 @@ class Service:
             self._answer(exchange, make_fault("SchemaValidationError", str(error)))
             return
         exchange = replace(
-            exchange, message_id=envelope.message_id[:2048], session_id=envelope.session_id
+            exchange,
+            message_id=envelope.message_id[:2048],
+            digest=digest_of(incoming.data),
+            session_id=envelope.session_id,
         )
         try:
             self._handle(incoming, envelope, exchange, now)
@@ -513,13 +517,10 @@ _OPERATIONS: dict[type, Callable[[Service, _Call, Any], None]] = {
     queries.Enumerate: Service._enumerate,
     queries.Pull: Service._pull,
     queries.Release: Service._release,
-    v.Command: Service._shell_request,
-    v.Send: Service._shell_request,
-    v.Receive: Service._shell_request,
-    v.Signal: Service._shell_request,
-    v.Disconnect: Service._shell_request,
-    v.Reconnect: Service._shell_request,
-    v.Connect: Service._shell_request,
+    **dict.fromkeys(
+        (v.Command, v.Send, v.Receive, v.Signal, v.Disconnect, v.Reconnect, v.Connect),
+        Service._shell_request,
+    ),
 }
 
 

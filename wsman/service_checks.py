@@ -6,6 +6,8 @@ Each check raises `wsman.hosting.Refusal` with the fault of WinRM. [MS-WSMV] 3.1
 
 from __future__ import annotations
 
+import hashlib
+
 from psrp.frozen import dataclass
 from wsman import names, queries, soap
 from wsman.durations import parse_duration
@@ -18,6 +20,7 @@ __all__ = [
     "check_headers",
     "check_idle_timeout",
     "check_selectors",
+    "digest_of",
     "envelope_limit",
     "identify",
     "timeout_of",
@@ -58,6 +61,14 @@ class ServiceLimits:
     """EnumerationTimeoutms, in seconds: the maximum time until the next Pull."""
     max_enumerations: int = 100
     """Unfinished enumerations of all users."""
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return a hash of an envelope. A client that sends it again may demand more headers to be
+    understood. [MS-WSMV] 3.1.4.1.39"""
+    for each in (b"true", b"false", b"1", b"0"):
+        data = data.replace(b'mustUnderstand="' + each + b'"', b"")
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def check_headers(envelope: soap.Envelope) -> None:

@@ -234,6 +234,32 @@ def test_pywinrm_runs_a_program(endpoint: Endpoint, mode: str) -> None:
     assert (result.std_out, result.std_err, result.status_code) == (b"out\n", b"err\n", 5)
 
 
+NODE = r"""
+const winrm = require('winrm-client');
+const [password, port, user] = process.argv.slice(1);
+const run = (name, command) =>
+    winrm.runCommand(command, '127.0.0.1', name, password, Number(port));
+(async () => {
+    console.log(await run(user, 'echo basic'));
+    console.log(await run('.\\' + user, 'echo ntlm'));
+})().catch(error => { console.error(error); process.exit(1); });
+"""
+
+
+def test_winrm_client_of_npm_runs_programs(endpoint: Endpoint) -> None:
+    """An implementation of its own in JavaScript, with one MessageID for all requests. It signs in
+    with Basic, and with NTLM if the user has a domain."""
+    folder = os.environ.get("PSREMOTING_NODE_CLIENTS")
+    if not folder:
+        pytest.skip("no winrm-client: set PSREMOTING_NODE_CLIENTS")
+    done = subprocess.run(
+        ["node", "-e", NODE, PASSWORD, str(endpoint.http), USER],
+        capture_output=True, text=True, timeout=60, check=False, cwd=folder,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.split() == ["basic", "ntlm"]
+
+
 CURL = [
     (["--basic"], "http", "200"),
     (["--ntlm"], "http", "200"),

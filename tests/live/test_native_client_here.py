@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from psremoting.endpoint import Context, Input
+from psrp.clixml import SecureString
 from tests.endpoint.served_wsman import serving
-from tests.endpoint.test_wsman_clients import _has_gssapi
+from tests.endpoint.test_wsman_clients import COMMANDS, _has_gssapi
 from tests.live import wsman_peers
 from tests.live.kdc import Kdc
 from tests.live.native_rows import parameters
@@ -18,6 +20,34 @@ from tests.live.wsman_peers import NativeClient, WSManServer
 TIME_LIMIT = 300
 
 WAYS = ["negotiate", "https", "kerberos"]
+
+
+async def show_streams(context: Context) -> str:
+    await context.write_error("e")
+    await context.write_warning("w")
+    await context.write_host("i")
+    return "o"
+
+
+async def measure_sum(input: Input) -> int:
+    return sum([each async for each in input])
+
+
+def get_secret(password: SecureString) -> str:
+    return password.reveal()
+
+
+async def read_name(context: Context) -> str:
+    return await context.ask("name")
+
+
+FUNCTIONS = {
+    **COMMANDS,
+    "Show-Streams": show_streams,
+    "Measure-Sum": measure_sum,
+    "Get-Secret": get_secret,
+    "Read-Name": read_name,
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +60,7 @@ def clients(
     keytab = str(kdc.keytab) if kdc is not None and _has_gssapi() else ""
     environment = {"KRB5_CONFIG": str(kdc.config)} if kdc is not None else {}
     folders = [tmp_path_factory.mktemp(name) for name in ("functions", "powershell")]
-    functions = ("--functions", "tests.endpoint.test_wsman_clients:COMMANDS")
+    functions = ("--functions", f"{__name__}:FUNCTIONS")
     configuration = folders[1] / "sender.pssc"
     (folders[1] / "sender.ps1").write_text(sender_script())
     configuration.write_text(
@@ -71,60 +101,65 @@ def ask(client: NativeClient, way: str, script: str) -> list[str]:
 def test_functions_serve_the_real_client(clients: dict[str, NativeClient], way: str) -> None:
     script = """
     $s = New-PSSession @a
-    Invoke-Command -Session $s { Get-Length -Text ('y' * 10) } 2>&1 | Out-Null
-    Invoke-Command -Session $s { Get-Length abc }
-    (Invoke-Command -Session $s { Get-Text 300000 }).Length
-    try { Invoke-Command -Session $s { Get-Failure } -ErrorAction Stop } catch { "$_" }
-    $s.State; $s.ConfigurationName
+    $c = { param($n, $b) "== $n"; try { & $b } catch { "$($_.FullyQualifiedErrorId): $_" } }
+    & $c 'a value' { Invoke-Command $s { Get-Length abc } }
+    & $c 'a large argument' {
+        Invoke-Command $s { param($t) Get-Length $t } -ArgumentList ('y' * 300kb) }
+    & $c 'a large output' { (Invoke-Command $s { Get-Text 300000 }).Length }
+    & $c 'an exception' { Invoke-Command $s { Get-Failure } -ErrorAction Stop }
+    & $c 'an error' { Invoke-Command $s { Show-Streams } 2>&1 3>$null 6>$null |
+        ForEach-Object { "$($_.GetType().Name) $_ $($_.FullyQualifiedErrorId)" } }
+    & $c 'streams' { $null = Invoke-Command $s { Show-Streams } -WarningVariable w `
+        -WarningAction SilentlyContinue -InformationVariable i `
+        -ErrorAction SilentlyContinue 6>$null; "$w $i" }
+    & $c 'input' { 1..2000 | Invoke-Command $s { Measure-Sum } }
+    & $c 'a secret' { $p = ConvertTo-SecureString 'sec' -AsPlainText -Force
+        Invoke-Command $s { Get-Secret $using:p } }
+    & $c 'a question' { Invoke-Command $s { Read-Name } }
+    & $c 'unknown' { Invoke-Command $s { Get-Nothing } -ErrorAction Stop }
+    & $c 'language' { Invoke-Command $s { 1 + 1 } -ErrorAction Stop }
+    & $c 'exit' { Invoke-Command $s { exit 3 } -ErrorAction Stop }
+    & $c 'a job' { $j = Invoke-Command $s { Wait-A 60 } -AsJob
+        while (-not (Receive-Job $j -Keep)) { Start-Sleep -Milliseconds 50 }
+        Stop-Job $j; "$($j.State)"; Receive-Job $j; Invoke-Command $s { Get-Length a } }
+    & $c 'imported' { $m = Import-PSSession $s -CommandName Get-Length -Prefix Far -AllowClobber
+        Get-FarLength abcd; Remove-Module $m }
+    & $c 'two computers' { $b = $a.Clone(); $b.ComputerName = @($a.ComputerName) * 2
+        Invoke-Command @b { Get-Length ab } }
+    & $c 'the session' { "$($s.State) $($s.ConfigurationName)" }
     Remove-PSSession $s
     """
-    assert ask(clients["functions"], way, script) == [
-        "3",
-        "300000",
-        "it went wrong",
-        "Opened",
-        "Microsoft.PowerShell",
-    ]
-
-
-@pytest.mark.parametrize("way", ["negotiate", "kerberos"])
-def test_the_gateway_serves_the_real_client(
-    clients: dict[str, NativeClient], way: str, tmp_path: Path
-) -> None:
-    (tmp_path / "here").write_text("copy me")
-    script = f"""
-    $s = New-PSSession @a
-    Invoke-Command -Session $s {{ 1..3 }}
-    Invoke-Command -Session $s {{ param($x) $x.Length }} -ArgumentList ('z' * 300kb)
-    (Invoke-Command -Session $s {{ 'q' * 300kb }}).Length
-    Invoke-Command -Session $s {{ Write-Warning w; Write-Error e; Write-Information i }} `
-        -WarningVariable w -WarningAction SilentlyContinue -InformationVariable i `
-        -ErrorVariable e -ErrorAction SilentlyContinue
-    "$w $e $i"
-    try {{ Invoke-Command -Session $s {{ throw 'boom' }} }} catch {{ $_.FullyQualifiedErrorId }}
-    1..200 | Invoke-Command -Session $s {{ $input | Measure-Object -Sum | % Sum }}
-    $p = ConvertTo-SecureString 'sec' -AsPlainText -Force
-    Invoke-Command -Session $s -ArgumentList $p {{
-        param($p) [pscredential]::new('x', $p).GetNetworkCredential().Password
-    }}
-    Copy-Item '{tmp_path}/here' '{tmp_path}/there' -ToSession $s
-    Copy-Item '{tmp_path}/there' '{tmp_path}/back' -FromSession $s
-    Get-Content '{tmp_path}/back'
-    Remove-PSSession $s
-    """
-    assert ask(clients["powershell"], way, script) == [
-        "1",
-        "2",
-        "3",
-        str(300 << 10),
-        str(300 << 10),
-        "WARNING: w",
-        "w e i",
-        "boom",
-        "20100",
-        "sec",
-        "copy me",
-    ]
+    lines = ask(clients["functions"], way, script)
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("== "):
+            found[line[3:]] = []
+        else:
+            found[list(found)[-1]].append(line)
+    assert found.pop("language")
+    assert found.pop("exit")
+    assert found.pop("a question")
+    (unknown,) = [" ".join(found.pop("unknown"))]
+    assert unknown.startswith("CommandNotFoundException: The term 'Get-Nothing' is not recognized")
+    assert found == {
+        "a value": ["3"],
+        "a large argument": [str(300 << 10)],
+        "a large output": ["300000"],
+        "an exception": ["ValueError,Get-Failure: it went wrong"],
+        "an error": [
+            "RemotingErrorRecord e Microsoft.PowerShell.Commands.WriteErrorException,Show-Streams",
+            "WARNING: w",
+            "i",
+            "String o ",
+        ],
+        "streams": ["WARNING: w", "i", "w i"],
+        "input": ["2001000"],
+        "a secret": ["sec"],
+        "a job": ["Stopped", "a", "1"],
+        "imported": ["4"],
+        "two computers": ["2", "2"],
+        "the session": ["Opened Microsoft.PowerShell"],
+    }
 
 
 def test_the_real_client_stops_a_job(clients: dict[str, NativeClient]) -> None:
@@ -137,51 +172,6 @@ def test_the_real_client_stops_a_job(clients: dict[str, NativeClient]) -> None:
     Remove-PSSession $s
     """
     assert ask(clients["powershell"], "negotiate", script) == ["Stopped", "7"]
-
-
-def test_the_other_ways_of_the_real_client(clients: dict[str, NativeClient]) -> None:
-    script = """
-    $u = "http://127.0.0.1:$($a.Port)/wsman"
-    $way = @{ Authentication = 'Negotiate'; Credential = $c }
-    Invoke-Command -ConnectionUri $u @way { 'uri' }
-    Invoke-Command -ComputerName 127.0.0.1, localhost -Port $a.Port @way { 'two' }
-    $s = New-PSSession @a -ConfigurationName Microsoft.PowerShell
-    $null = Import-PSSession $s -CommandName Get-Date -Prefix Far -AllowClobber
-    (Get-FarDate).GetType().Name
-    Get-PSSession | % { "$($_.State) $($_.Availability)" }
-    Remove-PSSession $s
-    """
-    assert ask(clients["powershell"], "negotiate", script) == [
-        "uri",
-        "two",
-        "two",
-        "DateTime",
-        "Opened Available",
-    ]
-
-
-REFUSALS = [
-    (
-        "$a.Credential = [pscredential]::new('wsuser', (ConvertTo-SecureString x -AsPlainText"
-        " -Force))",
-        "2,PSSessionStateBroken",
-    ),
-    (
-        "$a.Credential = [pscredential]::new('nobody', $c.Password)",
-        "2,PSSessionStateBroken",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "error_id"), REFUSALS)
-def test_the_real_client_is_refused(
-    clients: dict[str, NativeClient], change: str, error_id: str
-) -> None:
-    script = f"""
-    {change}
-    try {{ Invoke-Command @a {{ 1 }} -ErrorAction Stop }} catch {{ $_.FullyQualifiedErrorId }}
-    """
-    assert ask(clients["functions"], "https", script) == [error_id]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -734,3 +734,30 @@ def test_the_commands_of_a_shell_are_limited(monkeypatch: pytest.MonkeyPatch) ->
     signal = v.Signal(command_id=str(UUID(int=1)), code=names.SIGNAL_TERMINATE)
     assert isinstance(table.ask(signal), v.SignalResponse)
     table.start()
+
+
+def test_a_client_that_reuses_its_message_id_is_served(table: Table) -> None:
+    """winrm-client of npm has one MessageID for all requests."""
+    same: dict[str, Any] = {"message_id": "uuid:always"}
+    table.open(**same)
+    made = table.ask(v.Command(command_id=COMMAND, arguments=(b"x",)), **same)
+    assert isinstance(made, v.CommandResponse)
+    for text in (b"one", b"two"):
+        table.work.put(text, UUID(COMMAND))
+        table.advance()
+        received = table.ask(v.Receive(command_id=COMMAND), **same)
+        assert b"".join(each.data for each in received.streams) == text
+    signal = v.Signal(command_id=COMMAND, code=names.SIGNAL_TERMINATE)
+    assert isinstance(table.ask(signal, **same), v.SignalResponse)
+    assert isinstance(table.ask(v.Delete(), **same), v.DeleteResponse)
+
+
+def test_an_envelope_that_demands_more_the_second_time_is_the_same(table: Table) -> None:
+    """A robust client repeats a request with a header that has to be understood."""
+    table.open()
+    text = table.envelope(v.Command(command_id=COMMAND, arguments=(b"x",))).decode()
+    header = '<p:OperationID s:mustUnderstand="{}">uuid:3</p:OperationID></s:Header>'
+    for flag in ("false", "true"):
+        ticket = table.raw(text.replace("</s:Header>", header.format(flag)).encode())
+        assert table.answer(ticket) == v.CommandResponse(command_id=COMMAND)
+    assert table.work.acts().count(TransportAct.CREATE_PIPELINE) == 1
