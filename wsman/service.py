@@ -23,7 +23,7 @@ from wsman import shell_values as v
 from wsman.enumerations import Enumerations
 from wsman.envelopes import Headers, payload_room
 from wsman.faults import make_fault
-from wsman.hosting import QUOTA_OPERATIONS, Host, Refusal, ShellRequest
+from wsman.hosting import QUOTA_OPERATIONS, Host, Refusal, ShellRequest, too_many_commands
 from wsman.powershell_work import PowerShellWork
 from wsman.program_work import ProgramWork
 from wsman.served_shell import Exchange, ServedShell
@@ -449,8 +449,7 @@ class Service:
         if isinstance(value, v.Command):
             shell.check()
             if len(shell.work.command_ids) >= shell.max_commands:
-                text = "The maximum number of concurrent commands of this shell has been exceeded."
-                raise Refusal(make_fault("QuotaLimit", text, wsman_code=_QUOTA_OPERATIONS))
+                raise too_many_commands(shell.max_commands)
             command_id = value.command_id or str(self._new_id()).upper()
             shell.work.command(value, command_id)
             return shell.remember(exchange, v.CommandResponse(command_id=command_id))
