@@ -29,10 +29,13 @@ from psremoting.configuration_files.roles import (
     with_roles,
 )
 from psremoting.configuration_files.visibility import visibility_of
+from psremoting.powershell.string_conversion import to_text
 from psrp.clixml import Dictionary
 
 if TYPE_CHECKING:
     from psremoting.endpoint.engine import Engine
+    from psremoting.endpoint.sender import Sender
+    from psremoting.endpoint.transcripts import Transcript
 
 __all__ = ["check_configuration_file", "engine_for", "is_role_of"]
 
@@ -198,13 +201,21 @@ def _functions(
     visibility = visibility_of(table)
     # As with PowerShell's user drive, the commands for copying are visible without being named.
     shown = Catalog.of(copying)
+    directory = to_text(table.get("TranscriptDirectory"))
     engine = FunctionsEngine(
         _load(configuration),
+        transcribe=_transcriber(directory, configuration.name) if directory else None,
         restrict=lambda catalog: restricted_catalog(catalog, visibility) | shown,
     )
     # What the file cannot mean for these functions is an error now, not in the first command.
     engine.prepare()
     return engine
+
+
+def _transcriber(directory: str, name: str) -> Callable[[Sender], Transcript]:
+    from psremoting.endpoint.transcripts import Transcript
+
+    return lambda sender: Transcript.open(Path(directory), sender, configuration_name=name)
 
 
 def _copy_commands(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from psremoting.endpoint.interfaces import RunningPipeline
     from psremoting.endpoint.pipeline import Pipeline
     from psremoting.endpoint.runspaces import Runspaces
+    from psremoting.endpoint.sender import Sender
+    from psremoting.endpoint.transcripts import Transcript
 
 __all__ = ["OPENING", "FunctionsEngine", "FunctionsSession"]
 
@@ -60,8 +62,9 @@ class FunctionsEngine:
     endpoint needs. ``built_in`` replaces those; without Out-Default and Exit-PSSession real
     clients refuse to enter. ``protocol_version`` is the highest one spoken. ``max_pipelines``
     bounds what one client can have open, ``max_threads`` the threads of plain functions over all
-    clients. ``restrict`` makes the catalog that clients see from that of all commands. Raises
-    TypeError for what cannot be a command.
+    clients. ``restrict`` makes the catalog that clients see from that of all commands;
+    ``transcribe`` begins the transcript of a session, or raises OSError. Raises TypeError for what
+    cannot be a command.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class FunctionsEngine:
         new_key: Callable[[], bytes] = lambda: os.urandom(32),
         refusal: str = "",
         restrict: Callable[[Catalog], Catalog] | None = None,
+        transcribe: Callable[[Sender], Transcript] | None = None,
     ) -> None:
         self.refusal = refusal
         """The reason sent to clients if no session can be opened; empty in a working endpoint."""
@@ -87,6 +91,7 @@ class FunctionsEngine:
         self.grace = grace
         self.new_key = new_key
         self._restrict = restrict
+        self.transcribe = transcribe
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -127,6 +132,7 @@ class FunctionsSession:
         )
         self.host = HostInfo.null(use_runspace_host=False)
         self.sender = link.sender
+        self.transcript: Transcript | None = None
         self._link = link
         self._pipelines: dict[UUID, Pipeline] = {}
         self._owed: dict[UUID, list[type[e.StopPipeline] | type[e.ClosePipeline]]] = {}
@@ -167,6 +173,13 @@ class FunctionsSession:
     # -- the carrier's side
 
     async def run(self, *, task_status: trio.TaskStatus[None] | None = None) -> None:
+        try:
+            await self._run(task_status)
+        finally:
+            if self.transcript is not None:
+                self.transcript.close()
+
+    async def _run(self, task_status: trio.TaskStatus[None] | None) -> None:
         import trio
 
         async with trio.open_nursery() as nursery:
@@ -292,6 +305,12 @@ class FunctionsSession:
         if self.engine.refusal:
             self._refuse(self.engine.refusal)
             return
+        if self.engine.transcribe is not None:
+            try:
+                self.transcript = self.engine.transcribe(self.sender)
+            except OSError as error:
+                self._refuse(f"The transcript of the session cannot be written: {error.strerror}.")
+                return
         self.host = event.host_info
         self._allow(event.max_runspaces)
         data = application_private_data(self.pool.version or self.pool.own_version)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from psremoting.endpoint.catalog import Catalog, EndpointCommand
     from psremoting.endpoint.runspaces import Runspaces
     from psremoting.endpoint.sender import Sender
+    from psremoting.endpoint.transcripts import Transcript
     from psremoting.powershell.syntax import Place
     from psrp import events as e
     from psrp.commands import Command
@@ -51,6 +52,9 @@ class OpenSession(Protocol):
 
     @property
     def runspaces(self) -> Runspaces: ...
+
+    @property
+    def transcript(self) -> Transcript | None: ...
 
     @property
     def sender(self) -> Sender: ...

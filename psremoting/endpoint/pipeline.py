@@ -150,6 +150,8 @@ class Pipeline:
         self._answers.clear()
         record = None if record is None else unextended(record)
         event = e.PipelineStateMessage(pipeline_id=self.id, state=state, error=record)
+        if self.session.transcript is not None:
+            self.session.transcript.ended(self.id, event)
         try:
             self.session.say(event)
         except LocalProtocolError:
@@ -181,6 +183,8 @@ class Pipeline:
             await trio.lowlevel.checkpoint()
             return
         self.session.say(event)
+        if self.session.transcript is not None:
+            self.session.transcript.event(self.id, event)
         self._said += 1
         if self._pending > _UNSENT:
             while self._pending > _UNSENT and not self.ended:

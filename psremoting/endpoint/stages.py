@@ -181,8 +181,17 @@ class Stage(Streams):
             if self.bound.missing:
                 raise missing_error(self.bound.missing)
             self.actions = Actions.of(self.bound.common)
+            self._transcribe()
         except CommandError as error:
             raise RecordError(self.record_of(error)) from None
+
+    def _transcribe(self) -> None:
+        transcript, binding = self.pipeline.session.transcript, self.bound.binding
+        if transcript is None or binding is None:
+            return
+        secret = {each.name for each in binding.table.parameters if each.secret}
+        shown = {k: "***" if k in secret else v for k, v in binding.values.items()}
+        transcript.command(self.pipeline.id, self.name, shown)
 
     def _help_asked_for(self) -> tuple[Parameter, ...]:
         """Replace the command by Get-Help if -? is among its arguments."""
