@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -58,9 +57,6 @@ Examples:
 class _EndpointGroup(click.Group):
     """The group, with PowerShell's commands under our names."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *_CMDLETS])
-
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _CMDLETS:
             from psremoting.cli.local_prompt import cmdlet
@@ -90,7 +86,7 @@ def endpoint() -> None:
 # -- the server
 
 
-@endpoint.command(epilog="\b\nExample:\n  psrp endpoint serve")
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint serve")
 @_STORE
 def serve(path: Path | None) -> None:
     """Run the server in the foreground until a signal arrives."""
@@ -100,8 +96,9 @@ def serve(path: Path | None) -> None:
         sys.exit(run_endpoint(store))
 
 
-@endpoint.command(epilog="\b\nIn sshd_config:\n  Subsystem powershell /usr/bin/psrp endpoint "
-                  "subsystem")  # fmt: skip
+@endpoint.command(
+    epilog="\b\nExamples:\n  psrp endpoint subsystem\n  psrp endpoint subsystem Tools"
+)
 @click.argument("configuration", default="")
 @click.option(
     "--socket",
@@ -112,6 +109,8 @@ def serve(path: Path | None) -> None:
 def subsystem(configuration: str, socket: Path | None) -> None:
     """Connect stdin and stdout to the running server, as a subsystem of sshd.
 
+    In sshd_config: Subsystem powershell /usr/bin/psrp endpoint subsystem
+
     CONFIGURATION is the session configuration (default: Microsoft.PowerShell).
     """
     from psremoting.cli.endpoint_serving import run_subsystem
@@ -119,7 +118,7 @@ def subsystem(configuration: str, socket: Path | None) -> None:
     sys.exit(run_subsystem(configuration, socket))
 
 
-@endpoint.command(epilog="\b\nExample:\n  psrp endpoint status")
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint status")
 @_STORE
 def status(path: Path | None) -> None:
     """Show listeners, configurations, sessions, and who can reach what from where."""
@@ -132,7 +131,7 @@ def status(path: Path | None) -> None:
 # -- sessions
 
 
-@endpoint.command(epilog="\b\nExample:\n  psrp endpoint sessions")
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint sessions")
 @_STORE
 def sessions(path: Path | None) -> None:
     """List the sessions with owner, client, state, idle and run time."""
@@ -199,7 +198,7 @@ def _ask_server(path: Path | None, session: str, action: str) -> None:
     raise click.ClickException("the server of the session does not answer")
 
 
-@endpoint.command(epilog="\b\nExample:\n  psrp endpoint disconnect 0D1F")
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint disconnect 0D1F")
 @click.argument("session")
 @_STORE
 def disconnect(session: str, path: Path | None) -> None:
@@ -210,7 +209,7 @@ def disconnect(session: str, path: Path | None) -> None:
     _ask_server(path, session, "disconnect")
 
 
-@endpoint.command(epilog="\b\nExample:\n  psrp endpoint remove 0D1F")
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint remove 0D1F")
 @click.argument("session")
 @_STORE
 def remove(session: str, path: Path | None) -> None:
@@ -221,7 +220,7 @@ def remove(session: str, path: Path | None) -> None:
 # -- the store
 
 
-@endpoint.command(epilog="\b\nExample:\n  psrp endpoint audit --last 20")
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint audit --last 20")
 @click.option("--last", default=100, show_default=True, type=click.IntRange(1),
               help="Show this many records.")  # fmt: skip
 @_STORE
@@ -241,7 +240,7 @@ def _one_line(text: str) -> str:
     return one_line(text)
 
 
-@endpoint.command("export", epilog="\b\nExample:\n  psrp endpoint export > endpoint.json")
+@endpoint.command("export", epilog="\b\nExamples:\n  psrp endpoint export > endpoint.json")
 @click.option("--no-accounts", is_flag=True, help="Leave the accounts and their hashes out.")
 @_STORE
 def export_command(no_accounts: bool, path: Path | None) -> None:
@@ -252,16 +251,20 @@ def export_command(no_accounts: bool, path: Path | None) -> None:
         click.echo(export_store(store, accounts=not no_accounts), nl=False)
 
 
-@endpoint.command("import", epilog="\b\nExample:\n  psrp endpoint import endpoint.json")
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@endpoint.command("import", epilog="\b\nExamples:\n  psrp endpoint import endpoint.json")
+@click.argument("file", shell_complete=complete_file)
 @_STORE
-def import_command(file: Any, path: Path | None) -> None:
-    """Add what a JSON file of `psrp endpoint export` holds; all of it or nothing."""
+def import_command(file: str, path: Path | None) -> None:
+    """Add what a JSON file (-: standard input) of `psrp endpoint export` holds; all or nothing."""
     from psremoting.administration.exchange import import_store
     from psremoting.administration.identities import current_user
 
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"cannot read {file}: {error}") from None
     with opened(path, create=True) as store:
-        import_store(store, file.read(), who=current_user())
+        import_store(store, text, who=current_user())
 
 
 @endpoint.command(epilog="\b\nExamples:\n  psrp endpoint group 'BUILTIN\\Administrators' @wheel "

@@ -67,7 +67,7 @@ def test_a_page_names_every_option_and_says_what_it_is_for(page: str) -> None:
 def test_the_examples_are_complete_commands(page: str) -> None:
     after = plain(PAGES[page]).partition(".SH EXAMPLES\n.PP\n.nf\n")[2]
     examples = after.partition("\n.fi")[0].splitlines()
-    name = re.sub("^psrp-(clixml|account)-", r"psrp \1 ", page.removesuffix(".1"))
+    name = re.sub("^psrp-(clixml|account|endpoint)-", r"psrp \1 ", page.removesuffix(".1"))
     name = name.replace("psrp-", "psrp ")
     assert examples
     assert all("psrp" in line for line in examples)

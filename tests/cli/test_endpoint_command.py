@@ -1,0 +1,119 @@
+"""`psrp endpoint`: groups, quotas, export and import, and PowerShell's commands by other names."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from psremoting.administration.configurations import SessionRecord
+from psremoting.administration.store import Store
+from psremoting.cli.endpoint import span
+from psremoting.cli.main import main
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "endpoint.db"
+    monkeypatch.setenv("PSRP_STORE", str(path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return path
+
+
+def psrp(*words: str) -> Result:
+    return CliRunner().invoke(main, ["endpoint", *words], prog_name="psrp")
+
+
+def test_groups_are_set_shown_and_cleared(store: Path) -> None:
+    assert psrp("group", "BUILTIN\\Administrators", "@wheel", "carol").exit_code == 0
+    assert psrp("group", "operators", "dave").exit_code == 0
+    assert psrp("group").output == ("builtin\\administrators: @wheel, carol\noperators: dave\n")
+    assert psrp("group", "Operators").output == "operators: dave\n"
+    psrp("group", "operators", "--clear")
+    assert psrp("group", "operators").output == ""
+    assert "group  operators  dave" in psrp("audit").output
+
+
+def test_a_quota_is_checked_before_it_is_kept(store: Path) -> None:
+    assert psrp("quota", "MaxShellsPerUser", "10").exit_code == 0
+    for name, value, message in (
+        ("MaxShellsPerUser", "0", "expected a number from 1 to"),
+        ("MaxShell", "10", "unknown quota MaxShell; expected one of MaxEnvelopeSizekb"),
+    ):
+        wrong = psrp("quota", name, value)
+        assert wrong.exit_code == 1
+        assert message in wrong.output
+    assert psrp("quota").output == "MaxShellsPerUser 10\n"
+
+
+def test_an_export_is_imported_elsewhere(store: Path, tmp_path: Path) -> None:
+    psrp("group", "operators", "dave")
+    psrp("quota", "MaxShells", "7")
+    exported = psrp("export").output
+    assert json.loads(exported)["groups"] == {"operators": ["dave"]}
+    file = tmp_path / "endpoint.json"
+    file.write_text(exported)
+    other = tmp_path / "other.db"
+    assert psrp("import", str(file), "--store", str(other)).exit_code == 0
+    assert psrp("export", "--store", str(other)).output == exported
+    file.write_text("{}")
+    wrong = psrp("import", str(file), "--store", str(other))
+    assert (wrong.exit_code, wrong.output) == (1, 'Error: expected an object with "format": 1\n')
+    missing = psrp("import", str(tmp_path / "missing.json"))
+    assert "missing.json" in missing.output
+    assert missing.exit_code != 0
+
+
+def test_without_a_store_every_command_is_one_line(store: Path) -> None:
+    for words in (("status",), ("sessions",), ("audit",), ("export",), ("remove", "X"), ("serve",)):
+        wrong = psrp(*words)
+        assert wrong.exit_code == 1
+        assert wrong.output == (f"Error: there is no store {store}; Enable-PSRemoting creates it\n")
+
+
+def test_powershells_commands_have_other_names(store: Path) -> None:
+    for words in (
+        ("register", "Tools", "--functions", "a:b"),
+        ("set", "Tools", "--access-mode", "Local"),
+        ("list",),
+        ("get", "Tools"),
+        ("disable", "-Force"),
+        ("unregister", "Tools"),
+    ):
+        done = psrp(*words)
+        assert done.exit_code == 0, (words, done.output)
+    with Store.open(store) as opened:
+        assert [each.action for each in opened.audit_trail()] == [
+            "Register-PSSessionConfiguration", "Set-PSSessionConfiguration",
+            "Unregister-PSSessionConfiguration",
+        ]  # fmt: skip
+
+
+def test_sessions_are_a_table_with_idle_and_run_time(store: Path) -> None:
+    now = time.time()
+    with Store.open(store, create=True) as opened:
+        opened.put_session(
+            SessionRecord(
+                id="0D1F", owner="carol", address="10.0.0.7", configuration="Tools",
+                transport="WSMan", state="Disconnected", started=now - 90_000, active=now - 3600,
+            )
+        )  # fmt: skip
+    head, row = psrp("sessions").output.splitlines()
+    assert head.split() == [
+        "Id", "Owner", "Client", "Transport", "Configuration", "State", "Idle", "Run", "time",
+    ]  # fmt: skip
+    assert row.split()[:6] == ["0D1F", "carol", "10.0.0.7", "WSMan", "Tools", "Disconnected"]
+    assert row.split()[6].startswith("01:00:0")
+    assert row.split()[7].startswith("1.01:00:0")
+    assert "carol from 10.0.0.7, Tools, WSMan, Disconnected" in psrp("status").output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "00:00:00"), (59.9, "00:00:59"), (3661, "01:01:01"), (90_061, "1.01:01:01")],
+)
+def test_a_span_is_written_as_powershell_writes_it(seconds: float, text: str) -> None:
+    assert span(seconds) == text
