@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from psremoting.cli.shell_completion import complete_file
 from psremoting.endpoint.accounts_file import read_accounts, write_accounts
-from wsman.accounts import Accounts, AccountsError, new_account
+from wsman.accounts import Account, Accounts, AccountsError, new_account
+
+if TYPE_CHECKING:
+    from psremoting.administration.store import Store
 
 __all__ = ["account"]
 
 _ADD = """psrp account add carol --accounts /etc/psrp/accounts
-  psrp account add carol --accounts /etc/psrp/accounts --ntlm --password-file secret.txt"""
+  psrp account add carol --accounts /etc/psrp/accounts --ntlm --password-file secret.txt
+  psrp account add carol --store /var/lib/psremoting/endpoint.db --ntlm"""
 _LIST = "psrp account list --accounts /etc/psrp/accounts"
 _REMOVE = "psrp account remove carol --accounts /etc/psrp/accounts"
 
@@ -24,20 +31,63 @@ def _epilog(*examples: str) -> str:
     return "\b\nExamples:\n" + "".join(f"  {each}\n" for each in examples)
 
 
-_ACCOUNTS = click.option(
-    "--accounts",
-    "path",
-    metavar="FILE",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    shell_complete=complete_file,
-    help="Use this accounts file. It is created with mode 600.",
-)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _where(function: Any) -> Any:
+    """Add the options that say where the accounts are."""
+    for name, destination, metavar, text in (
+        ("--store", "store", "PATH", "Use the accounts of this endpoint's store."),
+        ("--accounts", "path", "FILE", "Use this accounts file. It is created with mode 600."),
+    ):
+        function = click.option(
+            name, destination, metavar=metavar, type=_FILE, shell_complete=complete_file, help=text
+        )(function)
+    return function
+
+
+@contextmanager
+def _opened(path: Path | None, store: Path | None, *, must_exist: bool) -> Iterator[Accounts]:
+    """Yield the accounts of a file or of a store; what the block changed is kept."""
+    if (path is None) == (store is None):
+        raise click.UsageError("expected one of --accounts FILE and --store PATH")
+    if path is not None:
+        accounts = _read(path, must_exist=must_exist)
+        before = accounts.format()
+        yield accounts
+        if accounts.format() != before or (not must_exist and not path.exists()):
+            _write(path, accounts)
+        return
+    assert store is not None
+    from psremoting.administration.configurations import AdministrationError
+    from psremoting.administration.store import Store
+
+    try:
+        with Store.open(store, create=not must_exist) as opened, opened.transaction():
+            accounts = opened.accounts()
+            old = {name: accounts.find(name) for name in accounts.names}
+            yield accounts
+            _keep(opened, old, {name: accounts.find(name) for name in accounts.names})
+    except AdministrationError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _keep(store: Store, old: dict[str, Account | None], new: dict[str, Account | None]) -> None:
+    """Change a store's accounts, with a record in its audit trail."""
+    from psremoting.administration.identities import current_user
+
+    for name in old.keys() - new.keys():
+        with store.changing(who=current_user(), action="account remove", target=name):
+            store.remove_account(name)
+    for name, account in new.items():
+        if account is not None and account != old.get(name):
+            with store.changing(who=current_user(), action="account add", target=name):
+                store.put_account(account)
 
 
 @click.group(epilog=_epilog(_ADD, _LIST, _REMOVE))
 def account() -> None:
-    """Manage the accounts of clients of `psrp serve --http` and `--https`.
+    """Manage the accounts of clients of `psrp serve --http`, `--https` and `psrp endpoint serve`.
 
     The file contains a salted hash of each password and, with --ntlm, its NT hash. An NT hash
     must be protected like the password: NTLM accepts it in place of the password. A running
@@ -78,7 +128,7 @@ def _password(file: str | None) -> str:
 
 @account.command(epilog=_epilog(_ADD))
 @click.argument("name")
-@_ACCOUNTS
+@_where
 @click.option(
     "--password-file",
     metavar="FILE",
@@ -86,32 +136,33 @@ def _password(file: str | None) -> str:
     "otherwise ask.",
 )
 @click.option("--ntlm", is_flag=True, help="Also allow NTLM and CredSSP for the account.")
-def add(name: str, path: Path, password_file: str | None, ntlm: bool) -> None:
+def add(
+    name: str, path: Path | None, store: Path | None, password_file: str | None, ntlm: bool
+) -> None:
     """Add an account, or change its password."""
-    accounts = _read(path, must_exist=False)
-    try:
-        accounts.add(new_account(name, _password(password_file), salt=os.urandom(16), ntlm=ntlm))
-    except AccountsError as error:
-        raise click.ClickException(str(error)) from None
-    _write(path, accounts)
+    with _opened(path, store, must_exist=False) as accounts:
+        try:
+            made = new_account(name, _password(password_file), salt=os.urandom(16), ntlm=ntlm)
+        except AccountsError as error:
+            raise click.ClickException(str(error)) from None
+        accounts.add(made)
 
 
 @account.command("list", epilog=_epilog(_LIST))
-@_ACCOUNTS
-def list_accounts(path: Path) -> None:
+@_where
+def list_accounts(path: Path | None, store: Path | None) -> None:
     """List the accounts and mark those that allow NTLM."""
-    accounts = _read(path, must_exist=True)
-    for name in accounts.names:
-        found = accounts.find(name)
-        click.echo(f"{name}  ntlm" if found is not None and found.nt_hash else name)
+    with _opened(path, store, must_exist=True) as accounts:
+        for name in accounts.names:
+            found = accounts.find(name)
+            click.echo(f"{name}  ntlm" if found is not None and found.nt_hash else name)
 
 
 @account.command(epilog=_epilog(_REMOVE))
 @click.argument("name")
-@_ACCOUNTS
-def remove(name: str, path: Path) -> None:
+@_where
+def remove(name: str, path: Path | None, store: Path | None) -> None:
     """Remove an account."""
-    accounts = _read(path, must_exist=True)
-    if not accounts.remove(name):
-        raise click.ClickException(f"there is no account {name}")
-    _write(path, accounts)
+    with _opened(path, store, must_exist=True) as accounts:
+        if not accounts.remove(name):
+            raise click.ClickException(f"there is no account {name}")

@@ -220,6 +220,35 @@ def remove(session: str, path: Path | None) -> None:
 # -- the store
 
 
+@endpoint.command(epilog="\b\nExamples:\n  psrp endpoint listener\n"
+                  "  psrp endpoint listener --remove HTTP --address '*'")  # fmt: skip
+@click.option("--remove", "transport", type=click.Choice(["HTTP", "HTTPS"], case_sensitive=False),
+              help="Remove the listener with this transport.")  # fmt: skip
+@click.option("--address", default="*", show_default=True, help="The address of that listener.")
+@_STORE
+def listener(transport: str | None, address: str, path: Path | None) -> None:
+    """Show the listeners, or remove one; Enable-PSRemoting creates them.
+
+    Open connections stay.
+    """
+    from psremoting.administration.identities import current_user
+    from psremoting.cli.endpoint_status import listener_text
+
+    with opened(path) as store:
+        if transport is None:
+            for each in store.listeners():
+                click.echo(listener_text(each))
+            return
+        wanted = ("*" if address == "*" else f"IP:{address.removeprefix('IP:')}", transport.upper())
+        for each in store.listeners():
+            if (each.address, each.transport) == wanted:
+                with store.changing(who=current_user(), action="listener remove",
+                                    target=f"{each.transport} {each.address}"):  # fmt: skip
+                    store.remove_listener(each)
+                return
+        raise click.ClickException(f"there is no listener for {transport} at {address}")
+
+
 @endpoint.command(epilog="\b\nExamples:\n  psrp endpoint audit --last 20")
 @click.option("--last", default=100, show_default=True, type=click.IntRange(1),
               help="Show this many records.")  # fmt: skip

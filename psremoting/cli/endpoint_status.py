@@ -9,7 +9,7 @@ from psremoting.administration.permissions import access_mode, permission_text
 from psremoting.administration.sockets import local_socket
 from psremoting.administration.store import Store
 
-__all__ = ["status_lines"]
+__all__ = ["listener_text", "status_lines"]
 
 _REACH = {
     AccessMode.DISABLED: "nobody",
@@ -26,7 +26,7 @@ def status_lines(store: Store) -> Iterator[str]:
     listeners = store.listeners()
     yield "Listeners:"
     for each in listeners:
-        yield f"  {_listener(each)}"
+        yield f"  {listener_text(each)}"
     if not listeners:
         yield "  none: nothing is reachable over the network"
     yield "Session configurations:"
@@ -47,7 +47,8 @@ def status_lines(store: Store) -> Iterator[str]:
         )
 
 
-def _listener(listener: ListenerSetting) -> str:
+def listener_text(listener: ListenerSetting) -> str:
+    """Return a listener in one line."""
     address = "any address" if listener.address == "*" else listener.address.removeprefix("IP:")
     state = "" if listener.enabled else ", not enabled"
     certificate = f", certificate {listener.thumbprint}" if listener.thumbprint else ""

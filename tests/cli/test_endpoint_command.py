@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from psremoting.administration.configurations import SessionRecord
+from psremoting.administration.configurations import ListenerSetting, SessionRecord
 from psremoting.administration.store import Store
 from psremoting.cli.endpoint import span
 from psremoting.cli.main import main
@@ -117,3 +117,46 @@ def test_sessions_are_a_table_with_idle_and_run_time(store: Path) -> None:
 )
 def test_a_span_is_written_as_powershell_writes_it(seconds: float, text: str) -> None:
     assert span(seconds) == text
+
+
+def test_a_listener_is_shown_and_removed(store: Path) -> None:
+    with Store.open(store, create=True) as opened:
+        opened.put_listener(ListenerSetting(address="IP:127.0.0.1", port=15985))
+        opened.put_listener(ListenerSetting(transport="HTTPS", port=5986))
+    assert psrp("listener").output == (
+        "HTTPS at any address, port 5986\nHTTP at 127.0.0.1, port 15985\n"
+    )
+    wrong = psrp("listener", "--remove", "HTTP")
+    assert (wrong.exit_code, wrong.output) == (1, "Error: there is no listener for HTTP at *\n")
+    assert psrp("listener", "--remove", "http", "--address", "127.0.0.1").exit_code == 0
+    assert psrp("listener").output == "HTTPS at any address, port 5986\n"
+    assert "listener remove  HTTP IP:127.0.0.1" in psrp("audit").output
+
+
+def test_accounts_of_the_store_are_added_listed_and_removed(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def account(*words: str) -> Result:
+        return CliRunner().invoke(main, ["account", *words, "--store", str(store)])
+
+    monkeypatch.setenv("PSRP_PASSWORD", "secret-word")
+    assert account("add", "carol", "--ntlm").exit_code == 0
+    assert account("add", "dave").exit_code == 0
+    assert account("list").output == "carol  ntlm\ndave\n"
+    with Store.open(store) as opened:
+        assert opened.accounts().check("carol", "secret-word") == "carol"
+        assert opened.known_sid("carol")
+    assert account("remove", "dave").exit_code == 0
+    assert account("remove", "dave").output == "Error: there is no account dave\n"
+    assert account("add", "a:b").exit_code == 1
+    shown = psrp("audit").output
+    assert shown.count("account add") == 2
+    assert "account remove  dave" in shown
+    assert "secret" not in shown
+
+
+def test_accounts_are_in_a_file_or_in_a_store() -> None:
+    for words in (("list",), ("list", "--store", "a", "--accounts", "b")):
+        wrong = CliRunner().invoke(main, ["account", *words])
+        assert wrong.exit_code == 2
+        assert "expected one of --accounts FILE and --store PATH" in wrong.output
