@@ -22,6 +22,7 @@ from bench import (
     captures,
     clixml,
     fragments,
+    latency,
     pools,
     powershell,
     prompt,
@@ -34,8 +35,8 @@ from bench import (
 from bench.report import Clock, Table, as_json, lines, losing
 
 SUBJECTS = (
-    "clixml", "fragments", "pools", "sessions", "prompt", "powershell", "wsman", "scale",
-    "captures",
+    "clixml", "fragments", "pools", "sessions", "latency", "prompt", "powershell", "wsman",
+    "scale", "captures",
 )  # fmt: skip
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
@@ -70,6 +71,8 @@ def figures(subject: str, clock: Clock, quick: bool) -> Iterator[Table | list[st
         yield pools.table(clock, quick=quick)
     elif subject == "sessions":
         yield from sessions.tables(clock, quick=quick)
+    elif subject == "latency":
+        yield latency.lines()
     elif subject == "prompt":
         yield prompt.table(clock)
     elif subject == "powershell":

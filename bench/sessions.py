@@ -105,10 +105,12 @@ def tables(clock: Clock, *, quick: bool) -> list[Table]:
 
 
 @contextmanager
-def serving(path: Path, psrp: str) -> Iterator[SocketTarget]:
+def serving(
+    path: Path, psrp: str, functions: str = "bench.values:FUNCTIONS"
+) -> Iterator[SocketTarget]:
     """Run a server on a unix socket; its start is not measured."""
-    functions = "--functions", "bench.values:FUNCTIONS"
-    with subprocess.Popen([psrp, "serve", "--unix", path, *functions]) as process:
+    argv = [psrp, "serve", "--unix", path, "--functions", functions]
+    with subprocess.Popen(argv) as process:
         try:
             while not path.exists():
                 if process.poll() is not None:
