@@ -75,7 +75,7 @@ class ShellLink(Protocol):
 
     idle_timeout: float
     """Seconds without a request after which the shell ends."""
-    max_commands: float
+    max_commands: int
     """Commands that the client may have open at the same time."""
 
     def wake(self) -> None:

@@ -30,6 +30,7 @@ __all__ = ["Exchange", "ServedShell"]
 ABORTED = 995
 MISMATCH = 0x803381C6
 _REMEMBERED = 8
+_UNLIMITED = 2_147_483_647
 STOP_PATIENCE = 1.0
 """Seconds for which a Signal that stops a command waits for the next Receive of the command."""
 
@@ -99,7 +100,7 @@ class ServedShell:
         self.idle_timeout = idle_timeout
         self.session_id = session_id
         self._gather_time = gather_time
-        self.max_commands = math.inf
+        self.max_commands = _UNLIMITED
         self.created = now
         self.active = now
         self.state = "Connected"
@@ -135,7 +136,8 @@ class ServedShell:
         self._woken(self)
 
     def fail(self, text: str) -> None:
-        self.failed = text or "The session has ended."
+        # The first reason is the cause of the others.
+        self.failed = self.failed or text or "The session has ended."
         self._woken(self)
 
     # -- timers

@@ -23,6 +23,7 @@ from psremoting.administration.store import Store
 from psremoting.endpoint.administered_sessions import SessionBook
 from psremoting.endpoint.configured_engine import engine_for
 from psremoting.endpoint.observed_session import ObservedSession
+from psremoting.endpoint.received_sizes import ReceivedSizes
 from psremoting.endpoint.sender import Sender
 from psremoting.endpoint.wsman_host import WSManHost, unknown_configuration
 from wsman.faults import make_fault
@@ -100,15 +101,34 @@ class AdministeredHost(WSManHost):
         if option.max_concurrent_commands_per_session is not None:
             link.max_commands = option.max_concurrent_commands_per_session
 
-    def observed(self, session: Session, request: ShellRequest) -> Session:
+    def observed(self, session: Session, request: ShellRequest, link: ShellLink) -> Session:
         def started(text: str) -> None:
             name = request.resource_uri.rpartition("/")[2]
             self._book.audit(request.owner, request.client_address, "command", name, text)
 
-        return ObservedSession(session, on_command=started)
+        name = request.resource_uri.rpartition("/")[2]
+        return ObservedSession(
+            session, on_command=started, sizes=self._sizes(name), on_excess=link.fail
+        )
+
+    def _sizes(self, name: str) -> ReceivedSizes | None:
+        configuration = configuration_for(self._store, name)
+        return None if configuration is None else received_sizes(configuration)
 
     def session_ended(self, request: ShellRequest) -> None:
         self._book.ended(request.shell_id.upper())
+
+
+def received_sizes(configuration: SessionConfiguration) -> ReceivedSizes | None:
+    """Return the counter for the limits of a configuration, or None without limits."""
+    data = configuration.max_received_data_size_mb
+    item = configuration.max_received_object_size_mb
+    if data is None and item is None:
+        return None
+    return ReceivedSizes(
+        per_command=None if data is None else int(data * 1_048_576),
+        per_object=None if item is None else int(item * 1_048_576),
+    )
 
 
 def check_quotas(
@@ -217,7 +237,10 @@ class SSHEngine:
         def started(text: str) -> None:
             self._book.audit(self._user_name, self._address, "command", configuration.name, text)
 
-        observed = ObservedSession(session, on_command=started, on_end=ended)
+        observed = ObservedSession(
+            session, on_command=started, on_end=ended, sizes=received_sizes(configuration),
+            on_excess=link.fail,
+        )  # fmt: skip
         self._end(id, observed.client_gone)
         return observed
 

@@ -7,10 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from psremoting.endpoint.received_sizes import ReceivedSizes
+from psrp.channels import ANY_TARGET, AnyTarget
 from psrp.events import CreatePipeline
 from psrp.fragments import Defragmenter
 from psrp.messages import decode
-from psrp.sansio import Outgoing, ProtocolError, Side, Stream
+from psrp.sansio import Outgoing, ProtocolError, Side, Stream, TransportAct
 
 if TYPE_CHECKING:
     import trio
@@ -27,7 +29,8 @@ _MOST_MESSAGE = 1 << 20
 
 class ObservedSession:
     """Passes everything on to ``session``. ``on_command`` gets the text of each new command,
-    without the values of its parameters; ``on_end`` is called when the session is over."""
+    without the values of its parameters; ``on_end`` is called when the session is over. A client
+    that exceeds ``sizes`` ends the session: ``on_excess`` gets the reason."""
 
     def __init__(
         self,
@@ -35,7 +38,12 @@ class ObservedSession:
         *,
         on_command: Callable[[str], None],
         on_end: Callable[[], None] = lambda: None,
+        sizes: ReceivedSizes | None = None,
+        on_excess: Callable[[str], None] = lambda text: None,
     ) -> None:
+        self._sizes = sizes
+        self._on_excess = on_excess
+        self._exceeded = False
         self._session = session
         self._on_command = on_command
         self._on_end = on_end
@@ -43,9 +51,26 @@ class ObservedSession:
         self._known: set[UUID] = set()
         self.takes_more = session.takes_more
         self.pending = session.pending
-        self.data_to_send = session.data_to_send
+
+    def data_to_send(
+        self, room: int, target: UUID | AnyTarget | None = ANY_TARGET
+    ) -> Outgoing | None:
+        out = self._session.data_to_send(room, target)
+        if out is not None and out.act is TransportAct.CLOSE_PIPELINE and out.target is not None:
+            self._known.discard(out.target)
+            self._begun.pop(out.target, None)
+            if self._sizes is not None:
+                self._sizes.forget(out.target)
+        return out
 
     def receive(self, item: Outgoing) -> None:
+        if self._exceeded:
+            return
+        if self._sizes is not None and (text := self._sizes.take(item.target, item.data)):
+            self._exceeded = True
+            self._on_excess(text)
+            self._session.client_gone()
+            return
         if item.target is not None and item.data and item.stream is Stream.DEFAULT:
             self._look(item.target, item.data)
         self._session.receive(item)

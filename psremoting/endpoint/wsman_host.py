@@ -81,7 +81,7 @@ class WSManHost:
         session = engine.open(_Link(link, self._report, _sender(request)))
         run = partial(session.run, task_status=trio.TASK_STATUS_IGNORED)
         self._nursery.start_soon(self._run, run, link, request)
-        return WatchedSession(self.observed(session, request))
+        return WatchedSession(self.observed(session, request, link))
 
     def engine(self, name: str, request: ShellRequest, link: ShellLink) -> Engine:
         """Return the engine of a configuration for a new shell. Raises Refusal."""
@@ -90,7 +90,7 @@ class WSManHost:
             raise unknown_configuration(request.resource_uri)
         return found
 
-    def observed(self, session: Session, request: ShellRequest) -> Session:
+    def observed(self, session: Session, request: ShellRequest, link: ShellLink) -> Session:
         """Return the session of a new shell, or a wrapper that observes it."""
         return session
 

@@ -197,7 +197,7 @@ class Link:
     """The limits of a shell."""
 
     idle_timeout = 7200.0
-    max_commands = float("inf")
+    max_commands = 2_147_483_647
 
 
 def test_any_sequence_of_commands_leaves_the_model_and_lets_nobody_in() -> None:
