@@ -40,9 +40,12 @@ class Refusal(Exception):
         self.fault = fault
 
 
-def too_many_commands(limit: int) -> Refusal:
+def too_many_commands(limit: float) -> Refusal:
     """Return the refusal of a command beyond the limit of one shell."""
-    text = f"The shell has {limit} commands; signal terminate for those that have ended."
+    text = (
+        f"The maximum number of concurrent commands of this shell, {limit:g}, has been exceeded. "
+        "Signal terminate for those that have ended."
+    )
     return Refusal(make_fault("QuotaLimit", text, wsman_code=QUOTA_OPERATIONS))
 
 
