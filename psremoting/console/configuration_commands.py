@@ -34,12 +34,14 @@ from psremoting.console.configuration_settings import (
 from psremoting.console.confirmation import Confirmation, show_verbose, show_warning
 from psremoting.console.error_reports import CommandFailure
 from psremoting.console.object_properties import TRANSPORT_PROPERTIES
+from psremoting.console.role_permissions import with_role_permissions
 from psremoting.powershell.wildcards import has_wildcards, matches
 from psrp.clixml import PSObject
 from psrp.records import ErrorCategory
 
 if TYPE_CHECKING:
     from psremoting.console.calls import Call
+    from psremoting.powershell.binder import Binding
 
 __all__ = [
     "change_configuration",
@@ -187,12 +189,23 @@ async def register_configuration(call: Call) -> None:
         if not await Confirmation(call).allow(target, call.table.name):
             continue
         with opened_store(call, create=True) as store:
-            _register(store, configuration, force=bool(binding["Force"]))
+            roles = bool(binding["Path"]) and not binding["SecurityDescriptorSddl"]
+            _register(store, configuration, roles=roles, force=bool(binding["Force"]))
         show_verbose(call, f'The session configuration "{name}" was registered.')
         call.emit(_container(configuration))
 
 
-def _register(store: Store, configuration: SessionConfiguration, *, force: bool) -> None:
+def _register(
+    store: Store, configuration: SessionConfiguration, *, roles: bool, force: bool
+) -> None:
+    """Add a configuration; ``roles``: its file's roles decide who may connect."""
+    with store.transaction():
+        if roles:
+            configuration = with_role_permissions(store, configuration)
+        _put_new(store, configuration, force=force)
+
+
+def _put_new(store: Store, configuration: SessionConfiguration, *, force: bool) -> None:
     name = configuration.name
     with store.changing(
         who=current_user(), action="Register-PSSessionConfiguration", target=name,
@@ -258,9 +271,13 @@ async def set_configuration(call: Call) -> None:
                 target += f" SDDL: {descriptor(binding['SecurityDescriptorSddl'])}"
             if not await ask.allow(target, call.table.name):
                 continue
-            change_configuration(
-                store, call, name, lambda old, binding=binding: with_settings(old, binding)
-            )
+
+            def changed(old: SessionConfiguration, binding: Binding = binding) -> Any:
+                new = with_settings(old, binding)
+                roles = binding["Path"] and not binding["SecurityDescriptorSddl"]
+                return with_role_permissions(store, new) if roles else new
+
+            change_configuration(store, call, name, changed)
 
 
 def change_configuration(store: Store, call: Call, name: str, change: Any) -> None:

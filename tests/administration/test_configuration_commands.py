@@ -289,3 +289,48 @@ async def test_a_damaged_store_is_one_line(prompt: Prompt) -> None:
     prompt.path.write_bytes(b"this is no database" * 100)
     await prompt.run("Get-PSSessionConfiguration")
     assert "it is no SQLite database" in prompt.place.errors[0]
+
+
+async def test_the_roles_of_a_file_decide_who_may_connect(prompt: Prompt, tmp_path: Path) -> None:
+    path = tmp_path / "Roles.pssc"
+    path.write_text(
+        "@{\nSchemaVersion = '2.0.0.0'\nSessionType = 'RestrictedRemoteServer'\n"
+        "RoleDefinitions = @{\n"
+        "    'DOMAIN01\\Operators' = @{ VisibleCmdlets = 'Get-Answer' }\n"
+        "    'BUILTIN\\Administrators' = @{ VisibleCmdlets = 'Get-Answer' }\n}\n}\n"
+    )
+    shown = "Get-PSSessionConfiguration Roles | Format-List Permission"
+    await prompt.run(f"Register-PSSessionConfiguration Roles -Functions a:b -Path {path}")
+    assert prompt.place.errors == []
+    assert "".join(await prompt.run(shown)) == (
+        "Permission : BUILTIN\\Administrators AccessAllowed, DOMAIN01\\Operators AccessAllowed"
+    )
+    await prompt.run(
+        f"Register-PSSessionConfiguration Roles -Functions a:b -Path {path} -Force "
+        "-AccessMode Local"
+    )
+    assert "".join(await prompt.run(shown)).startswith(
+        "Permission : NT AUTHORITY\\NETWORK AccessDenied, BUILTIN\\Administrators AccessAllowed"
+    )
+    await prompt.run(
+        f"Register-PSSessionConfiguration Roles -Functions a:b -Path {path} -Force "
+        "-SecurityDescriptorSddl 'D:P(A;;GA;;;BA)'"
+    )
+    assert prompt.configuration("Roles").sddl == "D:P(A;;GA;;;BA)"
+    await prompt.run(f"Set-PSSessionConfiguration Roles -Path {path}")
+    assert "DOMAIN01\\Operators AccessAllowed" in "".join(await prompt.run(shown))
+
+
+async def test_a_file_that_cannot_be_used_is_refused_at_once(
+    prompt: Prompt, tmp_path: Path
+) -> None:
+    path = tmp_path / "Wrong.pssc"
+    for text, message in (
+        ("@{ SchemaVersion = '2.0.0.0'; RunAsVirtualAccount = $true }", "virtual accounts exist"),
+        ("@{ SchemaVersion = Get-Date }", ""),
+    ):
+        path.write_text(text)
+        await prompt.run(f"Register-PSSessionConfiguration Wrong -Functions a:b -Path {path}")
+        assert message in " ".join(prompt.place.errors[0].split())
+        with Store.open(prompt.path, create=True) as store:
+            assert store.configurations() == ()
