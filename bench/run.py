@@ -21,6 +21,7 @@ from typing import Any
 from bench import (
     captures,
     clixml,
+    copies,
     fragments,
     latency,
     pools,
@@ -36,7 +37,7 @@ from bench.report import Clock, Table, as_json, lines, losing
 
 SUBJECTS = (
     "clixml", "fragments", "pools", "sessions", "latency", "prompt", "powershell", "wsman",
-    "scale", "captures",
+    "scale", "captures", "copies",
 )  # fmt: skip
 PEERS = ("psrpcore", "pypsrp", "lxml")
 
@@ -81,6 +82,8 @@ def figures(subject: str, clock: Clock, quick: bool) -> Iterator[Table | list[st
         yield wsman_layers.table(clock)
         yield from wsman.tables(clock, quick=quick)
         yield wsman_load.lines(quick=quick)
+    elif subject == "copies":
+        yield from copies.tables(clock, quick=quick)
     elif subject == "scale":
         yield from scale.tables(quick=quick)
     else:
