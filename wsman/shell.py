@@ -24,6 +24,7 @@ from psrp.sansio import LocalProtocolError, Outgoing, Stream, TransportAct
 from wsman import client_events as ev
 from wsman import names, soap, xpress
 from wsman import shell_values as v
+from wsman.fragment_order import SeenIds
 from wsman.requests import LARGE_ENVELOPE, Request, Requests, ShellConfig
 from wsman.shell_answers import Answers
 from wsman.shell_targets import STREAM_NAMES, Attempt, Phase, Step, Target
@@ -50,7 +51,8 @@ class Shell:
     def __init__(self, config: ShellConfig, *, new_id: Callable[[], UUID]) -> None:
         self.config = config
         self.requests = Requests(config, new_id)
-        self.pool = Target(None)
+        self._seen = SeenIds()
+        self.pool = Target(None, self._seen)
         self.commands: dict[UUID, Target] = {}
         self.idle_timeout = config.idle_timeout
         """Seconds that Disconnect asks for; None for the shell's own time."""
@@ -221,7 +223,7 @@ class Shell:
             raise LocalProtocolError(f"there is a command {out.target} already")
         if self.pool.close is not Step.NO:
             raise LocalProtocolError("the shell is closing")
-        target = self.commands[out.target] = Target(out.target)
+        target = self.commands[out.target] = Target(out.target, self._seen)
         target.connects = out.act is TransportAct.CONNECT
         self._fill(target, out.data)
         return target

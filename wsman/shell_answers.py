@@ -277,6 +277,13 @@ class Answers:
         self, attempt: Attempt, value: v.ReceiveResponse, streams: list[bytes], now: float
     ) -> None:
         target = attempt.target
+        # With other targets, what seems to be missing may still be on its way to one of them.
+        alone = len(self._shell.commands) == (target.id is not None)
+        if streams and not target.order.take(streams, judge=alone and attempt.tries > 1):
+            target.receiving = False
+            text = "an answer of the server was lost on its way, and with it a part of the output"
+            self._lose(target, TransportFailure(text, sent=True, partial=True))
+            return
         for data in streams:
             if target.close is Step.NO or target.id is None:
                 self._shell.tell(ev.Received(target=target.id, data=data))
@@ -350,7 +357,8 @@ class Answers:
             self._shell.tell(
                 ev.ActFailed(act=TransportAct.CREATE_PIPELINE, target=target.id, error=error)
             )
-        target.done = True
+        # A server that has the command may end it only while somebody receives.
+        target.done = not isinstance(error, TransportFailure)
         target.drop()
         refused = target.phase is Phase.STARTING and isinstance(error, WSManFault)
         not_sent = isinstance(error, TransportFailure) and not error.sent

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from psrp.sansio import Stream
+from wsman.fragment_order import FragmentOrder, SeenIds
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -63,7 +64,7 @@ class Attempt:
 class Target:
     """The pool (``id`` is None) or one command."""
 
-    def __init__(self, target_id: UUID | None) -> None:
+    def __init__(self, target_id: UUID | None, seen: SeenIds | None = None) -> None:
         self.id = target_id
         self.phase = Phase.NEW
         self.first: bytes = b""
@@ -80,6 +81,7 @@ class Target:
         self.quiet_until = 0.0
         """The time before which no Receive is made, because the server returns empty answers."""
         self.empty_answers = 0
+        self.order = FragmentOrder(SeenIds() if seen is None else seen)
         self.bytes_before_receive = 0
         self.bytes_in_flight = 0
         self.starved = False
