@@ -16,7 +16,6 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from psrp.frozen import dataclass
 from psrp.sansio import LimitExceeded, RemoteProtocolError
 from wsman import faults, names, operations, queries, soap
 from wsman import shell_values as v
@@ -27,6 +26,7 @@ from wsman.hosting import QUOTA_OPERATIONS, Host, Refusal, ShellRequest, too_man
 from wsman.powershell_work import PowerShellWork
 from wsman.program_work import ProgramWork
 from wsman.served_shell import Exchange, ServedShell
+from wsman.service_calls import Answer, Call, Incoming
 from wsman.service_checks import (
     CHUNKED,
     ServiceLimits,
@@ -40,7 +40,7 @@ from wsman.service_checks import (
     unreadable,
 )
 
-__all__ = ["Answer", "Incoming", "Service"]
+__all__ = ["Service"]
 
 _OVERHEAD = 2048
 """Bytes of an answer without its streams: headers, ids and namespaces."""
@@ -49,49 +49,6 @@ _SHUTTING_DOWN = 1115
 _QUOTA_SYSTEM = 0x803381A8
 _QUOTA_USERS = 0x803381AB
 _LIMITS = ServiceLimits()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """One unsealed envelope of an authenticated user."""
-
-    ticket: int
-    """Identifies the answer; never used twice."""
-    user: str
-    data: bytes
-    address: str = ""
-    """The client's address, for reports."""
-    authentication: str = ""
-    """The mechanism that authenticated the user."""
-    chunked: bool = False
-    """True if the HTTP body was chunked, which WinRM refuses."""
-    interactive: bool = False
-    """True for an interactive log-on on this machine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """One request that is being processed."""
-
-    incoming: Incoming
-    envelope: soap.Envelope
-    exchange: Exchange
-    now: float
-
-    @property
-    def user(self) -> str:
-        return self.incoming.user
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The envelope that answers one request, and its HTTP status."""
-
-    ticket: int
-    status: int
-    data: bytes
-    encoding: str
-    """``utf-8`` or ``utf-16``."""
 
 
 class Service:
@@ -284,7 +241,7 @@ class Service:
         act = _OPERATIONS.get(type(value))
         if act is None:
             raise Refusal(make_fault("ActionNotSupported"))
-        call = _Call(incoming=incoming, envelope=envelope, exchange=exchange, now=now)
+        call = Call(incoming=incoming, envelope=envelope, exchange=exchange, now=now)
         act(self, call, value)
 
     def _answer(self, exchange: Exchange, value: object) -> None:
@@ -303,7 +260,7 @@ class Service:
         self._dirty[shell] = None
         self._on_wake()
 
-    def _find(self, call: _Call) -> ServedShell:
+    def _find(self, call: Call) -> ServedShell:
         """Return the user's shell that the request addresses. Raises Refusal."""
         shell = self._shells.get((call.user, call.envelope.selector("ShellId").upper()))
         if shell is None or shell.over:
@@ -316,7 +273,7 @@ class Service:
 
     # -- shells
 
-    def _create(self, call: _Call, value: v.Create) -> None:
+    def _create(self, call: Call, value: v.Create) -> None:
         envelope, exchange = call.envelope, call.exchange
         if self.draining:
             text = "A system shutdown is in progress."
@@ -376,7 +333,7 @@ class Service:
         text = "A shell with this ShellId exists already."
         raise Refusal(make_fault("InvalidParameter", text, wsman_code=_ALREADY_EXISTS))
 
-    def _opened(self, request: ShellRequest, call: _Call, value: v.Create) -> ServedShell:
+    def _opened(self, request: ShellRequest, call: Call, value: v.Create) -> ServedShell:
         compressed = call.envelope.compression.lower() == "xpress"
         work: PowerShellWork | ProgramWork
         if _is_powershell(request.resource_uri):
@@ -411,13 +368,13 @@ class Service:
             text = "The maximum number of concurrent users has been exceeded."
             raise Refusal(make_fault("QuotaLimit", text, wsman_code=_QUOTA_USERS))
 
-    def _delete(self, call: _Call, _: v.Delete) -> None:
+    def _delete(self, call: Call, _: v.Delete) -> None:
         shell = self._find(call)
         shell.delete()
         self._settle(shell)
         self._answer(call.exchange, v.DeleteResponse())
 
-    def _shell_request(self, call: _Call, value: Any) -> None:
+    def _shell_request(self, call: Call, value: Any) -> None:
         """Handle Command, Send, Receive, Signal, Disconnect, Reconnect and Connect."""
         shell, exchange = self._find(call), call.exchange
         if (before := shell.repeated(exchange)) is not None:
@@ -443,7 +400,7 @@ class Service:
         self._operations[exchange.user] += 1
         self._tickets[exchange.ticket] = shell
 
-    def _at_once(self, shell: ServedShell, value: object, call: _Call) -> object:
+    def _at_once(self, shell: ServedShell, value: object, call: Call) -> object:
         """Return the answer to a request that is answered at once. Raises Refusal."""
         exchange = call.exchange
         if isinstance(value, v.Command):
@@ -469,11 +426,11 @@ class Service:
 
     # -- queries about shells
 
-    def _get(self, call: _Call, _: queries.Get) -> None:
+    def _get(self, call: Call, _: queries.Get) -> None:
         shell = self._find(call)
         self._answer(call.exchange, queries.GetResponse(shell=shell.info(call.now)))
 
-    def _enumerate(self, call: _Call, value: queries.Enumerate) -> None:
+    def _enumerate(self, call: Call, value: queries.Enumerate) -> None:
         resource = call.envelope.resource_uri.lower()
         if resource == names.RESOURCE_SHELL.lower():
             items: list[Any] = [
@@ -500,16 +457,16 @@ class Service:
             for each in shell.work.command_ids
         ]
 
-    def _pull(self, call: _Call, value: queries.Pull) -> None:
+    def _pull(self, call: Call, value: queries.Pull) -> None:
         self._answer(call.exchange, self._enumerations.pull(call.user, value, call.now))
 
-    def _release(self, call: _Call, value: queries.Release) -> None:
+    def _release(self, call: Call, value: queries.Release) -> None:
         self._enumerations.release(call.user, value, call.now)
         self._answer(call.exchange, queries.ReleaseResponse())
 
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
-_OPERATIONS: dict[type, Callable[[Service, _Call, Any], None]] = {
+_OPERATIONS: dict[type, Callable[[Service, Call, Any], None]] = {
     v.Create: Service._create,
     v.Delete: Service._delete,
     queries.Get: Service._get,

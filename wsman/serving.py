@@ -22,7 +22,7 @@ from wsman.http import (
 from wsman.http import Headers as HttpHeaders
 from wsman.local_logon import LocalAuthenticator
 from wsman.sealing import is_sealed
-from wsman.service import Answer
+from wsman.service_calls import Answer
 
 __all__ = [
     "Authenticator",

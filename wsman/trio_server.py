@@ -29,7 +29,8 @@ from wsman.auth_server import (
 from wsman.certificates import client_certificate
 from wsman.http import HttpError, HttpLimits, HttpServer, Request, Response
 from wsman.local_logon import LocalAuthenticator
-from wsman.service import Answer, Incoming, Service
+from wsman.service import Service
+from wsman.service_calls import Answer, Incoming
 from wsman.serving import (
     Authenticator,
     Opened,

@@ -29,7 +29,8 @@ from wsman import faults, operations
 from wsman.envelopes import Headers
 from wsman.errors import TransportFailure
 from wsman.requests import Request, ShellConfig
-from wsman.service import Incoming, Service
+from wsman.service import Service
+from wsman.service_calls import Incoming
 from wsman.service_checks import ServiceLimits
 from wsman.shell import Shell
 

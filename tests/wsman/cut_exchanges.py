@@ -19,7 +19,8 @@ from wsman.errors import TransportFailure, WSManError
 from wsman.hosting import ShellLink, ShellRequest
 from wsman.http import SOAP, HttpClient, HttpError, HttpServer, Response
 from wsman.requests import Request, ShellConfig
-from wsman.service import Incoming, Service
+from wsman.service import Service
+from wsman.service_calls import Incoming
 from wsman.service_checks import ServiceLimits
 from wsman.shell import Shell
 

@@ -13,7 +13,8 @@ from wsman import shell_values as v
 from wsman.envelopes import Headers
 from wsman.faults import make_fault
 from wsman.hosting import Refusal, ShellLink, ShellRequest
-from wsman.service import Answer, Incoming, Service
+from wsman.service import Service
+from wsman.service_calls import Answer, Incoming
 from wsman.service_checks import ServiceLimits
 
 POWERSHELL = names.POWERSHELL_PREFIX + "Microsoft.PowerShell"
