@@ -80,11 +80,11 @@ def decode(
     input. Files are shown one after the other; with an event log among them, all lines are merged
     by time.
 
-    Encrypted packets are decrypted with the secrets of --password, --nt-hash, --keytab, --krbtgt,
-    --session-key, --keylog, --server-key and --keys. A line shows each message that stays
-    encrypted and the missing secret; net:LogOn shows each user and the secret that opened the
-    log-on. Kerberos keys and embedded TLS key logs are collected from all files, so the exchange
-    with the KDC may be in another file.
+    Encrypted packets, and encrypted bodies in other recordings, are decrypted with the secrets of
+    --password, --nt-hash, --keytab, --krbtgt, --session-key, --keylog, --server-key and --keys. A
+    line shows each message that stays encrypted and the missing secret; net:LogOn shows each user
+    and the secret that opened the log-on. Kerberos keys and embedded TLS key logs are collected
+    from all files, so the exchange with the KDC may be in another file.
 
     A line has a number, the time if recorded, an arrow (to the server or to the client), the
     pipeline or the pool, the type, and a summary. Invalid data is shown as a line of type

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from spnego._ntlm_raw.messages import Authenticate, Challenge
 
 from psremoting.capture import Entry, decode
 from psremoting.capture.decoding import decode_source
 from psremoting.capture.jsonlines import line
+from psremoting.capture.network.log_ons import LogOnReader
 from psremoting.capture.network.secrets import PacketSecrets
 from psremoting.cli.main import main
+from psrp.sansio import Side
 from tests.capture.makers import source
 from tests.capture.sealed_sessions import PASSWORD, RECORDING, Turn, sealed_turns
 from tests.capture.wire import conversations, pcap
@@ -123,6 +126,19 @@ def test_every_output_says_which_key_opened_and_what_is_missing(form: str, tmp_p
     assert "missing: the password of carol" in shown
     assert "password 1" in shown
     assert "LAB\\\\dora" in shown if form != "text" else "LAB\\dora" in shown
+
+
+def test_an_ntlm_response_of_another_version_is_named() -> None:
+    reader = LogOnReader(PacketSecrets())
+    challenge = Challenge(flags=0x80000201, server_challenge=bytes(8))
+    answer = Authenticate(
+        flags=0x80000201, domain_name="LAB", username="old", lm_challenge_response=bytes(24),
+        nt_challenge_response=bytes(24),
+    )  # fmt: skip
+    assert reader.receive(Side.SERVER, challenge.pack()) is None
+    assert reader.receive(Side.CLIENT, answer.pack()) is None
+    assert reader.missing == "an NTLMv2 response: that of LAB\\old is of another kind"
+    assert reader.findings[0].data["user"] == "LAB\\old"
 
 
 def test_a_wrong_key_is_one_line_and_exit_code_2_and_everything_is_listed(tmp_path: Any) -> None:

@@ -11,6 +11,7 @@ import trio
 from psrpcore import types as t
 
 from psremoting.endpoint import Context, FunctionsEngine
+from psremoting.endpoint.engine import Engine
 from psremoting.endpoint.sender import local_sender
 from psrp.sansio import Outgoing, Stream
 
@@ -37,7 +38,7 @@ class Link:
 
 
 class TheirClient:
-    def __init__(self, engine: FunctionsEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.link = Link()
         self.session = engine.open(self.link)
         self.pool = psrpcore.ClientRunspacePool()

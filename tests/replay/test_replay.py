@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psrpcore
 import pytest
 import trio
 import trio.testing
 from click.testing import CliRunner
+from psrpcore import types as t
 
 from psremoting import PSSession
 from psremoting.cli.main import main
@@ -24,6 +26,7 @@ from psremoting.endpoint.driver import serve_stream
 from psremoting.replay import IgnoreRules, ReplayEngine, read_script, read_scripts
 from psrp.sansio import Side
 from tests.endpoint.served_wsman import PASSWORD, USER, psrp, serving
+from tests.endpoint.test_psrpcore_client import TheirClient
 from tests.live import powershell
 from tests.recordings import FIXTURES, ROOT
 from tests.session.servers import carrier_over
@@ -180,6 +183,22 @@ def test_pypsrp_runs_the_recorded_session_over_wsman(accounts: Path) -> None:
         _, report = process.communicate(timeout=30)
     assert "verdict: " in report
     assert process.returncode == 1
+
+
+async def test_psrpcore_runs_the_recorded_session() -> None:
+    client = TheirClient(ReplayEngine(read_script(HELLO), ignore=IgnoreRules(), fast=True))
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(client.session.run)
+            client.pool.open()
+            await client.until(lambda: client.pool.state is t.RunspacePoolState.Opened)
+            shell = psrpcore.ClientPowerShell(client.pool)
+            shell.add_script("'hello'; 1 + 1")
+            events = await client.run(shell)
+            nursery.cancel_scope.cancel()
+    output = [each.data for each in events if isinstance(each, psrpcore.PipelineOutputEvent)]
+    assert output == ["hello", 2]
+    assert shell.state is t.PSInvocationState.Completed
 
 
 def test_a_recorded_session_of_ours_replays_as_both_sides(tmp_path: Path) -> None:

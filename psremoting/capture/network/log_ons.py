@@ -80,10 +80,11 @@ class LogOnReader:
             self._challenge = token
             return None
         if self._challenge is None:
-            self._without_challenge(token)
+            self._unlike(token, "the challenge to {user}, which the capture lacks")
             return None
         logon = NtlmLogon.read(self._challenge, token)
         if logon is None:
+            self._unlike(token, "an NTLMv2 response: that of {user} is of another kind")
             return None
         self._challenge = None
         user = account_name(logon.user, logon.domain)
@@ -97,12 +98,12 @@ class LogOnReader:
         self._found("NTLM", user, host=logon.workstation, key=self._secrets.origin(digest))
         return context
 
-    def _without_challenge(self, token: bytes) -> None:
-        """Note a log-on of which the capture lacks the server's challenge."""
+    def _unlike(self, token: bytes, missing: str) -> None:
+        """Note a log-on that no password opens, and why: ``{user}`` stands for the account."""
         answer = read_answer(token)
         if answer is not None:
             user = account_name(answer.user, answer.domain)
-            self.missing = f"the challenge to {user}, which the capture lacks"
+            self.missing = missing.replace("{user}", user)
             self._found("NTLM", user, host=answer.workstation, missing=self.missing)
 
     def _found(self, mechanism: str, user: str, **more: Any) -> None:
