@@ -43,6 +43,8 @@ class TlsSecrets:
         self._servers: list[RSAPrivateKey] = []
         self._sessions: OrderedDict[bytes, bytes] = OrderedDict()
         """Session ids and tickets to master secrets."""
+        self.guessed = 0
+        """Bytes that were decrypted to find hellos that the capture lacks."""
 
     def __bool__(self) -> bool:
         return bool(self._logged or self._servers or self._sessions)

@@ -36,6 +36,8 @@ MAX_NUMBERS = 4096
 """Maximum number of records that may be missing before the one that is tried."""
 _MAX_BYTES = 64 << 20
 """Bytes that are decrypted for the guesses of one record."""
+_MAX_TOTAL = 4 << 30
+"""Bytes that are decrypted for all guesses of a capture."""
 
 
 def find_hellos(
@@ -50,9 +52,11 @@ def find_hellos(
     The random and the session of a hello that is guessed are empty where nothing tells them.
     """
     guesses = list(_guesses(secrets, client, server, side))
-    if not guesses:
+    if not guesses or secrets.guessed > _MAX_TOTAL:
         return None
-    count = min(MAX_NUMBERS, _MAX_BYTES // (len(guesses) * max(1, len(record.body))))
+    size = len(guesses) * max(1, len(record.body))
+    count = min(MAX_NUMBERS, _MAX_BYTES // size)
+    secrets.guessed += size * max(1, count)
     for one, other, keys in guesses:
         if keys.open(record.head, record.body, range(max(1, count))) is not None:
             return one, other
