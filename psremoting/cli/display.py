@@ -255,7 +255,9 @@ class Display:
 
     def _draw_bars(self) -> None:
         if self._shows_bars and self._open_line is None:
-            sys.stderr.write(self._bars.draw(shutil.get_terminal_size().columns))
+            styled = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(self._bars.draw(width, styled=styled))
             sys.stderr.flush()
 
     def _erase_bars(self) -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["PoolDriver"]
 
 _NOTICES_KEPT = 200
+_NOTICE_DELAY = 1.0
+"""Seconds for which the last notice before the session is open waits for a failure."""
 _CLOSE_WAIT = 2.0
 """Seconds to wait for the acknowledgement of a close before the next command."""
 _STATES = {
@@ -140,6 +142,7 @@ class PoolDriver:
     def start_carrying(self, nursery: trio.Nursery) -> None:
         self.commands.nursery = nursery
         nursery.start_soon(self._carry)
+        nursery.start_soon(self._show_notices_of_a_slow_opening)
 
     async def _carry(self) -> None:
         with self._carrying:
@@ -327,6 +330,14 @@ class PoolDriver:
             self._held_notice = text
         elif self.error is None or text not in self.error.message:
             self._show_notice(text)
+
+    async def _show_notices_of_a_slow_opening(self) -> None:
+        while not self.opened.is_set():
+            held = self._held_notice
+            with trio.move_on_after(_NOTICE_DELAY):
+                await self.opened.wait()
+            if held and held == self._held_notice:
+                self._show_held_notice()
 
     def _show_held_notice(self) -> None:
         held, self._held_notice = self._held_notice, ""

@@ -8,6 +8,7 @@ from psremoting.console.calls import Call
 from psremoting.console.error_reports import CommandFailure, CommandNotFound
 from psremoting.console.helptext import examples_text, help_text, overview_text, parameters_text
 from psremoting.console.object_properties import CommandInfo
+from psremoting.console.object_steps import shown_names, specs_of, with_values
 from psremoting.console.printing import Formatted, list_text, table_text
 from psremoting.console.tables import COMMANDS, find_command
 from psremoting.powershell.parameters import CommandTable
@@ -96,9 +97,12 @@ async def _to_format(call: Call) -> tuple[list[Any], list[str]]:
     names: list[str] = []
     for binding in call.each():
         value = binding["InputObject"]
-        names = binding["Property"] or []
-        values += value if isinstance(value, list) else [value]
-    return [value for value in values if value is not None], names
+        specs = specs_of(binding)
+        names = shown_names(specs)
+        for each in value if isinstance(value, list) else [value]:
+            if each is not None:
+                values.append(await with_values(call, specs, each))
+    return values, names
 
 
 async def clear_host(call: Call) -> None:

@@ -13,6 +13,12 @@ __all__ = [
 ]
 
 
+_ELSEWHERE = (
+    "The local prompt has the commands that Get-Command lists. Enter a session, or use "
+    "Invoke-Command, to run others in the session."
+)
+
+
 class CommandNotFound(PSRemotingError):
     """A command name that the prompt does not know."""
 
@@ -21,7 +27,7 @@ class CommandNotFound(PSRemotingError):
     exception_type = "System.Management.Automation.CommandNotFoundException"
 
     def __init__(self, name: str) -> None:
-        super().__init__(not_recognized(name))
+        super().__init__(f"{not_recognized(name)}\n{_ELSEWHERE}")
         self.name = name
 
 

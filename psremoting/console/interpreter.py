@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from psremoting.console.assignments import assign, run_assignment
 from psremoting.console.calls import Call, Emit, StopScript
 from psremoting.console.error_reports import CommandNotFound
 from psremoting.console.helptext import help_text
@@ -17,8 +18,9 @@ from psremoting.errors import PSRemotingError
 from psremoting.powershell import syntax as s
 from psremoting.powershell.binder import Given
 from psremoting.powershell.evaluation_errors import Unsupported
-from psremoting.powershell.evaluator import Evaluator, Scope, spelled
-from psremoting.powershell.operators import binary, items_of
+from psremoting.powershell.evaluator import Evaluator, Scope, is_increment, spelled
+from psremoting.powershell.methods import call_method, call_static
+from psremoting.powershell.operators import items_of, truth
 from psremoting.powershell.parameters import CommandTable
 from psremoting.powershell.parse_errors import ParseError
 from psremoting.powershell.parser import parse
@@ -86,6 +88,17 @@ def _not_here(keyword: str, node: s.Node) -> ParseError:
     )
 
 
+def _at_prompt(error: Unsupported) -> PSRemotingError:
+    """Return the error of an expression with what this prompt can evaluate."""
+    return PSRemotingError(
+        f"The local prompt cannot evaluate {error.reason}. It has variables, expressions, "
+        "pipelines and the commands that Get-Command lists. Enter a session, or use "
+        "Invoke-Command, to run it in the session.",
+        error_id=error.error_id,
+        category=error.category,
+    )
+
+
 class _PromptScope(Scope):
     """The variables and commands of the prompt."""
 
@@ -106,6 +119,33 @@ class _PromptScope(Scope):
         """Return the value of a script block."""
         return ScriptBlock(text)
 
+    async def call(self, value: Any, name: str, arguments: list[Any]) -> Any:
+        """Return ``value.name(arguments)``; ForEach and Where run a script for each item."""
+        folded = name.casefold()
+        if folded not in ("foreach", "where") or len(arguments) != 1:
+            return call_method(value, name, arguments)
+        (block,) = arguments
+        if not isinstance(block, ScriptBlock):
+            raise Unsupported(f"the method .{name}() without a script block")
+        found = List()
+        for item in items_of(value):
+            made: list[Any] = []
+            with self._interpreter.workspace.current(item):
+                await self._interpreter.block(block, made.append)
+            if folded == "foreach":
+                found.extend(made)
+            elif truth(made[0] if len(made) == 1 else made):
+                found.append(item)
+        return found
+
+    def call_static(self, type_name: str, name: str, arguments: list[Any]) -> Any:
+        """Return ``[type_name]::name(arguments)``."""
+        return call_static(type_name, name, arguments)
+
+    async def assign(self, target: s.Expression, value: Any) -> None:
+        """Assign a value to a variable, a property or an item."""
+        await assign(self._interpreter.workspace, Evaluator(self), target, value)
+
     def text(self, value: Any) -> str:
         """Return the text of a value within a string."""
         return as_text(value)
@@ -123,6 +163,8 @@ class _Interpreter:
             self.workspace.succeeded = True
             try:
                 await self.statement(statement, emit)
+            except Unsupported as error:
+                self.workspace.write_error(_at_prompt(error).to_record())
             except PSRemotingError as error:
                 self.workspace.write_error(error.to_record())
             except RecursionError:
@@ -134,10 +176,8 @@ class _Interpreter:
     async def statement(self, statement: s.Statement, emit: Emit) -> None:
         """Run one statement. Raises PSRemotingError."""
         match statement:
-            case s.Assignment(s.Variable(name), operator, value):
-                await self._assign(name, operator, value)
             case s.Assignment():
-                raise Unsupported("an assignment to anything but a variable")
+                await run_assignment(self.workspace, self._evaluator, statement)
             case s.KeywordStatement("exit", value):
                 code = None if value is None else await self._evaluator.statement_value(value)
                 plain = unwrap(code)
@@ -156,15 +196,6 @@ class _Interpreter:
     def _evaluator(self) -> Evaluator:
         return Evaluator(self._scope)
 
-    async def _assign(self, name: str, operator: str, statement: s.Statement) -> None:
-        value = await self._evaluator.statement_value(statement)
-        if operator == "??=":
-            old = self.workspace.variable(name)
-            value = value if old is None else old
-        elif operator != "=":
-            value = binary(operator[0], self.workspace.variable(name), value)
-        self.workspace.set_variable(name, value)
-
     # -- pipelines
 
     async def _pipeline(self, pipeline: s.Pipeline, emit: Emit) -> None:
@@ -179,8 +210,11 @@ class _Interpreter:
                 await self._command(element, inputs, out, at + 1)
             else:
                 expression = element.expression
-                for item in items_of(await self._evaluator.value(expression)):
-                    out(item)
+                value = await self._evaluator.value(expression)
+                # Alone, "$i++" has no output.
+                if last or not is_increment(expression):
+                    for item in items_of(value):
+                        out(item)
             inputs = found
 
     async def _command(
@@ -212,6 +246,8 @@ class _Interpreter:
         call = Call(self.workspace, table, given, inputs, emit, position, self.block)
         try:
             await implementation(table)(call)
+        except Unsupported as error:
+            call.fail(_at_prompt(error))
         except PSRemotingError as error:
             call.fail(error)
         finally:

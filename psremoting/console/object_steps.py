@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from psremoting.console.calls import Call
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.binder import Binding
+from psremoting.powershell.calculated import Calculated, property_spec
+from psremoting.powershell.evaluation_errors import Unsupported
+from psremoting.powershell.evaluator import one_or_all
 from psremoting.powershell.measuring import Measurement
+from psremoting.powershell.member_access import find_property, properties, property_of
+from psremoting.powershell.methods import call_method
 from psremoting.powershell.object_commands import (
     COMPARISONS,
     Filter,
@@ -17,9 +23,20 @@ from psremoting.powershell.object_commands import (
     Sorting,
     member_values,
 )
-from psremoting.powershell.operators import truth
+from psremoting.powershell.operators import items_of, truth
+from psremoting.powershell.wildcards import has_wildcards
+from psrp.clixml import PSObject, ScriptBlock
 
-__all__ = ["for_each_object", "measure_object", "select_object", "sort_object", "where_object"]
+__all__ = [
+    "for_each_object",
+    "measure_object",
+    "select_object",
+    "shown_names",
+    "sort_object",
+    "specs_of",
+    "where_object",
+    "with_values",
+]
 
 
 async def _bound(call: Call) -> Binding:
@@ -47,18 +64,51 @@ def _count(binding: Binding, name: str, absent: int = -1) -> int:
 
 
 async def _result(call: Call, block: str, item: Any) -> Any:
-    """Return the output of a script for one object: one value, or a list."""
+    """Return the output of a script for one object: None, one value, or a list."""
     found: list[Any] = []
     with call.workspace.current(item):
         await call.run_block(block, found.append)
-    return found[0] if len(found) == 1 else found
+    return one_or_all(found)
+
+
+async def values_of(call: Call, specs: Sequence[str | Calculated], item: Any) -> list[Any]:
+    """Return the values of the calculated properties among ``specs`` for one object."""
+    made: list[Any] = []
+    for each in specs:
+        if not isinstance(each, Calculated):
+            continue
+        if isinstance(each.expression, ScriptBlock):
+            made.append(await _result(call, str(each.expression), item))
+        else:
+            made.append(property_of(item, each.expression))
+    return made
+
+
+async def with_values(call: Call, specs: Sequence[str | Calculated], item: Any) -> Any:
+    """Return an object with its calculated properties; without any the object itself."""
+    names = [each.name for each in specs if isinstance(each, Calculated)]
+    if not names:
+        return item
+    made = await values_of(call, specs, item)
+    return PSObject.custom(**properties(item) | dict(zip(names, made, strict=True)))
+
+
+def shown_names(specs: Sequence[str | Calculated]) -> list[str]:
+    """Return the names of properties."""
+    return [each if isinstance(each, str) else each.name for each in specs]
+
+
+def specs_of(given: Binding) -> list[str | Calculated]:
+    """Return the values of -Property. Raises EvaluationError and Unsupported."""
+    return [property_spec(each) for each in given["Property"] or ()]
 
 
 async def select_object(call: Call) -> None:
     """Run Select-Object."""
     given = await _bound(call)
+    specs = specs_of(given)
     step = Selection(
-        given["Property"] or (),
+        specs,
         exclude=given["ExcludeProperty"] or (),
         expand=given["ExpandProperty"] or "",
         first=_count(given, "First"),
@@ -69,7 +119,7 @@ async def select_object(call: Call) -> None:
         unique=bool(given["Unique"]),
     )
     for item in () if step.done else _objects(call):
-        for made in step.feed(item):
+        for made in step.feed(item, await values_of(call, specs, item)):
             call.emit(made)
         _report(call, step.errors)
         if step.done:
@@ -106,8 +156,9 @@ async def where_object(call: Call) -> None:
 async def sort_object(call: Call) -> None:
     """Run Sort-Object."""
     given = await _bound(call)
+    specs = specs_of(given)
     step = Sorting(
-        given["Property"] or (),
+        specs,
         descending=bool(given["Descending"]),
         unique=bool(given["Unique"]),
         case_sensitive=bool(given["CaseSensitive"]),
@@ -115,7 +166,7 @@ async def sort_object(call: Call) -> None:
         bottom=_count(given, "Bottom"),
     )
     for item in _objects(call):
-        step.feed(item)
+        step.feed(item, await values_of(call, specs, item))
     for item in step.finish():
         call.emit(item)
 
@@ -125,9 +176,10 @@ async def measure_object(call: Call) -> None:
     given = await _bound(call)
     switches = ("Sum", "Average", "Maximum", "Minimum", "StandardDeviation", "AllStats")
     names = (*switches, "Line", "Word", "Character")
-    step = Measurement(given["Property"] or (), [name for name in names if given[name]])
+    specs = specs_of(given)
+    step = Measurement(shown_names(specs), [name for name in names if given[name]])
     for item in _objects(call):
-        step.feed(item)
+        step.feed(await with_values(call, specs, item))
         _report(call, step.errors)
     for made in step.finish():
         call.emit(made)
@@ -149,7 +201,14 @@ async def for_each_object(call: Call) -> None:
         return
     for item in _objects(call):
         try:
-            for value in member_values(item, given["MemberName"]):
+            name, arguments = given["MemberName"], given["ArgumentList"] or []
+            has_member = has_wildcards(name) or find_property(item, name)[0]
+            if arguments or not (has_member or property_of(item, name) is not None):
+                with suppress(Unsupported):
+                    for value in items_of(call_method(item, name, arguments)):
+                        call.emit(value)
+                    continue
+            for value in member_values(item, name):
                 call.emit(value)
         except PSRemotingError as error:
             call.fail(error)

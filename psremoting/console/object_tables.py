@@ -46,7 +46,13 @@ _SELECT = _table(
         "Get-PSSession | Select-Object Name, State -First 3",
         "Show two properties of three sessions.",
     ),
-    parameter("Property", "string[]", {_ALL: "0"}, help="Properties to keep, with wildcards."),
+    parameter(
+        "Property",
+        "property[]",
+        {_ALL: "0"},
+        help="Properties to keep: names with wildcards, scripts, or hashtables with the keys Name "
+        "and Expression.",
+    ),
     parameter("ExcludeProperty", "string[]", help="Properties to exclude."),
     parameter(
         "ExpandProperty", "string", help="Output the value of this property instead of the object."
@@ -90,7 +96,7 @@ _SORT = _table(
     "Sorts objects.",
     "sort",
     ("Get-PSSession | Sort-Object Name -Descending", "Sort sessions by name from Z to A."),
-    parameter("Property", "string[]", {_ALL: "0"}, help="The properties to sort by."),
+    parameter("Property", "property[]", {_ALL: "0"}, help="The properties to sort by."),
     parameter("Descending", "switch", help="Sort in descending order."),
     parameter("Unique", "switch", help="Output only one of equal objects."),
     parameter("CaseSensitive", "switch", help="Compare strings case-sensitively."),
@@ -109,7 +115,7 @@ _MEASURE = _table(
     "Counts objects and measures their values.",
     "measure",
     ("Get-PSSession | Measure-Object", "Count the sessions."),
-    parameter("Property", "string[]", {_ALL: "0"}, help="The properties to measure."),
+    parameter("Property", "property[]", {_ALL: "0"}, help="The properties to measure."),
     *_switches("Measure the {}.", "Sum", "Average", "Maximum", "Minimum", "StandardDeviation"),
     *_switches("Measure all of these.", "AllStats"),
     *_switches("Count each {} of text.", "Line", "Word", "Character"),
@@ -122,7 +128,10 @@ _FOR_EACH = _table(
     parameter("Process", "scriptblock", {_BLOCK: "0!"}, help="The script for object $_."),
     parameter("Begin", "scriptblock", {_BLOCK: ""}, help="The script to run first."),
     parameter("End", "scriptblock", {_BLOCK: ""}, help="The script to run at the end."),
-    parameter("MemberName", "string", {_MEMBER: "0!"}, help="The property, with wildcards."),
+    parameter(
+        "MemberName", "string", {_MEMBER: "0!"}, help="The property, with wildcards, or the method."
+    ),
+    parameter("ArgumentList", "object[]", {_MEMBER: ""}, help="The arguments of the method."),
     default_set=_BLOCK,
 )
 

@@ -44,8 +44,9 @@ _TYPES = {
     "scriptblock": "System.Management.Automation.ScriptBlock",
     "transportoption": "System.Management.Automation.PSTransportOption",
     "object": "System.Object",
+    "property": "System.Object",
 }
-_NEVER_EMPTY = ("int", "long", "double", "switch", "object")
+_NEVER_EMPTY = ("int", "long", "double", "switch", "object", "property")
 
 
 def parameter(
@@ -187,6 +188,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "credential": _credential,
     "hashtable": _only("hashtable", Dictionary),
     "object": _without_spelling,
+    "property": lambda value: value,
     "job": _only("job", Job),
     "pssession": _only("pssession", SessionEntry),
     "scriptblock": _only("scriptblock", ScriptBlock),
@@ -197,6 +199,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "authentication": lambda value: False,
     "credential": lambda value: False,
     "object": lambda value: True,
+    "property": lambda value: True,
     "job": lambda value: _all(value, Job),
     "pssession": lambda value: _all(value, SessionEntry),
     "scriptblock": lambda value: isinstance(value, ScriptBlock),

@@ -252,7 +252,7 @@ FORMAT_TABLE = CommandTable(
     synopsis="Shows objects as a table.",
     aliases=("ft",),
     parameters=(
-        parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The columns."),
+        parameter("Property", "property[]", {"__AllParameterSets": "0"}, help="The columns."),
         parameter(
             "AutoSize", "switch", help="Columns as wide as their contents, which is the default."
         ),
@@ -270,7 +270,7 @@ FORMAT_LIST = CommandTable(
     synopsis="Shows objects as lists of their properties.",
     aliases=("fl",),
     parameters=(
-        parameter("Property", "string[]", {"__AllParameterSets": "0"}, help="The properties."),
+        parameter("Property", "property[]", {"__AllParameterSets": "0"}, help="The properties."),
         parameter("InputObject", "object", {"__AllParameterSets": "v"}, help="The objects."),
         *common_parameters(),
     ),

@@ -17,14 +17,31 @@ from psremoting.console.surface import Surface
 from psremoting.errors import PipelineFailed, PSRemotingError, PSRemotingTransportError
 from psremoting.exception_groups import unwrapped
 from psremoting.powershell.error_view import ERROR_VIEWS, error_text
+from psremoting.powershell.evaluation_errors import Unsupported
+from psremoting.powershell.evaluator import cast
+from psremoting.powershell.string_conversion import to_text
 from psremoting.session import PSSession
 from psremoting.session_table import Opener, SessionTable
 from psrp.records import ErrorCategory, ErrorRecord
 
 __all__ = ["Workspace"]
 
+
+def _without_scope(name: str) -> str:
+    scope = next((each for each in _SCOPES if name.casefold().startswith(each)), "")
+    return name[len(scope) :]
+
+
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _READ_ONLY = {*_CONSTANTS, "error", "?", "pid", "home"}
+_ABSENT_TEXT = """
+    args executioncontext host input lastexitcode matches myinvocation profile pscmdlet
+    pscommandpath psculture psdefaultparametervalues psedition pshome psscriptroot psstyle
+    psuiculture psversiontable shellid stacktrace this
+"""
+_ABSENT = frozenset(_ABSENT_TEXT.split())
+"""Automatic variables of PowerShell that this prompt does not have."""
+_SCOPES = ("global:", "local:", "private:", "script:", "variable:")
 _MOST_ERRORS = 256
 """PowerShell's $MaximumErrorCount."""
 
@@ -48,6 +65,7 @@ class Workspace:
         self.exit_code: int | None = None
         """Set by ``exit``."""
         self._variables: dict[str, Any] = {}
+        self._types: dict[str, str] = {}
 
     @classmethod
     @asynccontextmanager
@@ -67,11 +85,15 @@ class Workspace:
 
     def variable(self, name: str) -> Any:
         """Return the value of a variable; None if it was never set."""
+        name = _without_scope(name)
         folded = name.casefold()
         if folded in _CONSTANTS:
             return _CONSTANTS[folded]
         if folded.startswith("env:"):
             return os.environ.get(name[4:])
+        if (folded in _ABSENT and folded not in self._variables) or ":" in folded:
+            raise Unsupported(f"the variable ${name}")
+        folded = "_" if folded == "psitem" else folded
         if folded in self._variables:
             return self._variables[folded]
         automatic = {
@@ -83,9 +105,18 @@ class Workspace:
         }
         return automatic.get(folded)
 
-    def set_variable(self, name: str, value: Any) -> None:
-        """Set a variable. Raises PSRemotingError for a read-only one."""
+    def set_variable(self, name: str, value: Any, type_name: str = "") -> None:
+        """Set a variable; with ``type_name`` later values are converted to this type, too.
+
+        Raises PSRemotingError for a read-only variable, and for a value of another type.
+        """
+        name = _without_scope(name)
         folded = name.casefold()
+        if folded.startswith("env:"):
+            self._set_environment(name[4:], value)
+            return
+        if ":" in folded:
+            raise Unsupported(f"the variable ${name}")
         if folded == "null":
             return
         if folded in _READ_ONLY:
@@ -94,7 +125,17 @@ class Workspace:
                 error_id="VariableNotWritable",
                 category=ErrorCategory.WriteError,
             )
+        type_name = type_name or self._types.get(folded, "")
+        if type_name:
+            self._types[folded] = type_name
+            value = cast(value, type_name)
         self._variables[folded] = value
+
+    def _set_environment(self, name: str, value: Any) -> None:
+        if value is None or value == "":
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = to_text(value)
 
     @contextmanager
     def current(self, item: Any) -> Iterator[None]:

@@ -42,7 +42,7 @@ _MERGED = {
 
 
 def parse(text: str) -> tuple[Statement, ...]:
-    """Return the statements of a script text; none for an empty one. Raises CommandError.
+    """Return the statements of a script text. Raises CommandError, also for an empty one.
 
     An error whose reason is IncompleteParseException means that more lines may make it whole.
     """
@@ -53,6 +53,9 @@ def parse(text: str) -> tuple[Statement, ...]:
     reader = _Reader(script)
     if script.parameters or script.named_blocks:
         reader.refuse()
+    if not script.statements:
+        # An endpoint without language refuses any script, also one that does nothing.
+        raise parse_error(_NOT_SUPPORTED, "ScriptsNotAllowed", target=text)
     return tuple(reader.statement(each) for each in script.statements)
 
 

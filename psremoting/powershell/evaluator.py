@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from psremoting.powershell import operators
 from psremoting.powershell import syntax as s
 from psremoting.powershell.conversion import ConversionError, convert, to_text
+from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.member_access import find_property, properties, property_of
 from psremoting.powershell.numerals import number_text
@@ -23,7 +25,16 @@ from psremoting.powershell.using_expressions import check_using
 from psrp.clixml import DateTime, Dictionary, List, PSObject
 from psrp.properties import unwrap
 
-__all__ = ["Evaluator", "Scope", "argument_value", "cast", "evaluate", "spelled"]
+__all__ = [
+    "Evaluator",
+    "Scope",
+    "argument_value",
+    "cast",
+    "evaluate",
+    "is_increment",
+    "one_or_all",
+    "spelled",
+]
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _ORDERED = ("System.Collections.Specialized.OrderedDictionary", "System.Object")
@@ -56,6 +67,18 @@ class Scope:
     def script_block(self, text: str) -> Any:
         """Return the value of a script block. Raises Unsupported."""
         raise Unsupported("a script block in an argument")
+
+    async def call(self, value: Any, name: str, arguments: list[Any]) -> Any:
+        """Return ``value.name(arguments)``. Raises EvaluationError and Unsupported."""
+        raise Unsupported(f"a method call: .{name}()")
+
+    def call_static(self, type_name: str, name: str, arguments: list[Any]) -> Any:
+        """Return ``[type_name]::name(arguments)``. Raises EvaluationError and Unsupported."""
+        raise Unsupported(f"a method call: [{type_name}]::{name}()")
+
+    async def assign(self, target: s.Expression, value: Any) -> None:
+        """Assign a value to a variable, a property or an item. Raises Unsupported."""
+        raise Unsupported("an assignment")
 
     def text(self, value: Any) -> str:
         """Return the text of a value within a string."""
@@ -150,9 +173,10 @@ class Evaluator:
                 return operators.index(value, await self.value(index))
             case s.Member(_, name):
                 return _member(value, to_text(await self.value(name)))
-            case s.MethodCall(_, name):
+            case s.MethodCall(_, name, arguments):
                 method = to_text(await self.value(name))
-                raise Unsupported(f"a method call: .{method}()")
+                given = [await self.value(each) for each in arguments]
+                return self._counted(await self.scope.call(value, method, given))
         raise Unsupported("an expression of this kind")
 
     def _counted(self, value: Any) -> Any:
@@ -187,6 +211,8 @@ class Evaluator:
 
     async def _computed(self, node: s.Expression) -> Any:
         match node:
+            case s.Unary(operator, operand) if operator[-2:] in ("++", "--"):
+                return await self._incremented(operator, operand)
             case s.Unary(operator, operand):
                 return operators.unary(operator, await self.value(operand))
             case s.Binary(operator, left, right):
@@ -199,11 +225,13 @@ class Evaluator:
                 return cast(await self.value(operand), name)
             case s.Member(s.TypeLiteral(type_name), name, True):
                 return self._static(type_name, to_text(await self.value(name)))
-            case s.MethodCall(s.TypeLiteral(type_name), name, ()):
+            case s.MethodCall(s.TypeLiteral(type_name), name, arguments):
                 method = to_text(await self.value(name))
-                if full_type_name(type_name) == "System.Guid" and method.casefold() == "newguid":
+                is_guid = full_type_name(type_name) == "System.Guid"
+                if is_guid and method.casefold() == "newguid" and not arguments:
                     return uuid4()
-                raise Unsupported(f"a method call: [{type_name}]::{method}()")
+                given = [await self.value(each) for each in arguments]
+                return self._counted(self.scope.call_static(type_name, method, given))
             case s.MethodCall(_, name):
                 method = to_text(await self.value(name))
                 raise Unsupported(f"a method call: {method}()")
@@ -214,6 +242,18 @@ class Evaluator:
             case s.Variable(name):
                 raise Unsupported(f"a splatted variable: @{name}")
         raise Unsupported("an expression of this kind")
+
+    async def _incremented(self, operator: str, operand: s.Expression) -> Any:
+        before = await self.value(operand)
+        if before is not None and not isinstance(unwrap(before), _NUMBERS):
+            raise EvaluationError(
+                f"The '{operator[-2:]}' operator works only on numbers. The operand is a "
+                f"'{type_name_of(before)}'.",
+                "OperatorRequiresNumber",
+            )
+        after = operators.binary(operator[-1], before or 0, 1)
+        await self.scope.assign(operand, after)
+        return before if operator.startswith("post") else after
 
     async def _lazy(self, operator: str, left: s.Expression, right: s.Expression) -> Any:
         value = await self.value(left)
@@ -281,6 +321,9 @@ class Evaluator:
             expression = statement.pure_expression
             if expression is not None:
                 return await self.value(expression)
+        if isinstance(statement, s.Assignment):
+            await self.scope.run(statement)
+            return await self.value(statement.target)
         return one_or_all(await self.scope.run(statement))
 
     async def collected(self, statements: tuple[s.Statement, ...]) -> list[Any]:
@@ -290,14 +333,22 @@ class Evaluator:
             expression = statement.pure_expression if isinstance(statement, s.Pipeline) else None
             if expression is None:
                 found += await self.scope.run(statement)
-            elif not (isinstance(expression, s.Unary) and expression.operator.startswith("post")):
+            elif is_increment(expression):
+                await self.value(expression)
+            else:
                 found += operators.items_of(await self.value(expression))
         return found
 
 
+_NUMBERS = (int, float, Decimal)
 _MAX_MADE = 10 * operators.MAX_ITEMS
 _LAZY = frozenset({"-and", "-or", "??"})
 _TABLES = frozenset({"ordered", "pscustomobject", "hashtable"})
+
+
+def is_increment(expression: s.Expression) -> bool:
+    """Return True for ``++`` and ``--``, which as statements have no output."""
+    return isinstance(expression, s.Unary) and expression.operator[-2:] in ("++", "--")
 
 
 def one_or_all(values: list[Any]) -> Any:

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from psremoting.powershell.cells import width_of
 from psremoting.powershell.sanitizer import displayable, one_line, paint
 from psrp.clixml import SecureString
 from psrp.enums import ConsoleColor
-from psrp.host_values import ChoiceDescription, Credential, FieldDescription
+from psrp.host_values import ChoiceDescription, Credential, FieldDescription, Size
 
 __all__ = ["Questions", "Reader", "Screen", "hot_key", "plain_label"]
 
@@ -26,6 +27,10 @@ class Screen(Protocol):
 
     still: bool
     """Drop cursor movements, erasing and titles."""
+
+    @property
+    def size(self) -> Size:
+        """Columns and lines of the window."""
 
     def start_line(self) -> None:
         """Go to the start of a line, if the cursor is not there."""
@@ -157,10 +162,12 @@ class Questions:
         """Return the index of the choice; -1 for ``default`` is no default."""
         self._introduce(caption, message)
         defaults = [default] if 0 <= default < len(choices) else []
-        listed = _listed(choices, defaults)
         hint = f'(default is "{_name(choices[default])}"): ' if defaults else ""
+        *above, last = _listed(choices, defaults, hint, self._screen.size.width)
         while True:
-            text = (await self._reader.read_line(f"{listed}[?] Help {hint}")).strip()
+            for line in above:
+                self._screen.write_line(line)
+            text = (await self._reader.read_line(last)).strip()
             if text == _HELP:
                 self._help(choices)
             elif not text and defaults:
@@ -182,7 +189,8 @@ class Questions:
         hint = {0: "", 1: f'(default is "{names}")'}.get(
             len(known), f"(default choices are {names})"
         )
-        self._screen.write_line(f"{_listed(choices, known)}[?] Help {hint}".rstrip())
+        for line in _listed(choices, known, hint, self._screen.size.width):
+            self._screen.write_line(line.rstrip())
         chosen: list[int] = []
         while True:
             text = (await self._reader.read_line(f"Choice[{len(chosen)}]: ")).strip()
@@ -198,15 +206,28 @@ class Questions:
             self._screen.write_line(f"{_name(each)} - {displayable(each.help_message or '')}")
 
 
-def _listed(choices: Sequence[ChoiceDescription], defaults: list[int]) -> str:
-    """Return the choices in one line, the defaults in colour."""
-    return "".join(
-        paint(
-            f"[{hot_key(each.label)}] {plain_label(each.label)}  ",
-            ConsoleColor.Yellow if index in defaults else -1,
-        )
+def _listed(
+    choices: Sequence[ChoiceDescription], defaults: list[int], hint: str, width: int
+) -> list[str]:
+    """Return the lines that list the choices, the defaults in colour.
+
+    As in PowerShell, a part that begins a line has no blanks at its end.
+    """
+    parts = [
+        (f"[{hot_key(each.label)}] {plain_label(each.label)}  ", index in defaults)
         for index, each in enumerate(choices)
-    )
+    ]
+    lines = [""]
+    taken = 0
+    for text, is_default in [*parts, ("[?] Help ", False), (hint, False)]:
+        length = width_of(text)
+        if taken + length > width - 1:
+            lines.append("")
+            taken = 0
+            text = text.rstrip()
+        taken += length
+        lines[-1] += paint(text, ConsoleColor.Yellow if is_default else -1)
+    return lines
 
 
 def _name(choice: ChoiceDescription) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from psremoting.errors import PSRemotingError
 from psremoting.powershell import operators
+from psremoting.powershell.calculated import Calculated
 from psremoting.powershell.dotnet_names import type_name_of
 from psremoting.powershell.evaluation_errors import EvaluationError, Unsupported
 from psremoting.powershell.member_access import find_property, properties, property_of
@@ -50,7 +51,7 @@ class Selection:
 
     def __init__(
         self,
-        names: Sequence[str] = (),
+        names: Sequence[str | Calculated] = (),
         *,
         exclude: Sequence[str] = (),
         expand: str = "",
@@ -70,33 +71,34 @@ class Selection:
         self._first, self._last, self._skip, self._skip_last = first, last, skip, skip_last
         self._index, self._skip_index = frozenset(index), frozenset(skip_index)
         self._seen: set[bytes] | None = set() if unique else None
-        self._tail: deque[Any] = deque()
+        self._tail: deque[tuple[Any, Sequence[Any]]] = deque()
         self._at = -1
         self._given = 0
 
-    def feed(self, item: Any) -> list[Any]:
-        """Take one object; return the objects to pass on."""
+    def feed(self, item: Any, made: Sequence[Any] = ()) -> list[Any]:
+        """Take one object and the values of its calculated properties; return the objects to pass
+        on."""
         self._at += 1
         if self._index:
             self.done = self._at >= max(self._index)
-            return self._give(item) if self._at in self._index else []
+            return self._give(item, made) if self._at in self._index else []
         leading = self._at < self._skip and (self._last < 0 or self._first >= 0)
         if leading or self._at in self._skip_index:
             return []
         if self._given < self._first:
-            made = self._give(item)
-            self._given += bool(made)
+            given = self._give(item, made)
+            self._given += bool(given)
             self.done = self._given == self._first and self._last < 0
-            return made
+            return given
         if self._last < 0 and self._skip_last <= 0:
-            return self._give(item)
-        return self._hold(item)
+            return self._give(item, made)
+        return self._hold(item, made)
 
-    def _hold(self, item: Any) -> list[Any]:
-        self._tail.append(item)
+    def _hold(self, item: Any, made: Sequence[Any]) -> list[Any]:
+        self._tail.append((item, made))
         if self._last < 0:
             full = len(self._tail) > self._skip_last
-            return self._give(self._tail.popleft()) if full else []
+            return self._give(*self._tail.popleft()) if full else []
         if len(self._tail) > self._last + (self._skip if self._first < 0 else 0):
             self._tail.popleft()
         return []
@@ -106,10 +108,10 @@ class Selection:
         if self._last < 0:
             return []
         stop = len(self._tail) - self._skip if self._first < 0 else len(self._tail)
-        return [made for item in list(self._tail)[: max(0, stop)] for made in self._give(item)]
+        return [out for each in list(self._tail)[: max(0, stop)] for out in self._give(*each)]
 
-    def _give(self, item: Any) -> list[Any]:
-        chosen = self._chosen(item) if self._names or self._exclude else item
+    def _give(self, item: Any, made: Sequence[Any]) -> list[Any]:
+        chosen = self._chosen(item, made) if self._names or self._exclude else item
         if self._seen is not None:
             key = _identity(chosen)
             if key in self._seen:
@@ -131,11 +133,14 @@ class Selection:
         )
         return []
 
-    def _chosen(self, item: Any) -> PSObject:
+    def _chosen(self, item: Any, made: Sequence[Any]) -> PSObject:
         known = properties(item)
         kept: dict[str, Any] = {}
+        values = iter(made)
         for name in self._names or ("*",):
-            if has_wildcards(name):
+            if isinstance(name, Calculated):
+                kept[name.name] = next(values)
+            elif has_wildcards(name):
                 for each, value in known.items():
                     if matches(name, each):
                         kept.setdefault(each, value)
@@ -179,7 +184,7 @@ class Sorting:
 
     def __init__(
         self,
-        names: Sequence[str] = (),
+        names: Sequence[str | Calculated] = (),
         *,
         descending: bool = False,
         unique: bool = False,
@@ -192,15 +197,19 @@ class Sorting:
         self._top, self._bottom = top, bottom
         self._items: list[tuple[list[Any], Any]] = []
 
-    def feed(self, item: Any) -> None:
-        """Take one object."""
-        keys = [property_of(item, name) for name in self._names] or [item]
+    def feed(self, item: Any, made: Sequence[Any] = ()) -> None:
+        """Take one object and the values of its calculated properties."""
+        values = iter(made)
+        keys = [
+            next(values) if isinstance(name, Calculated) else property_of(item, name)
+            for name in self._names
+        ] or [item]
         self._items.append((keys, item))
 
     def finish(self) -> list[Any]:
         """Return all objects in their order."""
         compare: Callable[[Any, Any], int] = self._compare
-        found = sorted(self._items, key=cmp_to_key(compare), reverse=self._descending)
+        found = sorted(self._items, key=cmp_to_key(compare))
         if self._unique:
             pairs = zip([None, *found], found, strict=False)
             found = [each for before, each in pairs if before is None or compare(before, each)]
@@ -210,11 +219,17 @@ class Sorting:
         return items[max(0, len(items) - self._bottom) :] if self._bottom >= 0 else items
 
     def _compare(self, one: tuple[list[Any], Any], other: tuple[list[Any], Any]) -> int:
-        for left, right in zip(one[0], other[0], strict=True):
+        for at, (left, right) in enumerate(zip(one[0], other[0], strict=True)):
             order = self._order(left, right)
             if order:
-                return order
+                return -order if self._is_descending(at) else order
         return 0
+
+    def _is_descending(self, at: int) -> bool:
+        own = self._names[at] if self._names else None
+        if isinstance(own, Calculated) and own.descending is not None:
+            return own.descending
+        return self._descending
 
     def _order(self, left: Any, right: Any) -> int:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from psremoting.powershell.cells import cut
+from collections.abc import Iterator
+
+from psremoting.powershell.cells import cut, width_of
 from psremoting.powershell.sanitizer import one_line
 from psrp.enums import ProgressType
 from psrp.records import ProgressRecord
@@ -14,32 +16,57 @@ _MAX_ACTIVITIES = 100
 """Maximum number of stored activities; the oldest are dropped."""
 _MAX_TEXT = 500
 """Maximum number of used characters of each text."""
-_BAR = 24
+_MAX_WIDTH = 120
+"""PowerShell's $PSStyle.Progress.MaxWidth."""
+_MAX_DEPTH = 10
 
 
 def _text(text: str | None) -> str:
     return " ".join(one_line((text or "")[:_MAX_TEXT]).split())
 
 
-def progress_line(record: ProgressRecord, width: int, label: str = "") -> str:
-    """Return a line of at most ``width`` cells for ``record``; ``label`` names its computer."""
-    if width < 2:
+def progress_line(
+    record: ProgressRecord, width: int, label: str = "", *, depth: int = 0, styled: bool = False
+) -> str:
+    """Return a line of at most ``width`` cells for ``record``, as PowerShell's minimal view.
+
+    ``label`` names its computer; ``depth`` counts the activities above it. ``styled`` shows the
+    part that is done in reverse video, otherwise it is a number.
+    """
+    most = min(width, _MAX_WIDTH - 1)
+    if most < 2:
         return ""
-    parts = [_text(f"[{label}] {record.activity}" if label else record.activity)]
-    if 0 <= record.percent_complete <= 100:
-        filled = record.percent_complete * _BAR // 100
-        if width >= 60:
-            parts.append(f"[{'#' * filled}{' ' * (_BAR - filled)}]")
-        parts.append(f"{record.percent_complete}%")
-    if record.status:
-        parts.append(_text(record.status))
-    if record.seconds_remaining >= 0:
-        minutes, seconds = divmod(record.seconds_remaining, 60)
-        parts.append(f"{minutes:02}:{seconds:02} left")
-    if record.current_operation:
-        parts.append(_text(record.current_operation))
-    indent = "" if record.parent_activity_id < 0 else "  "
-    return cut(indent + "  ".join(parts), width)
+    indent = "  " * min(depth, _MAX_DEPTH)
+    activity = _text(f"[{label}] {record.activity}" if label else record.activity)
+    half = (most + 1) // 2
+    if width_of(activity) > half:
+        activity = cut(activity, half + 1)
+    room = most - width_of(activity) - len(indent) - 4
+    if room < 1:
+        return cut(indent + activity, most)
+    percent = record.percent_complete if 0 <= record.percent_complete <= 100 else -1
+    rest = f"{record.seconds_remaining}s" if record.seconds_remaining >= 0 else ""
+    if not styled and percent >= 0:
+        rest = f"{percent}% {rest}".rstrip()
+    if width_of(rest) > room:
+        rest = ""
+    status = cut(_text(record.status), max(0, room - len(rest) - bool(rest)))
+    inside = status + " " * (room - width_of(status) - len(rest)) + rest
+    if not styled:
+        return f"{indent}{activity} [{inside}]"
+    # As in PowerShell, the last cell is done a little early.
+    done = min(room, percent * (room + 1) // 100) if percent >= 0 else room
+    head, tail = _parted(inside, done)
+    return f"{indent}\x1b[33;1m{activity} [\x1b[7m{head}\x1b[0m\x1b[33;1m{tail}]\x1b[0m"
+
+
+def _parted(text: str, cells: int) -> tuple[str, str]:
+    """Split a text after so many cells."""
+    at = width = 0
+    while at < len(text) and width < cells:
+        width += width_of(text[at])
+        at += 1
+    return text[:at], text[at:]
 
 
 class ProgressArea:
@@ -74,11 +101,39 @@ class ProgressArea:
         self._shown = 0
         return "\r\x1b[K" + above
 
-    def draw(self, width: int) -> str:
+    def draw(self, width: int, *, styled: bool = False) -> str:
         """Return the lines; the cursor has to be at the start of a line."""
-        entries = list(self._records.items())[-_MAX_LINES:]
+        entries = list(self._tree())[-_MAX_LINES:]
         self._shown = len(entries)
         return "\n".join(
-            progress_line(record, width - 1, source if isinstance(source, str) else "")
-            for (source, _), record in entries
+            progress_line(
+                record,
+                width - 1,
+                source if isinstance(source, str) else "",
+                depth=depth,
+                styled=styled,
+            )
+            for source, record, depth in entries
         )
+
+    def _tree(self) -> Iterator[tuple[int | str, ProgressRecord, int]]:
+        """Yield the activities, each followed by those below it, with their depth."""
+        below: dict[tuple[int | str, int], list[tuple[int | str, int]]] = {}
+        tops = []
+        for source, activity in self._records:
+            parent = source, self._records[source, activity].parent_activity_id
+            if parent in self._records and parent[1] != activity:
+                below.setdefault(parent, []).append((source, activity))
+            else:
+                tops.append((source, activity))
+        # Activities that name each other as parents are tops, too.
+        seen: set[tuple[int | str, int]] = set()
+        for top in [*tops, *self._records]:
+            pending = [(top, 0)]
+            while pending:
+                key, depth = pending.pop()
+                if key in seen:
+                    continue
+                seen.add(key)
+                yield key[0], self._records[key], depth
+                pending += [(each, depth + 1) for each in reversed(below.get(key, []))]

@@ -121,6 +121,9 @@ class DebuggerPrompt:
         invocation = await self._session.start(debugger_pipeline(uuid4(), line), show=show)
         await self._foreground.wait(invocation, invocation.wait)
         self._view.end()
+        if isinstance(invocation.error, errors.PipelineFailed) and not answers:
+            # As in PowerShell, a terminating error leaves the debugger without a word.
+            return ResumeAction.Continue
         if isinstance(invocation.error, errors.PSRemotingError):
             record: ErrorRecord = invocation.error.to_record()
             self._view.error(record)

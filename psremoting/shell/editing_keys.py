@@ -44,7 +44,9 @@ def command_keys() -> KeyBindings:
 
     @add("c-c")
     def _abandon(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
+        if is_searching():
+            stop_search()
+        buffer = event.app.current_buffer
         buffer.cursor_position = len(buffer.text)
         buffer.insert_text("^C")
         event.app.exit(exception=KeyboardInterrupt)

@@ -23,7 +23,8 @@ from psremoting.shell.reading import CONTINUATION, EndOfInput, Interrupted, Read
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost
 from psrp import events as e
-from psrp.clixml import PSObject
+from psrp.clixml import Dictionary, Enumerable, List, PSObject
+from psrp.properties import unwrap
 from psrp.records import ErrorRecord
 
 __all__ = ["Leaving", "Shell"]
@@ -54,6 +55,22 @@ class Leaving(Enum):
     """Ctrl+C while it was opened."""
     ENDED = "ended"
     """SIGTERM, or the terminal was closed."""
+
+
+_CREDENTIAL = "System.Management.Automation.PSCredential"
+"""The one class of which PowerShell makes an object again."""
+
+
+def _prompt_text(value: Any) -> str:
+    """Return what PowerShell shows of a prompt: the text of the value without its members."""
+    inner = unwrap(value)
+    if isinstance(inner, PSObject):
+        return _CREDENTIAL if _CREDENTIAL in inner.type_names[:1] else ""
+    if isinstance(inner, List | Enumerable):
+        return "System.Collections.ArrayList"
+    if isinstance(inner, Dictionary):
+        return inner.type_names[0].removeprefix("Deserialized.")
+    return to_text(inner)
 
 
 class Shell:
@@ -207,7 +224,10 @@ class Shell:
         self._screen.start_line()
         try:
             invocation = await self._session.start(line_pipelines.prompt_pipeline(uuid4()))
-            result = await self._foreground.wait(invocation, invocation.result)
+            # After Wait-Debugger alone, the server stops in the prompt function.
+            result = await self._foreground.wait(
+                invocation, invocation.result, meanwhile=self._debugger.serve
+            )
         except errors.SessionNotOpen:
             return ""
         text = ""
@@ -216,9 +236,9 @@ class Shell:
                 self._screen.start_line()
                 self._screen.error(record.message)
             if result.error is None and result.output:
-                value = result.output[0]
-                text = "" if type(value) is PSObject and value.value is None else to_text(value)
-        return self._session.prompt_style.prefix + (text or DEFAULT_PROMPT)
+                text = _prompt_text(result.output[0])
+        # The editor would show a tab as ^I.
+        return (self._session.prompt_style.prefix + (text or DEFAULT_PROMPT)).expandtabs(8)
 
     # -- running a line
 

@@ -108,7 +108,7 @@ class Screen:
 
     def _show_progress(self) -> None:
         if self.terminal and self.at_line_start and self._above is None:
-            self._put(self._progress.draw(self.size.width))
+            self._put(self._progress.draw(self.size.width, styled=self.colours))
 
     def set_title(self, title: str) -> None:
         if self.terminal and not self.still:

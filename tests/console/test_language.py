@@ -57,10 +57,15 @@ async def test_nothing_runs_of_a_text_that_is_not_of_the_language(text: str, err
         assert run.error_ids() == [error_id]
 
 
-@pytest.mark.parametrize("text", ["'a'.ToUpper()", "Write-Output a &", "$x.y = 1", "[int]"])
+@pytest.mark.parametrize(
+    "text",
+    ["'a'.Normalize()", "[math]::BigMul(1, 2)", "Write-Output a &", "[int]", "$PSVersionTable"],
+)
 async def test_what_only_powershell_can_do_is_named(text: str) -> None:
     async with prompt() as run:
-        assert "Only PowerShell itself can evaluate this: a" in await run(text)
+        shown = await run(text)
+        assert "The local prompt cannot evaluate " in shown
+        assert "use Invoke-Command, to run it in the session" in shown
         assert run.error_ids() == ["NotSupported"]
 
 

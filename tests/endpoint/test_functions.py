@@ -127,7 +127,6 @@ OUTPUTS: list[tuple[Any, list[Any]]] = [
     ("1,1,2 | Select-Object -Unique", [1, 2]),
     ("Get-Count 4 | Measure-Object | Select-Object -ExpandProperty Count", [4]),
     ("Get-Count 4 | Measure-Object -Sum | Select-Object -ExpandProperty Sum", [6.0]),
-    ("", []),
 ]
 
 

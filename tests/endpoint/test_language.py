@@ -34,8 +34,6 @@ def shape(text: str) -> list[list[Any]]:
 
 
 READ: list[tuple[str, list[list[Any]]]] = [
-    ("", []),
-    (" \n ; ; # nothing", []),
     ("Get-Date", [[("Get-Date",)]]),
     ("prompt;prompt\nprompt", [[("prompt",)]] * 3),
     ("Get-X a 'b c' \"d e\"", [[("Get-X", (None, "a"), (None, "b c"), (None, "d e"))]]),
@@ -142,6 +140,11 @@ $env:PATH""".splitlines()
 
 @pytest.mark.parametrize("text", NOT_SUPPORTED)
 def test_what_needs_a_language_is_refused_in_powershells_words(text: str) -> None:
+    refused(text)
+
+
+@pytest.mark.parametrize("text", [" ", " \n ; ; # nothing"])
+def test_a_text_without_a_command_is_refused_as_any_script(text: str) -> None:
     refused(text)
 
 

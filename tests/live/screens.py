@@ -86,6 +86,8 @@ class _Terminal:
         )
         self.child.delaybeforesend = None
         self.ended = False
+        self.by_line = False
+        """True for a program that reads whole lines: Ctrl+C is a signal then."""
         self.start = 0
         """The row in which the last step began, counted from the first line of the program."""
         self._before: list[str] = []
@@ -127,6 +129,8 @@ class _Terminal:
     def reads_keys(self) -> bool:
         """Return whether the program waits for keys: both programs take Ctrl+C as a key then, and
         as a signal while a command runs."""
+        if self.by_line:
+            return not self.ended
         return not self.ended and not termios.tcgetattr(self.child.child_fd)[3] & termios.ISIG
 
     def read(self, seconds: float = _QUIET) -> bool:
@@ -311,16 +315,19 @@ class Screens:
         self._count = 0
 
     @contextmanager
-    def entered(self, server: str = "powershell", *options: str) -> Iterator[Pair]:
+    def entered(
+        self, server: str = "powershell", *options: str, by_line: bool = False
+    ) -> Iterator[Pair]:
         """Return both programs at the prompt of a session on ``server``; the last session is reused
         if it has the same arguments and is still at its prompt.
 
-        ``options`` are for both command lines, such as ``-ConfigurationName``.
+        ``options`` are for both command lines, such as ``-ConfigurationName``. ``by_line``: the
+        real client runs without PSReadLine, which draws some prompts in the wrong place.
         """
-        wanted = (server, *options)
+        wanted = (server, *options, *(["by line"] if by_line else []))
         if self._pair is None or self._entered != wanted:
             self._end()
-            self._pair = self._enter(server, options)
+            self._pair = self._enter(server, options, by_line)
             self._entered = wanted
         pair = self._pair
         try:
@@ -328,16 +335,23 @@ class Screens:
         except BaseException:
             self.close()
             raise
-        if not pair.at_prompt:
+        if by_line:
+            self.close()
+        elif not pair.at_prompt:
             self._end()
 
-    def _enter(self, server: str, options: Sequence[str]) -> Pair:
+    def _enter(self, server: str, options: Sequence[str], by_line: bool) -> Pair:
         program = self._hosts.program(HOST)
         program.unlink(missing_ok=True)
         program.symlink_to(self._hosts.program(server))
         ours = self._ours(options)
         try:
             real = self._local_prompt()
+            if by_line:
+                real.by_line = True
+                real.type("Remove-Module PSReadLine\r")
+                real.wait(lambda: "\n" in real.written and real.is_at(_LOCAL), "a prompt")
+                real.clear()
             real.child.send(f"Enter-PSSession -HostName {HOST} {' '.join(options)}\r")
             for terminal in (real, ours):
                 terminal.wait_for(rf"\[{HOST}\]: .*>", "the first prompt")

@@ -12,6 +12,7 @@ import trio
 
 from psremoting.client.hosts import HostRefusal, answer_call
 from psremoting.powershell.host_questions import hot_key, plain_label
+from psremoting.powershell.progress import progress_line
 from psremoting.shell.reading import EndOfInput, Interrupted
 from psremoting.shell.screen import Screen
 from psremoting.shell.terminal_host import TerminalHost
@@ -49,6 +50,9 @@ def field(name: str, type_name: str = "System.String", **more: Any) -> FieldDesc
 async def ask(method: int, arguments: tuple[Any, ...], *answers: str | Exception) -> Any:
     host, _ = host_with(*answers)
     return await host.call(method, arguments)
+
+
+PROGRESS = ProgressRecord(activity="a")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ async def test_what_is_written_without_a_terminal(
             (Coordinates(0, 0), ((BufferCell("日", -1, -1, 1), BufferCell("日", -1, -1, 2)),)),
             "\x1b[1;1H日",
         ),
-        (M.WriteProgress, (0, ProgressRecord(activity="a")), "a"),
+        (M.WriteProgress, (0, PROGRESS), progress_line(PROGRESS, 79, styled=True)),
     ],
 )
 async def test_what_is_written_to_a_terminal(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psremoting.options import SessionOption
+from psremoting.powershell.cells import width_of
 from psremoting.powershell.progress import ProgressArea, progress_line
 from psremoting.powershell.sanitizer import displayable, paint, title_sequence
 from psremoting.shell.keyboard import key_of
@@ -101,8 +102,25 @@ def test_the_prompt_says_where_one_is(target: Target, prefix: str, definition: s
 
 def test_a_progress_line_fits_its_window() -> None:
     record = ProgressRecord(activity="日本語" * 20, status="x", percent_complete=30)
-    assert progress_line(record, 20) == "日本語日本語日本語…"
+    assert progress_line(record, 20) == "日本語日本… [x 30%]"
     assert progress_line(record, 1) == ""
+    for width in range(130):
+        assert width_of(progress_line(record, width)) <= width
+        assert width_of(progress_line(record, width, styled=True, depth=3)) <= width
+
+
+@pytest.mark.parametrize(
+    ("percent", "width", "done"),
+    [(42, 119, 48), (42, 79, 31), (50, 39, 17), (5, 59, 2), (-1, 119, 114)],
+)
+def test_the_part_that_is_done_is_as_long_as_powershells(
+    percent: int, width: int, done: int
+) -> None:
+    name = "A1" if width == 59 else "A"
+    record = ProgressRecord(activity=name, status="S", percent_complete=percent)
+    line = progress_line(record, width, styled=True)
+    assert line.startswith(f"\x1b[33;1m{name} [\x1b[7mS")
+    assert len(line.partition("\x1b[7m")[2].partition("\x1b[0m")[0]) == done
 
 
 def test_progress_shows_what_goes_on_and_forgets_what_is_done() -> None:
@@ -110,13 +128,20 @@ def test_progress_shows_what_goes_on_and_forgets_what_is_done() -> None:
     area.update(1, ProgressRecord(activity="one", percent_complete=50, seconds_remaining=65))
     area.update(1, ProgressRecord(activity="two", activity_id=1, parent_activity_id=0))
     assert area.draw(80).splitlines() == [
-        "one  [############            ]  50%  01:05 left",
-        "  two",
+        "one [" + " " * 65 + "50% 65s]",
+        "  two [" + " " * 70 + "]",
     ]
     assert area.erase() == "\r\x1b[K\x1b[1A\r\x1b[K"
     assert area.erase() == ""
     area.update(1, ProgressRecord(activity="one", type=ProgressType.Completed))
-    assert area.draw(80) == "  two"
+    assert area.draw(80) == "two [" + " " * 72 + "]"
+
+
+def test_progress_of_activities_that_are_above_each_other_is_shown() -> None:
+    area = ProgressArea()
+    area.update(1, ProgressRecord(activity="a", activity_id=1, parent_activity_id=2))
+    area.update(1, ProgressRecord(activity="b", activity_id=2, parent_activity_id=1))
+    assert [line.split()[0] for line in area.draw(80).splitlines()] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
