@@ -224,7 +224,7 @@ def test_commands_at_the_same_time_are_limited(endpoint: RunningEndpoint, tmp_pa
             endpoint.until(
                 lambda store: any("Wait-For" in each.detail for each in store.audit_trail())
             )
-            with pytest.raises(PSRemotingError, match="The shell has 1 commands"):
+            with pytest.raises(PSRemotingError, match="concurrent commands of this shell"):
                 session.run("Get-Answer", check=True)
         finally:
             flag.touch()
