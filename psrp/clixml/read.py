@@ -10,10 +10,12 @@ import re
 from typing import Any
 
 from psrp.clixml import base64_text, fastpaths
+from psrp.clixml.indentation import without_indentation
 from psrp.clixml.prepared import prepare
 from psrp.clixml.reader import MAX_DEPTH, Reader, Unseal, check_depth
 from psrp.clixml.roots import match_root, note_root
 from psrp.clixml.scalars import PARSE, parse_text
+from psrp.sansio import ClixmlError
 
 __all__ = ["loads", "read_document"]
 
@@ -66,6 +68,12 @@ def _prepared(text: str, unseal: Unseal | None, max_depth: int) -> Any:
             return parse_text(text[3:-4])
         except ValueError:
             pass  # as above
+    short = without_indentation(text)
+    if short is not None:
+        try:
+            return Reader(short, unseal, max_depth).single()
+        except ClixmlError:
+            pass  # as above
     return Reader(text, unseal, max_depth).single()
 
 
@@ -87,4 +95,11 @@ def read_document(
 
     One bare element is accepted too. Raises ClixmlError.
     """
-    return Reader(prepare(data), unseal, max_depth).document()
+    text = prepare(data)
+    short = without_indentation(text) if fastpaths.enabled else None
+    if short is not None:
+        try:
+            return Reader(short, unseal, max_depth).document()
+        except ClixmlError:
+            pass  # the error and its place are found by the general path
+    return Reader(text, unseal, max_depth).document()

@@ -151,6 +151,7 @@ def test_lists_are_written_and_read_the_same_by_all_paths(value: Any) -> None:
     if document is not None:
         _check_read(document)
         _check_read(_indented(document.decode()))
+        _check_read(_indented(document.decode(), 20))
 
 
 @given(strategies.values(allow_nan=True))
@@ -169,16 +170,16 @@ def test_objects_of_one_kind_are_written_and_read_one_by_one_the_same(data: st.D
             _check_read(document)
 
 
-def _indented(document: str) -> str:
-    return document.replace("><", ">\n  <")
+def _indented(document: str, blanks: int = 2) -> str:
+    return document.replace("><", ">\n" + " " * blanks + "<")
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> str:
     """Draw the document of a list with runs, with a few changes."""
     document = _text_of(draw(lists_with_runs()))
-    if draw(st.booleans()):
-        document = _indented(document)
+    if blanks := draw(st.sampled_from([0, 2, 20])):
+        document = _indented(document, blanks)
     for _ in range(draw(st.integers(1, 3))):
         document = _changed(draw, document)
     return document
@@ -230,7 +231,16 @@ RUN = "".join(
 LIST = f'<Obj RefId="0"><TN RefId="0"><T>A</T></TN><LST>{RUN}</LST></Obj>'
 
 
+DEEP_LIST = _indented(LIST, 20)
+
+
 @given(damaged())
+@example(DEEP_LIST)
+@example(DEEP_LIST.replace(">x20<", ">\n" + " " * 20 + "<"))
+@example(DEEP_LIST.replace(">20<", ">x<"))
+@example(DEEP_LIST.replace("x39</S>", "x39"))
+@example(DEEP_LIST.replace("x39</S>", "x39</S >"))
+@example(DEEP_LIST.replace(">x39</S>", ">\n" + " " * 20 + "<I32>1</I32></S>"))
 @example(LIST.replace('<I32 N="a">20<', '<I32 N="a">x20<'))
 @example(LIST.replace('<I32 N="a">20<', '<I32 N="a">&#50;0<'))
 @example(LIST.replace("x20</S>", "x20</S >"))
