@@ -182,3 +182,21 @@ def test_without_a_key_the_ticket_is_named(recorded: Recorded) -> None:
     log_on = next(entry.data for entry in found if entry.type == "net:LogOn")
     assert log_on["etype"] == ETYPES[recorded.etype]
     assert log_on["kvno"] >= 1
+
+
+@pytest.mark.parametrize("kind", [Authentication.KERBEROS, Authentication.NEGOTIATE])
+def test_a_kerberos_connection_authenticates_again_in_its_middle(
+    kind: Authentication, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, kdc.running(tmp_path) as realm:
+        for name, value in realm.environment.items():
+            patch.setenv(name, value)
+        alice = Credential(user_name=kdc.USER, password=kdc.PASSWORD)
+        turns = sealed_turns(kind, None, alice, kerberos=True, again=2)
+    secrets = PacketSecrets()
+    secrets.add_key("00" * 32)
+    secrets.add_keytab(str(realm.kdc.keytab))
+    found = list(decode_source(source(pcap(conversations(turns))), None, None, secrets))
+    check(found, "the keytab's key of")
+    log_ons = [entry for entry in found if entry.type == "net:LogOn"]
+    assert len(log_ons) > len({number for number, _, _ in turns})
