@@ -48,6 +48,8 @@ class HttpMessage:
     raw: bool = False
     """True if the body was recorded as sent, so that the sender caused a malformed envelope."""
 
+    torn: bool = False
+    """True if bytes of the body are missing in the recording; they are zeros here."""
     opened: str = ""
     """The mechanism whose keys decrypted a sealed body."""
     refused: bool = False

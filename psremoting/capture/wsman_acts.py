@@ -136,7 +136,7 @@ class WSManReader:
                 direction=message.side,
                 carrier=carrier | _place(message),
                 data=data,
-                raw=message.body,
+                raw=None if message.torn else message.body,
                 plumbing=(kind == "Authenticate" and not sealed)
                 or bool(message.note and not message.start),
             )
@@ -146,7 +146,7 @@ class WSManReader:
         """Describe a body that is no envelope in ``data``; return True if it is encrypted."""
         content_type = message.header("Content-Type")
         if message.soap is not None:
-            data["text"] = message.soap
+            data["text"] = _shown(message, message.soap)
         if not message.body:
             return False
         data["bytes"] = len(message.body)
@@ -154,7 +154,7 @@ class WSManReader:
         if sealed := _SEALED.match(content_type):
             data["protocol"] = sealed[1]
             return True
-        data["text"] = message.body.decode("utf-8", "replace")
+        data["text"] = _shown(message, message.body.decode("utf-8", "replace"))
         return False
 
     def _notice(self, notice: Notice) -> None:
@@ -481,6 +481,11 @@ def _place(message: HttpMessage) -> dict[str, Any]:
     if message.file_offset is not None:
         data["file_offset"] = message.file_offset
     return data
+
+
+def _shown(message: HttpMessage, text: str) -> str:
+    """Return text of a body; what the recording lacks is marked, not shown as zeros."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if message.torn else text
 
 
 def _is_compressed(data: bytes) -> bool | None:

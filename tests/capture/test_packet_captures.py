@@ -185,6 +185,18 @@ def test_a_gap_in_a_body_keeps_the_framing() -> None:
     assert second.holes == ()
 
 
+def test_missing_bytes_are_never_shown_as_sent() -> None:
+    half = [frame for at, frame in enumerate(FRAMES) if at != 6]
+    found = entries(pcap(half))
+    (torn,) = [
+        e for e in found if isinstance(e.data, dict) and "missing" in str(e.data.get("note"))
+    ]
+    assert torn.type == "wsman:HTTP"
+    assert torn.raw is None
+    assert "\0" not in torn.data["text"]
+    assert "\N{REPLACEMENT CHARACTER}" * 100 in torn.data["text"]
+
+
 def test_a_gap_in_a_head_ends_at_the_next_start_line() -> None:
     reader = FlowReader(Side.SERVER)
     pieces = [Piece(0, 1, RESPONSE[:20]), Piece(0, 2, gap=30), Piece(0, 3, b"x: y\r\n" + RESPONSE)]

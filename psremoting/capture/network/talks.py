@@ -243,11 +243,12 @@ class Talk:
             note = message.note
             if message.holes:
                 note = "; ".join(filter(None, (note, "bytes of the body are missing")))
-            yield self._made(common, soap=soap, body=body, note=note, opened=outer)
+            torn = bool(message.holes)
+            yield self._made(common, soap=soap, body=body, note=note, opened=outer, torn=torn)
             return
         for part in self._keys.open(message):
             if part.text is None:
-                yield self._made(common, body=part.sealed, note=part.problem)
+                yield self._made(common, body=part.sealed, note=part.problem, torn=part.torn)
                 continue
             kind = (("Content-Type", part.content_type),)
             soap, body = classify_body(part.text.rstrip(b"\0"), kind)

@@ -49,6 +49,8 @@ class OpenedPart:
     key: str = ""
     """The mechanism whose keys opened it."""
     problem: str = ""
+    torn: bool = False
+    """True if bytes of it are missing; they are zeros in ``sealed``."""
 
 
 class Peers:
@@ -161,7 +163,7 @@ class ConnectionKeys:
             problem = f"{error}; {message.note}" if message.note else str(error)
             if lost := sum(last - first for first, last in message.holes):
                 problem = f"{lost:,} bytes of it are missing in the capture"
-            yield OpenedPart(sealed=message.body, problem=problem)
+            yield OpenedPart(sealed=message.body, problem=problem, torn=bool(message.holes))
 
     def _open(self, message: RawMessage, part: SealedPart) -> OpenedPart:
         opened = OpenedPart(content_type=part.content_type, sealed=part.data)
@@ -187,6 +189,7 @@ class ConnectionKeys:
         if part.format is SealingFormat.CREDSSP and self._credssp is not None:
             missing = self._credssp.missing
         if hole:
+            opened.torn = True
             opened.problem = f"{hole:,} bytes of it are missing in the capture"
         elif not missing and self._contexts and self._contexts[0].missing:
             opened.problem = f"missing: {self._contexts[0].missing}"
