@@ -21,6 +21,7 @@ from psremoting.capture.entries import Entry
 from psremoting.capture.http_text import OtherText
 from psremoting.capture.notices import Notice
 from psremoting.capture.source import Damage
+from psremoting.capture.wsman_descriptions import describe
 from psrp.sansio import RemoteProtocolError, Side, Stream
 from wsman import names, soap, xpress
 
@@ -206,7 +207,7 @@ class WSManReader:
             shell = self._shell_of_response(envelope, request)
             command_id = command_id or request.command_id
         shell = shell or self._shell_by_content(message, envelope)
-        data = _describe(envelope, shell)
+        data = describe(envelope, psrp=shell is not None and shell.psrp)
         if message.side is Side.SERVER and message.status not in (None, 200):
             data["status"] = message.status
         self._joiner.act(
@@ -390,84 +391,6 @@ class WSManReader:
 
 
 # -- the data of an act
-
-
-def _describe(envelope: soap.Envelope, shell: _Shell | None) -> dict[str, Any]:
-    operation = envelope.operation
-    data: dict[str, Any] = {}
-    if envelope.shell_id:
-        data["shell_id"] = envelope.shell_id
-    if envelope.resource_uri and operation in ("Create", "Connect", "Enumerate", "Get"):
-        data["resource_uri"] = envelope.resource_uri
-    if envelope.options:
-        data["options"] = {option.name: option.value for option in envelope.options}
-    describe = _DETAILS.get(operation)
-    if describe is not None:
-        data |= describe(envelope)
-    if operation == "Command" and shell is not None and shell.psrp:
-        data.pop("arguments", None)
-    return data
-
-
-def _create(envelope: soap.Envelope) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "max_envelope_size": envelope.max_envelope_size,
-        "operation_timeout": envelope.operation_timeout,
-    }
-    if envelope.compression:
-        data["compression"] = envelope.compression
-    return data | {"shell": soap.read_shell(envelope)}
-
-
-def _command(envelope: soap.Envelope) -> dict[str, Any]:
-    command = soap.read_command(envelope)
-    return {"command": command.command, "arguments": list(command.arguments)}
-
-
-def _streams(envelope: soap.Envelope) -> dict[str, Any]:
-    found = soap.read_payloads(envelope)
-    data: dict[str, Any] = {
-        "streams": [{"name": p.stream, "characters": len(p.text)} for p in found]
-    }
-    for state in soap.read_command_states(envelope):
-        data["state"] = state.state
-        if state.exit_code is not None:
-            data["exit_code"] = state.exit_code
-    return data
-
-
-def _signal(envelope: soap.Envelope) -> dict[str, Any]:
-    _, code = soap.read_signal(envelope)
-    return {"code": code, "meaning": names.signal_name(code)}
-
-
-def _fault(envelope: soap.Envelope) -> dict[str, Any]:
-    fault = soap.read_fault(envelope)
-    if fault is None:
-        return {}
-    number = fault.wsman_code
-    return {
-        "code": fault.code,
-        "subcode": fault.subcode,
-        "wsman_code": number,
-        "meaning": names.FAULT_CODES.get(number, "") if number is not None else "",
-        "text": fault.message or fault.reason,
-        "provider": fault.provider,
-        "detail": fault.detail,
-    }
-
-
-_DETAILS = {
-    "Create": _create,
-    "CreateResponse": lambda e: {"shell": soap.read_shell(e)},
-    "GetResponse": lambda e: {"shell": soap.read_shell(e)},
-    "EnumerateResponse": lambda e: {"shells": list(soap.read_shells(e))},
-    "Command": _command,
-    "Send": _streams,
-    "ReceiveResponse": _streams,
-    "Signal": _signal,
-    "Fault": _fault,
-}
 
 
 def _place(message: HttpMessage) -> dict[str, Any]:
