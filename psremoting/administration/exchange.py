@@ -50,15 +50,7 @@ def import_store(store: Store, text: str, *, who: str) -> None:
 
     Raises AdministrationError with the place of the first fault, and then changes nothing.
     """
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise AdministrationError(f"expected JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise AdministrationError(f'expected an object with "format": {_FORMAT}')
-    for part in document:
-        if part not in _PARTS:
-            raise AdministrationError(f"unknown part {part!r:.80}")
+    document = _document(text)
     configurations = tuple(
         _configuration(each, at) for at, each in _listed(document, "configurations")
     )
@@ -98,6 +90,20 @@ def import_store(store: Store, text: str, *, who: str) -> None:
             store.set_mappings(mappings)
         for group, members in groups.items():
             store.set_members(group, members)
+
+
+def _document(text: str) -> dict[str, Any]:
+    """Return the object with its known parts. Raises AdministrationError."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AdministrationError(f"expected JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise AdministrationError(f'expected an object with "format": {_FORMAT}')
+    for part in document:
+        if part not in _PARTS:
+            raise AdministrationError(f"unknown part {part!r:.80}")
+    return document
 
 
 def _configuration(data: Any, at: int) -> SessionConfiguration:
