@@ -164,7 +164,7 @@ def _process(
         ProcessSettings(
             name=configuration.name,
             table=table,
-            run_as=configuration.run_as_user,
+            run_as=_run_as(configuration, user),
             environment=configuration.environment,
             working_directory=configuration.working_directory,
             max_memory=configuration.transport_option.max_memory_per_session,
@@ -173,6 +173,22 @@ def _process(
         client=user.name,
         reconnects=reconnects,
     )
+
+
+def _run_as(configuration: SessionConfiguration, user: ConnectedUser) -> str:
+    """Return the local user that a program runs as; empty for the server's own.
+
+    A server that runs as root starts nothing as root for a client who is not: without
+    RunAsCredential the program runs as the client. Raises AdministrationError.
+    """
+    if configuration.run_as_user or os.geteuid() != 0:
+        return configuration.run_as_user
+    if not user.local_user:
+        raise AdministrationError(
+            f"{configuration.name}: {user.name} is no user of this computer, and the server runs "
+            "as root: RunAsCredential has to name the user to run sessions as"
+        )
+    return user.local_user
 
 
 # -- functions

@@ -163,7 +163,8 @@ def _environment(
     settings: ProcessSettings, user: pwd.struct_passwd | None, client: str
 ) -> dict[str, str]:
     found = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    found["PATH"] = os.environ.get("PATH", _PATH) if not settings.run_as else _PATH
+    is_own = user is None or user.pw_uid == os.geteuid()
+    found["PATH"] = os.environ.get("PATH", _PATH) if is_own else _PATH
     if user is not None:
         found |= {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
         found["SHELL"] = user.pw_shell or "/bin/sh"

@@ -28,8 +28,11 @@ from psremoting.endpoint.functions import FunctionsEngine
 from psremoting.endpoint.sender import local_sender
 from tests.endpoint.clients import connected
 
-_ANNA = ConnectedUser(name="anna", groups=frozenset({"operators"}), sids=frozenset({"S-1-5-4"}))
-_OTTO = ConnectedUser(name="otto")
+_SELF = pwd.getpwuid(os.geteuid()).pw_name
+_ANNA = ConnectedUser(
+    name="anna", groups=frozenset({"operators"}), sids=frozenset({"S-1-5-4"}), local_user=_SELF
+)
+_OTTO = ConnectedUser(name="otto", local_user=_SELF)
 
 
 def _greet(name: str = "") -> str:
@@ -239,6 +242,18 @@ async def test_a_program_runs_as_another_user_with_limits(tmp_path: Path) -> Non
     assert name == "nobody"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_nothing_runs_as_root_for_a_client_who_is_not(tmp_path: Path) -> None:
+    configuration = _configuration(tmp_path, command="/bin/sh -c 'id -u'")
+    engine = engine_for(configuration, ConnectedUser(name="n", local_user="nobody"))
+    assert isinstance(engine, ConfiguredProcess)
+    inner = engine.start(None)
+    done = await trio.run_process(inner.argv, env=inner.env, capture_stdout=True)
+    assert int(done.stdout) == pwd.getpwnam("nobody").pw_uid
+    with pytest.raises(AdministrationError, match="n is no user of this computer"):
+        engine_for(configuration, ConnectedUser(name="n"))
+
+
 def test_roles_are_applied_before_a_program_gets_the_file(tmp_path: Path) -> None:
     text = _ROLES.replace("RoleDef", "EnvironmentVariables=@{ A='b' }; RoleDef")
     configuration = _configuration(tmp_path, text, command="/bin/cat {configuration}")
@@ -271,7 +286,7 @@ def test_the_file_of_a_session_is_removed_with_it(tmp_path: Path) -> None:
             def act_failed(self, *_: Any) -> None: ...
             def fail(self, text: str) -> None: ...
 
-        session: Any = engine.open(Link())  # type: ignore[arg-type]
+        session: Any = engine.open(Link())
         folders.append(session._folder)
         assert os.listdir(session._folder) == ["session.pssc"]
         await session.run()
