@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.endpoint.served_wsman import PASSWORD, USER, Endpoint, psrp, serving
+from tests.endpoint.served_wsman import (
+    PASSWORD,
+    USER,
+    Endpoint,
+    psrp,
+    serving,
+    write_certificate,
+)
 from tests.live import kdc as kerberos
+from wsman.certificates import client_certificate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -63,10 +73,23 @@ def endpoint(
     realm: kerberos.Kdc | None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Endpoint]:
     options = ["--functions", "tests.endpoint.test_wsman_clients:COMMANDS", "--winrs"]
-    options += ["--allow-unencrypted"]
+    folder = tmp_path_factory.mktemp("served")
+    options += ["--allow-unencrypted", *client_certificate_options(folder)]
     keytab = str(realm.keytab) if realm and _has_gssapi() else ""
-    with serving(tmp_path_factory.mktemp("served"), *options, keytab=keytab) as made:
+    with serving(folder, *options, keytab=keytab) as made:
         yield made
+
+
+def client_certificate_options(folder: Path) -> list[str]:
+    """Write ``client.pem``, a certificate with its key that stands for the account; return the
+    endpoint's options for it."""
+    own = folder / "client.pem"
+    write_certificate(own, USER)
+    der = ssl.PEM_cert_to_DER_cert(own.read_text().partition("-----END PRIVATE KEY-----\n")[2])
+    shown = client_certificate([der])
+    assert shown is not None
+    (folder / "mappings").write_text(f"{USER} {shown.thumbprint} *@example.org *\n")
+    return ["--client-ca", str(own), "--certificate-mapping", str(folder / "mappings")]
 
 
 def _has_gssapi() -> bool:
@@ -88,6 +111,7 @@ PYPSRP: dict[str, dict[str, Any]] = {
     "kerberos in negotiate": {"auth": "negotiate", "encryption": "always", "kerberos": True},
     "credssp": {"auth": "credssp", "encryption": "always"},
     "credssp over HTTPS": {"auth": "credssp", "ssl": True},
+    "certificate": {"auth": "certificate", "ssl": True},
 }
 
 
@@ -107,6 +131,9 @@ def pypsrp(endpoint: Endpoint, mode: str, **changes: Any) -> Any:
     if ssl:
         host, values["cert_validation"] = "localhost", str(endpoint.certificate)
     given = {"username": user, "password": PASSWORD, "ssl": ssl} | values | changes
+    if values["auth"] == "certificate":
+        own = str(endpoint.folder / "client.pem")
+        given |= {"certificate_pem": own, "certificate_key_pem": own}
     return wsman.WSMan(host, port=endpoint.https if ssl else endpoint.http, **given)
 
 
@@ -214,6 +241,7 @@ PYWINRM: dict[str, dict[str, Any]] = {
     "ntlm": {"transport": "ntlm", "message_encryption": "always"},
     "ntlm over HTTPS": {"transport": "ntlm"},
     "credssp": {"transport": "credssp", "message_encryption": "always"},
+    "certificate over HTTPS": {"transport": "certificate"},
 }
 
 
@@ -227,6 +255,9 @@ def test_pywinrm_runs_a_program(endpoint: Endpoint, mode: str) -> None:
     if "HTTPS" in mode:
         url = f"https://localhost:{endpoint.https}/wsman"
         values["ca_trust_path"] = str(endpoint.certificate)
+    if mode == "certificate over HTTPS":
+        own = str(endpoint.folder / "client.pem")
+        values |= {"cert_pem": own, "cert_key_pem": own}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         session = winrm.Session(url, auth=(USER, PASSWORD), **values)

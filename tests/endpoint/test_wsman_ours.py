@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,13 @@ from psremoting.errors import PSRemotingError, PSRemotingTransportError
 from psremoting.wsman_target import WSManTarget
 from psrp.clixml import Credential
 from psrp.events import InvocationState
-from tests.endpoint.served_wsman import PASSWORD, USER, Endpoint, serving, write_certificate
-from tests.endpoint.test_wsman_clients import COMMANDS, _has_gssapi
+from tests.endpoint.served_wsman import PASSWORD, USER, Endpoint, serving
+from tests.endpoint.test_wsman_clients import (
+    COMMANDS,
+    _has_gssapi,
+    client_certificate_options,
+)
 from tests.live import kdc as kerberos
-from wsman.certificates import client_certificate
 
 pytestmark = pytest.mark.xdist_group("wsman-ours")
 
@@ -67,14 +69,8 @@ def endpoint(
     realm: kerberos.Kdc | None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Endpoint]:
     folder = tmp_path_factory.mktemp("served")
-    own = folder / "client.pem"
-    write_certificate(own, USER)
-    der = ssl.PEM_cert_to_DER_cert(own.read_text().partition("-----END PRIVATE KEY-----\n")[2])
-    shown = client_certificate([der])
-    assert shown is not None
-    (folder / "mappings").write_text(f"{USER} {shown.thumbprint} *@example.org *\n")
     options = ["--functions", "tests.endpoint.test_wsman_ours:OFFERED", "--allow-unencrypted"]
-    options += ["--client-ca", str(own), "--certificate-mapping", str(folder / "mappings")]
+    options += client_certificate_options(folder)
     options += ["--configuration", "Other=functions:tests.endpoint.test_wsman_clients:OTHER"]
     program = [sys.executable, "-c", "from psremoting.cli.entry import main; main()", "serve"]
     command = shlex.join([*program, "--stdio", "--functions", f"{__name__}:LOCAL"])
