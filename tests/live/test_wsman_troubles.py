@@ -17,6 +17,8 @@ from tests.wsman.http_proxy import Exchange, Fate, HttpProxy, proxying
 TIME_LIMIT = 300
 TEXT = "x" * 60_000
 SCRIPT = "'x' * 60000"
+AT_ONCE = 3
+"""Conversations at one time: those with a lost answer wait most of the time."""
 IDLE_SECONDS = 35.0
 """Longer than the 30 s after which the server answers an empty poll."""
 
@@ -27,10 +29,10 @@ async def converse(server: WSManServer, victim: int, fate: Fate) -> tuple[HttpPr
     def decide(_: Exchange) -> Fate:
         return fate if len(proxy.exchanges) == victim else Fate.PASS
 
-    options = replace(server.options, max_connection_retries=1, open_timeout=15)
+    options = replace(server.options, max_connection_retries=1, open_timeout=20)
     notices: list[str] = []
     outcome: Any = None
-    with trio.fail_after(60):
+    with trio.fail_after(90):
         async with proxying(server.http) as proxy:
             proxy.decide, proxy.delay = decide, 0.3
             place = replace(target(server, "basic"), port=proxy.port)
@@ -54,24 +56,38 @@ async def test_a_request_that_is_refused_cut_or_late(wsman_server: WSManServer, 
     """
     usual, _, outcome = await converse(wsman_server, 0, fate)
     assert outcome.output == [TEXT]
-    whole = 0
-    for victim in range(1, len(usual.exchanges) + 1):
-        proxy, said, outcome = await converse(wsman_server, victim, fate)
-        if len(proxy.exchanges) < victim:
-            continue
-        failed = proxy.operations()[victim - 1]
-        if isinstance(outcome, Result) and outcome.error is None:
-            whole += 1
-            assert outcome.output == [TEXT], failed
-        else:
-            error = outcome.error if isinstance(outcome, Result) else outcome
-            assert isinstance(error, PSRemotingError), failed
-            assert str(error), failed
-            assert fate is not Fate.LATE, failed
-        deleted = "Delete" in proxy.operations()
-        nothing = failed == "Create" and fate is Fate.REFUSE
-        assert deleted or nothing or "at the server" in said, (failed, proxy.operations(), said)
-    assert whole
+    found: dict[int, tuple[HttpProxy, str, Any]] = {}
+    limit = trio.CapacityLimiter(AT_ONCE)
+
+    async def one(victim: int) -> None:
+        async with limit:
+            found[victim] = await converse(wsman_server, victim, fate)
+
+    async with trio.open_nursery() as nursery:
+        for victim in range(1, len(usual.exchanges) + 1):
+            nursery.start_soon(one, victim)
+    ends = [check(victim, *each, fate) for victim, each in sorted(found.items())]
+    assert any(ends)
+
+
+def check(victim: int, proxy: HttpProxy, said: str, outcome: Any, fate: Fate) -> bool:
+    """Check what the user got; return whether it was the output."""
+    if len(proxy.exchanges) < victim:
+        # How many answers hold the output depends on the server's speed.
+        return False
+    failed = proxy.operations()[victim - 1]
+    whole = isinstance(outcome, Result) and outcome.error is None
+    if whole:
+        assert outcome.output == [TEXT], failed
+    else:
+        error = outcome.error if isinstance(outcome, Result) else outcome
+        assert isinstance(error, PSRemotingError), failed
+        assert str(error), failed
+        assert fate is not Fate.LATE, failed
+    deleted = "Delete" in proxy.operations()
+    nothing = failed == "Create" and fate is Fate.REFUSE
+    assert deleted or nothing or "at the server" in said, (failed, proxy.operations(), said)
+    return whole
 
 
 async def test_a_session_that_is_idle_for_longer_than_a_poll(wsman_server: WSManServer) -> None:
