@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import protocol_targets, reader_targets, wsman_targets
+from tests.fuzz import file_targets, protocol_targets, reader_targets, wsman_targets
 from tests.fuzz.target import TARGETS
 
-__all__ = ["TARGETS", "protocol_targets", "reader_targets", "wsman_targets"]
+__all__ = ["TARGETS", "file_targets", "protocol_targets", "reader_targets", "wsman_targets"]

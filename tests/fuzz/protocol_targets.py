@@ -13,8 +13,9 @@ from psrp.clixml.plain import to_plain
 from psrp.clixml.readable import StderrText
 from psrp.fragments import Defragmenter
 from psrp.keys import SessionKey, read_public_key, read_session_key, unseal_plain
-from psrp.messages import decode
+from psrp.messages import decode, encode
 from psrp.sansio import ClixmlError, LimitExceeded, LocalProtocolError, RemoteProtocolError, Side
+from psrp.states import PoolState
 from sshsub.packets import LineReader, PacketError, read_line
 from sshsub.subsystem import Subsystem
 from tests.fuzz import seeds
@@ -103,7 +104,12 @@ def fragments_cut_anywhere(data: bytes) -> None:
 
 @target("message", lambda: [message for _, message in seeds.messages()])
 def one_message(data: bytes) -> None:
-    decode(data)
+    """A message that can be read is written, and reads again as the same event."""
+    header, event = decode(data)
+    for side in Side:
+        with suppress(LocalProtocolError, KeyError):
+            written = encode(event, header.rpid, sender=side)
+            _same(encode(decode(written)[1], header.rpid, sender=side), written, "written again")
 
 
 @target("keys", lambda: [dumps(each) for each in ("AQID", "A" * 400, "")], REMOTE)
@@ -134,23 +140,44 @@ def packet_lines(data: bytes) -> None:
                     pass
 
 
-def _play(machine: Machine, data: bytes) -> None:
-    """Give a pool fragments for the pool and for its pipeline in turn; read all its output."""
+def _play(side: Side, data: bytes, size: int, *, opened: bool) -> list[str]:
+    """Give a pool fragments for the pool and for its pipeline in turn; return what it says."""
+    machine = _machine(side) if opened else Machine(side)
+    said: list[str] = []
     half = len(data) // 2
-    for target_id, piece in ((None, data[:half]), (PIPELINE_ID, data[half:]), (None, data)):
-        with suppress(RemoteProtocolError):
-            machine.pool.receive_data(piece, target_id)
-        for _ in range(2000):
-            try:
-                event = machine.pool.next_event()
-            except RemoteProtocolError:
-                break
-            if event is None:
-                break
-            if len(repr(event)) > 2_000_000:
-                raise Finding("the repr of an event has no limit")
-    while machine.pool.data_to_send() is not None:
-        pass
+    for target_id, part in ((None, data[:half]), (PIPELINE_ID, data[half:]), (None, data)):
+        for at in range(0, len(part), size):
+            with suppress(RemoteProtocolError):
+                machine.pool.receive_data(part[at : at + size], target_id)
+            said += _events(machine)
+    sent = b""
+    while (out := machine.pool.data_to_send()) is not None:
+        sent += out.data
+    return [*said, repr(machine.pool.state), sent.hex()]
+
+
+def _events(machine: Machine) -> Iterator[str]:
+    for _ in range(2000):
+        try:
+            event = machine.pool.next_event()
+        except RemoteProtocolError as error:
+            if machine.pool.state in (PoolState.BROKEN, PoolState.CLOSED):
+                return
+            yield str(error)
+            continue
+        if event is None:
+            return
+        text = repr(event)
+        if len(text) > 2_000_000:
+            raise Finding("the repr of an event has no limit")
+        yield text
+
+
+def _pool(side: Side, data: bytes, *, opened: bool = True) -> None:
+    """All events have a repr of limited length, with whole input and with pieces of 9 bytes."""
+    _play(side, data, len(data) + 1, opened=opened)
+    if len(data) < 2000:
+        _play(side, data, 9, opened=opened)
 
 
 def _machine(side: Side) -> Machine:
@@ -165,38 +192,42 @@ def _machine(side: Side) -> Machine:
 
 @target("client-pool", seeds.fragment_streams, LOCAL)
 def client_pool(data: bytes) -> None:
-    _play(_machine(C), data)
+    _pool(C, data)
 
 
 @target("server-pool", seeds.fragment_streams, LOCAL)
 def server_pool(data: bytes) -> None:
-    _play(_machine(S), data)
+    _pool(S, data)
 
 
 @target("new-server-pool", seeds.fragment_streams, LOCAL)
 def opening_server_pool(data: bytes) -> None:
-    _play(Machine(S), data)
+    _pool(S, data, opened=False)
 
 
 def _subsystem(side: Side, data: bytes) -> None:
-    machine = Subsystem(side, max_line=100_000, max_commands=50)
-    for at in range(0, len(data), 3000):
-        machine.receive_data(data[at : at + 3000])
-        for _ in range(5000):
-            try:
-                if machine.next_event() is None:
+    """Events and answers are the same if the lines arrive in pieces of 11 bytes."""
+
+    def read(size: int) -> tuple[list[str], bytes]:
+        machine = Subsystem(side, max_line=100_000, max_commands=50)
+        found: list[str] = []
+        sent = b""
+        for piece in (*(data[at : at + size] for at in range(0, len(data), size)), b""):
+            machine.receive_data(piece)
+            for _ in range(5000):
+                try:
+                    event = machine.next_event()
+                except RemoteProtocolError as error:
+                    return [*found, str(error)], sent + machine.data_to_send()
+                if event is None:
                     break
-            except RemoteProtocolError:
-                break
-        machine.data_to_send()
-    machine.receive_data(b"")
-    for _ in range(5000):
-        try:
-            if machine.next_event() is None:
-                return
-        except RemoteProtocolError:
-            return
-    raise Finding("events without end")
+                found.append(repr(event))
+            else:
+                raise Finding("events without end")
+            sent += machine.data_to_send()
+        return found, sent
+
+    _same(read(11), read(3000), "cut into pieces of 11 bytes")
 
 
 @target("client-subsystem", seeds.packet_streams, LOCAL)

@@ -31,6 +31,8 @@ class Target:
     """The errors that the reader documents."""
     calls: tuple[int, int] = (40_000, 400)
     """A limit on function calls: a constant, and calls per byte of input."""
+    memory: tuple[int, int] = (8_000_000, 2_000)
+    """A limit on memory in bytes: a constant, and bytes per byte of input."""
 
 
 TARGETS: dict[str, Target] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import islice
 
 import pytest
@@ -30,3 +31,19 @@ def test_the_work_for_an_input_has_a_limit_in_its_size(name: str) -> None:
     constant, per_byte = found.calls
     for data in islice(mutated(corpus, 2), 12):
         assert calls(lambda data=data: check(found, data)) <= constant + per_byte * len(data)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_the_memory_for_an_input_has_a_limit_in_its_size(name: str) -> None:
+    found = TARGETS[name]
+    corpus = list(found.seeds())
+    constant, per_byte = found.memory
+    check(found, corpus[0])  # what is loaded once is no cost of an input
+    for data in islice(mutated(corpus, 4), 4):
+        tracemalloc.start()
+        try:
+            check(found, data)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak <= constant + per_byte * len(data)

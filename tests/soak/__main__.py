@@ -16,7 +16,7 @@ GROWTH = 1.25
 """Tolerated growth of memory from the first third of the time to the last."""
 LIMIT = 600.0
 """Seconds for each action, on a machine that is busy with other work."""
-IDLE = 120.0
+IDLE = 300.0
 """Seconds that a client may be held up by a busy machine before its shell ends."""
 
 

@@ -124,6 +124,8 @@ def soak(
     """
     with _served(folder, idle) as (port, process):
         rng = random.Random(seed)
-        found = Soak(folder=folder, port=port, user=USER, password=PASSWORD, rng=rng, limit=limit)
+        found = Soak(
+            folder=folder, port=port, user=USER, password=PASSWORD, rng=rng, idle=idle, limit=limit
+        )
         until = time.monotonic() + seconds
         return found, trio.run(_work, found, process, clients, rounds, until, idle, note)
