@@ -112,7 +112,7 @@ def _underlined_to_the_end(position: str) -> str:
         return position
     start = underline.index("~")
     shown = code.removesuffix(" ...").rstrip()
-    length = max(len(shown) - start, underline.count("~"))
+    length = max(len(shown.removesuffix(" …")) - start, underline.count("~"))
     return "\n".join([*before, code, underline[:start] + "~" * length])
 
 

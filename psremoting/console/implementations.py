@@ -49,6 +49,7 @@ _WHERE = {
     "Sort-Object": (_OBJECTS, "sort_object"),
     "Measure-Object": (_OBJECTS, "measure_object"),
     "ForEach-Object": (_OBJECTS, "for_each_object"),
+    "Get-Credential": ("psremoting.console.credential_commands", "get_credential"),
     "Get-Help": (_SHOWING, "get_help"),
     "Get-Command": (_SHOWING, "get_command"),
     "Format-Table": (_SHOWING, "format_table"),

@@ -31,9 +31,12 @@ async def _jobs(call: Call) -> list[Job]:
 
 
 async def get_job(call: Call) -> None:
-    """Run Get-Job."""
+    """Run Get-Job; -IncludeChildJob gives each job's children, too."""
     for job in await _jobs(call):
         call.emit(job)
+        if call.binding["IncludeChildJob"]:
+            for child in job.children:
+                call.emit(child)
 
 
 async def receive_job(call: Call) -> None:
@@ -46,8 +49,7 @@ async def receive_job(call: Call) -> None:
         shown = CallResults(call)
         results, errors = list(job.results), list(job.errors)
         if not binding["Keep"]:
-            job.results.clear()
-            job.errors.clear()
+            job.forget()
         for computer, kind, item in results:
             shown.show(computer, kind, item)
         for error in errors:
@@ -76,6 +78,15 @@ async def stop_job(call: Call) -> None:
 async def remove_job(call: Call) -> None:
     """Run Remove-Job; a running job needs -Force."""
     for job in await _jobs(call):
+        if job.parent is not None:
+            call.fail(
+                PSRemotingError(
+                    "The command cannot remove the job because it does not exist or because it is "
+                    "a child job. Child jobs can be removed only by removing the parent job.",
+                    error_id="CannotRemoveJob",
+                )
+            )
+            continue
         if job.state == "Running" and not call.binding["Force"]:
             call.fail(
                 PSRemotingError(

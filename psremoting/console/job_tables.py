@@ -33,7 +33,13 @@ def _table(
 
 
 JOB_COMMANDS = (
-    _table("Get-Job", "Gets background jobs.", "gjb", ("Get-Job", "List all jobs.")),
+    _table(
+        "Get-Job",
+        "Gets background jobs.",
+        "gjb",
+        ("Get-Job", "List all jobs."),
+        parameter("IncludeChildJob", "switch", help="Also get the jobs of each computer."),
+    ),
     _table(
         "Receive-Job",
         "Gets the results of background jobs.",

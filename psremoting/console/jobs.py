@@ -12,6 +12,7 @@ from psremoting.console.error_reports import CommandFailure
 from psremoting.errors import PSRemotingError
 from psremoting.powershell.member_access import properties
 from psremoting.powershell.wildcards import has_wildcards, matches
+from psrp.clixml import List
 from psrp.records import ErrorCategory
 
 __all__ = ["Job", "JobTable", "NoJob"]
@@ -45,14 +46,17 @@ class Job:
         self.command = command
         self.location = location
         self.state = "Running"
-        self.results: list[Result] = []
-        self.errors: list[PSRemotingError] = []
-        """Failures of whole computers, which are received after the results."""
+        self.children: list[Job] = []
+        """One job for each computer; a child job has none."""
+        self.parent: Job | None = None
+        self._results: list[Result] = []
+        self._errors: list[PSRemotingError] = []
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
     def __str__(self) -> str:
-        return "System.Management.Automation.PSRemotingJob"
+        kind = "PSRemotingJob" if self.parent is None else "PSRemotingChildJob"
+        return f"System.Management.Automation.{kind}"
 
     async def run(self, work: Work) -> None:
         """Run the command and set the final state."""
@@ -60,11 +64,37 @@ class Job:
             with self._scope:
                 await work(self)
         finally:
-            if self._scope.cancelled_caught:
+            states = {each.state for each in self.children}
+            if self._scope.cancelled_caught or "Stopped" in states:
                 self.state = "Stopped"
             elif self.state == "Running":
-                self.state = "Failed" if self.errors else "Completed"
+                self.state = "Failed" if self._errors or "Failed" in states else "Completed"
             self._ended.set()
+
+    def keep(self, result: Result) -> None:
+        """Keep a result of this computer."""
+        self._results.append(result)
+
+    def fail(self, error: PSRemotingError) -> None:
+        """Keep the failure of this computer, which is received after the results."""
+        self._errors.append(error)
+
+    @property
+    def results(self) -> list[Result]:
+        """The results that were not received, also of the children."""
+        return [*self._results, *(one for each in self.children for one in each.results)]
+
+    @property
+    def errors(self) -> list[PSRemotingError]:
+        """The failures of whole computers that were not received."""
+        return [*self._errors, *(one for each in self.children for one in each.errors)]
+
+    def forget(self) -> None:
+        """Drop the results and failures: they were received."""
+        self._results.clear()
+        self._errors.clear()
+        for each in self.children:
+            each.forget()
 
     def stop(self) -> None:
         """Stop the command, if it still runs."""
@@ -85,11 +115,14 @@ def _(job: Job) -> dict[str, Any]:
     return {
         "Id": job.id,
         "Name": job.name,
-        "PSJobTypeName": "RemoteJob",
+        "PSJobTypeName": "RemoteJob" if job.parent is None else None,
         "State": job.state,
         "HasMoreData": job.has_more_data,
         "Location": job.location,
         "Command": job.command,
+        "ChildJobs": List(job.children),
+        "Output": List([item for _, kind, item in job.results if kind is StreamKind.OUTPUT]),
+        "Error": List([item for _, kind, item in job.results if kind is StreamKind.ERROR]),
     }
 
 
@@ -99,7 +132,7 @@ class JobTable:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self._jobs: dict[int, Job] = {}
-        self._last_id = -1
+        self._next_id = 1
 
     @property
     def jobs(self) -> list[Job]:
@@ -107,11 +140,14 @@ class JobTable:
         return list(self._jobs.values())
 
     def start(self, work: Work, *, name: str, command: str, computers: list[str]) -> Job:
-        """Start a job. It takes an id, and one more for each computer, as in PowerShell."""
-        self._last_id += 2
-        id = self._last_id
-        self._last_id += len(computers) - 1
+        """Start a job with a child for each computer."""
+        id = self._next_id
         job = Job(id, name or f"Job{id}", command, ",".join(computers))
+        for at, computer in enumerate(computers, id + 1):
+            child = Job(at, f"Job{at}", command, computer)
+            child.parent = job
+            job.children.append(child)
+        self._next_id += 1 + len(computers)
         self._jobs[id] = job
         self._nursery.start_soon(job.run, work)
         return job
@@ -125,13 +161,14 @@ class JobTable:
         """Return the jobs with these ids or names, each once, and errors for unknown ones."""
         found: list[Job] = []
         missing: list[NoJob] = []
+        every = {one.id: one for each in self.jobs for one in (each, *each.children)}
         for id in ids:
-            if id in self._jobs:
-                found.append(self._jobs[id])
+            if id in every:
+                found.append(every[id])
             else:
                 missing.append(NoJob("id", id))
         for name in names:
-            fitting = [each for each in self.jobs if matches(name, each.name)]
+            fitting = [each for each in every.values() if matches(name, each.name)]
             found += fitting
             if not fitting and not has_wildcards(name):
                 missing.append(NoJob("name", name))

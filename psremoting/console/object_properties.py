@@ -8,7 +8,7 @@ from psremoting.administration.configurations import TransportOption
 from psremoting.options import SessionOption
 from psremoting.powershell.member_access import properties
 from psremoting.session_table import PROPERTIES, SessionEntry
-from psrp.clixml import PSObject
+from psrp.clixml import Credential, PSObject
 from psrp.frozen import dataclass
 from psrp.records import ErrorCategory, ErrorRecord
 
@@ -48,6 +48,11 @@ def _(record: ErrorRecord) -> dict[str, Any]:
         ),
         "TargetObject": record.target_object,
     }
+
+
+@properties.register
+def _(value: Credential) -> dict[str, Any]:
+    return {"UserName": value.user_name, "Password": value.password}
 
 
 @properties.register

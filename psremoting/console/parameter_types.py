@@ -15,7 +15,7 @@ from psremoting.powershell.conversion import ConversionError, convert, to_text
 from psremoting.powershell.member_access import property_of
 from psremoting.powershell.parameters import ABSENT, Parameter, roles_of
 from psremoting.session_table import SessionEntry
-from psrp.clixml import Dictionary, PSObject, ScriptBlock
+from psrp.clixml import Credential, Dictionary, PSObject, ScriptBlock
 
 __all__ = [
     "AUTHENTICATION",
@@ -157,8 +157,8 @@ def _only(element: str, *kinds: type) -> Callable[[Any], Any]:
     return check
 
 
-def _credential(value: Any) -> str:
-    if isinstance(value, str):
+def _credential(value: Any) -> str | Credential:
+    if isinstance(value, str | Credential):
         return value
     raise BindingError(
         "ParameterArgumentTransformationError",
@@ -197,7 +197,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 }
 _FITS: dict[str, Callable[[Any], bool]] = {
     "authentication": lambda value: False,
-    "credential": lambda value: False,
+    "credential": lambda value: isinstance(value, Credential),
     "object": lambda value: True,
     "property": lambda value: True,
     "job": lambda value: _all(value, Job),

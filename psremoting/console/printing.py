@@ -24,7 +24,7 @@ from psremoting.powershell.member_access import properties
 from psremoting.powershell.shown_members import Enumeration
 from psremoting.powershell.views import Column, View
 from psremoting.session_table import SessionEntry
-from psrp.clixml import PSObject
+from psrp.clixml import Credential, PSObject
 
 __all__ = ["Formatted", "Printer", "list_text", "table_text"]
 
@@ -43,6 +43,7 @@ _SESSION_TYPE = "System.Management.Automation.Runspaces.PSSession"
 _TYPES: dict[type, str] = {
     SessionEntry: _SESSION_TYPE,
     CommandInfo: "psremoting.CommandInfo",
+    Credential: "System.Management.Automation.PSCredential",
     Job: "System.Management.Automation.Job",
     SessionOption: "System.Management.Automation.Remoting.PSSessionOption",
     TransportOption: "Microsoft.PowerShell.Commands.WSManConfigurationOption",

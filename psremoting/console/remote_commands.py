@@ -17,6 +17,7 @@ from psremoting.console.parameter_types import as_text
 from psremoting.console.results import CallResults
 from psremoting.console.wsman_commands import DisconnectedEntry, disconnected_entry
 from psremoting.console.wsman_connections import ask_credential, more_of
+from psremoting.errors import PSRemotingError
 from psremoting.exception_groups import lone_exception
 from psremoting.fanout import THROTTLE, fan_out
 from psremoting.powershell.binder import Binding
@@ -129,13 +130,22 @@ async def _invoke_disconnected(
 def _start_job(
     call: Call, work: _Work, targets: Sequence[SessionEntry | Target], throttle: int
 ) -> Job:
-    async def run(job: Job) -> None:
-        def keep(computer: str, kind: StreamKind, item: Any) -> None:
-            job.results.append((computer, kind, item))
+    async def one(pair: tuple[Job, SessionEntry | Target]) -> None:
+        child, target = pair
 
-        for outcome in await fan_out(targets, work.run(keep), throttle=throttle):
-            if outcome.error is not None:
-                job.errors.append(outcome.error)
+        def keep(computer: str, kind: StreamKind, item: Any) -> None:
+            child.keep((computer, kind, item))
+
+        async def run(_: Job) -> None:
+            try:
+                await work.run(keep)(target)
+            except PSRemotingError as error:
+                child.fail(error)
+
+        await child.run(run)
+
+    async def run(job: Job) -> None:
+        await fan_out(list(zip(job.children, targets, strict=True)), one, throttle=throttle)
 
     computers = [
         each.computer_name if isinstance(each, SessionEntry) else each.computer for each in targets

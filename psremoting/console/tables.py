@@ -5,6 +5,7 @@ from __future__ import annotations
 from psremoting.console.configuration_file_tables import CONFIGURATION_FILE_COMMANDS
 from psremoting.console.configuration_tables import CONFIGURATION_COMMANDS
 from psremoting.console.copy_tables import COPY_ITEM
+from psremoting.console.credential_tables import GET_CREDENTIAL
 from psremoting.console.job_tables import JOB_COMMANDS
 from psremoting.console.object_tables import OBJECT_COMMANDS
 from psremoting.console.parameter_types import parameter, property_or_absent
@@ -304,7 +305,7 @@ COMMANDS: tuple[CommandTable, ...] = (
     ENTER, EXIT, NEW, GET, REMOVE, INVOKE, DISCONNECT, CONNECT, RECEIVE, NEW_OPTION, GET_HELP,
     GET_COMMAND, FORMAT_TABLE, FORMAT_LIST, WRITE_OUTPUT, CLEAR_HOST, *OBJECT_COMMANDS,
     *JOB_COMMANDS, *CONFIGURATION_COMMANDS, *CONFIGURATION_FILE_COMMANDS, *REMOTING_COMMANDS,
-    COPY_ITEM,
+    COPY_ITEM, GET_CREDENTIAL,
 )  # fmt: skip
 
 _BY_NAME = {name.casefold(): table for table in COMMANDS for name in (table.name, *table.aliases)}

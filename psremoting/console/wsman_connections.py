@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OPTION_FIELDS",
+    "PASSWORD",
     "ask_credential",
     "is_loopback",
     "is_wsman",
@@ -36,7 +37,8 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[A-Za-z0-9_.:%-]+")
-_PASSWORD = "PSRP_PASSWORD"
+PASSWORD = "PSRP_PASSWORD"
+"""Environment variable with the password."""
 
 
 class InvalidOption(CommandFailure):
@@ -62,7 +64,7 @@ async def ask_credential(call: Call, binding: Binding, *, always: bool = False) 
         return
     if not isinstance(name, str) or not name:
         return
-    password: Any = os.environ.get(_PASSWORD)
+    password: Any = os.environ.get(PASSWORD)
     if password is None:
         surface = call.workspace.surface
         surface.output(f"Password for user {name}:")

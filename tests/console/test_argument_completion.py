@@ -23,10 +23,9 @@ async def completed(text: str) -> list[str]:
     ("text", "found"),
     [
         ("ent", ["Enter-PSSession"]),
-        ("$x = new", ["$x = New-PSSession", "$x = New-PSSessionOption"]),
+        ("$x = new-pssessiono", ["$x = New-PSSessionOption"]),
         ("Get-PSSession | rem", ["Get-PSSession | Remove-PSSession", "Get-PSSession | Remove-Job"]),
-        ("Get-PSSession | Get-", ["Get-PSSession | Get-PSSession", "Get-PSSession | Get-Help",
-         "Get-PSSession | Get-Command", "Get-PSSession | Get-Job"]),
+        ("Get-PSSession | Get-J", ["Get-PSSession | Get-Job"]),
         ("Enter-PSSession -Host", ["Enter-PSSession -HostName"]),
         ("etsn -Key", ["etsn -KeyFilePath"]),
         ("Enter-PSSession -Name l", ["Enter-PSSession -Name lab"]),

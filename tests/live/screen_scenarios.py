@@ -283,7 +283,7 @@ MORE_SCENARIOS: dict[str, list[Step | str]] = {
         "Get-Date | Out-Null",
         "Get-PSBreakpoint | Remove-PSBreakpoint",
         Step("Wait-Debugger\r", DEBUGGER),
-        Step(CTRL_D),
+        Step("c\r"),
         "'out'",
     ],
     "completion": [
