@@ -4,19 +4,25 @@ visible commands, the same refusals. spec-notes/configuration-files.md
 
 from __future__ import annotations
 
+import getpass
 import random
 import re
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from psremoting import PSRemotingError, sync
+from psremoting.configuration_files.file_writing import (
+    FILE_ENCODING,
+    session_configuration_text,
+)
 from psremoting.powershell.data_language import write_data
 from psremoting.powershell.string_conversion import to_text
-from psrp.clixml import Dictionary, ScriptBlock
+from psrp.clixml import Dictionary, List, ScriptBlock
 from tests.house.source import ROOT
 from tests.live.configured_functions import DEFINITIONS
 
@@ -179,3 +185,43 @@ def test_a_file_is_refused_with_the_same_text(why: str, folder: Path, pwsh: str)
     assert ours.keys() == theirs.keys() == {"refused"}
     if why not in _OTHER_TEXT:
         assert ours == theirs
+
+
+def test_a_file_that_we_write_starts_a_real_server(folder: Path, pwsh: str) -> None:
+    path = folder / "written.pssc"
+    values = {
+        "SessionType": "RestrictedRemoteServer",
+        "VisibleCmdlets": List(["Get-Date"]),
+        "FunctionDefinitions": List(_definitions()),
+        "EnvironmentVariables": Dictionary({"A": "1"}),
+        "MountUserDrive": True,
+    }
+    text = session_configuration_text(values, author="me", guid=str(uuid4()), file="x", full=False)
+    path.write_bytes(text.encode(FILE_ENCODING))
+    with sync.connect(_theirs(pwsh, path)) as session:
+        assert session.run("Get-Date -Year 2020 -Format yyyy").output == ["2020"]
+        assert session.run("Test-Zdelta").output == ["delta"]
+        assert session.run("Get-Process").had_errors
+
+
+def test_roles_decide_what_a_powershell_shows(folder: Path, pwsh: str) -> None:
+    user = getpass.getuser()
+    role = folder / "role.psrc"
+    role.write_text("@{ VisibleCmdlets = @{ Name='Get-Random'; Parameters=@{ Name='Maximum'; "
+                    "ValidateSet='1' } } }", "utf-8")  # fmt: skip
+    path = folder / "roles.pssc"
+    path.write_text(
+        "@{ SchemaVersion='2.0.0.0'; SessionType='RestrictedRemoteServer'; RoleDefinitions=@{"
+        f" '{user}'=@{{ VisibleCmdlets='Get-Date'; RoleCapabilityFiles='{role}' }};"
+        " 'nobody else'=@{ VisibleCmdlets='Get-Process' } } }",
+        "utf-8",
+    )
+    start = "from psremoting.cli.main import main; main(prog_name='psrp')"
+    words = [sys.executable, "-c", start, "serve", "--stdio", "--configuration-file", str(path)]
+    words += ["--process", f"{pwsh} -s -NoLogo -NoProfile"]
+    with sync.connect(f"process:{shlex.join(words)}") as session:
+        assert session.run("Get-Date -Year 2020 -Format yyyy").output == ["2020"]
+        assert session.run("Get-Random -Maximum 1").output == [0]
+        for line in ("Get-Random -Maximum 2", "Get-Random", "Get-Process"):
+            result = session.run(line)
+            assert result.had_errors == (line != "Get-Random"), line
