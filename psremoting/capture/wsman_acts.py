@@ -37,6 +37,8 @@ _PLUMBING = frozenset(("Receive", "ReceiveResponse", "Send", "SendResponse", "Si
 _SEALED = re.compile(r'multipart/[\w-]*encrypted\s*;.*?protocol\s*=\s*"?([^\s";]+)', re.IGNORECASE)
 _CLIXML_MARK = "#< CLIXML"
 _MAX_CLIXML = 16 << 20
+_MAX_PROBED = 1 << 20
+"""Characters of a stream that are looked at to tell whether it is compressed."""
 _MAX_SHELLS = 2_000
 """Maximum number of shells that are followed at a time; a server of Windows allows 30 a user."""
 _MAX_OPEN = 10_000
@@ -277,12 +279,14 @@ class WSManReader:
         for payload in soap.read_payloads(envelope):
             try:
                 data = soap.decode_base64(payload.text[:64], payload.element)
+                if not starts_fragment(data) and payload.element == "Stream":
+                    data = soap.decode_base64(payload.text[:_MAX_PROBED], payload.element)
             except soap.SoapError:
                 continue
-            if starts_fragment(data):
-                known = self._unnamed.get(message.connection)
+            known = self._unnamed.get(message.connection)
+            if _is_compressed(data) is not None or (known is not None and known.compressed):
                 if known is None:
-                    made = _Shell(self._joiner.session(), psrp=True)
+                    made = _Shell(self._joiner.session(), psrp=True, compressed=None)
                     known = self._unnamed[message.connection] = self._keep(made)
                 return known
         return None

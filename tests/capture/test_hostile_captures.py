@@ -9,6 +9,7 @@ import random
 import struct
 import tracemalloc
 import zlib
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -26,7 +27,9 @@ from psremoting.capture.network.secrets import PacketSecrets
 from psremoting.capture.source import Source
 from tests.capture.makers import source
 from tests.capture.sealed_sessions import PASSWORD, RECORDING, http, plain_turns, sealed_turns
+from tests.capture.test_http_forms import SEND
 from tests.capture.wire import ETHERNET, Frame, conversations, pcap, pcapng, segment
+from wsman import xpress
 from wsman.auth import Authentication
 from wsman.http import SOAP
 
@@ -217,6 +220,23 @@ def test_a_gzip_bomb_in_a_body_is_a_note() -> None:
     found = entries(data)
     notes = [entry.data.get("note", "") for entry in found if isinstance(entry.data, dict)]
     assert any("cannot be decompressed" in note for note in notes)
+
+
+def test_an_xpress_bomb_in_a_stream_is_an_error_and_takes_no_memory() -> None:
+    """The blocks unpack to more than 16 MiB; the Create is not in the capture."""
+    fragment = struct.pack(">QQBI", 1, 0, 3, 1 << 16)
+    bomb = xpress.compress(fragment + bytes(17 << 20))
+    assert len(bomb) < 1 << 20
+    small = xpress.compress(fragment + bytes(1000))
+    end = SEND.index("</rsp:Stream>")
+    begin = SEND.rindex(">", 0, end) + 1
+    bodies_of = [SEND[:begin] + b64encode(data).decode() + SEND[end:] for data in (small, bomb)]
+    kind = (("Content-Type", SOAP),)
+    turns = [(1, True, http("POST /wsman HTTP/1.1", kind, each.encode())) for each in bodies_of]
+    data = pcap(conversations(turns, 60_000))
+    problems = [e.data for e in entries(data) if e.type == "error"]
+    assert any(each["rule"] == "compressed" and "limit" in each["text"] for each in problems)
+    assert peak(data) < 64 << 20
 
 
 def test_many_connections_take_a_bounded_amount_of_memory() -> None:
