@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 
+import pexpect
 import pytest
 
 from psremoting.cli.display import Display
@@ -126,3 +128,19 @@ async def test_nothing_moves_while_a_secret_is_typed() -> None:
     screen.clear()
     screen.set_title("t")
     assert out.getvalue() == "up"
+
+
+def test_a_question_on_a_terminal_ends_with_the_time_limit() -> None:
+    """The thread that reads keys once ended the interpreter with a fatal error."""
+    program = "from psremoting.cli.main import main; main(prog_name='psrp')"
+    words = ["invoke", "local", "Show-Greeting", "--interactive", "--timeout", "10"]
+    terminal = pexpect.spawn(sys.executable, ["-c", program, *words], encoding="utf-8", timeout=60)
+    try:
+        terminal.expect("Your name")
+        terminal.expect(pexpect.EOF)
+        shown = terminal.before or ""
+    finally:
+        terminal.close()
+    assert "did not end within 10 seconds" in shown
+    assert "Fatal Python error" not in shown
+    assert terminal.exitstatus == 124
