@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psrp.clixml import DateTime, DateTimeKind, TimeSpan, dumps, loads
+from psrp.clixml import DateTime, DateTimeKind, TimeSpan, dumps, loads, to_plain
 from psrp.clixml.times import MAX_DATETIME
 from psrp.sansio import ClixmlError, LocalProtocolError
 
@@ -230,3 +230,9 @@ def test_every_datetime_comes_back(ticks: int, kind: DateTimeKind, offset: int) 
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_every_timespan_comes_back(ticks: int) -> None:
     assert loads(dumps(TimeSpan(ticks))) == TimeSpan(ticks)
+
+
+def test_a_date_is_written_as_its_midnight() -> None:
+    assert dumps(date(2024, 1, 2)) == b"<DT>2024-01-02T00:00:00</DT>"
+    assert loads(dumps([date(2024, 1, 2)]))[0] == loads(dumps(datetime(2024, 1, 2)))
+    assert to_plain(date(2024, 1, 2)) == datetime(2024, 1, 2)
