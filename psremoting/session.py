@@ -131,8 +131,7 @@ class PSSession:
         session that `disconnect` left stays open at the server.
         """
         options = options or SessionOption()
-        if isinstance(target, str):
-            target = parse_target(target)
+        target = parse_target(target) if isinstance(target, str) else target
         target = with_credential(target, credential, authentication)
         existing = target.connect_shell if isinstance(target, WSManTarget) else None
         driver = PoolDriver(
@@ -144,13 +143,13 @@ class PSSession:
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
-        if existing is not None:
-            async with session._opened(e.ConnectRunspacePool(), parses):
-                yield session
-        else:
-            opening = session._initialization(min_runspaces, max_runspaces)
-            async with session._opened(opening, parses):
-                yield session
+        opening = (
+            e.ConnectRunspacePool()
+            if existing is not None
+            else session._initialization(min_runspaces, max_runspaces)
+        )
+        async with session._opened(opening, parses):
+            yield session
 
     @asynccontextmanager
     async def _opened(

@@ -97,9 +97,7 @@ def ask(client: NativeClient, way: str, script: str) -> list[str]:
     return client.run(f"$a = {parameters(server, way)}\n{script}").splitlines()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_functions_serve_the_real_client(clients: dict[str, NativeClient], way: str) -> None:
-    script = """
+WORK = """
     $s = New-PSSession @a
     $c = { param($n, $b) "== $n"; try { & $b } catch { "$($_.FullyQualifiedErrorId): $_" } }
     & $c 'a value' { Invoke-Command $s { Get-Length abc } }
@@ -129,7 +127,12 @@ def test_functions_serve_the_real_client(clients: dict[str, NativeClient], way: 
     & $c 'the session' { "$($s.State) $($s.ConfigurationName)" }
     Remove-PSSession $s
     """
-    lines = ask(clients["functions"], way, script)
+"""Each part prints `==`, its name and its results."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_functions_serve_the_real_client(clients: dict[str, NativeClient], way: str) -> None:
+    lines = ask(clients["functions"], way, WORK)
     found: dict[str, list[str]] = {}
     for line in lines:
         if line.startswith("== "):
