@@ -143,11 +143,9 @@ class PSSession:
             on_notice=on_notice,
         )
         session = cls(driver, like_powershell=like_powershell)
-        opening = (
-            e.ConnectRunspacePool()
-            if existing is not None
-            else session._initialization(min_runspaces, max_runspaces)
-        )
+        opening: e.InitRunspacePool | e.ConnectRunspacePool = e.ConnectRunspacePool()
+        if existing is None:
+            opening = session._initialization(min_runspaces, max_runspaces)
         async with session._opened(opening, parses):
             yield session
 
