@@ -16,6 +16,9 @@ from wsman.faults import (
 )
 
 
+STOP = "powershell/signal/crtl_c"
+
+
 @pytest.fixture
 def table() -> Table:
     return Table()
