@@ -15,7 +15,6 @@ from wsman.faults import (
     STREAM_DISCONNECTED,
 )
 
-
 STOP = "powershell/signal/crtl_c"
 
 
