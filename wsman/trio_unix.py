@@ -20,7 +20,7 @@ def unix_listener(path: str, descriptor: int = -1) -> trio.SocketListener:
     """Listen at a socket that every user of this machine may open; a dead one is replaced.
 
     ``descriptor`` is a listening socket that the service manager has opened there. Raises
-    LocalProtocolError if the path is no socket or another server listens there, OSError.
+    LocalProtocolError if the path cannot be used, is no socket, or another server listens there.
     """
     if descriptor >= 0:
         inherited = socket.socket(fileno=descriptor)
@@ -33,6 +33,9 @@ def unix_listener(path: str, descriptor: int = -1) -> trio.SocketListener:
         os.chmod(path, 0o666)
         sock.listen()
         sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise LocalProtocolError(f"cannot listen at {path}: {error.strerror or error}") from None
     except BaseException:
         sock.close()
         raise
@@ -45,11 +48,17 @@ def _clear(path: str) -> None:
             raise LocalProtocolError(f"cannot listen at {path}: it is not a socket")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise LocalProtocolError(f"cannot listen at {path}: {error.strerror or error}") from None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        except OSError as error:
+            raise LocalProtocolError(
+                f"cannot listen at {path}: {error.strerror or error}"
+            ) from None
         else:
             raise LocalProtocolError(f"cannot listen at {path}: another server does")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -122,13 +123,17 @@ def _run(argv: Sequence[str]) -> None:
 class SubsystemLine:
     """The line for the subsystem in sshd's configuration, in front of everything else.
 
+    ``socket`` is that of a server whose store the subsystem does not find by itself.
     `sshd -t` checks the new file before it takes the place of the old one.
     """
 
-    def __init__(self, program: str, configuration: Path, *, sshd: str = "") -> None:
+    def __init__(
+        self, program: str, configuration: Path, *, sshd: str = "", socket: Path | None = None
+    ) -> None:
         self.path = configuration
         self._sshd = sshd or shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        self.line = f"Subsystem powershell {program} endpoint subsystem"
+        option = f" --socket {shlex.quote(str(socket))}" if socket else ""
+        self.line = f"Subsystem powershell {program} endpoint subsystem{option}"
         self._before: bytes | None = None
 
     def __str__(self) -> str:

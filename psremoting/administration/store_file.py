@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from psremoting.administration.configurations import AdministrationError
 from psremoting.administration.schema import APPLICATION_ID, MIGRATIONS
 
-__all__ = ["SYSTEM_STORE", "StoreError", "StoreFile", "default_store_path"]
+__all__ = ["SYSTEM_STORE", "StoreError", "StoreFile", "default_store_path", "store_exists"]
 
 SYSTEM_STORE = Path("/var/lib/psremoting/endpoint.db")
 """The store of root."""
@@ -43,14 +43,26 @@ class StoreError(AdministrationError):
     """The store cannot be read or changed. The text is one line that names the file."""
 
 
-def default_store_path() -> Path:
+def default_store_path(environment: Mapping[str, str] = os.environ) -> Path:
     """Return ``PSRP_STORE``, or the store of the system for root, or that of the user."""
-    if given := os.environ.get("PSRP_STORE"):
+    if given := environment.get("PSRP_STORE"):
         return Path(given)
     if os.geteuid() == 0:
         return SYSTEM_STORE
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    state = environment.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(state).expanduser() / "psremoting" / "endpoint.db"
+
+
+def store_exists(path: Path) -> bool:
+    """Return whether there is a file at ``path``. Raises StoreError if the system does not say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"cannot open the store {path}: {reason}") from None
+    return True
 
 
 class StoreFile:
@@ -63,7 +75,7 @@ class StoreFile:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
-        if not path.exists() and not create:
+        if not store_exists(path) and not create:
             raise StoreError(f"there is no store {path}; Enable-PSRemoting creates it")
         with self._explained("open"):
             if create:

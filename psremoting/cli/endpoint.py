@@ -291,7 +291,8 @@ def import_command(file: str, path: Path | None) -> None:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"cannot read {file}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise click.ClickException(f"cannot read {file}: {reason}") from None
     with opened(path, create=True) as store:
         import_store(store, text, who=current_user())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from psremoting.administration.configurations import AccessMode, ListenerSetting
 from psremoting.administration.permissions import access_mode, permission_text
-from psremoting.administration.sockets import local_socket
+from psremoting.administration.sockets import is_served, local_socket
 from psremoting.administration.store import Store
 
 __all__ = ["listener_text", "status_lines"]
@@ -20,7 +20,7 @@ _REACH = {
 
 def status_lines(store: Store) -> Iterator[str]:
     """Yield the lines: server, listeners, configurations with their reach, and sessions."""
-    running = local_socket(store.path).is_socket()
+    running = is_served(local_socket(store.path))
     yield f"Store:     {store.path}"
     yield f"Server:    {'running' if running else 'not running'} ({local_socket(store.path)})"
     listeners = store.listeners()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def read_role_capability_file(path: Path) -> ConfigurationFile:
         f"The provided role capability file {path} does not have the required .psrc extension.",
         error_id="InvalidRoleCapabilityFileExtension",
     )
-    if path.suffix.casefold() == ".psrc" and not path.is_file():
+    if path.suffix.casefold() == ".psrc" and not os.path.isfile(path):
         raise ConfigurationFileError(
             f"Could not find the provided role capability file {path}.",
             error_id="CouldNotFindRoleCapabilityFile",

@@ -23,7 +23,7 @@ from psremoting.administration.permissions import (
     without_network_denied,
 )
 from psremoting.administration.store import Store
-from psremoting.administration.store_file import default_store_path
+from psremoting.administration.store_file import default_store_path, store_exists
 from psremoting.console.configuration_settings import (
     checked_name,
     descriptor,
@@ -109,8 +109,11 @@ async def get_configuration(call: Call) -> None:
     await call.bind()
     path = Path(call.binding["Store"] or default_store_path()).expanduser()
     patterns = call.binding["Name"] or ["*"]
-    if not path.exists() and patterns == ["*"]:
-        return
+    try:
+        if patterns == ["*"] and not store_exists(path):
+            return
+    except AdministrationError as error:
+        raise _InvalidOperation(str(error)) from None
     with opened_store(call) as store:
         for pattern in patterns:
             found = _chosen(store, [pattern])

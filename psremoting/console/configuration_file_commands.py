@@ -114,7 +114,7 @@ async def test_configuration_file(call: Call) -> None:
     for binding in call.each():
         given = str(binding["Path"])
         path = Path(given).expanduser()
-        if not path.is_file():
+        if not os.path.isfile(path):
             call.fail(
                 _NotFound(
                     f"The specified configuration file '{given}' was not loaded because no valid "

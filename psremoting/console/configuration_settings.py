@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import shutil
 from dataclasses import replace
@@ -143,14 +144,14 @@ def _script(path: str) -> str:
 
 def _file(path: str) -> str:
     found = Path(path).expanduser().absolute()
-    if not found.is_file():
+    if not os.path.isfile(found):
         raise InvalidSetting(f"Cannot find the file {found}.")
     return str(found)
 
 
 def _configuration_file(path: str) -> str:
     found = Path(path).expanduser().absolute()
-    if found.suffix.casefold() != ".pssc" or not found.is_file():
+    if found.suffix.casefold() != ".pssc" or not os.path.isfile(found):
         raise InvalidSetting(
             f"PSSession Configuration file path '{path}' is not valid. The path argument must "
             "resolve to a single file in the file system with a '.pssc' extension. Please fix the "
@@ -169,7 +170,7 @@ def _folder(path: str) -> str:
     if not path:
         return ""
     found = Path(path).expanduser().absolute()
-    if not found.is_dir():
+    if not os.path.isdir(found):
         raise InvalidSetting(f"Cannot find the folder {found}.")
     return str(found)
 

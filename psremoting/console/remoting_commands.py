@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,9 @@ from psremoting.administration.installing import (
 )
 from psremoting.administration.permissions import denies_network, with_network_denied
 from psremoting.administration.self_signed import make_certificate
+from psremoting.administration.sockets import subsystem_socket
 from psremoting.administration.store import Store
-from psremoting.administration.store_file import SYSTEM_STORE, default_store_path
+from psremoting.administration.store_file import SYSTEM_STORE, default_store_path, store_exists
 from psremoting.console.configuration_commands import change_configuration, enable_all
 from psremoting.console.configuration_settings import DEFAULT_PROCESS
 from psremoting.console.confirmation import Confirmation, show_verbose, show_warning
@@ -85,6 +87,12 @@ class _NotElevated(CommandFailure):
     exception_type = "System.InvalidOperationException"
 
 
+class _CannotDisable(CommandFailure):
+    error_id = "CannotDisableRemoting"
+    category = ErrorCategory.InvalidOperation
+    exception_type = "System.InvalidOperationException"
+
+
 class _CannotEnable(CommandFailure):
     error_id = "CannotEnableRemoting"
     category = ErrorCategory.InvalidOperation
@@ -99,19 +107,19 @@ def _store_path(call: Call) -> Path:
     return Path(given).expanduser() if given else default_store_path()
 
 
-def _opened(path: Path, *, create: bool) -> Store:
-    try:
-        return Store.open(path, create=create)
-    except AdministrationError as error:
-        raise _CannotEnable(str(error)) from None
-
-
 # -- Enable-PSRemoting
 
 
 async def enable_psremoting(call: Call) -> None:
     await call.bind()
-    given, path = call.binding, _store_path(call)
+    try:
+        await _enable(call, _store_path(call))
+    except AdministrationError as error:
+        raise _CannotEnable(str(error)) from None
+
+
+async def _enable(call: Call, path: Path) -> None:
+    given = call.binding
     installation = Installation(_steps(call, path))
     if given["Print"]:
         call.workspace.surface.output(_printed(call, path, installation))
@@ -126,40 +134,50 @@ async def enable_psremoting(call: Call) -> None:
         f"using WS-Management.\n This includes:\n{planned}\n\nDo you want to continue?",
         "WinRM Quick Configuration",
     )
-    if given["WhatIf"] and not path.exists():
+    if given["WhatIf"] and not store_exists(path):
         return
-    try:
-        with _opened(path, create=True) as store:
-            if wanted:
-                _prepare(call, store, account)
-            await enable_all(call, store, ask, ["*"])
-            await _register_missing(call, store, ask)
+    with Store.open(path, create=True) as store:
         if wanted:
-            for done in installation.apply():
-                show_verbose(call, f"Done: {done}.")
-    except AdministrationError as error:
-        raise _CannotEnable(str(error)) from None
+            _prepare(call, store, account)
+        await enable_all(call, store, ask, ["*"])
+        await _register_missing(call, store, ask)
     if wanted:
-        _name_firewall(call)
+        for done in installation.apply():
+            show_verbose(call, f"Done: {done}.")
+        _name_firewall(call, path)
 
 
-def _listeners(call: Call, path: Path) -> list[ListenerSetting]:
+def _listeners(path: Path) -> Sequence[ListenerSetting]:
+    if not store_exists(path):
+        return []
+    with Store.open(path) as store:
+        return store.listeners()
+
+
+def _wanted(call: Call, path: Path, there: Sequence[ListenerSetting]) -> list[ListenerSetting]:
+    """Return the listeners to create or change. Without -Address those of ``there`` suffice."""
     given = call.binding
-    address = given["Address"] or "*"
-    address = address if address == "*" else f"IP:{address.removeprefix('IP:')}"
     secure = bool(given["UseSSL"])
-    wanted = [
-        ListenerSetting(
-            address=address, port=_HTTP if secure or not given["Port"] else given["Port"]
-        )
-    ]
-    if secure:
-        wanted.append(
-            ListenerSetting(
-                address=address, transport="HTTPS", port=given["Port"] or _HTTPS,
-                hostname=socket.gethostname(), certificate=str(_certificate(path)),
-            )
-        )  # fmt: skip
+    wanted: list[ListenerSetting] = []
+    for transport, default in (("HTTP", _HTTP), ("HTTPS", _HTTPS))[: 2 if secure else 1]:
+        port = given["Port"] if secure == (transport == "HTTPS") else 0
+        same = {each.address: each for each in there if each.transport == transport}
+        if given["Address"]:
+            address = given["Address"]
+            addresses = [address if address == "*" else f"IP:{address.removeprefix('IP:')}"]
+        else:
+            addresses = [each.address for each in same.values() if each.enabled]
+            addresses = addresses or list(same) or ["*"]
+        for address in addresses:
+            old = same.get(address)
+            if old is not None and old.enabled and not port:
+                continue
+            made = ListenerSetting(address=address, transport=transport, port=port or default)
+            if transport == "HTTPS":
+                made = replace(
+                    made, hostname=socket.gethostname(), certificate=str(_certificate(path))
+                )
+            wanted.append(made)
     return wanted
 
 
@@ -175,7 +193,11 @@ def _steps(call: Call, path: Path) -> list[Step]:
     if own and not call.binding["NoService"]:
         steps += service_steps(program, path.absolute(), user=bool(call.binding["User"]))
     if call.binding["Subsystem"]:
-        steps.append(SubsystemLine(program, Path(call.binding["SshdConfig"] or _SSHD_CONFIG)))
+        found = path.absolute() in (SYSTEM_STORE, default_store_path({}).absolute())
+        configuration = Path(call.binding["SshdConfig"] or _SSHD_CONFIG)
+        steps.append(
+            SubsystemLine(program, configuration, socket=None if found else subsystem_socket(path))
+        )
         if Path("/run/systemd/system").is_dir() and not call.binding["SshdConfig"]:
             steps.append(RunCommand("systemctl", "reload", "ssh"))
     return steps
@@ -183,13 +205,13 @@ def _steps(call: Call, path: Path) -> list[Step]:
 
 def _plan(call: Call, path: Path) -> list[str]:
     """Return what is done besides the session configurations, a line each."""
-    lines = [f"Creating the store {path}"] if not path.exists() else []
-    for each in _listeners(call, path):
+    lines = [f"Creating the store {path}"] if not store_exists(path) else []
+    for each in _wanted(call, path, _listeners(path)):
         where = "any IP address" if each.address == "*" else each.address.removeprefix("IP:")
         lines.append(
             f"Creating a listener to accept {each.transport} requests on {where}, port {each.port}"
         )
-    if call.binding["UseSSL"] and not _certificate(path).exists():
+    if call.binding["UseSSL"] and not os.path.exists(_certificate(path)):
         lines.append(f"Making a self-signed certificate, {_certificate(path)}")
     if call.binding["Account"]:
         lines.append(f"Creating the account {call.binding['Account']}")
@@ -222,12 +244,7 @@ async def _account(call: Call) -> Credential | None:
 
 def _prepare(call: Call, store: Store, account: Credential | None) -> None:
     """Create listeners, certificate and account, as far as they are missing."""
-    given = call.binding
-    there = {(each.address, each.transport): each for each in store.listeners()}
-    for each in _listeners(call, store.path):
-        old = there.get((each.address, each.transport))
-        if old is not None and old.enabled and not given["Port"]:
-            continue
+    for each in _wanted(call, store.path, store.listeners()):
         if each.transport == "HTTPS":
             found = make_certificate(
                 Path(each.certificate), each.hostname, now=datetime.datetime.now(datetime.UTC)
@@ -304,11 +321,11 @@ async def _register_missing(call: Call, store: Store, ask: Confirmation) -> None
         show_verbose(call, f'The session configuration "{name}" was registered.')
 
 
-def _name_firewall(call: Call) -> None:
+def _name_firewall(call: Call, path: Path) -> None:
     """Name a firewall that may keep clients away; nothing is changed."""
     for program, command in _FIREWALLS.items():
         if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
-            ports = [each.port for each in _listeners(call, _store_path(call))]
+            ports = sorted({each.port for each in _listeners(path) if each.enabled})
             admit = "; ".join(command.format(port=port) for port in ports)
             show_warning(
                 call, f"The firewall was not changed. If {program} is in use, clients need: {admit}"
@@ -321,13 +338,19 @@ def _name_firewall(call: Call) -> None:
 
 async def disable_psremoting(call: Call) -> None:
     await call.bind()
-    path = _store_path(call)
+    try:
+        await _disable(call, _store_path(call))
+    except AdministrationError as error:
+        raise _CannotDisable(str(error)) from None
+
+
+async def _disable(call: Call, path: Path) -> None:
     for text in _DISABLE_WARNINGS:
         show_warning(call, text)
-    if not path.exists():
+    if not store_exists(path):
         return
     ask = Confirmation(call)
-    with _opened(path, create=False) as store:
+    with Store.open(path) as store:
         for each in store.configurations():
             if not each.enabled or denies_network(each.sddl):
                 continue

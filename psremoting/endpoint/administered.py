@@ -20,7 +20,12 @@ from uuid import uuid4
 import trio
 
 from psremoting.administration.configurations import AdministrationError, ListenerSetting
-from psremoting.administration.sockets import inherited_socket, local_socket, subsystem_socket
+from psremoting.administration.sockets import (
+    inherited_socket,
+    is_served,
+    local_socket,
+    subsystem_socket,
+)
 from psremoting.administration.store import Store
 from psremoting.endpoint.administered_host import AdministeredHost, SSHEngine
 from psremoting.endpoint.administered_sessions import SessionBook
@@ -135,6 +140,10 @@ class AdministeredEndpoint:
         """Serve until ``stop`` is set. Raises OSError and LocalProtocolError for the sockets."""
         path = local_socket(self._store.path)
         local = Listener(path=str(path), descriptor=inherited_socket(path))
+        if local.descriptor < 0 and is_served(path):
+            raise LocalProtocolError(
+                f"cannot serve the store {self._store.path}: another server does, at {path}"
+            )
         async with trio.open_nursery() as nursery:
             await nursery.start(self.book.run)
             await nursery.start(self._host.run)

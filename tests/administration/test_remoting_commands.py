@@ -18,6 +18,7 @@ import pytest
 from psremoting.administration.configurations import EngineKind, SessionConfiguration
 from psremoting.administration.permissions import permission_text, with_network_denied
 from psremoting.administration.store import Store
+from psremoting.administration.store_file import SYSTEM_STORE, StoreError
 from tests.administration.test_configuration_commands import Prompt
 
 pytestmark = pytest.mark.trio
@@ -336,3 +337,61 @@ async def test_a_listener_that_was_changed_stays(prompt: Prompt) -> None:
     await prompt.run("Enable-PSRemoting -Force -Address 127.0.0.1")
     with Store.open(prompt.path) as store:
         assert store.listeners() == (replace(made, url_prefix="other"),)
+
+
+async def test_a_listener_at_one_address_is_enough(prompt: Prompt) -> None:
+    await prompt.run("Enable-PSRemoting -Force -Address 127.0.0.1 -Port 35985")
+    await prompt.run("Disable-PSRemoting -Force")
+    await prompt.run("Enable-PSRemoting -Force")
+    with Store.open(prompt.path) as store:
+        assert [(each.address, each.port) for each in store.listeners()] == [
+            ("IP:127.0.0.1", 35985)
+        ]
+    assert not any("listener" in line for line in await prompt.run("Enable-PSRemoting -Print"))
+    await prompt.run("Enable-PSRemoting -Force -Port 35986")
+    with Store.open(prompt.path) as store:
+        assert [(each.address, each.port) for each in store.listeners()] == [
+            ("IP:127.0.0.1", 35986)
+        ]
+
+
+async def test_the_subsystem_of_another_store_leads_to_it(prompt: Prompt, tmp_path: Path) -> None:
+    out = await prompt.run(f"Enable-PSRemoting -Print -Subsystem -Store {tmp_path}/other.db")
+    (line,) = [each for each in out if each.startswith("Subsystem ")]
+    assert line.endswith(f"endpoint subsystem --socket {tmp_path}/other.db.subsystem.sock")
+    out = await prompt.run(f"Enable-PSRemoting -Print -Subsystem -Store {SYSTEM_STORE}")
+    (line,) = [each for each in out if each.startswith("Subsystem ")]
+    assert line.endswith("endpoint subsystem")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "Enable-PSRemoting -Force",
+        "Enable-PSRemoting -Print",
+        "Disable-PSRemoting -Force",
+        "Get-PSSessionConfiguration",
+        "Set-PSSessionConfiguration X -Force",
+        "Register-PSSessionConfiguration X -Functions m:f -Force",
+    ],
+)
+async def test_a_store_with_an_impossible_name_is_one_error(
+    prompt: Prompt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setenv("PSRP_STORE", str(tmp_path / ("n" * 300)))
+    await prompt.run(command)
+    (shown,) = prompt.place.errors
+    assert "File name too long" in shown.replace("\n", "")
+
+
+async def test_a_store_that_cannot_be_changed_is_one_error(
+    page: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("cannot change the store: it is read-only")
+
+    monkeypatch.setattr(Store, "changing", refuse)
+    for command in ("Disable-PSRemoting -Force", "Enable-PSRemoting -Force"):
+        await page.run(command)
+        (shown,) = page.place.errors
+        assert "cannot change the store: it is read-only" in shown

@@ -60,6 +60,10 @@ async def test_a_role_capability_file_is_written(tmp_path: Path) -> None:
             "Argument",
         ),
         ("Test-PSSessionConfigurationFile none.pssc", "PSSessionConfigurationFileNotFound"),
+        (
+            f"Test-PSSessionConfigurationFile {'n' * 300}.pssc",
+            "PSSessionConfigurationFileNotFound",
+        ),
     ],
 )
 async def test_a_command_that_fails_writes_no_file(
