@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -83,8 +84,8 @@ def copy(connecting: Connecting, words: tuple[str, ...], **given: Any) -> None:
 
     A file gets its name when all its bytes have arrived and their SHA-256 is that of the source;
     until then they are in a hidden file beside it, and a copy that broke off goes on there. Times
-    are kept, and permission bits where both sides have them. Links to files are followed, links to
-    directories left out.
+    are kept, and permission bits where both sides have them. Links to files are followed; links to
+    directories, and what is no regular file, are left out with a warning.
 
     The target has to be a PowerShell with its full language, an endpoint of psrp that offers a
     folder (psrp serve --copy-folder), where paths begin with User:, or a constrained PowerShell
@@ -150,19 +151,22 @@ async def _run(connecting: Connecting, plan: _Plan, display: Display, given: dic
         display.failed(origin, error.to_record("psrp copy"))
         return _USAGE
     origin = Origin(label=target.computer, computer=target.computer)
+    here = Origin(label=target.computer, computer="")
     failures: list[CopyError] = []
 
     def failed(error: CopyError) -> None:
         failures.append(error)
-        display.error(origin, error.to_record("psrp copy"))
+        display.error(origin if error.is_remote else here, error.to_record("psrp copy"))
 
     options = CopyOptions(
         recurse=given["recurse"],
+        needs_recurse=True,
         force=True,
         filter=given["filter"],
         include=given["include"],
         exclude=given["exclude"],
         on_error=failed,
+        on_skip=lambda text: display.notice(here, f"WARNING: {text}"),
         on_progress=partial(_show, display, origin, plan, target.computer),
     )
     for attempt in range(given["retry"] + 1):
@@ -182,7 +186,8 @@ async def _run(connecting: Connecting, plan: _Plan, display: Display, given: dic
             display.notice(origin, f"The session was lost ({error}); opening it again.")
             await trio.sleep(min(2**attempt, 30))
         except PSRemotingError as error:
-            display.failed(origin, error.to_record("psrp copy"))
+            is_local = isinstance(error, CopyError) and not error.is_remote
+            display.failed(here if is_local else origin, error.to_record("psrp copy"))
             return _FAILED
     return _FAILED if failures else 0
 
@@ -216,7 +221,7 @@ def _local(words: Sequence[str]) -> list[Path]:
     """Return the local sources. The shell expands wildcards; on its own it leaves them."""
     found: list[Path] = []
     for word in words:
-        paths = [word] if Path(word).exists() else sorted(glob.glob(word)) or [word]
+        paths = [word] if os.path.exists(word) else sorted(glob.glob(word)) or [word]
         found += [Path(each).expanduser() for each in paths]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,7 @@ async def _copy(call: Call, binding: Binding, confirmation: Confirmation) -> Non
         include=binding["Include"] or (),
         exclude=binding["Exclude"] or (),
         on_error=call.fail,
+        on_skip=call.workspace.surface.warning,
         on_progress=_progress(call, session.computer, to_session=to_session),
     )
     files = await files_of(session)
@@ -109,7 +111,7 @@ async def _copy(call: Call, binding: Binding, confirmation: Confirmation) -> Non
 
 def _local(path: str, *, literal: bool) -> list[str]:
     name = str(Path(path).expanduser())
-    if Path(name).exists():
+    if os.path.exists(name):
         return [name]
     return [] if literal else sorted(glob.glob(name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import AsyncGenerator, Callable
@@ -79,11 +80,16 @@ class LocalSource:
 
 
 class LocalPart:
-    """A file that is being written beside ``final``. Raises CopyError."""
+    """A file that is being written beside ``final``, or beside the file that ``final`` links to.
+
+    Raises CopyError, also if ``final`` is there and no regular file.
+    """
 
     def __init__(self, final: Path, id: str) -> None:
         self.final = final
-        self.path = final.with_name(f".{final.name[:150]}.{id}.psrp-part")
+        self._place = _place(final)
+        self.path = self._place.with_name(f".{self._place.name[:150]}.{id}.psrp-part")
+        self._has_name = False
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._file = os.open(self.path, flags, 0o600)
@@ -117,6 +123,8 @@ class LocalPart:
                 self.size += done
                 view = view[done:]
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self.discard()
             raise CopyError(f"cannot write {self.final}: {error.strerror}") from None
         self._digest.update(data)
 
@@ -134,7 +142,8 @@ class LocalPart:
                 os.fchmod(self._file, 0o666 & ~_umask())
             if end.mtime_ns is not None:
                 os.utime(self._file, ns=(end.mtime_ns, end.mtime_ns))
-            os.replace(self.path, self.final)
+            os.replace(self.path, self._place)
+            self._has_name = True
         except OSError as error:
             raise CopyError(f"cannot write {self.final}: {error.strerror}") from None
 
@@ -143,7 +152,30 @@ class LocalPart:
             os.unlink(self.path)
 
     def close(self) -> None:
+        """Leave the part as it is, so that a later copy may go on with it; an empty one goes."""
+        if not self._has_name and not os.fstat(self._file).st_size:
+            self.discard()
         os.close(self._file)
+
+
+def _place(final: Path) -> Path:
+    """Return where the file is written: ``final`` without links. Raises CopyError."""
+    try:
+        if not os.path.lexists(final):
+            return final
+        place = final.resolve(strict=True)
+        mode = place.stat().st_mode
+    except (OSError, RuntimeError) as error:
+        # A loop of links is a RuntimeError until Python 3.12.
+        why = error.strerror if isinstance(error, OSError) else os.strerror(errno.ELOOP)
+        if isinstance(error, FileNotFoundError):
+            why = "it is a link to a file that does not exist"
+        raise CopyError(f"cannot write {final}: {why}") from None
+    if stat.S_ISDIR(mode):
+        raise CopyError(f"cannot write {final}: {os.strerror(errno.EISDIR)}")
+    if not stat.S_ISREG(mode):
+        raise CopyError(f"cannot write {final}: it is no regular file")
+    return place
 
 
 def _umask() -> int:

@@ -20,6 +20,8 @@ class CopyError(PSRemotingError):
     error_id = "CopyError"
     category = ErrorCategory.WriteError
     exception_type = "System.IO.IOException"
+    is_remote = False
+    """True for an error of the other side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +106,16 @@ def checked(result: Result) -> list[Any]:
     if result.errors:
         record = result.errors[0]
         error_id = record.fully_qualified_error_id.partition(",")[0]
-        raise CopyError(str(record.message), error_id=error_id or "CopyError")
+        raise _remote(str(record.message), error_id or "CopyError")
     if result.error is not None:
-        raise CopyError(str(result.error))
+        raise _remote(str(result.error))
     return list(result.output)
+
+
+def _remote(text: str, error_id: str = "CopyError") -> CopyError:
+    error = CopyError(text, error_id=error_id)
+    error.is_remote = True
+    return error
 
 
 def table_of(values: list[Any]) -> Dictionary:

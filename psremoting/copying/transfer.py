@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+import stat
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ _RESUMED = 1 << 20
 """Bytes from which on a file is continued; a smaller one is sent again."""
 _DEEPEST = 200
 """The most directories within each other."""
+_PART = re.compile(r"\..+\.[0-9a-f]{16}\.psrp-part", re.DOTALL)
+"""The name of a file that a copy has not completed."""
 Progress = Callable[[str, int, int], None]
 """Gets the name of a file, the bytes that are copied, and its size."""
 
@@ -32,6 +36,8 @@ class CopyOptions:
     """What to copy, and whom to tell."""
 
     recurse: bool = False
+    needs_recurse: bool = False
+    """Refuse a directory without ``recurse``; else an empty one is made, as Copy-Item does."""
     force: bool = False
     """Copy into directories that exist; without it they are an error."""
     filter: str = "*"
@@ -41,6 +47,8 @@ class CopyOptions:
     on_error: Callable[[CopyError], None] | None = None
     """Called for a file that cannot be copied, and the copy goes on; without it the error is
     raised."""
+    on_skip: Callable[[str], None] = _nothing
+    """Called with a sentence for what is left out because it is no file."""
     done: set[str] = field(default_factory=set)
     """The targets that are copied; a second call leaves them out."""
 
@@ -87,12 +95,17 @@ async def copy_to(
         if len(place.entries) > 1:
             raise CopyError(f"'{destination}' names more than one file.")
         try:
-            if source.is_dir():
+            if stat.S_ISDIR(_mode(source)):
                 await _directory_to(files, source, _inside(place, source.name), options, place)
             else:
                 await _file_to(files, source, _file_place(place, source.name), options)
         except CopyError as error:
             options.failed(error)
+
+
+def _check_recurse(path: object, options: CopyOptions) -> None:
+    if options.needs_recurse and not options.recurse:
+        raise CopyError(f"{path} is a directory (not copied; use -r)")
 
 
 def _inside(place: Looked, name: str) -> str:
@@ -108,6 +121,7 @@ def _file_place(place: Looked, name: str) -> str:
 async def _directory_to(
     files: RemoteFiles, source: Path, target: str, options: CopyOptions, place: Looked
 ) -> None:
+    _check_recurse(source, options)
     if place.entries and place.directory is None:
         raise CopyError(
             f"Destination path {target} is a file that already exists on the target destination."
@@ -116,25 +130,86 @@ async def _directory_to(
         found = await files.look(target)
         if found.entries:
             raise _exists(target)
+    # The other side may write into the source: what it makes there is not to be copied.
+    folders = _directories(source, target, place.separator, options) if options.recurse else []
     await files.make_directory(target)
     options.done.add(target)
-    if not options.recurse:
-        return
+    for folder, path in folders:
+        try:
+            await files.make_directory(path)
+            for entry in _listed(folder):
+                if _is_wanted(entry, options):
+                    inner = path + place.separator + entry.name
+                    await _or_failed(_file_to(files, Path(entry.path), inner, options), options)
+        except CopyError as error:
+            options.failed(error)
+
+
+async def _or_failed(copying: Awaitable[None], options: CopyOptions) -> None:
+    try:
+        await copying
+    except CopyError as error:
+        options.failed(error)
+
+
+def _directories(
+    source: Path, target: str, separator: str, options: CopyOptions
+) -> list[tuple[Path, str]]:
+    """Return ``source`` and the directories below it, each with its path at the other side."""
+    found: list[tuple[Path, str]] = []
     waiting = [(source, target, 0)]
     while waiting:
         folder, path, depth = waiting.pop()
-        if depth > _DEEPEST:
-            raise CopyError(f"{folder} is nested more than {_DEEPEST} directories deep.")
-        for entry in sorted(os.scandir(folder), key=lambda each: each.name):
-            inner = path + place.separator + entry.name
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    await files.make_directory(inner)
-                    waiting.append((Path(entry.path), inner, depth + 1))
-                elif entry.is_file() and options.takes(entry.name):
-                    await _file_to(files, Path(entry.path), inner, options)
-            except CopyError as error:
-                options.failed(error)
+        try:
+            if depth > _DEEPEST:
+                raise CopyError(f"{folder} is nested more than {_DEEPEST} directories deep.")
+            below = [each for each in _listed(folder) if each.is_dir(follow_symlinks=False)]
+        except CopyError as error:
+            options.failed(error)
+            continue
+        found.append((folder, path))
+        waiting += [
+            (Path(each.path), path + separator + each.name, depth + 1) for each in reversed(below)
+        ]
+    return found
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what a directory contains, by name. Raises CopyError."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda each: each.name)
+    except OSError as error:
+        raise CopyError(f"cannot read {folder}: {error.strerror}") from None
+
+
+def _is_wanted(entry: os.DirEntry[str], options: CopyOptions) -> bool:
+    """Return True for a file that is to be copied; tell of other entries that are left out."""
+    if entry.is_dir(follow_symlinks=False) or not options.takes(entry.name):
+        return False
+    try:
+        mode = os.stat(entry.path).st_mode
+    except FileNotFoundError:
+        options.on_skip(f"{entry.path} is left out: it is a link to a file that does not exist.")
+        return False
+    except OSError:
+        # The copy of the file reports it.
+        return True
+    if stat.S_ISREG(mode) and not _PART.fullmatch(entry.name):
+        return True
+    why = "it is a link to a directory" if stat.S_ISDIR(mode) else "it is no regular file"
+    if stat.S_ISREG(mode):
+        why = "it belongs to a copy that is not complete"
+    options.on_skip(f"{entry.path} is left out: {why}.")
+    return False
+
+
+def _mode(path: Path) -> int:
+    """Return type and mode of a local path. Raises CopyError."""
+    try:
+        return path.stat().st_mode
+    except OSError as error:
+        raise CopyError(f"cannot read {path}: {error.strerror}") from None
 
 
 async def _file_to(files: RemoteFiles, path: Path, target: str, options: CopyOptions) -> None:
@@ -184,42 +259,54 @@ async def copy_from(
 async def _entry_from(
     files: RemoteFiles, entry: RemoteEntry, destination: Path, options: CopyOptions
 ) -> None:
-    is_directory = destination.is_dir()
+    is_directory = os.path.isdir(destination)
     target = destination / _safe_name(entry) if is_directory else destination
     if not entry.is_directory:
-        if not is_directory and not destination.parent.is_dir():
+        if not is_directory and not os.path.isdir(destination.parent):
             raise _not_found(destination)
         if options.takes(entry.name):
             await _file_from(files, entry, target, options)
         return
-    if target.exists() and not target.is_dir():
+    _check_recurse(entry.path, options)
+    if os.path.exists(target) and not os.path.isdir(target):
         raise CopyError(f"Cannot copy a directory '{entry.path}' to file '{target}'")
-    if target.exists() and not options.force and str(target) not in options.done:
+    if os.path.exists(target) and not options.force and str(target) not in options.done:
         raise _exists(target)
+    folders = await _directories_from(files, entry, target, options) if options.recurse else []
     _make(target)
     options.done.add(str(target))
-    if options.recurse:
-        await _tree_from(files, entry, target, options)
+    for directory, folder in folders:
+        try:
+            _make(folder)
+            for each in await files.entries(directory):
+                if not each.is_directory and options.takes(each.name):
+                    inner = folder / _safe_name(each)
+                    await _or_failed(_file_from(files, each, inner, options), options)
+        except CopyError as error:
+            options.failed(error)
 
 
-async def _tree_from(
+async def _directories_from(
     files: RemoteFiles, entry: RemoteEntry, target: Path, options: CopyOptions
-) -> None:
+) -> list[tuple[RemoteEntry, Path]]:
+    """Return ``entry`` and the directories below it, each with its local path."""
+    found: list[tuple[RemoteEntry, Path]] = []
     waiting = [(entry, target, 0)]
     while waiting:
         directory, folder, depth = waiting.pop()
-        if depth > _DEEPEST:
-            raise CopyError(f"'{directory.path}' is nested more than {_DEEPEST} directories deep.")
-        for each in await files.entries(directory):
-            inner = folder / _safe_name(each)
-            try:
-                if each.is_directory:
-                    _make(inner)
-                    waiting.append((each, inner, depth + 1))
-                elif options.takes(each.name):
-                    await _file_from(files, each, inner, options)
-            except CopyError as error:
-                options.failed(error)
+        try:
+            if depth > _DEEPEST:
+                raise CopyError(
+                    f"'{directory.path}' is nested more than {_DEEPEST} directories deep."
+                )
+            below = [each for each in await files.entries(directory) if each.is_directory]
+            inner = [(each, folder / _safe_name(each), depth + 1) for each in reversed(below)]
+        except CopyError as error:
+            options.failed(error)
+            continue
+        found.append((directory, folder))
+        waiting += inner
+    return found
 
 
 def _make(path: Path) -> None:

@@ -248,6 +248,7 @@ class PartFile:
     room: int = 0
     """Bytes that may be written before the folder is measured again."""
     digest: _Hash = field(default_factory=sha256)
+    _has_name: bool = False
 
     def start(self, offset: int | None) -> None:
         """Keep the first ``offset`` bytes, or all if it is None, and take them into the digest."""
@@ -288,6 +289,7 @@ class PartFile:
         if mtime_ns is not None:
             os.utime(self.file, ns=(mtime_ns, mtime_ns))
         os.rename(self.name, self.final, src_dir_fd=self.directory, dst_dir_fd=self.directory)
+        self._has_name = True
         self.close()
 
     def discard(self) -> None:
@@ -298,7 +300,10 @@ class PartFile:
         self.close()
 
     def close(self) -> None:
-        """Leave the part as it is, so that a later copy may go on with it."""
+        """Leave the part as it is, so that a later copy may go on with it; an empty one goes."""
+        if self.file >= 0 and not self._has_name and not os.fstat(self.file).st_size:
+            with suppress(OSError):
+                os.unlink(self.name, dir_fd=self.directory)
         for descriptor in (self.file, self.directory):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -7,6 +7,7 @@ own Copy-Item uses those of `psremoting.endpoint.copy_item_helpers`. spec-notes/
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
@@ -29,6 +30,9 @@ CHUNK = 512 << 10
 """Bytes of one object of a file's stream."""
 _DEFAULT_LIMIT = 50_000_000
 """PowerShell's limit of a user drive."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors that are not about rights."""
+_IO_ERROR = "IOException"
 
 
 def user_folder(root: Path, user: str, limit: int | None = None) -> ConfinedFolder:
@@ -166,8 +170,13 @@ class _Files:
                 raise path_error(
                     f"Expected bytes or a table, got {type(item).__name__}.", "NotBytes"
                 )
-            with _reported(path):
-                part.write(item)
+            try:
+                with _reported(path):
+                    part.write(item)
+            except CommandError as error:
+                if error.error_id == _IO_ERROR:
+                    part.discard()
+                raise
         return None
 
     def _finish(self, part: PartFile, end: Dictionary, path: str) -> Dictionary:
@@ -202,6 +211,15 @@ class _reported:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if isinstance(error, FileNotFoundError):
             raise _not_found(self._path) from None
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise CommandError(
+                f"{error.strerror} : '{self._path}'",
+                error_id=_IO_ERROR,
+                category=ErrorCategory.WriteError,
+                exception_type="System.IO.IOException",
+                target=self._path,
+                target_type="String",
+            ) from None
         if isinstance(error, OSError):
             raise CommandError(
                 f"Access to the path '{self._path}' is denied: {error.strerror}.",

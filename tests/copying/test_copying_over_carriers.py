@@ -105,6 +105,7 @@ def test_the_program_copies_there_and_back(served: Path, source: Path, tmp_path:
         (["--to", "TARGET", "/none", "User:/x"], 1, "cannot read /none"),
         (["--from", "TARGET", "User:/none", "x"], 1, "Cannot find path 'User:/none'"),
         (["--from", "TARGET", "User:/../etc/passwd", "x"], 1, "is not a path within the folder"),
+        (["--to", "TARGET", "tests", "User:/x"], 1, "tests is a directory (not copied; use -r)"),
         (["--to", "local", "pyproject.toml", "x"], 1, "The endpoint offers no folder for files."),
         (["--to", "process:/none", "pyproject.toml", "x"], 3, "/none"),
         (["--to", "unix:/none/socket", "pyproject.toml", "x"], 3, "/none/socket"),
@@ -122,6 +123,21 @@ def test_what_cannot_be_copied_is_one_error(
     ran = _psrp("copy", *(_target(served) if each == "TARGET" else each for each in words))
     assert ran.returncode == code, ran.stderr
     assert text in ran.stderr
+
+
+def test_errors_of_this_side_name_no_computer(served: Path, tmp_path: Path) -> None:
+    target = _target(served)
+    (tmp_path / "sub").mkdir()
+    os.mkfifo(tmp_path / "sub" / "fifo")
+    words = ("--to", target)
+    here = _psrp("copy", *words, "/none", "User:/x")
+    assert "PSComputerName" not in here.stderr
+    assert "cannot read /none" in here.stderr
+    there = _psrp("copy", *words, "pyproject.toml", "User:/../x")
+    assert "PSComputerName" in there.stderr
+    skipped = _psrp("copy", "-r", "--to", target, str(tmp_path / "sub"), "User:/skipped")
+    text = f"WARNING: {tmp_path}/sub/fifo is left out: it is no regular file.\n"
+    assert (skipped.returncode, skipped.stderr) == (0, text)
 
 
 async def test_copy_item_of_the_local_prompt(served: Path, source: Path, tmp_path: Path) -> None:
