@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from psremoting.administration.configurations import AccessMode, ListenerSetting
 from psremoting.administration.permissions import access_mode, permission_text
@@ -33,7 +34,10 @@ def status_lines(store: Store) -> Iterator[str]:
     configurations = store.configurations()
     for configuration in configurations:
         mode = access_mode(configuration)
-        yield f"  {configuration.name}: {mode.name.title()}; reachable from {_REACH[mode]}"
+        reach = _REACH[mode]
+        if mode is AccessMode.REMOTE and all(map(_is_local, listeners)):
+            reach = "this computer; no listener admits the network"
+        yield f"  {configuration.name}: {mode.name.title()}; reachable from {reach}"
         yield f"    {permission_text(configuration.sddl, store.name_of)}"
     if not configurations:
         yield "  none"
@@ -45,6 +49,15 @@ def status_lines(store: Store) -> Iterator[str]:
             f"  {session.id} {session.owner} from {where}, {session.configuration}, "
             f"{session.transport}, {session.state}"
         )
+
+
+def _is_local(listener: ListenerSetting) -> bool:
+    if not listener.enabled:
+        return True
+    try:
+        return ip_address(listener.address.removeprefix("IP:")).is_loopback
+    except ValueError:
+        return listener.address.casefold() == "localhost"
 
 
 def listener_text(listener: ListenerSetting) -> str:

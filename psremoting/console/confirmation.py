@@ -104,7 +104,7 @@ class Confirmation:
         self._call.workspace.printer.end()
         while True:
             answer = await self._call.workspace.surface.ask(
-                f'{head}\n{_CHOICES} (default is "Y"): '
+                f'{head}\n{_CHOICES} (default is "Y"): ', confirming=True
             )
             if answer is None:
                 raise _NonInteractive(

@@ -36,9 +36,9 @@ async def open_prompt(*, connect: Opener | None = None) -> int:
 
 async def run_once(work: Work, *, connect: Opener | None = None) -> int:
     """Do ``work`` for a command line: errors go to standard error, and missing parameters are
-    not asked for. The exit code is 1 after any error."""
+    not asked for; -Confirm asks at a terminal. The exit code is 1 after any error."""
     console = open_console(sys.stdin, sys.stdout)
-    surface = TerminalSurface(console, errors=sys.stderr)
+    surface = TerminalSurface(console, confirms=sys.stdin.isatty(), errors=sys.stderr)
 
     async def told(workspace: Workspace) -> int:
         code = 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -31,7 +32,7 @@ from psremoting.administration.installing import (
 )
 from psremoting.administration.permissions import denies_network, with_network_denied
 from psremoting.administration.self_signed import make_certificate
-from psremoting.administration.sockets import subsystem_socket
+from psremoting.administration.sockets import is_served, local_socket, subsystem_socket
 from psremoting.administration.store import Store
 from psremoting.administration.store_file import SYSTEM_STORE, default_store_path, store_exists
 from psremoting.console.configuration_commands import change_configuration, enable_all
@@ -124,17 +125,19 @@ async def _enable(call: Call, path: Path) -> None:
     if given["Print"]:
         call.workspace.surface.output(_printed(call, path, installation))
         return
-    show_warning(call, _ENABLE_WARNING)
+    if not given["WhatIf"]:
+        show_warning(call, _ENABLE_WARNING)
     ask = Confirmation(call)
     account = await _account(call)
     planned = "\n".join(f"    {at}. {text}" for at, text in enumerate(_plan(call, path), 1))
     wanted = await ask.allow_described(
-        'Performing operation "Set-WSManQuickConfig".',
+        f'Performing operation "Set-WSManQuickConfig".\n{planned}'.rstrip(),
         'Running command "Set-WSManQuickConfig" to enable remote management of this computer by '
         f"using WS-Management.\n This includes:\n{planned}\n\nDo you want to continue?",
         "WinRM Quick Configuration",
     )
     if given["WhatIf"] and not store_exists(path):
+        call.workspace.surface.output(f"What if: {_registered(call)}.")
         return
     with Store.open(path, create=True) as store:
         if wanted:
@@ -145,6 +148,12 @@ async def _enable(call: Call, path: Path) -> None:
         for done in installation.apply():
             show_verbose(call, f"Done: {done}.")
         _name_firewall(call, path)
+        if not _has_service(call, path) and not is_served(local_socket(path)):
+            show_warning(
+                call,
+                "No service was installed. This command serves the store: "
+                f"psrp endpoint serve --store {shlex.quote(str(path.absolute()))}",
+            )
 
 
 def _listeners(path: Path) -> Sequence[ListenerSetting]:
@@ -185,12 +194,16 @@ def _certificate(path: Path) -> Path:
     return path.absolute().parent / "certificate.pem"
 
 
+def _has_service(call: Call, path: Path) -> bool:
+    own = path.absolute() == SYSTEM_STORE or call.binding["User"]
+    return bool(own and not call.binding["NoService"])
+
+
 def _steps(call: Call, path: Path) -> list[Step]:
     """Return the steps outside of the store: the server, and sshd's subsystem."""
     program = os.path.abspath(shutil.which("psrp") or sys.argv[0])
     steps: list[Step] = []
-    own = path.absolute() == SYSTEM_STORE or call.binding["User"]
-    if own and not call.binding["NoService"]:
+    if _has_service(call, path):
         steps += service_steps(program, path.absolute(), user=bool(call.binding["User"]))
     if call.binding["Subsystem"]:
         found = path.absolute() in (SYSTEM_STORE, default_store_path({}).absolute())
@@ -221,13 +234,17 @@ def _plan(call: Call, path: Path) -> list[str]:
 
 def _printed(call: Call, path: Path, installation: Installation) -> str:
     parts = _plan(call, path)
-    names = ", ".join(name for name, _, _ in _standard(call.binding["Functions"]))
-    parts.append(f"Registering, if missing, and enabling the session configurations {names}")
+    parts.append(_registered(call))
     for each in installation.steps:
         if each.details:
             parts += ["", f"# {each.path}" if not isinstance(each, RunCommand) else "",
                       each.details.rstrip("\n")]  # fmt: skip
     return "\n".join(parts)
+
+
+def _registered(call: Call) -> str:
+    names = ", ".join(name for name, _, _ in _standard(call.binding["Functions"]))
+    return f"Registering, if missing, and enabling the session configurations {names}"
 
 
 async def _account(call: Call) -> Credential | None:

@@ -46,5 +46,5 @@ class Surface(Protocol):
         Raises PSRemotingError when it cannot be entered, and when it breaks meanwhile.
         """
 
-    async def ask(self, question: str) -> str | None:
-        """Ask the user; None if that is not possible."""
+    async def ask(self, question: str, *, confirming: bool = False) -> str | None:
+        """Ask the user, ``confirming`` a change or for a value; None if that is not possible."""

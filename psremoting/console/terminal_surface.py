@@ -28,15 +28,21 @@ __all__ = ["TerminalSurface"]
 
 class TerminalSurface:
     """Surface with output to ``console`` and errors to ``errors`` if given, for script commands.
-    ``asks`` allows questions for missing parameters."""
+    ``asks`` allows questions, for missing parameters too; ``confirms`` those of -Confirm only."""
 
     def __init__(
-        self, console: Console, *, asks: bool = False, errors: TextIO | None = None
+        self,
+        console: Console,
+        *,
+        asks: bool = False,
+        confirms: bool = False,
+        errors: TextIO | None = None,
     ) -> None:
         self._screen = console.screen
         self._reader = console.reader
         self._errors = errors
         self._asks = asks
+        self._confirms = confirms or asks
         self._host = TerminalHost(console.screen, console.reader, instance_id=uuid4())
         self._shell: Shell | None = None
         self._scope: trio.CancelScope | None = None
@@ -115,8 +121,8 @@ class TerminalSurface:
             raise session.error
         return leaving is not Leaving.HUNG
 
-    async def ask(self, question: str) -> str | None:
-        if not self._asks:
+    async def ask(self, question: str, *, confirming: bool = False) -> str | None:
+        if not (self._confirms if confirming else self._asks):
             return None
         *head, last = question.split("\n")
         for line in head:

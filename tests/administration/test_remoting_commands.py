@@ -215,14 +215,27 @@ async def test_what_if_shows_each_change_and_makes_none(page: Prompt) -> None:
     )
     assert len([line for line in out if line.startswith("What if: ")]) == 5
     out = await page.run("Enable-PSRemoting -WhatIf")
-    assert out[1] == 'What if: Performing operation "Set-WSManQuickConfig".'
+    assert out[:2] == [
+        'What if: Performing operation "Set-WSManQuickConfig".',
+        "    1. Creating a listener to accept HTTP requests on any IP address, port 5985",
+    ]
+    assert not any(line.startswith("WARNING: ") for line in out)
     with Store.open(page.path) as store:
         assert store.configurations() == before
         assert store.listeners() == ()
 
 
 async def test_what_if_without_a_store_makes_no_store(prompt: Prompt) -> None:
-    await prompt.run("Enable-PSRemoting -WhatIf")
+    out = await prompt.run("Enable-PSRemoting -WhatIf -UseSSL")
+    assert out == [
+        'What if: Performing operation "Set-WSManQuickConfig".',
+        f"    1. Creating the store {prompt.path}",
+        "    2. Creating a listener to accept HTTP requests on any IP address, port 5985",
+        "    3. Creating a listener to accept HTTPS requests on any IP address, port 5986",
+        f"    4. Making a self-signed certificate, {prompt.path.parent}/certificate.pem",
+        "What if: Registering, if missing, and enabling the session configurations "
+        "Microsoft.PowerShell.",
+    ]
     assert not prompt.path.exists()
     await prompt.run("Disable-PSRemoting -Force")
     assert not prompt.path.exists()
@@ -395,3 +408,8 @@ async def test_a_store_that_cannot_be_changed_is_one_error(
         await page.run(command)
         (shown,) = page.place.errors
         assert "cannot change the store: it is read-only" in shown
+
+
+async def test_the_command_that_serves_another_store_is_named(prompt: Prompt) -> None:
+    out = await prompt.run("Enable-PSRemoting -Force")
+    assert out[-1].endswith(f"serves the store: psrp endpoint serve --store {prompt.path}")

@@ -13,6 +13,11 @@ import trio
 from click.testing import CliRunner
 
 from psremoting.administration import sockets
+from psremoting.administration.configurations import (
+    EngineKind,
+    ListenerSetting,
+    SessionConfiguration,
+)
 from psremoting.administration.sockets import (
     find_local_socket,
     is_served,
@@ -21,6 +26,7 @@ from psremoting.administration.sockets import (
 )
 from psremoting.administration.store import Store
 from psremoting.cli.endpoint import endpoint
+from psremoting.cli.endpoint_status import status_lines
 from psremoting.endpoint.administered import AdministeredEndpoint
 from psrp.sansio import LocalProtocolError
 from wsman.trio_unix import unix_listener
@@ -101,3 +107,24 @@ def test_a_socket_with_a_long_name_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / ("n" * 200))
     with pytest.raises(LocalProtocolError, match=f"cannot listen at {path}: "):
         unix_listener(path)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "reach"),
+    [
+        ((), "this computer; no listener admits the network"),
+        (("IP:127.0.0.1", "IP:::1"), "this computer; no listener admits the network"),
+        (("IP:127.0.0.1", "*"), "this computer and the network"),
+        (("IP:192.0.2.1",), "this computer and the network"),
+    ],
+)
+def test_the_reach_is_that_of_the_listeners(
+    tmp_path: Path, addresses: tuple[str, ...], reach: str
+) -> None:
+    with Store.open(tmp_path / "e.db", create=True) as store:
+        store.put_configuration(
+            SessionConfiguration(name="Tools", kind=EngineKind.FUNCTIONS, source="m:f")
+        )
+        for port, address in enumerate(addresses, 5000):
+            store.put_listener(ListenerSetting(address=address, port=port))
+        assert f"  Tools: Remote; reachable from {reach}" in status_lines(store)

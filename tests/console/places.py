@@ -61,7 +61,7 @@ class Place:
             self.out += [str(value) for value in result.output]
         return True
 
-    async def ask(self, question: str) -> str | None:
+    async def ask(self, question: str, *, confirming: bool = False) -> str | None:
         self.questions.append(question)
         return self.answers.pop(0) if self.answers else None
 
