@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 
 from spnego._ntlm_raw.crypto import ntowfv1
@@ -19,7 +19,14 @@ from spnego._ntlm_raw.crypto import ntowfv1
 from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
-__all__ = ["Account", "Accounts", "AccountsError", "LogonGuard", "new_account"]
+__all__ = [
+    "Account",
+    "Accounts",
+    "AccountsError",
+    "LogonGuard",
+    "checked_account_name",
+    "new_account",
+]
 
 _LOG_N, _R, _P = 14, 8, 1
 _SALT = 16
@@ -54,12 +61,22 @@ def _hash(password: str, salt: bytes, cost: tuple[int, int, int]) -> bytes:
     return hashlib.scrypt(octets, salt=salt, n=1 << log_n, r=r, p=p, maxmem=memory, dklen=32)
 
 
-def new_account(name: str, password: str, *, salt: bytes, ntlm: bool = False) -> Account:
-    """Return an account with a password. ``salt`` is 16 random bytes. Raises AccountsError."""
+def checked_account_name(name: str) -> str:
+    """Return the name of a new account, which must be readable again. Raises AccountsError."""
     if not 0 < len(name) <= _MAX_NAME or ":" in name or not name.isprintable():
         raise AccountsError(
             f"an account's name has 1 to {_MAX_NAME} printable characters and no colon"
         )
+    if name != name.strip() or name.startswith("#"):
+        raise AccountsError(
+            "an account's name cannot begin or end with a space, and cannot begin with #"
+        )
+    return name
+
+
+def new_account(name: str, password: str, *, salt: bytes, ntlm: bool = False) -> Account:
+    """Return an account with a password. ``salt`` is 16 random bytes. Raises AccountsError."""
+    checked_account_name(name)
     if len(password) > _MAX_PASSWORD:
         raise AccountsError(f"a password has at most {_MAX_PASSWORD} characters")
     if not password:
@@ -142,12 +159,27 @@ class Accounts:
     # -- the text
 
     @classmethod
-    def parse(cls, text: str, *, salt: bytes = bytes(_SALT)) -> Accounts:
-        """Read a list of accounts. Raises AccountsError with the line number."""
+    def parse(
+        cls,
+        text: str,
+        *,
+        salt: bytes = bytes(_SALT),
+        on_error: Callable[[AccountsError], None] | None = None,
+    ) -> Accounts:
+        """Read a list of accounts. Raises AccountsError with the line number.
+
+        With ``on_error`` a wrong line is left out, and its error is given to that function.
+        """
         found = []
         for number, line in enumerate(text.splitlines(), 1):
-            if line.strip() and not line.startswith("#"):
+            if not line.strip() or line.startswith("#"):
+                continue
+            try:
                 found.append(_parsed(line, number))
+            except AccountsError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
         return cls(found, salt=salt)
 
     def format(self) -> str:

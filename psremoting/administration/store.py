@@ -12,7 +12,7 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from psremoting.administration.configurations import (
 from psremoting.administration.security_identifiers import WELL_KNOWN_NAMES
 from psremoting.administration.store_file import StoreFile
 from psremoting.administration.value_codec import from_json, to_json
-from wsman.accounts import Account, Accounts
+from wsman.accounts import Account, Accounts, AccountsError
 from wsman.certificates import CertificateMapping
 
 __all__ = ["ADMINISTRATORS", "REMOTE_MANAGEMENT", "Store"]
@@ -150,10 +150,22 @@ class Store:
 
     # -- accounts
 
-    def accounts(self, *, salt: bytes = bytes(16)) -> Accounts:
-        """Return the accounts; see `wsman.accounts.Accounts` for ``salt``."""
+    def accounts(
+        self,
+        *,
+        salt: bytes = bytes(16),
+        on_error: Callable[[AccountsError], None] | None = None,
+    ) -> Accounts:
+        """Return the accounts; see `wsman.accounts.Accounts` for ``salt`` and ``on_error``.
+
+        Raises AdministrationError with the line number for a wrong line without ``on_error``.
+        """
         lines = self._file.rows("SELECT line FROM accounts ORDER BY key")
-        return Accounts.parse("\n".join(line for (line,) in lines), salt=salt)
+        text = "\n".join(line for (line,) in lines)
+        try:
+            return Accounts.parse(text, salt=salt, on_error=on_error)
+        except AccountsError as error:
+            raise AdministrationError(f"the accounts of the store: {error}") from None
 
     def put_account(self, account: Account) -> None:
         """Add an account; it replaces one of the same name."""

@@ -13,7 +13,7 @@ import click
 
 from psremoting.cli.shell_completion import complete_file
 from psremoting.endpoint.accounts_file import read_accounts, write_accounts
-from wsman.accounts import Account, Accounts, AccountsError, new_account
+from wsman.accounts import Account, Accounts, AccountsError, checked_account_name, new_account
 
 if TYPE_CHECKING:
     from psremoting.administration.store import Store
@@ -31,6 +31,7 @@ def _epilog(*examples: str) -> str:
     return "\b\nExamples:\n" + "".join(f"  {each}\n" for each in examples)
 
 
+_INTERRUPTED = 130
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -64,12 +65,16 @@ def _opened(path: Path | None, store: Path | None, *, must_exist: bool) -> Itera
 
     try:
         with Store.open(store, create=not must_exist) as opened, opened.transaction():
-            accounts = opened.accounts()
+            accounts = opened.accounts(on_error=_warn)
             old = {name: accounts.find(name) for name in accounts.names}
             yield accounts
             _keep(opened, old, {name: accounts.find(name) for name in accounts.names})
     except AdministrationError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _warn(error: AccountsError) -> None:
+    click.echo(f"psrp: the accounts of the store: {error}", err=True)
 
 
 def _keep(store: Store, old: dict[str, Account | None], new: dict[str, Account | None]) -> None:
@@ -117,7 +122,11 @@ def _password(file: str | None) -> str:
     if file is None:
         if (given := os.environ.get("PSRP_PASSWORD")) is not None:
             return given
-        prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        try:
+            prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        except click.Abort:
+            click.echo("Aborted!", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
         return prompted
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
@@ -140,12 +149,13 @@ def add(
     name: str, path: Path | None, store: Path | None, password_file: str | None, ntlm: bool
 ) -> None:
     """Add an account, or change its password."""
-    with _opened(path, store, must_exist=False) as accounts:
-        try:
-            made = new_account(name, _password(password_file), salt=os.urandom(16), ntlm=ntlm)
-        except AccountsError as error:
-            raise click.ClickException(str(error)) from None
-        accounts.add(made)
+    try:
+        checked_account_name(name)
+        with _opened(path, store, must_exist=False) as accounts:
+            password = _password(password_file)
+            accounts.add(new_account(name, password, salt=os.urandom(16), ntlm=ntlm))
+    except AccountsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @account.command("list", epilog=_epilog(_LIST))

@@ -42,7 +42,7 @@ from psremoting.console.error_reports import CommandFailure
 from psremoting.console.wsman_connections import ask_credential
 from psrp.clixml import Credential
 from psrp.records import ErrorCategory
-from wsman.accounts import new_account
+from wsman.accounts import Account, AccountsError, checked_account_name, new_account
 
 if TYPE_CHECKING:
     from psremoting.console.calls import Call
@@ -141,7 +141,8 @@ async def _enable(call: Call, path: Path) -> None:
         return
     with Store.open(path, create=True) as store:
         if wanted:
-            _prepare(call, store, account)
+            with store.transaction():
+                _prepare(call, store, account)
         await enable_all(call, store, ask, ["*"])
         await _register_missing(call, store, ask)
     if wanted:
@@ -247,19 +248,26 @@ def _registered(call: Call) -> str:
     return f"Registering, if missing, and enabling the session configurations {names}"
 
 
-async def _account(call: Call) -> Credential | None:
-    """Return the account to create with its password, asked for if it is not in PSRP_PASSWORD."""
+async def _account(call: Call) -> Account | None:
+    """Return the account to create; its password is asked for if it is not in PSRP_PASSWORD."""
     name = call.binding["Account"]
-    if not name or call.binding["WhatIf"]:
+    if not name:
         return None
-    call.binding.values["Credential"] = name
-    await ask_credential(call, call.binding, always=True)
-    found = call.binding.values.pop("Credential")
-    assert isinstance(found, Credential)
-    return found
+    try:
+        checked_account_name(name)
+        if call.binding["WhatIf"]:
+            return None
+        call.binding.values["Credential"] = name
+        await ask_credential(call, call.binding, always=True)
+        found = call.binding.values.pop("Credential")
+        assert isinstance(found, Credential)
+        password = found.password.reveal()
+        return new_account(name, password, salt=os.urandom(16), ntlm=True)
+    except AccountsError as error:
+        raise _CannotEnable(str(error)) from None
 
 
-def _prepare(call: Call, store: Store, account: Credential | None) -> None:
+def _prepare(call: Call, store: Store, account: Account | None) -> None:
     """Create listeners, certificate and account, as far as they are missing."""
     for each in _wanted(call, store.path, store.listeners()):
         if each.transport == "HTTPS":
@@ -280,13 +288,10 @@ def _prepare(call: Call, store: Store, account: Credential | None) -> None:
             f"A listener for {each.transport} at {each.address}, port {each.port} was created.",
         )
     if account is not None:
-        made = new_account(
-            account.user_name, account.password.reveal(), salt=os.urandom(16), ntlm=True
-        )
         with store.changing(who=current_user(), action=call.table.name, target="account",
-                            detail=account.user_name):  # fmt: skip
-            store.put_account(made)
-        show_verbose(call, f"The account {account.user_name} was created.")
+                            detail=account.name):  # fmt: skip
+            store.put_account(account)
+        show_verbose(call, f"The account {account.name} was created.")
 
 
 def _standard(functions: str | None) -> list[tuple[str, EngineKind, str]]:

@@ -16,6 +16,8 @@ _OTHERS = 0o077
 
 def read_accounts(path: Path) -> Accounts:
     """Return the accounts in a file. Raises AccountsError, which names the file, and OSError."""
+    if path.exists() and not path.is_file():
+        raise AccountsError(f"{path}: expected a regular file")
     try:
         return Accounts.parse(path.read_text("utf-8"), salt=os.urandom(16))
     except (AccountsError, UnicodeDecodeError) as error:

@@ -84,7 +84,7 @@ class AdministeredEndpoint:
     def __init__(self, store: Store, *, report: Callable[[str], None] = lambda text: None) -> None:
         self._store = store
         self._report = report
-        self._accounts = StoreAccounts(store)
+        self._accounts = StoreAccounts(store, report=report)
         settings = store.settings()
         self._limits = service_limits(settings)
         self.book = SessionBook(store, act=self._act, activity=self._activity, report=report)

@@ -413,3 +413,17 @@ async def test_a_store_that_cannot_be_changed_is_one_error(
 async def test_the_command_that_serves_another_store_is_named(prompt: Prompt) -> None:
     out = await prompt.run("Enable-PSRemoting -Force")
     assert out[-1].endswith(f"serves the store: psrp endpoint serve --store {prompt.path}")
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("a:b", "x"), (" ", "x"), ("a" * 257, "x"), ("#a", "x"), ("carol", "x" * 1025)],
+)
+async def test_an_account_that_is_refused_changes_nothing(
+    prompt: Prompt, monkeypatch: pytest.MonkeyPatch, name: str, password: str
+) -> None:
+    monkeypatch.setenv("PSRP_PASSWORD", password)
+    await prompt.run(f"Enable-PSRemoting -Force -Account '{name}'")
+    assert not prompt.path.exists()
+    (error,) = prompt.place.errors
+    assert "has 1 to 256" in error or "cannot begin" in error or "at most 1024" in error

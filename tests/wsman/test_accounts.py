@@ -88,7 +88,13 @@ def test_an_account_with_a_domain_comes_first() -> None:
     assert accounts.find("eve") is None
 
 
-@pytest.mark.parametrize(("name", "password"), [("", "x"), ("a:b", "x"), ("a\nb", "x"), ("a", "")])
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("", "x"), ("a:b", "x"), ("a\nb", "x"), ("a", ""),
+        (" ", "x"), (" bob", "x"), ("bob ", "x"), ("#x", "x"), ("a" * 257, "x"),
+    ],
+)  # fmt: skip
 def test_what_is_no_account_is_refused(name: str, password: str) -> None:
     with pytest.raises(AccountsError):
         new_account(name, password, salt=SALT)
@@ -110,6 +116,14 @@ def test_a_bad_line_is_named_and_not_shown(line: str) -> None:
     with pytest.raises(AccountsError, match="line 2:") as caught:
         Accounts.parse("\n" + line)
     assert line not in str(caught.value)
+
+
+def test_a_bad_line_is_left_out_if_the_caller_takes_its_error() -> None:
+    good = Accounts([new_account("carol", "x", salt=SALT)]).format()
+    errors: list[AccountsError] = []
+    read = Accounts.parse(f":scrypt:14:8:1:00:00:\n{good}", on_error=errors.append)
+    assert read.names == ("carol",)
+    assert [str(each) for each in errors] == ["line 1: expected an account of eight fields"]
 
 
 # -- Digest: the examples of RFC 2617 3.5 and RFC 7616 3.9.1
