@@ -134,7 +134,8 @@ def to_json_command(
                 array.add(_shown(item, form, "" if plain else "$"))
         except (ClixmlError, LocalProtocolError) as error:
             failure = error
-        array.end(is_list=failure is not None)
+        if failure is None or array.has_values:
+            array.end(is_list=failure is not None)
     if failure is not None:
         _fail(file, str(failure))
 
@@ -158,6 +159,10 @@ class _Array:
             return
         self._put_first()
         self._put(form)
+
+    @property
+    def has_values(self) -> bool:
+        return self._count > 0
 
     def _put_first(self) -> None:
         if self._first:
@@ -279,7 +284,8 @@ def format_command(file: str, output: str, encoding: str | None, max_value: int)
                 out.add(item)
         except (ClixmlError, LocalProtocolError) as error:
             failure = error
-        out.end()
+        if failure is None or files.has_written:
+            out.end()
     if failure is not None:
         _fail(file, str(failure))
 
@@ -331,8 +337,14 @@ class _Files:
             self.source.close()
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             _fail(self._file, error.strerror or str(error))
-        if self._target is not None and self._output != "-":
+        if self._target is None or self._output == "-":
+            return
+        try:
             self._target.close()
+        except OSError as failure:
+            # A write that failed is reported already; the close repeats it.
+            if kind is None:
+                _fail(self._output, failure.strerror or str(failure))
 
     def write(self, data: bytes) -> None:
         """Write to the output, which is opened by the first write."""
@@ -347,7 +359,8 @@ class _Files:
         except BrokenPipeError:
             raise
         except OSError as error:
-            _fail(self._output, error.strerror or str(error))
+            name = "standard output" if self._output == "-" else self._output
+            _fail(name, error.strerror or str(error))
         self.has_written = True
 
 

@@ -159,12 +159,9 @@ async def _run(connecting: Connecting, plan: _Plan, display: Display, given: dic
         display.error(origin if error.is_remote else here, error.to_record("psrp copy"))
 
     options = CopyOptions(
-        recurse=given["recurse"],
         needs_recurse=True,
         force=True,
-        filter=given["filter"],
-        include=given["include"],
-        exclude=given["exclude"],
+        **{name: given[name] for name in ("recurse", "filter", "include", "exclude")},
         on_error=failed,
         on_skip=lambda text: display.notice(here, f"WARNING: {text}"),
         on_progress=partial(_show, display, origin, plan, target.computer),

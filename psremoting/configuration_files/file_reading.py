@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +119,21 @@ def parse_configuration(
     return ConfigurationFile(name, data.value, data)
 
 
+def _opened(path: str, flags: int) -> int:
+    """Open a regular file; a FIFO would wait for a writer. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return descriptor
+
+
 def _read(path: Path, extension: str, wrong_path: ConfigurationFileError) -> ConfigurationFile:
     if path.suffix.casefold() != extension:
         raise wrong_path
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_opened) as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigurationFileError(f"cannot read {path}: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,36 @@ def test_files_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
     assert folder.exit_code == 2
     assert f"{tmp_path}: Is a directory" in folder.stderr
     assert "standard input: not JSON" in run("from-json", "-", stdin=b"").stderr
+
+
+class _Full(io.RawIOBase):
+    """A file on a disk without space."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("command", ["to-json", "from-json", "format"])
+def test_a_full_disk_is_one_line_on_stderr(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, output = tmp_path / "file", str(tmp_path / "full")
+    file.write_bytes(b"[1]" if command == "from-json" else dump_all([1]))
+    monkeypatch.setattr("psremoting.cli.clixml._created", lambda _: io.BufferedWriter(_Full()))
+    ran = run(command, file, "-o", output)
+    assert ran.exit_code == 2
+    assert ran.stderr == f"psrp clixml: {output}: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["to-json", "format"])
+def test_nothing_is_printed_when_nothing_was_read(command: str, file: Path) -> None:
+    file.write_bytes(b"<Objs>")
+    ran = run(command, file)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"psrp clixml: {file}: ")
 
 
 def test_the_result_can_go_to_a_file(file: Path, tmp_path: Path) -> None:

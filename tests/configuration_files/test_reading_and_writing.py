@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def test_a_role_capability_file_of_powershell_is_written_as_it_is() -> None:
     file = read_role_capability_file(_FILES / "default.psrc")
     text = role_capability_text({}, author="root", guid=file.get("GUID"), file="x.psrc")
     assert text == decode_script((_FILES / "default.psrc").read_bytes())
+
+
+def test_a_fifo_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pssc"
+    os.mkfifo(path)
+    with pytest.raises(ConfigurationFileError) as refused:
+        read_configuration_file(path)
+    assert str(refused.value) == f"cannot read {path}: it is no regular file"
 
 
 def test_arrays_that_powershell_would_lose_are_kept() -> None:
