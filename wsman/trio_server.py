@@ -17,7 +17,7 @@ from itertools import count
 
 import trio
 
-from psrp.sansio import LimitExceeded, RemoteProtocolError
+from psrp.sansio import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from wsman.accounts import LogonGuard
 from wsman.auth_server import (
     Accepted,
@@ -165,20 +165,31 @@ class WSManServer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_timer)
             self._nursery = nursery
-            for each in listeners:
-                for url in await self.open_listener(each):
-                    on_listening(url)
-            await (trio.Event() if stop is None else stop).wait()
-            await self._end()
+            try:
+                for each in listeners:
+                    for url in await self.open_listener(each):
+                        on_listening(url)
+                await (trio.Event() if stop is None else stop).wait()
+                await self._end()
+            finally:
+                self._nursery = None
             nursery.cancel_scope.cancel()
 
     async def open_listener(self, listener: Listener) -> list[str]:
-        """Listen at an address, while `serve` runs; return its URLs. Raises OSError."""
-        assert self._nursery is not None
+        """Listen at an address while `serve` runs; return its URLs.
+
+        Raises OSError, and LocalProtocolError if the server does not run.
+        """
+        if self._nursery is None:
+            raise LocalProtocolError("cannot open a listener: the server does not run")
         if listener.path:
             opened = [unix_listener(listener.path, listener.descriptor)]
         else:
             opened = await trio.open_tcp_listeners(listener.port, host=listener.host or None)
+        if self._nursery is None:
+            for each in opened:
+                await each.aclose()
+            raise LocalProtocolError("cannot open a listener: the server has ended")
         self._open[listener] = [trio.CancelScope() for _ in opened]
         for each, scope in zip(opened, self._open[listener], strict=True):
             self._nursery.start_soon(self._accept, each, listener.tls, self._nursery, scope)

@@ -144,13 +144,19 @@ class AdministeredEndpoint:
             raise LocalProtocolError(
                 f"cannot serve the store {self._store.path}: another server does, at {path}"
             )
+        opened = trio.Event()
+
+        def listening(url: str) -> None:
+            opened.set()
+            on_listening(url)
+
         async with trio.open_nursery() as nursery:
             await nursery.start(self.book.run)
             await nursery.start(self._host.run)
             await nursery.start(self._serve_subsystem)
-            nursery.start_soon(self._follow, on_listening)
+            nursery.start_soon(self._follow, opened, on_listening)
             try:
-                await self._server.serve([local], stop=stop, on_listening=on_listening)
+                await self._server.serve([local], stop=stop, on_listening=listening)
             finally:
                 if local.descriptor < 0:
                     with suppress(OSError):
@@ -159,8 +165,9 @@ class AdministeredEndpoint:
                 await self._host.ended()
             nursery.cancel_scope.cancel()
 
-    async def _follow(self, on_listening: Callable[[str], None]) -> None:
-        """Open and close listeners as the store says."""
+    async def _follow(self, opened: trio.Event, on_listening: Callable[[str], None]) -> None:
+        """Open and close listeners as the store says, once the server runs."""
+        await opened.wait()
         while True:
             with suppress(AdministrationError):
                 wanted = {each for each in self._store.listeners() if each.enabled}
