@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from psremoting.administration.store import Store
 from tests.shell.terminal import CTRL_C, CTRL_D, Terminal, entered, serving
 
 _START = "from psremoting.cli.main import main; main(prog_name='psrp')"
@@ -143,3 +144,16 @@ def test_ctrl_c_in_a_session_stops_its_command_and_keeps_it(tmp_path: Path) -> N
         terminal.see_prompt("[localhost]: PS>")
         terminal.enter("exit")
         terminal.see_prompt(PROMPT)
+
+
+def test_confirm_asks_for_one_command_too(tmp_path: Path) -> None:
+    store = tmp_path / "e.db"
+    command = [sys.executable, "-c", _START, "Enable-PSRemoting", "-Confirm", "-Store", str(store)]
+    with entered(tmp_path, command=command, columns=130, PATH="/usr/bin:/bin") as terminal:
+        terminal.see(r'Do you want to continue\?(?s:.*)\(default is "Y"\):')
+        terminal.enter("n")
+        terminal.see(r'Registering session configuration(?s:.*)\(default is "Y"\):')
+        terminal.enter("l")
+        assert terminal.end() == 0
+    with Store.open(store) as opened:
+        assert (opened.listeners(), opened.configurations()) == ((), ())
