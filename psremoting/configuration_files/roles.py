@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from psremoting.configuration_files.file_keys import ROLE_KEYS, strings
+from psremoting.configuration_files.file_keys import ROLE_KEYS, hashtables, strings
 from psremoting.configuration_files.file_reading import (
     ConfigurationFile,
     ConfigurationFileError,
@@ -22,7 +22,13 @@ from psremoting.powershell.string_conversion import to_text
 from psremoting.powershell.wildcards import matches
 from psrp.clixml import Dictionary, List
 
-__all__ = ["IsMember", "meets_required_groups", "module_folders", "with_roles"]
+__all__ = [
+    "IsMember",
+    "check_usable",
+    "meets_required_groups",
+    "module_folders",
+    "with_roles",
+]
 
 IsMember = Callable[[str], bool]
 """Returns True if the user has a role: is this user, or is in this group."""
@@ -53,15 +59,42 @@ def with_roles(file: ConfigurationFile, is_member: IsMember, folders: Sequence[P
     ``folders`` are those of `module_folders`. The keys about roles are not in the result. Raises
     ConfigurationFileError for a role that is no role, and for a capability that is not found.
     """
+    check_usable(file)
     table = Dictionary(file.table.items())
     roles = table.get("RoleDefinitions")
     if roles is not None:
-        _check_roles(file, roles)
         for role, definition in roles.items():
             if is_member(role):
                 _merge(table, definition)
     _merge_capabilities(table, folders, [])
     return Dictionary(_without(table, _ABOUT_ROLES))
+
+
+def check_usable(file: ConfigurationFile) -> None:
+    """Check what PowerShell finds out only when a session opens: the roles, and the environment
+    variables of the file and of its roles. Raises ConfigurationFileError."""
+    roles = file.get("RoleDefinitions")
+    if roles is not None:
+        _check_roles(file, roles)
+    for table in (file.table, *(roles.values() if roles is not None else ())):
+        _check_environment(file, table)
+
+
+def _check_environment(file: ConfigurationFile, table: Dictionary) -> None:
+    for variables in hashtables(table.get("EnvironmentVariables")) or ():
+        for name, value in variables.items():
+            text, rule = to_text(name), ""
+            if not text or "=" in text or "\0" in text:
+                rule = "A name must not be empty nor have the character '=' or NUL"
+            elif value is None or "\0" in to_text(value):
+                rule = "A value must not be $null nor have the character NUL"
+            if rule:
+                position = file.data.position(variables, name)
+                place = "" if position is None else f" ({file.name}, {position})"
+                raise ConfigurationFileError(
+                    f"The member 'EnvironmentVariables' cannot set '{text}'. {rule}.{place}",
+                    position=position,
+                )
 
 
 def _check_roles(file: ConfigurationFile, roles: Any) -> None:
@@ -134,6 +167,7 @@ def _merge_capabilities(table: Dictionary, folders: Sequence[Path], within: list
             raise ConfigurationFileError(f"The role capability file {path} names itself.")
         found = read_role_capability_file(path)
         _check_keys(found, found.table, _ROLE_KEYS | _DESCRIBING)
+        _check_environment(found, found.table)
         own = Dictionary(_without(found.table, _DESCRIBING))
         _merge_capabilities(own, folders, [*within, path])
         _merge(table, Dictionary(_without(own, _CAPABILITIES)))

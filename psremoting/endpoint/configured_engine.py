@@ -24,6 +24,7 @@ from psremoting.configuration_files.file_reading import (
     read_configuration_file,
 )
 from psremoting.configuration_files.roles import (
+    check_usable,
     meets_required_groups,
     module_folders,
     with_roles,
@@ -96,6 +97,7 @@ def check_configuration_file(path: Path) -> None:
     AdministrationError."""
     file = read_configuration_file(path)
     file.check()
+    check_usable(file)
     _refuse_what_is_not_here(path.name, file)
 
 
@@ -249,7 +251,7 @@ def _copy_commands(
             return copy_commands(ConfinedFolder(root))
         if table is not None and table.get("MountUserDrive"):
             limit = table.get("UserDriveMaximumSize")
-            return copy_commands(user_folder(_drives(), user.name, limit and int(limit)))
+            return copy_commands(user_folder(_drives(), user.name, int(limit or 0)))
     except OSError as error:
         raise AdministrationError(
             f"{configuration.name}: cannot make the user's drive: {error.strerror}"

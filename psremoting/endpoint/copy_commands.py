@@ -35,15 +35,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _IO_ERROR = "IOException"
 
 
-def user_folder(root: Path, user: str, limit: int | None = None) -> ConfinedFolder:
+def user_folder(root: Path, user: str, limit: int = 0) -> ConfinedFolder:
     """Return the user drive of ``user`` below ``root``, which is made where it is missing.
 
-    Without ``limit`` it is PowerShell's: 50,000,000 bytes. Raises OSError.
+    A ``limit`` that is not positive stands for PowerShell's: 50,000,000 bytes. Raises OSError.
     """
     name = "".join(each if each.isalnum() or each in "-_.@" else "_" for each in user)
     path = root / (name.strip(".") or "_")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return ConfinedFolder(path, limit=limit if limit else _DEFAULT_LIMIT)
+    return ConfinedFolder(path, limit=limit if limit > 0 else _DEFAULT_LIMIT)
 
 
 def described(entry: Entry) -> Dictionary:

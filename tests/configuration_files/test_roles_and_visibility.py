@@ -16,6 +16,7 @@ from psremoting.configuration_files.roles import (
     with_roles,
 )
 from psremoting.configuration_files.visibility import Restriction, Visibility, visibility_of
+from psremoting.endpoint.configured_engine import check_configuration_file
 from psremoting.powershell.data_language import read_data
 from psrp.clixml import Dictionary, List
 
@@ -90,6 +91,26 @@ def test_a_role_that_is_none_is_an_error_with_its_place(roles: str) -> None:
     with pytest.raises(ConfigurationFileError) as refused:
         _with_roles(f"RoleDefinitions={roles}", "r")
     assert refused.value.position is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RoleDefinitions=@{ a=5 }",
+        "EnvironmentVariables=@{ 'A=B'='x' }",
+        "EnvironmentVariables=@{ ''='x' }",
+        "EnvironmentVariables=@{ A=$null }",
+        "RoleDefinitions=@{ a=@{ EnvironmentVariables=@{ 'A=B'='x' } } }",
+    ],
+)
+def test_what_no_session_can_use_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.pssc"
+    path.write_text(f"@{{ SchemaVersion='2.0.0.0'; {text} }}")
+    with pytest.raises(ConfigurationFileError) as refused:
+        check_configuration_file(path)
+    assert f"{path}, line 1" in str(refused.value)
+    with pytest.raises(ConfigurationFileError):
+        _with_roles(text)
 
 
 def test_the_folders_of_modules_come_from_the_environment() -> None:

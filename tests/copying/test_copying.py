@@ -408,3 +408,4 @@ def test_the_drive_of_a_user_is_below_the_root(tmp_path: Path) -> None:
         made = user_folder(tmp_path / "drives", user)
         assert made.root.parent == tmp_path / "drives"
         assert made.limit == 50_000_000
+    assert user_folder(tmp_path, "anna", -1).limit == 50_000_000
