@@ -89,6 +89,8 @@ _TABLES = (
         "ScriptsToProcess='/x.foo'", "EnvironmentVariables='x'", "VisibleCmdlets=$null",
         "VisibleCmdlets=5", "RoleDefinitions='x'", "RoleCapabilities='x'", "RequiredGroups='a'",
         "EnforceInputParameterValidation=1", "GUID=1", "visiblefunctions='x'", "author=5",
+        "RoleDefinitions=@{a=5}", "EnvironmentVariables=@{'A=B'='x'}",
+        "EnvironmentVariables=@{''='x'; A=$null}", "UserDriveMaximumSize=-1",
     )),
 )  # fmt: skip
 
