@@ -6,7 +6,9 @@ Values only; `psremoting.administration.store` keeps them. Accounts and certific
 
 from __future__ import annotations
 
+import re
 from enum import Enum
+from ipaddress import ip_address
 
 from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
@@ -23,6 +25,8 @@ __all__ = [
     "SessionConfiguration",
     "SessionRecord",
     "TransportOption",
+    "checked_listener",
+    "configuration_name_fault",
 ]
 
 REMOTE_SDDL = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GA;;;RM)(A;;GA;;;IU)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)"
@@ -145,6 +149,54 @@ class ListenerSetting:
     """HTTPS: path of the certificate and its key in PEM."""
     thumbprint: str = ""
     """HTTPS: SHA-1 thumbprint of the certificate, in hexadecimal."""
+
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)*(?!\d+\Z)[A-Za-z0-9_-]{1,63}")
+_MOST_PORT = 65_535
+
+
+def checked_listener(listener: ListenerSetting) -> ListenerSetting:
+    """Return a listener that can be opened. Raises AdministrationError with the wrong part."""
+    if listener.transport not in ("HTTP", "HTTPS"):
+        raise AdministrationError(
+            f"a listener's transport is HTTP or HTTPS, not {listener.transport!r:.80}"
+        )
+    if not 1 <= listener.port <= _MOST_PORT:
+        raise AdministrationError(
+            f"a listener's port is a number from 1 to {_MOST_PORT}, not {listener.port!r:.80}"
+        )
+    host = listener.address.removeprefix("IP:")
+    if listener.address != "*" and (host == listener.address or not _is_host(host)):
+        raise AdministrationError(
+            f"a listener's address is *, an IP address or a host name, not {host!r:.80}"
+        )
+    for text in (listener.hostname, listener.url_prefix, listener.certificate, listener.thumbprint):
+        if not text.isprintable():
+            raise AdministrationError(f"a listener has printable texts, not {text!r:.80}")
+    return listener
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return _HOST_NAME.fullmatch(text) is not None
+    return True
+
+
+_MOST_NAME = 256
+
+
+def configuration_name_fault(name: str) -> str:
+    """Return why a session configuration cannot have this name, or an empty text."""
+    wrong = not name.isprintable() or name != name.strip() or set(name) & set("/\\?*[]\"'<>&;:")
+    if wrong or not 0 < len(name) <= _MOST_NAME:
+        shown = f"{name[:80]!r}{'...' if len(name) > 80 else ''}"
+        return (
+            f"A session configuration's name has 1 to {_MOST_NAME} printable characters, no space "
+            f"at either end, and none of / \\ ? * [ ] \" ' < > & ; :, got {shown}."
+        )
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,11 @@ from psremoting.administration.configurations import (
     AdministrationError,
     ListenerSetting,
     SessionConfiguration,
+    checked_listener,
+    configuration_name_fault,
 )
 from psremoting.administration.permissions import checked_sddl
+from psremoting.administration.service_settings import SETTING_DEFAULTS, checked_setting
 from psremoting.administration.store import Store
 from psremoting.administration.value_codec import from_json, to_json
 from wsman.accounts import Accounts, AccountsError
@@ -54,18 +57,14 @@ def import_store(store: Store, text: str, *, who: str) -> None:
     configurations = tuple(
         _configuration(each, at) for at, each in _listed(document, "configurations")
     )
-    listeners = [
-        from_json(ListenerSetting, each, f"listeners[{at}]")
-        for at, each in _listed(document, "listeners")
-    ]
+    listeners = [_listener(each, f"listeners[{at}]") for at, each in _listed(document, "listeners")]
     mappings = tuple(
         from_json(CertificateMapping, each, f"mappings[{at}]")
         for at, each in _listed(document, "mappings")
     )
     accounts = _accounts(document)
-    if not str(_object(document, "settings").get("next-rid", "0")).isdigit():
-        raise AdministrationError("settings.next-rid: expected a number")
     settings, principals = _texts(document, "settings"), _texts(document, "principals")
+    _check_settings(settings)
     groups = {
         name: tuple(_text_list(members, f"groups.{name}"))
         for name, members in _object(document, "groups").items()
@@ -73,11 +72,7 @@ def import_store(store: Store, text: str, *, who: str) -> None:
     with store.changing(who=who, action="import", detail=_summary(document)):
         for sid, name in principals.items():
             store.put_principal(sid, name)
-        for name, value in settings.items():
-            if name == "next-rid":
-                # Never back to a number that is taken.
-                value = str(max(int(value), int(store.setting(name, "0"))))
-            store.set_setting(name, value)
+        _set_settings(store, settings)
         for configuration in configurations:
             store.put_configuration(configuration)
         for listener in listeners:
@@ -92,23 +87,62 @@ def import_store(store: Store, text: str, *, who: str) -> None:
             store.set_members(group, members)
 
 
+def _set_settings(store: Store, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        if name == "next-rid":
+            # Never back to a number that is taken.
+            value = str(max(int(value), int(store.setting(name, "0"))))
+        store.set_setting(name, value)
+
+
 def _document(text: str) -> dict[str, Any]:
     """Return the object with its known parts. Raises AdministrationError."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise AdministrationError(f"expected JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+    if (
+        not isinstance(document, dict)
+        or document.get("format") is True
+        or (document.get("format") != _FORMAT)
+    ):
         raise AdministrationError(f'expected an object with "format": {_FORMAT}')
+    try:
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError):
+        raise AdministrationError("expected texts of whole characters, not halves") from None
     for part in document:
         if part not in _PARTS:
             raise AdministrationError(f"unknown part {part!r:.80}")
     return document
 
 
+def _listener(data: Any, place: str) -> ListenerSetting:
+    try:
+        return checked_listener(from_json(ListenerSetting, data, place))
+    except AdministrationError as error:
+        shown = str(error)
+        raise AdministrationError(
+            shown if shown.startswith(place) else f"{place}: {shown}"
+        ) from None
+
+
+def _check_settings(settings: dict[str, str]) -> None:
+    rid = settings.get("next-rid", "0")
+    if not rid.isascii() or not rid.isdigit() or len(rid) > 10:
+        raise AdministrationError("settings.next-rid: expected a number")
+    for name in SETTING_DEFAULTS.keys() & settings.keys():
+        try:
+            checked_setting(name, settings[name])
+        except AdministrationError as error:
+            raise AdministrationError(f"settings.{error}") from None
+
+
 def _configuration(data: Any, at: int) -> SessionConfiguration:
     place = f"configurations[{at}]"
     made = from_json(SessionConfiguration, data, place)
+    if fault := configuration_name_fault(made.name):
+        raise AdministrationError(f"{place}.name: {fault}")
     try:
         checked_sddl(made.sddl)
     except AdministrationError as error:

@@ -35,6 +35,7 @@ __all__ = ["ADMINISTRATORS", "REMOTE_MANAGEMENT", "Store"]
 ADMINISTRATORS = "BUILTIN\\Administrators"
 REMOTE_MANAGEMENT = "BUILTIN\\Remote Management Users"
 _FIRST_RID = 1000
+_MOST_NAME = 256
 _MOST_AUDIT = 100_000
 """Audit records that are kept; the oldest go first."""
 _T = TypeVar("_T")
@@ -261,7 +262,12 @@ class Store:
         return {key: self.members(key) for (key,) in rows}
 
     def set_members(self, group: str, members: tuple[str, ...]) -> None:
-        """Replace the members of a group; ``@name`` is a group of the operating system."""
+        """Replace the members of a group; ``@name`` is a group of the operating system.
+
+        Raises AdministrationError for a name that no user and no group can have.
+        """
+        for name in (group, *members):
+            _check_name(name.removeprefix("@") if name is not group else name)
         with self._file.change():
             self._file.run("DELETE FROM members WHERE key = ?", group.casefold())
             for each in members:
@@ -344,6 +350,19 @@ class Store:
 
 
 _BY_NAME = {name.casefold(): sid for sid, name in WELL_KNOWN_NAMES.items()}
+
+
+def _check_name(name: str) -> None:
+    shown = f"{name[:80]!r}"
+    if not 0 < len(name) <= _MOST_NAME or not name.isprintable() or name != name.strip():
+        raise AdministrationError(
+            f"the name of a user or group has 1 to {_MOST_NAME} printable characters and no space "
+            f"at either end, got {shown}"
+        )
+    if ":" in name or name.startswith("@"):
+        raise AdministrationError(
+            f"the name of a user or group has no colon and one @ at most before it, got {shown}"
+        )
 
 
 def _computer() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import sys
 import time
 from collections.abc import Iterator
@@ -313,14 +314,26 @@ def group(name: str, members: tuple[str, ...], clear: bool, path: Path | None) -
 
     with opened(path, create=bool(name)) as store:
         if name and (members or clear):
+            is_new = name.casefold() not in store.groups() and not store.known_sid(name)
             with store.changing(
                 who=current_user(), action="group", target=name, detail=", ".join(members)
             ):
                 store.set_members(name, members)
+            _tell_unknown(name, members, is_new=is_new)
             return
         for each, found in store.groups().items():
             if not name or each == name.casefold():
-                click.echo(f"{each}: {', '.join(found)}")
+                click.echo(_one_line(f"{each}: {', '.join(found)}"))
+
+
+def _tell_unknown(group: str, members: tuple[str, ...], *, is_new: bool) -> None:
+    """Say what may be a mistake: a group that was not there, and groups this system lacks."""
+    if is_new and members:
+        click.echo(f"The group {group} was not there and has been created.", err=True)
+    known = {each.gr_name for each in grp.getgrall()}
+    for each in members:
+        if each.startswith("@") and each[1:] not in known:
+            click.echo(f"This system has no group {each[1:]} at present.", err=True)
 
 
 @endpoint.command(epilog="\b\nExamples:\n  psrp endpoint quota MaxShellsPerUser 10\n"
@@ -331,28 +344,25 @@ def group(name: str, members: tuple[str, ...], clear: bool, path: Path | None) -
 def quota(name: str, value: str, path: Path | None) -> None:
     """Show the quotas of the service, or set one by WinRM's name.
 
-    The server takes them up when it starts.
+    The server takes them up when it starts. Without VALUE defaults are shown, too.
     """
     from psremoting.administration.identities import current_user
-    from psremoting.endpoint.administered import service_limits
+    from psremoting.administration.service_settings import SETTING_DEFAULTS, checked_setting
 
+    if name and value:
+        try:
+            checked_setting(name, value)
+        except AdministrationError as error:
+            raise click.ClickException(str(error)) from None
+        if name == "keytab" and not Path(value).is_file():
+            raise click.ClickException(f"keytab: there is no file {_one_line(value)}")
     with opened(path, create=bool(value)) as store:
         if name and value:
             with store.changing(who=current_user(), action="quota", target=name, detail=value):
                 store.set_setting(name, value)
-                if name not in _SETTINGS:
-                    raise click.ClickException(
-                        f"unknown quota {name}; expected one of {', '.join(_SETTINGS)}"
-                    )
-                service_limits(store.settings())
             return
-        for each, text in store.settings().items():
-            if each in _SETTINGS and (not name or each == name):
-                click.echo(f"{each} {text}")
-
-
-_SETTINGS = (
-    "MaxEnvelopeSizekb", "MaxTimeoutms", "MaxConcurrentUsers", "MaxShellsPerUser", "MaxShells",
-    "MaxConcurrentOperationsPerUser", "IdleTimeout", "MaxBatchItems", "EnumerationTimeoutms",
-    "MaxConnections", "AllowUnencrypted", "AllowCredSSP", "keytab",
-)  # fmt: skip
+        found = store.settings()
+    for each, default in SETTING_DEFAULTS.items():
+        if not name or each == name:
+            text = found.get(each, f"{default or '-'} (default)")
+            click.echo(f"{each} {_one_line(text)}")

@@ -17,6 +17,7 @@ from psremoting.administration.configurations import (
     EngineKind,
     SessionConfiguration,
     TransportOption,
+    configuration_name_fault,
 )
 from psremoting.administration.permissions import checked_sddl, with_access_mode
 from psremoting.console.error_reports import CommandFailure
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 DEFAULT_PROCESS = "pwsh -s -NoLogo -NoProfile"
-_MOST_NAME = 256
 
 
 class InvalidSetting(CommandFailure):
@@ -50,12 +50,8 @@ class InvalidSetting(CommandFailure):
 
 def checked_name(name: str) -> str:
     """Return the name of a new configuration. Raises InvalidSetting."""
-    wrong = not name.isprintable() or set(name) & set("/\\?*[]\"'<>&;:")
-    if wrong or not 0 < len(name) <= _MOST_NAME:
-        raise InvalidSetting(
-            f"A session configuration's name has 1 to {_MOST_NAME} printable characters and none "
-            f"of / \\ ? * [ ] \" ' < > & ; :, got {name[:80]!r}."
-        )
+    if fault := configuration_name_fault(name):
+        raise InvalidSetting(fault)
     return name
 
 

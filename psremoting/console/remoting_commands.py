@@ -21,6 +21,7 @@ from psremoting.administration.configurations import (
     ListenerSetting,
     SessionConfiguration,
     TransportOption,
+    checked_listener,
 )
 from psremoting.administration.identities import current_user
 from psremoting.administration.installing import (
@@ -187,7 +188,7 @@ def _wanted(call: Call, path: Path, there: Sequence[ListenerSetting]) -> list[Li
                 made = replace(
                     made, hostname=socket.gethostname(), certificate=str(_certificate(path))
                 )
-            wanted.append(made)
+            wanted.append(checked_listener(made))
     return wanted
 
 

@@ -20,6 +20,7 @@ from uuid import uuid4
 import trio
 
 from psremoting.administration.configurations import AdministrationError, ListenerSetting
+from psremoting.administration.service_settings import SETTING_DEFAULTS, service_limits
 from psremoting.administration.sockets import (
     inherited_socket,
     is_served,
@@ -39,43 +40,16 @@ from wsman.auth_server import ServerAuthOptions
 from wsman.gss import can_kerberos
 from wsman.hosting import Refusal
 from wsman.service import Service
-from wsman.service_checks import ServiceLimits
 from wsman.trio_server import Listener, Logon, ServerLimits, WSManServer
 from wsman.trio_tls import TlsIdentity, credssp_identity
 from wsman.trio_unix import peer_uid, unix_listener
 
-__all__ = ["AdministeredEndpoint", "service_limits"]
+__all__ = ["AdministeredEndpoint"]
 
 _LOOK = 0.5
 """Seconds between two looks at the listeners of the store."""
 _MOST_PREFACE = 1024
 _PREFACE_TIME = 10.0
-_LIMITS = {
-    "MaxEnvelopeSizekb": ("max_envelope_size", 1024, 8, 16_384),
-    "MaxTimeoutms": ("max_timeout", 0.001, 500, 2**31 - 1),
-    "MaxConcurrentUsers": ("max_users", 1, 1, 100),
-    "MaxShellsPerUser": ("max_shells_per_user", 1, 1, 2**31 - 1),
-    "MaxShells": ("max_shells", 1, 1, 2**31 - 1),
-    "MaxConcurrentOperationsPerUser": ("max_operations_per_user", 1, 1, 2**32 - 1),
-    "IdleTimeout": ("idle_timeout", 0.001, 60_000, 2**31 - 1),
-    "MaxBatchItems": ("max_batch_items", 1, 1, 2**31 - 1),
-    "EnumerationTimeoutms": ("enumeration_timeout", 0.001, 500, 2**31 - 1),
-}
-"""Setting of the store, named as by WinRM, to our limit, its unit, its least and greatest value."""
-
-
-def service_limits(settings: dict[str, str]) -> ServiceLimits:
-    """Return the quotas of the service. Raises AdministrationError for a value out of range."""
-    values: dict[str, float] = {}
-    for name, (field, unit, least, most) in _LIMITS.items():
-        if name not in settings:
-            continue
-        text = settings[name]
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise AdministrationError(f"{name}: expected a number from {least} to {most}")
-        value = int(text) * unit
-        values[field] = int(value) if isinstance(unit, int) else value
-    return ServiceLimits(**values)  # type: ignore[arg-type]
 
 
 class AdministeredEndpoint:
@@ -87,6 +61,7 @@ class AdministeredEndpoint:
         self._accounts = StoreAccounts(store, report=report)
         settings = store.settings()
         self._limits = service_limits(settings)
+        most = int(settings.get("MaxConnections", SETTING_DEFAULTS["MaxConnections"]))
         self.book = SessionBook(store, act=self._act, activity=self._activity, report=report)
         self._host = AdministeredHost(store, self.book, report=report)
         self._service = Service(
@@ -100,7 +75,7 @@ class AdministeredEndpoint:
             self._service,
             self._authentication(settings),
             max_body=self._limits.max_envelope_size,
-            limits=ServerLimits(max_connections=int(settings.get("MaxConnections", "300"))),
+            limits=ServerLimits(max_connections=most),
             report=report,
             on_logon=self._logged_on,
             user_name=_user_name,
@@ -119,7 +94,8 @@ class AdministeredEndpoint:
                 )
             os.environ["KRB5_KTNAME"] = f"FILE:{keytab}"
         with tempfile.TemporaryDirectory() as folder:
-            identity = credssp_identity(Path(folder)) if settings.get("AllowCredSSP") else None
+            with_credssp = settings.get("AllowCredSSP") == "true"
+            identity = credssp_identity(Path(folder)) if with_credssp else None
         return ServerAuthOptions(
             accounts=self._accounts,
             kerberos=bool(keytab),

@@ -20,9 +20,9 @@ from psremoting.administration.configurations import (
     TransportOption,
 )
 from psremoting.administration.exchange import export_store, import_store
+from psremoting.administration.service_settings import service_limits
 from psremoting.administration.store import Store
 from psremoting.cli.main import main as psrp
-from psremoting.endpoint.administered import service_limits
 from psremoting.endpoint.administered_sessions import SessionBook
 from psremoting.endpoint.store_accounts import StoreAccounts
 from wsman.accounts import LogonGuard, new_account

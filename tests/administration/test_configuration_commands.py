@@ -334,3 +334,11 @@ async def test_a_file_that_cannot_be_used_is_refused_at_once(
         assert message in " ".join(prompt.place.errors[0].split())
         with Store.open(prompt.path, create=True) as store:
             assert store.configurations() == ()
+
+
+@pytest.mark.parametrize("name", [" ", " x", "x ", "x" * 100_000])
+async def test_a_name_is_checked_and_not_repeated_whole(prompt: Prompt, name: str) -> None:
+    await prompt.run(f"Register-PSSessionConfiguration -Name '{name}' -Functions m:f -Force")
+    (error,) = prompt.place.errors
+    assert "configuration's name has 1 to 256" in error
+    assert len(error) < 1000

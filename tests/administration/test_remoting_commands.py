@@ -427,3 +427,12 @@ async def test_an_account_that_is_refused_changes_nothing(
     assert not prompt.path.exists()
     (error,) = prompt.place.errors
     assert "has 1 to 256" in error or "cannot begin" in error or "at most 1024" in error
+
+
+@pytest.mark.parametrize("option", ["-Port 99999", "-Address 'no address'", "-Address 999.1.1.1"])
+async def test_a_listener_that_cannot_be_opened_changes_nothing(
+    prompt: Prompt, option: str
+) -> None:
+    await prompt.run(f"Enable-PSRemoting -Force {option}")
+    assert not prompt.path.exists()
+    assert len(prompt.place.errors) == 1

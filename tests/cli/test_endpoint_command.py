@@ -41,12 +41,97 @@ def test_a_quota_is_checked_before_it_is_kept(store: Path) -> None:
     assert psrp("quota", "MaxShellsPerUser", "10").exit_code == 0
     for name, value, message in (
         ("MaxShellsPerUser", "0", "expected a number from 1 to"),
-        ("MaxShell", "10", "unknown quota MaxShell; expected one of MaxEnvelopeSizekb"),
+        ("MaxShell", "10", "unknown quota 'MaxShell'; expected one of MaxEnvelopeSizekb"),
     ):
         wrong = psrp("quota", name, value)
         assert wrong.exit_code == 1
         assert message in wrong.output
-    assert psrp("quota").output == "MaxShellsPerUser 10\n"
+    shown = psrp("quota").output.splitlines()
+    assert "MaxShellsPerUser 10" in shown
+    assert "MaxShells 1000 (default)" in shown
+    assert "MaxEnvelopeSizekb 500 (default)" in shown
+    assert "MaxTimeoutms 60000 (default)" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AllowUnencrypted", "maybe"), ("AllowCredSSP", "1"), ("MaxConnections", "9" * 23),
+        ("MaxConnections", "0"), ("keytab", "/nonexist"), ("keytab", "relative"),
+        ("MaxShells", "9" * 5000),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_wrong_type_is_refused(store: Path, name: str, value: str) -> None:
+    wrong = psrp("quota", name, value)
+    assert wrong.exit_code == 1
+    assert f"{name}: " in wrong.output
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("member", ["", "@", "b:c", "a\x07", "a\nb", " x", "@@x", "a" * 257])
+def test_a_member_that_nobody_can_be_is_refused(store: Path, member: str) -> None:
+    for words in (("operators", "dave", member), (member or " ", "dave")):
+        wrong = psrp("group", *words)
+        assert wrong.exit_code == 1
+        assert "the name of a user or group" in wrong.output
+        assert "\x07" not in wrong.output
+    assert psrp("group").output == ""
+
+
+def test_a_new_group_and_an_unknown_group_of_the_system_are_told(store: Path) -> None:
+    told = psrp("group", "operators", "@no-such-group")
+    assert told.exit_code == 0
+    assert told.stderr == (
+        "The group operators was not there and has been created.\n"
+        "This system has no group no-such-group at present.\n"
+    )
+    assert psrp("group", "operators", "dave").stderr == ""
+    assert psrp("group", "BUILTIN\\Administrators", "dave").stderr == ""
+
+
+_CONFIGURATION = {"kind": "functions", "source": "m:f"}
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [
+        ({"listeners": [{"port": 99999}]}, "listeners[0]: "),
+        ({"listeners": [{"port": 0}]}, "listeners[0]: "),
+        ({"listeners": [{"address": "IP:not an address"}]}, "listeners[0]: "),
+        ({"listeners": [{"address": "IP:999.1.1.1"}]}, "listeners[0]: "),
+        ({"listeners": [{"address": "127.0.0.1"}]}, "listeners[0]: "),
+        ({"listeners": [{"transport": "FTP"}]}, "listeners[0]: "),
+        ({"configurations": [{"name": "../x", **_CONFIGURATION}]}, "configurations[0].name: "),
+        ({"configurations": [{"name": " ", **_CONFIGURATION}]}, "configurations[0].name: "),
+        ({"format": True}, "format"),
+        ({"settings": {"x": "\ud800"}}, "expected texts of whole characters"),
+        ({"settings": {"MaxConnections": "many"}}, "settings.MaxConnections: "),
+        ({"settings": {"next-rid": "9" * 5000}}, "settings.next-rid: "),
+        ({"groups": {"operators": ["b:c"]}}, "the name of a user or group"),
+    ],
+)
+def test_an_import_with_a_wrong_value_changes_nothing(
+    store: Path, tmp_path: Path, part: dict[str, object], place: str
+) -> None:
+    file = tmp_path / "endpoint.json"
+    document = {"format": 1, "principals": {"S-1-5-21-1-2-3-1001": "dave"}, **part}
+    file.write_text(json.dumps(document))
+    wrong = psrp("import", str(file))
+    assert (wrong.exit_code, place in wrong.output) == (1, True), wrong.output
+    assert "Traceback" not in wrong.output
+    if store.exists():
+        with Store.open(store) as opened:
+            assert opened.principals() == {}
+            assert opened.listeners() == ()
+
+
+def test_an_import_takes_names_and_addresses_of_hosts(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "endpoint.json"
+    hosts = ["*", "IP:127.0.0.1", "IP:::1", "IP:host.example.org", "IP:localhost"]
+    file.write_text(json.dumps({"format": 1, "listeners": [{"address": each} for each in hosts]}))
+    assert psrp("import", str(file)).exit_code == 0
+    with Store.open(store) as opened:
+        assert sorted(each.address for each in opened.listeners()) == sorted(hosts)
 
 
 def test_an_export_is_imported_elsewhere(store: Path, tmp_path: Path) -> None:
