@@ -109,10 +109,10 @@ def _bound(binding: Binding) -> Bound:
     return bound
 
 
-def bind_object(bound: Bound, item: Any, *, received: bool = True) -> dict[str, Any]:
+def bind_object(bound: Bound, item: Any, *, wrapped: bool = True) -> dict[str, Any]:
     """Return the arguments that one object of the pipeline gives. Raises CommandError.
 
-    ``received``: it came from the client, not from another command.
+    ``wrapped``: PowerShell has a PSObject here, as for all that the client sends.
     """
     assert bound.binding is not None
     table = bound.binding.table
@@ -122,7 +122,7 @@ def bind_object(bound: Bound, item: Any, *, received: bool = True) -> dict[str, 
         failed = command_error(error)
         if item is not None and not any(each.secret for each in table.parameters):
             failed.target = to_text(item, received=True)
-            wrapped = received or isinstance(item, PSObject)
+            wrapped = wrapped or isinstance(item, PSObject)
             failed.target_type = "PSObject" if wrapped else type_name_of(item).rpartition(".")[2]
         raise failed from None
     values = _bound(made).values

@@ -74,6 +74,12 @@ _NOT_OURS = (trio.Cancelled, KeyboardInterrupt)
 """Exceptions that end more than one command."""
 
 
+def _wraps(stage: Stage) -> bool:
+    """True if the command's output are PSObjects in PowerShell; functions put out bare values."""
+    found = stage.found
+    return found is not None and (found.built_in or found.name.casefold() == "write-output")
+
+
 async def run_statement(
     pipeline: RunningPipeline,
     parts: Sequence[Command | Literal],
@@ -96,6 +102,7 @@ async def run_statement(
         await stage.prepare()
     for before, after in pairwise(stages):
         before.outbox = after.inbox = Conduit()
+        after.takes_wrapped = _wraps(before)
         before.next = after
         if after.command is not None and after.command.merge_previous_results:
             for each in stages[: after.at]:
@@ -151,6 +158,7 @@ class Stage(Streams):
         command = part if isinstance(part, Command) else None
         self.literal = part if isinstance(part, Literal) else None
         self.inbox: Conduit | None = None
+        self.takes_wrapped = False
         self.outbox: Conduit | None = None
         self.next: Stage | None = None
         """The command that reads the output."""
@@ -387,7 +395,8 @@ class Stage(Streams):
         assert self.found is not None
         self.objects += 1
         try:
-            return bind_object(self.bound, item, received=self.inbox is None)
+            wrapped = self.inbox is None or self.takes_wrapped
+            return bind_object(self.bound, item, wrapped=wrapped)
         except CommandError as error:
             await self.error(self.record_of(error))
             return None

@@ -107,11 +107,13 @@ async def test_a_cancelled_session_leaves_no_process(tmp_path: Path) -> None:
 
 async def test_what_a_process_says_on_stderr_comes_with_the_error() -> None:
     lines: list[str] = []
+    failing = shell("echo trying >&2; echo oh no >&2; exit 3")
     with pytest.raises(PSRemotingTransportError) as caught:
-        async with PSSession.connect(shell("echo oh no >&2; exit 3"), on_notice=lines.append):
+        async with PSSession.connect(failing, on_notice=lines.append):
             raise AssertionError("it must not open")
-    assert caught.value.notices == ("oh no",)
-    assert lines == ["oh no"]
+    assert caught.value.notices == ("trying", "oh no")
+    # The last line is the reason, which the error's text has.
+    assert lines == ["trying"]
     assert str(caught.value) == (
         "The background process closed or ended abnormally: the stream ended (exit code 3) "
         "(stderr: oh no)."
