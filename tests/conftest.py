@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +36,13 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remove the group that pytest-xdist appends to an id, which --last-failed does not know."""
+    if hasattr(report, "node"):  # a worker's report at the controller
+        report.nodeid = re.sub(r"@[^\]@]*$", "", report.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -208,6 +208,14 @@ class _Terminal:
         self.child.close(force=True)
 
 
+def _without_debug_mode(lines: list[str]) -> list[str]:
+    """Leave out what PowerShell says at the first stop of a process, which others share here."""
+    for at, line in enumerate(lines):
+        if line == "Entering debug mode. Use h or ? for help.":
+            return lines[:at] + lines[at + 2 :]
+    return lines
+
+
 class Pair:
     """One entered session in each of the two programs."""
 
@@ -294,6 +302,7 @@ class Pair:
             for each in (self.real, self.ours)
         )
         ours = [line.replace(self.ours.home, self.real.home) for line in ours]
+        real, ours = _without_debug_mode(real), _without_debug_mode(ours)
         if left and real and re.fullmatch(_LOCAL, real[-1]):
             real.pop()
         return real, ours
