@@ -101,6 +101,11 @@ class PowerShellWork:
     def command_ids(self) -> tuple[str, ...]:
         return tuple(self._commands)
 
+    @property
+    def running(self) -> int:
+        """The number of commands whose end the client has not been told."""
+        return sum(not each.told for each in self._commands.values())
+
     def knows(self, command_id: str) -> bool:
         return command_id.upper() in self._commands
 

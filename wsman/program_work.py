@@ -41,6 +41,11 @@ class ProgramWork:
     def command_ids(self) -> tuple[str, ...]:
         return tuple(self._commands)
 
+    @property
+    def running(self) -> int:
+        """The number of commands whose end the client has not been told."""
+        return len(self._commands) - len(self._ended)
+
     def knows(self, command_id: str) -> bool:
         return command_id.upper() in self._commands
 

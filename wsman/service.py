@@ -405,7 +405,7 @@ class Service:
         exchange = call.exchange
         if isinstance(value, v.Command):
             shell.check()
-            if len(shell.work.command_ids) >= shell.max_commands:
+            if shell.work.running >= shell.max_commands:
                 raise too_many_commands(shell.max_commands)
             command_id = value.command_id or str(self._new_id()).upper()
             shell.work.command(value, command_id)

@@ -590,6 +590,18 @@ def test_the_commands_of_a_shell_are_limited(monkeypatch: pytest.MonkeyPatch) ->
     table.start()
 
 
+def test_a_command_counts_as_concurrent_until_its_end_is_told(table: Table) -> None:
+    work = table.open()
+    work.link.max_commands = 1
+    first = table.start()
+    another = v.Command(command_id=OTHER, arguments=(b"x",))
+    assert table.ask(another).subcode == "QuotaLimit"
+    work.finish(first)
+    (state,) = table.ask(v.Receive(streams="stdout", command_id=COMMAND)).states
+    assert state.state == "Done"
+    assert isinstance(table.ask(another), v.CommandResponse)
+
+
 def test_a_client_that_reuses_its_message_id_is_served(table: Table) -> None:
     """winrm-client of npm has one MessageID for all requests."""
     same: dict[str, Any] = {"message_id": "uuid:always"}
