@@ -16,7 +16,7 @@ from hypothesis import settings
 _PARAM = type(pytest.param())
 
 DEEP = settings.default.max_examples >= 1_000
-"""Whether `make test-deep` runs."""
+"""True if `make test-deep` runs."""
 
 
 def rows(

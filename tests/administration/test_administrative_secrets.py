@@ -1,4 +1,4 @@
-"""What an administered endpoint tells, to whom: log-ons, the audit trail, exports, sockets."""
+"""Secrets and names in log-ons, audit trail, exports and sockets of an administered endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a connected user is, and which session configuration a name selects."""
+"""The identity of a connected user, and the session configuration that a name selects."""
 
 from __future__ import annotations
 

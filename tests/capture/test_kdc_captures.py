@@ -39,7 +39,7 @@ KRBTGT = f"krbtgt/{kdc.REALM}"
 
 @dataclass
 class Wire:
-    """What went between the clients and the KDC."""
+    """The messages between the clients and the KDC."""
 
     turns: list[Turn] = field(default_factory=list)
     port: int = 0

@@ -1,4 +1,4 @@
-"""What a new user meets: failed connections, missing passwords, existing files, raw numbers."""
+"""Errors of first attempts: failed connections, missing passwords, existing files, raw numbers."""
 
 from __future__ import annotations
 

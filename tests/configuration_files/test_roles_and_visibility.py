@@ -1,4 +1,4 @@
-"""What a configuration shows to whom: roles, required groups, visible commands."""
+"""The commands that roles, required groups and visibility rules show to a user."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def found(
     tmp_path_factory: pytest.TempPathFactory,
     record_testsuite_property: pytest.RecordProperty,
 ) -> Iterator[dict[str, Both]]:
-    """What was found so far over each way; see `both`."""
+    """The outputs found so far for each way; see `both`."""
     folder: Path = tmp_path_factory.mktemp("rows")
     keytab = str(kdc.keytab) if kdc is not None and _has_gssapi() else ""
     environment = {"KRB5_CONFIG": str(kdc.config)} if kdc is not None else {}

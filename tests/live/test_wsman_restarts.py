@@ -137,7 +137,7 @@ ERRORS = {
     "ours": ("the request contained invalid selectors for the resource",),
     "plugin": ("A general error occurred", "The requested object cannot be found"),
 }
-"""WinRM's text for 2150858843; OMI has given either of its two for a shell that it does not know."""
+"""WinRM's text for 2150858843; OMI has given either of two for a shell that it does not know."""
 
 
 @pytest.mark.parametrize("kind", SERVERS)

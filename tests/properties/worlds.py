@@ -46,7 +46,7 @@ class Work:
         self.link = link
         self.pool = Pool(Side.SERVER, session_key=bytes(32))
         self.output: dict[UUID, int] = {}
-        """How many numbers each command has written."""
+        """The count of numbers that each command has written."""
         self.input: dict[UUID, list[Any]] = {}
         self.input_ended: set[UUID] = set()
         self.ended: set[UUID] = set()

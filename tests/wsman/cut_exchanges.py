@@ -37,7 +37,7 @@ _HEADERS = (("Content-Type", SOAP), ("Authorization", "Basic d3N1c2VyOnB3"))
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a connection ends: within the n-th exchange, counted from 1.
+    """The place at which a connection ends: within the n-th exchange, counted from 1.
 
     ``at`` bytes of the request arrive at the server, or of the answer at the client.
     ``believed``: the server's writes succeeded although their bytes are lost.
@@ -51,7 +51,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a side learns from the bytes that arrived before the end."""
+    """The events of a side for the bytes that arrived before the end."""
 
     complete: bool
     partial: bool
@@ -153,7 +153,7 @@ class Conversation:
         raise AssertionError(f"no end: {[each.request.operation for each in self.exchanges]}")
 
     def _user(self) -> None:
-        """What the user does next."""
+        """The next action of the user."""
         if self.data.get(None) and "command" not in self._acts:
             self._acts.add("command")
             self.machine.send(Outgoing(act=A.CREATE_PIPELINE, target=COMMAND, data=b"command"))

@@ -56,7 +56,7 @@ def test_the_fault_in_an_answer_is_read_at_each_status(status: int) -> None:
 
 @pytest.mark.parametrize("retries", [0, 5])
 def test_a_shell_that_is_over_the_quota_is_created_once_more(retries: int) -> None:
-    """Whatever the retries are: one pause, one new Create, then its code is reported."""
+    """For any number of retries: one pause, one new Create, then its code is reported."""
     peer = Peer(retries=retries)
     peer.send(act=A.CREATE_POOL, data=b"first")
     refused = faults.make_fault("QuotaLimit", wsman_code=faults.QUOTA_SHELLS)

@@ -53,7 +53,7 @@ def check(talk: Conversation) -> None:
 
 @pytest.mark.parametrize("number", NUMBERS, ids=[f"{n}-{OPERATIONS[n - 1]}" for n in NUMBERS])
 def test_a_request_that_is_cut_after_any_byte(number: int) -> None:
-    """What follows depends on nothing but what the server could read, so each case runs once."""
+    """The rest depends only on the bytes that the server could read, so each case runs once."""
     wire = WHOLE.exchanges[number - 1].sent
     seen: dict[Seen, int] = {}
     for at in range(len(wire) + 1):
