@@ -104,10 +104,7 @@ needs_kdc = pytest.mark.skipif(bool(kdc.why_not()), reason=kdc.why_not())
 
 @pytest.fixture(scope="module")
 def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kdc.Realm]:
-    folder = tmp_path_factory.mktemp("kdc")
-    with pytest.MonkeyPatch.context() as patch, kdc.running(folder) as made:
-        for name, value in made.environment.items():
-            patch.setenv(name, value)
+    with kdc.running(tmp_path_factory.mktemp("kdc")) as made:
         yield made
 
 

@@ -106,15 +106,9 @@ def recorded(
 ) -> Iterator[Recorded]:
     """A session in Kerberos of one encryption type, with the exchange of the KDC."""
     folder = tmp_path_factory.mktemp("kdc")
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        kdc.running(folder, (request.param,)) as realm,
-        tapped(realm.kdc.port) as wire,
-    ):
+    with kdc.running(folder, (request.param,)) as realm, tapped(realm.kdc.port) as wire:
         config = realm.kdc.config
         config.write_text(config.read_text().replace(f":{realm.kdc.port}", f":{wire.port}"))
-        for name, value in realm.environment.items():
-            patch.setenv(name, value)
         keys = folder / "krbtgt.keytab"
         realm.run("kadmin.local", "-q", f"ktadd -norandkey -k {keys} {KRBTGT}@{kdc.REALM}")
         alice = Credential(user_name=kdc.USER, password=kdc.PASSWORD)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.live import kdc
 from tests.live.kdc import REALM, Kdc
 
@@ -65,6 +67,12 @@ class Realm:
 
 @contextmanager
 def running(folder: Path, etypes: tuple[str, ...] = kdc.ETYPES) -> Iterator[Realm]:
-    """Run the KDC of a realm until the end of the block."""
-    with kdc.running(folder, {"alice": PASSWORD}, etypes) as made:
-        yield Realm(folder, made)
+    """Run the KDC of a realm until the end of the block; this process uses the realm meanwhile."""
+    with (
+        kdc.running(folder, {"alice": PASSWORD}, etypes) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        realm = Realm(folder, made)
+        for name, value in realm.environment.items():
+            patch.setenv(name, value)
+        yield realm

@@ -350,16 +350,8 @@ needs_kdc = pytest.mark.skipif(bool(kdc.why_not()), reason=kdc.why_not())
 
 @pytest.fixture(scope="module")
 def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kdc.Realm]:
-    before = dict(os.environ)
     with kdc.running(tmp_path_factory.mktemp("kdc")) as made:
-        os.environ.update(made.environment)
-        try:
-            yield made
-        finally:
-            for name in made.environment:
-                os.environ.pop(name)
-                if name in before:
-                    os.environ[name] = before[name]
+        yield made
 
 
 ALICE = Credential(user_name=kdc.USER, password=kdc.PASSWORD)
