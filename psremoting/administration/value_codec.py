@@ -7,6 +7,7 @@ lists. Fields at their defaults are left out, so a newer program may add fields.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from enum import Enum
@@ -93,7 +94,12 @@ def _read(kind: Any, data: Any, place: str) -> Any:
         except (TypeError, ValueError):
             raise AdministrationError(f"{place}: expected hexadecimal digits") from None
     if kind is float and type(data) is int:
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise AdministrationError(f"{place}: the number is too large") from None
+    if type(data) is float and not math.isfinite(data):
+        raise AdministrationError(f"{place}: expected a finite number")
     if type(data) is not kind:
         raise AdministrationError(f"{place}: expected {kind.__name__}, got {data!r:.80}")
     return data

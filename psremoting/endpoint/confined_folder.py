@@ -93,13 +93,7 @@ class ConfinedFolder:
             )
         names = [each for each in text.split("/") if each not in ("", ".")]
         for name in names:
-            if (
-                name == ".."
-                or "\0" in name
-                or ":" in name
-                or len(os.fsencode(name)) > _MAX_NAME
-                or name.endswith(PART_SUFFIX)
-            ):
+            if not _is_name(name):
                 raise path_error(
                     f"The path '{path}' is not a path within the folder of this endpoint.",
                     "PathOutsideFolder",
@@ -223,6 +217,17 @@ class ConfinedFolder:
             part.close()
             raise
         return part
+
+
+def _is_name(text: str) -> bool:
+    """True for the name of an entry; False for parts, and for what could lead out."""
+    try:
+        size = len(os.fsencode(text))
+    except UnicodeEncodeError:
+        # Half of a character that takes two in UTF-16.
+        return False
+    forbidden = text == ".." or "\0" in text or ":" in text or text.endswith(PART_SUFFIX)
+    return size <= _MAX_NAME and not forbidden
 
 
 def _entry(steps: tuple[str, ...], found: os.stat_result) -> Entry | None:

@@ -33,6 +33,7 @@ _DEFAULT_LIMIT = 50_000_000
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors that are not about rights."""
 _IO_ERROR = "IOException"
+_MOST_NUMBER = (1 << 63) - 1
 
 
 def user_folder(root: Path, user: str, limit: int = 0) -> ConfinedFolder:
@@ -190,13 +191,24 @@ class _Files:
                 category=ErrorCategory.InvalidData,
                 exception_type="System.IO.IOException",
             )
-        time, mode = end.get("Time"), end.get("Mode")
+        time, mode = _number(end, "Time"), _number(end, "Mode")
         with _reported(path):
-            part.finish(
-                mtime_ns=int(time) if time is not None else None,
-                mode=int(mode) if mode is not None else None,
-            )
+            part.finish(mtime_ns=time, mode=mode)
         return Dictionary({"Size": Int64(part.size), "Sha256": digest})
+
+
+def _number(table: Dictionary, name: str) -> int | None:
+    """Return a number of 64 bits from a client's table. Raises CommandError."""
+    value = table.get(name)
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = _MOST_NUMBER + 1
+    if abs(number) > _MOST_NUMBER:
+        raise path_error(f"Expected a number of 64 bits in {name}.", "NotANumber")
+    return number
 
 
 class _reported:

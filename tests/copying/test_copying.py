@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -351,6 +352,23 @@ async def test_a_client_cannot_give_other_bytes_than_it_promised(folder: Confine
     (error,) = result.errors
     assert error.fully_qualified_error_id == "DigestDiffers,Write-EndpointFile"
     assert list(folder.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", [{"Time": "noon"}, {"Mode": "rw"}, {"Time": Decimal(1 << 64)}])
+async def test_a_time_or_a_mode_that_is_no_number_is_an_error(
+    folder: ConfinedFolder, end: dict[str, Any]
+) -> None:
+    async def data() -> AsyncIterator[Any]:
+        yield b"x"
+        yield Dictionary({"Sha256": sha256(b"x").hexdigest(), **end})
+
+    async with _session(folder) as session:
+        result = await session.run(
+            "Write-EndpointFile -Path User:/x -Id 1", input=data(), as_script=True
+        )
+    (error,) = result.errors
+    assert error.fully_qualified_error_id == "NotANumber,Write-EndpointFile"
+    assert not (folder.root / "x").exists()
 
 
 @pytest.mark.parametrize(

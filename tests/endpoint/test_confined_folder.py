@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> ConfinedFolder:
 _OUTSIDE = [
     "..", "../secret", "dir/../../secret", "User:/../secret", "User:\\..\\secret", "a/..",
     "C:/x", "User:/C:/x", "Other:/x", "/../secret", "x\0y", "x" * 300, "/".join(["a"] * 500),
-    f"x{PART_SUFFIX}",
+    f"x{PART_SUFFIX}", "dir/\ud800",
 ]  # fmt: skip
 
 
