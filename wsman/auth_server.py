@@ -120,6 +120,8 @@ class Accepted:
     mechanism: str = ""
     """What authenticated the user: ``Basic``, ``NTLM``, ``Kerberos``, ``CredSSP`` or
     ``Certificate``."""
+    interactive: bool = False
+    """True for an interactive log-on on this machine."""
 
 
 class ServerAuthenticator:

@@ -27,7 +27,6 @@ class LocalAuthenticator:
 
     def __init__(self, user: str) -> None:
         self._user = user
-        self.interactive = False
 
     def __repr__(self) -> str:
         return f"<LocalAuthenticator: {self._user}>"
@@ -51,8 +50,8 @@ class LocalAuthenticator:
         given = (authorization or "").strip().lower()
         if given not in (INTERACTIVE_LOGON.lower(), NETWORK_LOGON.lower()):
             return Challenge(headers=self.offers)
-        self.interactive = given == INTERACTIVE_LOGON.lower()
-        return Accepted(user=self._user, scheme=_SCHEME)
+        interactive = given == INTERACTIVE_LOGON.lower()
+        return Accepted(user=self._user, scheme=_SCHEME, interactive=interactive)
 
     def checked(self, account: str | None, now: float) -> Challenge | Accepted:
         raise LocalProtocolError("a local log-on has no password")

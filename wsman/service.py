@@ -201,7 +201,7 @@ class Service:
 
     def end_shell(self, shell_id: str, text: str) -> bool:
         """End the shell with this id, whoever owns it; return False if there is none."""
-        found = [shell for shell in self.shells if shell.request.shell_id.upper() == shell_id]
+        found = self._of_id(shell_id)
         for shell in found:
             shell.end(text)
             self._settle(shell)
@@ -209,11 +209,15 @@ class Service:
 
     def disconnect_shell(self, shell_id: str, now: float) -> bool:
         """Disconnect the client of a shell; return False if there is no such shell."""
-        found = [shell for shell in self.shells if shell.request.shell_id.upper() == shell_id]
+        found = self._of_id(shell_id)
         for shell in found:
             shell.disconnect(v.Disconnect(), now)
             self._woken(shell)
         return bool(found)
+
+    def _of_id(self, shell_id: str) -> list[ServedShell]:
+        """Return the shells with this id, whoever owns them; the id is in upper case."""
+        return [shell for shell in self.shells if shell.request.shell_id.upper() == shell_id]
 
     # -- one request
 

@@ -397,7 +397,7 @@ class _Connection:
         if made is Plan.IDENTIFY:
             opened = Opened(data=request.body, sealed=False)
             self._observe_request(request, opened.data)
-            await self._ask_service(opened, "", ())
+            await self._ask_service(opened, Accepted(user="", scheme=""))
         elif isinstance(made, Response):
             self._observe_request(request, b"")
             await self._respond(made, made.body)
@@ -426,9 +426,7 @@ class _Connection:
             await self._respond(response, opened.body)
             return
         self._observe_request(request, opened.data)
-        await self._ask_service(
-            opened, result.user, result.headers, result.mechanism, chunked=request.chunked
-        )
+        await self._ask_service(opened, result, chunked=request.chunked)
 
     def _logged_on(self, request: Request, user: str, *, succeeded: bool) -> None:
         scheme = (request.header("Authorization") or "").partition(" ")[0][:40]
@@ -449,10 +447,7 @@ class _Connection:
         )
         return self._auth.checked(account, trio.current_time())
 
-    async def _ask_service(
-        self, opened: Opened, user: str, headers: tuple[tuple[str, str], ...],
-        authentication: str = "", *, chunked: bool = False,
-    ) -> None:  # fmt: skip
+    async def _ask_service(self, opened: Opened, logon: Accepted, *, chunked: bool = False) -> None:
         server = self._server
         ticket = next(server._tickets)
         slot = server._slots[ticket] = _Slot()
@@ -461,13 +456,12 @@ class _Connection:
             server._service.receive(
                 Incoming(
                     ticket=ticket,
-                    user=user,
+                    user=logon.user,
                     data=opened.data,
                     address=self._address,
-                    authentication=authentication,
+                    authentication=logon.mechanism,
                     chunked=chunked,
-                    interactive=isinstance(self._auth, LocalAuthenticator)
-                    and self._auth.interactive,
+                    interactive=logon.interactive,
                 ),
                 trio.current_time(),
             )
@@ -475,7 +469,7 @@ class _Connection:
             if slot.answer is None:
                 await self._wait(slot)
             if slot.answer is not None:
-                response = sealed_response(slot.answer, self._auth, opened, headers)
+                response = sealed_response(slot.answer, self._auth, opened, logon.headers)
                 await self._respond(response, slot.answer.data)
                 written = True
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Set
 
-from psremoting.administration.security_identifiers import ALIASES, parse_sid
+from psremoting.administration.security_identifiers import ALIASES, SID_ALIASES, parse_sid
 from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
@@ -56,8 +56,7 @@ class Condition:
             return f"!{self.parts[0]}"
         if self.parts:
             return f" {self.operator} ".join(map(str, self.parts))
-        names = {sid: alias for alias, sid in ALIASES.items()}
-        sids = ", ".join(f"SID({names.get(each, each)})" for each in self.sids)
+        sids = ", ".join(f"SID({SID_ALIASES.get(each, each)})" for each in self.sids)
         return f"{self.operator} {{{sids}}}"
 
 

@@ -88,7 +88,7 @@ class SessionConfiguration:
     enabled: bool = True
     """False denies everybody, local users too (AccessMode Disabled)."""
     sddl: str = REMOTE_SDDL
-    """Who may connect: GENERIC_EXECUTE decides."""
+    """Security descriptor in SDDL; users with GENERIC_EXECUTE may connect."""
     exact_match: bool = True
     """False if every name that begins with this one selects the configuration, too."""
     path: str = ""
@@ -210,7 +210,7 @@ class AuditRecord:
     address: str = ""
     """The client's address; empty for an administrator at this machine."""
     action: str
-    """What was done, such as ``log-on``, ``log-on failed``, ``command`` or a command's name."""
+    """Name of the event, such as ``log-on``, ``log-on failed``, ``command`` or a command's name."""
     target: str = ""
     """The session configuration, session or setting."""
     detail: str = ""

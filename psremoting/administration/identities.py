@@ -1,4 +1,4 @@
-"""Who a client is: its SIDs from the store's table, its groups, and the kind of its connection.
+"""The identity of a client: its SIDs from the store's table, its groups, its kind of connection.
 
 NETWORK is every authenticated connection but one from this machine's own socket that asked for
 `-EnableNetworkAccess`, which is INTERACTIVE. Administrators are root, the owner of the store, and
@@ -19,25 +19,18 @@ from psremoting.administration.security_identifiers import (
     EVERYONE,
     INTERACTIVE,
     NETWORK,
-    REMOTE_MANAGEMENT_USERS,
 )
-from psremoting.administration.store import ADMINISTRATORS, REMOTE_MANAGEMENT, Store
+from psremoting.administration.store import Store
+from psremoting.local_users import user_name
 
 __all__ = ["configuration_for", "connected_user", "current_user"]
-
-_BUILTIN = {
-    ADMINISTRATORS.casefold(): BUILTIN_ADMINISTRATORS,
-    REMOTE_MANAGEMENT.casefold(): REMOTE_MANAGEMENT_USERS,
-}
 
 
 def current_user() -> str:
     """Return the user of the operating system that runs this process, behind sudo its caller."""
     if os.geteuid() == 0 and (caller := os.environ.get("SUDO_USER")):
         return caller
-    with suppress(KeyError):
-        return pwd.getpwuid(os.geteuid()).pw_name
-    return str(os.geteuid())
+    return user_name(os.geteuid())
 
 
 def connected_user(
@@ -53,7 +46,7 @@ def connected_user(
     }
     sids = {EVERYONE, AUTHENTICATED_USERS, INTERACTIVE if interactive else NETWORK}
     for each in (name, *groups, *system_groups):
-        if sid := _BUILTIN.get(each.casefold()) or store.known_sid(each):
+        if sid := store.known_sid(each):
             sids.add(sid)
     if local is not None and local.pw_uid in (0, _owner(store)):
         sids.add(BUILTIN_ADMINISTRATORS)

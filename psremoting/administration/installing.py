@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from psremoting.administration.service_files import (
     systemd_service,
     systemd_socket,
 )
+from psremoting.file_replacement import replace_file
 
 __all__ = ["Installation", "RunCommand", "Step", "SubsystemLine", "WriteFile", "service_steps"]
 
@@ -58,7 +58,7 @@ class WriteFile:
         try:
             self._before = self.path.read_bytes() if self.path.exists() else None
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self.path, self.text.encode(), self.mode)
+            replace_file(self.path, self.text.encode(), self.mode)
         except OSError as error:
             raise AdministrationError(f"cannot {self}: {error.strerror}") from None
 
@@ -67,21 +67,7 @@ class WriteFile:
             if self._before is None:
                 self.path.unlink()
             else:
-                _replace(self.path, self._before, self.mode)
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+                replace_file(self.path, self._before, self.mode)
 
 
 class RunCommand:
@@ -158,7 +144,7 @@ class SubsystemLine:
         try:
             before = self.path.read_bytes()
             mode = self.path.stat().st_mode & 0o777
-            _replace(self.path, self.line.encode() + b"\n" + before, mode)
+            replace_file(self.path, self.line.encode() + b"\n" + before, mode)
         except OSError as error:
             raise AdministrationError(f"cannot change {self.path}: {error.strerror}") from None
         self._before = before
@@ -173,7 +159,7 @@ class SubsystemLine:
     def undo(self) -> None:
         if self._before is not None:
             with suppress(OSError):
-                _replace(self.path, self._before, self.path.stat().st_mode & 0o777)
+                replace_file(self.path, self._before, self.path.stat().st_mode & 0o777)
 
 
 Step = WriteFile | RunCommand | SubsystemLine

@@ -1,4 +1,4 @@
-"""Who may use a session configuration: the access check, and PowerShell's changes of descriptors.
+"""Access to session configurations: the check, and PowerShell's changes of descriptors.
 
 A client needs GENERIC_EXECUTE. A deny entry wins wherever it stands, and a descriptor without a
 list of access gives nobody access. [MS-WSMV] 3.1.4.1.28, facts.md 6.1, spec-notes/permissions.md

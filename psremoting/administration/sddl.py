@@ -10,7 +10,7 @@ import re
 
 from psremoting.administration.access_conditions import Condition, parse_condition
 from psremoting.administration.configurations import AdministrationError
-from psremoting.administration.security_identifiers import ALIASES, parse_sid
+from psremoting.administration.security_identifiers import ALIASES, SID_ALIASES, parse_sid
 from psrp.frozen import dataclass
 from psrp.sansio import LocalProtocolError
 
@@ -47,6 +47,7 @@ _WITH_GUIDS = ("OA", "OD", "OU", "OL")
 _ACE_FLAGS = ("CI", "OI", "NP", "IO", "ID", "SA", "FA")
 _NULL_ACL = "NO_ACCESS_CONTROL"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SID = re.compile(r"S-[0-9xXa-fA-F-]*[0-9a-fA-F](?!:)")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
 
 
@@ -139,7 +140,7 @@ class _Reader:
         start = self._at
         if self._starts("S-"):
             # The hexadecimal D of a SID must not be taken for the beginning of "D:".
-            found = re.compile(r"S-[0-9xXa-fA-F-]*[0-9a-fA-F](?!:)").match(self._text, start)
+            found = _SID.match(self._text, start)
             taken = found[0] if found else self._text[start : start + 1]
             try:
                 sid = parse_sid(taken)
@@ -252,15 +253,13 @@ class _Reader:
 
 # -- writing
 
-_NAMES = {sid: alias for alias, sid in reversed(ALIASES.items())}
-
 
 def format_sddl(descriptor: SecurityDescriptor) -> str:
     """Return the text that `parse_sddl` reads."""
     parts = []
     for kind, sid in (("O", descriptor.owner), ("G", descriptor.group)):
         if sid:
-            parts.append(f"{kind}:{_NAMES.get(sid, sid)}")
+            parts.append(f"{kind}:{SID_ALIASES.get(sid, sid)}")
     for kind, acl in (("D", descriptor.dacl), ("S", descriptor.sacl)):
         if acl is not None:
             parts += [kind, ":", *acl.flags, *map(_ace_text, acl.aces)]
@@ -270,7 +269,7 @@ def format_sddl(descriptor: SecurityDescriptor) -> str:
 def _ace_text(ace: Ace) -> str:
     fields = [
         ace.type, "".join(ace.flags), _mask_text(ace.mask), ace.object_guid, ace.inherit_guid,
-        _NAMES.get(ace.sid, ace.sid),
+        SID_ALIASES.get(ace.sid, ace.sid),
     ]  # fmt: skip
     if ace.condition is not None:
         fields.append(str(ace.condition))

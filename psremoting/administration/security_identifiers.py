@@ -17,9 +17,11 @@ __all__ = [
     "INTERACTIVE",
     "NETWORK",
     "REMOTE_MANAGEMENT_USERS",
+    "SID_ALIASES",
     "WELL_KNOWN_NAMES",
     "parse_sid",
     "sid_order",
+    "well_known_sid",
 ]
 
 EVERYONE = "S-1-1-0"
@@ -83,8 +85,11 @@ _KNOWN = {
 
 ALIASES: dict[str, str] = {alias: sid for alias, (sid, _) in _KNOWN.items()}
 """Alias in SDDL to SID."""
+SID_ALIASES: dict[str, str] = {sid: alias for alias, sid in ALIASES.items()}
+"""SID to its alias in SDDL."""
 WELL_KNOWN_NAMES: dict[str, str] = dict(_KNOWN.values())
 """SID to the account name that Windows shows."""
+_BY_NAME = {name.casefold(): sid for sid, name in WELL_KNOWN_NAMES.items()}
 
 _TEXT = re.compile(
     r"S-1-(0x[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0x[0-9A-F]{1,8}|[0-9]{1,10})){1,15})"
@@ -103,6 +108,11 @@ def parse_sid(text: str) -> str:
             shown = str(authority) if authority <= _MOST_PART else f"0x{authority:012X}"
             return "-".join(("S-1", shown, *map(str, parts)))
     raise LocalProtocolError(f"expected a SID such as S-1-5-32-544, got {text[:80]!r}")
+
+
+def well_known_sid(name: str) -> str:
+    """Return the SID of a well-known name such as ``BUILTIN\\Users``, else an empty text."""
+    return _BY_NAME.get(name.casefold(), "")
 
 
 def sid_order(sid: str) -> tuple[int, int, tuple[int, ...]]:

@@ -30,7 +30,7 @@ SETTING_DEFAULTS = {
     name: str(round(getattr(ServiceLimits(), field) / unit))
     for name, (field, unit, _, _) in _LIMITS.items()
 } | {"MaxConnections": "300", "AllowUnencrypted": "false", "AllowCredSSP": "false", _KEYTAB: ""}
-"""What applies to a setting that the store does not have."""
+"""Setting to its default as text, for settings that are missing in the store."""
 
 
 def checked_setting(name: str, value: str) -> str:

@@ -24,7 +24,7 @@ from psremoting.administration.configurations import (
     SessionConfiguration,
     SessionRecord,
 )
-from psremoting.administration.security_identifiers import WELL_KNOWN_NAMES
+from psremoting.administration.security_identifiers import WELL_KNOWN_NAMES, well_known_sid
 from psremoting.administration.store_file import StoreFile
 from psremoting.administration.value_codec import from_json, to_json
 from wsman.accounts import Account, Accounts, AccountsError
@@ -209,8 +209,7 @@ class Store:
 
     def known_sid(self, name: str) -> str:
         """Return the SID of a user or group, or an empty text for a name without one."""
-        well_known = _BY_NAME.get(name.casefold())
-        if well_known:
+        if well_known := well_known_sid(name):
             return well_known
         rows = self._file.rows("SELECT sid FROM principals WHERE key = ?", _account_key(name))
         return str(rows[0][0]) if rows else ""
@@ -258,8 +257,10 @@ class Store:
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Return the groups of the store with their members."""
-        rows = self._file.rows("SELECT DISTINCT key FROM members ORDER BY key")
-        return {key: self.members(key) for (key,) in rows}
+        found: dict[str, list[str]] = {}
+        for key, member in self._file.rows("SELECT key, member FROM members ORDER BY key, member"):
+            found.setdefault(key, []).append(member)
+        return {key: tuple(members) for key, members in found.items()}
 
     def set_members(self, group: str, members: tuple[str, ...]) -> None:
         """Replace the members of a group; ``@name`` is a group of the operating system.
@@ -274,8 +275,7 @@ class Store:
                 self._file.run(
                     "INSERT OR IGNORE INTO members VALUES (?, ?)", group.casefold(), each
                 )
-            if group.casefold() not in _BY_NAME:
-                self.sid_of(group)
+            self.sid_of(group)
 
     # -- settings
 
@@ -347,9 +347,6 @@ class Store:
 
     def _remove(self, table: str, key: str, *, column: str = "key") -> bool:
         return self._file.run(f"DELETE FROM {table} WHERE {column} = ?", key) > 0
-
-
-_BY_NAME = {name.casefold(): sid for sid, name in WELL_KNOWN_NAMES.items()}
 
 
 def _check_name(name: str) -> None:

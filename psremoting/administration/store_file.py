@@ -19,7 +19,14 @@ from typing import Any
 from psremoting.administration.configurations import AdministrationError
 from psremoting.administration.schema import APPLICATION_ID, MIGRATIONS
 
-__all__ = ["SYSTEM_STORE", "StoreError", "StoreFile", "default_store_path", "store_exists"]
+__all__ = [
+    "SYSTEM_STORE",
+    "StoreError",
+    "StoreFile",
+    "default_store_path",
+    "state_folder",
+    "store_exists",
+]
 
 SYSTEM_STORE = Path("/var/lib/psremoting/endpoint.db")
 """The store of root."""
@@ -47,10 +54,15 @@ def default_store_path(environment: Mapping[str, str] = os.environ) -> Path:
     """Return ``PSRP_STORE``, or the store of the system for root, or that of the user."""
     if given := environment.get("PSRP_STORE"):
         return Path(given)
+    return state_folder(environment) / SYSTEM_STORE.name
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of an endpoint's data: that of the system for root, or the user's."""
     if os.geteuid() == 0:
-        return SYSTEM_STORE
+        return SYSTEM_STORE.parent
     state = environment.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "psremoting" / "endpoint.db"
+    return Path(state).expanduser() / "psremoting"
 
 
 def store_exists(path: Path) -> bool:

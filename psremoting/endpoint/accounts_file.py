@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
+from psremoting.file_replacement import replace_file
 from wsman.accounts import Account, Accounts, AccountsError
 
-__all__ = ["AccountsFile", "read_accounts", "write_accounts"]
+__all__ = ["AccountsFile", "ReloadedAccounts", "read_accounts", "write_accounts"]
 
 _OWNER_ONLY = 0o600
 _OTHERS = 0o077
@@ -26,20 +26,27 @@ def read_accounts(path: Path) -> Accounts:
 
 def write_accounts(path: Path, accounts: Accounts) -> None:
     """Replace the file atomically, with mode 600. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), _OWNER_ONLY)
-            file.write(accounts.format())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    replace_file(path, accounts.format().encode(), _OWNER_ONLY)
 
 
-class AccountsFile(Accounts):
+class ReloadedAccounts(Accounts):
+    """Accounts that are kept elsewhere; `refresh` reads them again before they are used."""
+
+    def refresh(self) -> None:
+        """Read the accounts again if they have changed."""
+        raise NotImplementedError
+
+    @property
+    def has_nt_hashes(self) -> bool:
+        self.refresh()
+        return super().has_nt_hashes
+
+    def find(self, name: str, domain: str = "") -> Account | None:
+        self.refresh()
+        return super().find(name, domain)
+
+
+class AccountsFile(ReloadedAccounts):
     """The accounts of a file, read again when the file has changed.
 
     Raises AccountsError and OSError when it cannot be read at first; later on the accounts that
@@ -66,7 +73,7 @@ class AccountsFile(Accounts):
     def _take(self, accounts: Accounts) -> None:
         self._accounts = accounts._accounts
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         stamp = self._time()
         if stamp and stamp != self._stamp:
             self._stamp = stamp
@@ -74,12 +81,3 @@ class AccountsFile(Accounts):
                 self._take(read_accounts(self._path))
             except (AccountsError, OSError):
                 return
-
-    @property
-    def has_nt_hashes(self) -> bool:
-        self._refresh()
-        return super().has_nt_hashes
-
-    def find(self, name: str, domain: str = "") -> Account | None:
-        self._refresh()
-        return super().find(name, domain)

@@ -9,7 +9,6 @@ users the kernel names, and one for the sshd subsystem `psrp endpoint subsystem`
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 import tempfile
 from collections.abc import Callable
@@ -33,8 +32,9 @@ from psremoting.endpoint.administered_sessions import SessionBook
 from psremoting.endpoint.driver import serve_wire
 from psremoting.endpoint.store_accounts import StoreAccounts
 from psremoting.endpoint.wsman_host import DEFAULT_CONFIGURATION
+from psremoting.local_users import user_name
 from psremoting.version import __version__
-from psrp.sansio import LocalProtocolError
+from psrp.sansio import LocalProtocolError, RemoteProtocolError
 from sshsub.trio_stream import StreamWire
 from wsman.auth_server import ServerAuthOptions
 from wsman.gss import can_kerberos
@@ -50,6 +50,10 @@ _LOOK = 0.5
 """Seconds between two looks at the listeners of the store."""
 _MOST_PREFACE = 1024
 _PREFACE_TIME = 10.0
+
+
+class _NoPreface(RemoteProtocolError):
+    """The process that connected did not send the line of the subsystem."""
 
 
 class AdministeredEndpoint:
@@ -78,7 +82,7 @@ class AdministeredEndpoint:
             limits=ServerLimits(max_connections=most),
             report=report,
             on_logon=self._logged_on,
-            user_name=_user_name,
+            user_name=user_name,
         )
         self._open: dict[ListenerSetting, Listener] = {}
         self._failed: set[ListenerSetting] = set()
@@ -225,19 +229,19 @@ class AdministeredEndpoint:
                     path.unlink()
 
     async def _serve_ssh(self, stream: trio.SocketStream) -> None:
-        user = _user_name(peer_uid(stream.socket))
+        user = user_name(peer_uid(stream.socket))
         try:
             name, address = await _preface(stream)
             self.book.audit(user, address, "log-on", name, "SSH")
             scope = trio.CancelScope()
             ids: list[str] = []
 
-            def remember(id: str, _: Callable[[], None]) -> None:
+            def remember(id: str) -> None:
                 ids.append(id)
                 self._over_ssh[id] = scope.cancel
 
             engine = SSHEngine(
-                self._store, self.book, user_name=user, address=address, name=name, end=remember
+                self._store, self.book, user_name=user, address=address, name=name, on_open=remember
             )
             try:
                 with scope:
@@ -246,7 +250,7 @@ class AdministeredEndpoint:
                 for id in ids:
                     del self._over_ssh[id]
                     self.book.ended(id)
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, ValueError):
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, _NoPreface):
             pass
         except Exception as error:
             self._report(f"an SSH session failed: {type(error).__name__}: {error}")
@@ -258,24 +262,17 @@ class AdministeredEndpoint:
 async def _preface(stream: trio.SocketStream) -> tuple[str, str]:
     """Read the line that the subsystem sends first: configuration and the client's address.
 
-    Raises ValueError. The address is what the user's own process says, so it is for display only.
+    Raises _NoPreface. The address is what the user's own process says, so it is for display only.
     """
     line = b""
     with trio.fail_after(_PREFACE_TIME):
         while not line.endswith(b"\n"):
             if len(line) > _MOST_PREFACE:
-                raise ValueError("the first line is too long")
+                raise _NoPreface("the first line is too long")
             byte = await stream.receive_some(1)
             if not byte:
-                raise ValueError("the stream has ended")
+                raise _NoPreface("the stream has ended")
             line += byte
     name, _, address = line.decode("utf-8", "replace").strip().partition("\t")
     shown = "".join(each for each in address[:64] if each.isprintable())
     return name or DEFAULT_CONFIGURATION, shown
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -102,11 +102,11 @@ class AdministeredHost(WSManHost):
             link.max_commands = option.max_concurrent_commands_per_session
 
     def observed(self, session: Session, request: ShellRequest, link: ShellLink) -> Session:
+        name = request.resource_uri.rpartition("/")[2]
+
         def started(text: str) -> None:
-            name = request.resource_uri.rpartition("/")[2]
             self._book.audit(request.owner, request.client_address, "command", name, text)
 
-        name = request.resource_uri.rpartition("/")[2]
         return ObservedSession(
             session, on_command=started, sizes=self._sizes(name), on_excess=link.fail
         )
@@ -182,7 +182,8 @@ class _SentLink:
 class SSHEngine:
     """The engine of one client that came through sshd. It is a `psremoting.endpoint.engine.Engine`.
 
-    ``name`` is the configuration that the client's subsystem asks for.
+    ``name`` is the configuration that the client's subsystem asks for; ``on_open`` gets the id of
+    the session.
     """
 
     def __init__(
@@ -193,28 +194,24 @@ class SSHEngine:
         user_name: str,
         address: str,
         name: str,
-        end: Callable[[str, Callable[[], None]], None] = lambda id, end: None,
+        on_open: Callable[[str], None] = lambda id: None,
     ) -> None:
         self._store = store
         self._book = book
         self._user_name = user_name
         self._address = address
         self._name = name
-        self._end = end
+        self._on_open = on_open
 
     def open(self, link: Link) -> Session:
-        from psremoting.endpoint.functions import FunctionsEngine
-
         try:
             engine, configuration = self._engine()
         except Refusal as refusal:
-            return FunctionsEngine({}, refusal=str(refusal)).open(link)
+            return _refused(str(refusal), link)
         except AdministrationError as error:
             self._book.audit(self._user_name, self._address, "session refused", self._name,
                              str(error))  # fmt: skip
-            return FunctionsEngine({}, refusal="The session configuration cannot be used.").open(
-                link
-            )
+            return _refused("The session configuration cannot be used.", link)
         id = str(uuid4()).upper()
         now = time.time()
         sender = Sender(
@@ -237,12 +234,11 @@ class SSHEngine:
         def started(text: str) -> None:
             self._book.audit(self._user_name, self._address, "command", configuration.name, text)
 
-        observed = ObservedSession(
+        self._on_open(id)
+        return ObservedSession(
             session, on_command=started, on_end=ended, sizes=received_sizes(configuration),
             on_excess=link.fail,
         )  # fmt: skip
-        self._end(id, observed.client_gone)
-        return observed
 
     def _engine(self) -> tuple[Engine, SessionConfiguration]:
         user = connected_user(self._store, self._user_name, address=self._address)
@@ -253,3 +249,10 @@ class SSHEngine:
             raise Refusal(make_fault("AccessDenied", _ACCESS_DENIED))
         check_quotas(configuration, user, self._book)
         return engine_for(configuration, user), configuration
+
+
+def _refused(reason: str, link: Link) -> Session:
+    """Return a session that refuses its client with ``reason``."""
+    from psremoting.endpoint.functions import FunctionsEngine
+
+    return FunctionsEngine({}, refusal=reason).open(link)

@@ -17,7 +17,7 @@ from psremoting.administration.configurations import (
     EngineKind,
     SessionConfiguration,
 )
-from psremoting.administration.security_identifiers import WELL_KNOWN_NAMES
+from psremoting.administration.security_identifiers import well_known_sid
 from psremoting.configuration_files.file_reading import (
     ConfigurationFile,
     ConfigurationFileError,
@@ -131,9 +131,8 @@ def is_role_of(user: ConnectedUser, role: str) -> bool:
     """
     if role in user.sids:
         return True
-    for sid, name in WELL_KNOWN_NAMES.items():
-        if name.casefold() == role.casefold():
-            return sid in user.sids
+    if sid := well_known_sid(role):
+        return sid in user.sids
     names = {user.name, user.local_user, *user.groups} - {""}
     if role in names:
         return True
@@ -261,10 +260,9 @@ def _copy_commands(
 
 def _drives() -> Path:
     """Return the folder of the user drives."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/psremoting/drives")
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(state, "psremoting/drives")
+    from psremoting.administration.store_file import state_folder
+
+    return state_folder() / "drives"
 
 
 def _load(configuration: SessionConfiguration) -> Mapping[str, Callable[..., Any]]:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from psremoting.administration.configurations import AdministrationError
 from psremoting.administration.store import Store
-from wsman.accounts import Account, Accounts, AccountsError
+from psremoting.endpoint.accounts_file import ReloadedAccounts
+from wsman.accounts import AccountsError
 
 __all__ = ["StoreAccounts"]
 
 
-class StoreAccounts(Accounts):
+class StoreAccounts(ReloadedAccounts):
     """The accounts of a store. If the store cannot be read, the last ones stay.
 
     A line that is no account is reported once; the other accounts work.
@@ -39,12 +40,3 @@ class StoreAccounts(Accounts):
                 self._wrong = found
         except AdministrationError:
             return
-
-    @property
-    def has_nt_hashes(self) -> bool:
-        self.refresh()
-        return super().has_nt_hashes
-
-    def find(self, name: str, domain: str = "") -> Account | None:
-        self.refresh()
-        return super().find(name, domain)

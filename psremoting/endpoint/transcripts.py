@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psremoting.endpoint.identity import PS_VERSION
+from psremoting.local_users import user_name
 from psremoting.powershell.error_view import error_text
 from psremoting.powershell.formatting import Formatter
 from psremoting.powershell.string_conversion import to_text
@@ -79,7 +80,7 @@ class Transcript:
             "PowerShell transcript start",
             f"Start time: {stamp}",
             f"Username: {sender.user_name}",
-            f"RunAs User: {_process_user()}",
+            f"RunAs User: {user_name(os.geteuid())}",
             f"Configuration Name: {configuration_name}",
             f"Machine: {machine} ({system})",
             f"Host Application: {' '.join(sys.argv[:1])}",
@@ -151,12 +152,3 @@ class Transcript:
 
 def _one_line(value: Any) -> str:
     return " ".join(to_text(value).split())[:10_000]
-
-
-def _process_user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from psremoting.administration.store import Store
 from psremoting.cli.main import main as psrp
 from psremoting.endpoint.administered_sessions import SessionBook
 from psremoting.endpoint.store_accounts import StoreAccounts
+from psrp.sansio import RemoteProtocolError
 from wsman.accounts import LogonGuard, new_account
 from wsman.auth_server import Accepted, Challenge
 from wsman.certificates import CertificateMapping
@@ -128,6 +130,10 @@ def test_an_export_without_accounts_has_no_hash(store: Store) -> None:
          r"configurations\[0\]: missing field source"),
         (lambda text: text.replace("D:(A;;GA;;;BA)", "D:(A;;QQ;;;BA)"),
          r"configurations\[0\].sddl: SDDL, character 7"),
+        (lambda text: text.replace('"name": "Test"', '"max_received_data_size_mb": NaN'),
+         r"configurations\[0\].max_received_data_size_mb: expected a finite number"),
+        (lambda text: text.replace('"name": "Test"', '"max_received_data_size_mb": 1' + "0" * 400),
+         r"configurations\[0\].max_received_data_size_mb: the number is too large"),
         (lambda text: text.replace("scrypt", "plain"), "accounts: line 1: expected an account"),
     ],
 )  # fmt: skip
@@ -222,11 +228,11 @@ def test_a_local_connection_takes_only_its_own_scheme() -> None:
     logon = LocalAuthenticator("carol")
     for header in (None, "", "Basic Y2Fyb2w6eA==", "Negotiate abc", "Local", "Local root"):
         assert isinstance(logon.receive(header, 0.0), Challenge)
-    assert not logon.interactive
-    assert logon.receive("Local network", 0.0) == Accepted(user="carol", scheme="Local")
-    assert not logon.interactive
-    logon.receive("local INTERACTIVE", 0.0)
-    assert logon.interactive
+    expected = Accepted(user="carol", scheme="Local")
+    assert not expected.interactive
+    assert logon.receive("Local network", 0.0) == expected
+    assert logon.receive("local INTERACTIVE", 0.0) == replace(expected, interactive=True)
+    assert logon.receive("Local network", 0.0) == expected
 
 
 @pytest.mark.parametrize(
@@ -259,5 +265,5 @@ async def test_a_preface_of_the_subsystem_is_bounded_and_shown_harmlessly() -> N
     assert await _preface(good) == ("Test", "10.0.0.7[2J")  # type: ignore[arg-type]
     assert good.data == b"rest"
     for bad in (b"x" * 5000, b"no end"):
-        with pytest.raises(ValueError, match="the "):
+        with pytest.raises(RemoteProtocolError, match="the "):
             await _preface(Stream(bad))  # type: ignore[arg-type]
