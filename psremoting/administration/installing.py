@@ -35,7 +35,8 @@ class WriteFile:
         self.path = path
         self.text = text
         self.mode = mode
-        self._before: bytes | None = None
+        self._before: tuple[bytes, int] | None = None
+        """Content and permission bits of the file that is replaced."""
 
     def __str__(self) -> str:
         return f"write {self.path}"
@@ -56,7 +57,8 @@ class WriteFile:
     def apply(self) -> None:
         """Replace the file atomically. Raises AdministrationError."""
         try:
-            self._before = self.path.read_bytes() if self.path.exists() else None
+            if self.path.exists():
+                self._before = self.path.read_bytes(), self.path.stat().st_mode & 0o777
             self.path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self.path, self.text.encode(), self.mode)
         except OSError as error:
@@ -67,7 +69,7 @@ class WriteFile:
             if self._before is None:
                 self.path.unlink()
             else:
-                replace_file(self.path, self._before, self.mode)
+                replace_file(self.path, *self._before)
 
 
 class RunCommand:

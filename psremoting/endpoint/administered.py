@@ -97,9 +97,10 @@ class AdministeredEndpoint:
                     "psremoting[kerberos]"
                 )
             os.environ["KRB5_KTNAME"] = f"FILE:{keytab}"
-        with tempfile.TemporaryDirectory() as folder:
-            with_credssp = settings.get("AllowCredSSP") == "true"
-            identity = credssp_identity(Path(folder)) if with_credssp else None
+        identity = None
+        if settings.get("AllowCredSSP") == "true":
+            with tempfile.TemporaryDirectory() as folder:
+                identity = credssp_identity(Path(folder))
         return ServerAuthOptions(
             accounts=self._accounts,
             kerberos=bool(keytab),

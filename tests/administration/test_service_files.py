@@ -128,6 +128,7 @@ def test_a_user_has_units_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_steps_before_a_failing_one_are_undone(tmp_path: Path) -> None:
     old, new, flag = tmp_path / "old", tmp_path / "new", tmp_path / "flag"
     old.write_text("before")
+    old.chmod(0o640)
     steps = (
         WriteFile(old, "after"),
         WriteFile(new, "text"),
@@ -137,6 +138,7 @@ def test_steps_before_a_failing_one_are_undone(tmp_path: Path) -> None:
     with pytest.raises(AdministrationError, match="false failed"):
         Installation(steps).apply()
     assert old.read_text() == "before"
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
     assert not new.exists()
     assert not flag.exists()
 
