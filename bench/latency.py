@@ -1,4 +1,4 @@
-"""What one small command costs on its way: round trips, polls, writes, reads and bytes.
+"""Round trips, polls, writes, reads and bytes of one small command.
 
 These are counts, so that a busy machine does not change them. Both sides count the calls that they
 make to the system for their streams; the server tells its own counts by the command ``Get-Counts``.

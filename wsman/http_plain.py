@@ -1,8 +1,9 @@
 """The usual form of HTTP messages, read and written without h11.
 
-h11 checks every part of a message, which takes more time than the rest of a small exchange. Heads
-in the form that WS-Man peers normally use are recognized here: HTTP/1.1, one Content-Length, no
-other framing. Everything else is left to h11, so the accepted forms stay those of h11.
+Heads in the form that WS-Man peers normally use are recognized here: HTTP/1.1, one Content-Length,
+no other framing. Everything else is left to h11, so the accepted forms stay those of h11. This
+saves 10 to 22 % of the processor time of a small command, of client and server together
+(bench/README.md).
 """
 
 from __future__ import annotations

@@ -6,6 +6,14 @@ from wsman.errors import WSManError
 
 __all__ = ["wsman_hint"]
 
+_NAME = (
+    "use a name of the certificate, or accept another one with --skip-cn-check "
+    "(New-PSSessionOption -SkipCNCheck)."
+)
+_AUTHORITY = (
+    "name the authority with --ca-file, or accept any authority with --skip-ca-check "
+    "(New-PSSessionOption -SkipCACheck)."
+)
 _HINTS = (
     (
         "not among the trusted hosts",
@@ -15,36 +23,12 @@ _HINTS = (
         "unencrypted traffic",
         "use HTTPS, or allow unencrypted traffic with --allow-unencrypted.",
     ),
-    (
-        "is not for the name",
-        "use a name of the certificate, or accept another one with --skip-cn-check "
-        "(New-PSSessionOption -SkipCNCheck).",
-    ),
-    (
-        "Hostname mismatch",
-        "use a name of the certificate, or accept another one with --skip-cn-check "
-        "(New-PSSessionOption -SkipCNCheck).",
-    ),
-    (
-        "IP address mismatch",
-        "use a name of the certificate, or accept another one with --skip-cn-check "
-        "(New-PSSessionOption -SkipCNCheck).",
-    ),
-    (
-        "certificate verify failed",
-        "name the authority with --ca-file, or accept any authority with --skip-ca-check "
-        "(New-PSSessionOption -SkipCACheck).",
-    ),
-    (
-        "self-signed certificate",
-        "name the authority with --ca-file, or accept any authority with --skip-ca-check "
-        "(New-PSSessionOption -SkipCACheck).",
-    ),
-    (
-        "unable to get local issuer",
-        "name the authority with --ca-file, or accept any authority with --skip-ca-check "
-        "(New-PSSessionOption -SkipCACheck).",
-    ),
+    ("is not for the name", _NAME),
+    ("Hostname mismatch", _NAME),
+    ("IP address mismatch", _NAME),
+    ("certificate verify failed", _AUTHORITY),
+    ("self-signed certificate", _AUTHORITY),
+    ("unable to get local issuer", _AUTHORITY),
 )
 """Part of a message, and the advice; the first that fits is used."""
 

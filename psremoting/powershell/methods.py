@@ -33,6 +33,9 @@ __all__ = ["call_method", "call_static"]
 Method = Callable[..., Any]
 _LISTS = (List, Enumerable, list)
 _TEXT, _WHOLE, _NUMBER, _ANY = "System.String", "System.Int32", "System.Double", ""
+_CHARACTER = "System.Char"
+_MOST_TICKS = 3_155_378_976_000_000_000
+"""Ticks from year 1 to year 10000: the most that a method adds to a date."""
 _TICKS = {
     "AddDays": 864_000_000_000,
     "AddHours": 36_000_000_000,
@@ -56,15 +59,18 @@ class _Raised(Exception):
     """An exception of .NET: its message, and the name of its class."""
 
 
-def _start(text: str, at: int) -> int:
-    if at < 0:
+def _not_negative(parameter: str, value: int) -> int:
+    if value < 0:
         raise _Raised(
-            "startIndex ('-1') must be a non-negative value. (Parameter 'startIndex')".replace(
-                "-1", str(at)
-            )
-            + f"\nActual value was {at}.",
+            f"{parameter} ('{value}') must be a non-negative value. (Parameter '{parameter}')"
+            f"\nActual value was {value}.",
             "ArgumentOutOfRangeException",
         )
+    return value
+
+
+def _start(text: str, at: int) -> int:
+    _not_negative("startIndex", at)
     if at > len(text):
         raise _Raised(
             "startIndex cannot be larger than length of string. (Parameter 'startIndex')",
@@ -73,9 +79,9 @@ def _start(text: str, at: int) -> int:
     return at
 
 
-def _substring(text: str, at: int, count: int | None = None) -> str:
+def _substring(text: str, at: int, count: int | None = None, *, parameter: str = "length") -> str:
     _start(text, at)
-    if count is not None and at + count > len(text):
+    if count is not None and at + _not_negative(parameter, count) > len(text):
         raise _Raised(
             "Index and length must refer to a location within the string. (Parameter 'length')",
             "ArgumentOutOfRangeException",
@@ -97,8 +103,15 @@ def _split(text: str, separator: str = "", count: int = -1) -> List:
 
 
 def _remove(text: str, at: int, count: int | None = None) -> str:
-    gone = _substring(text, at, count)
+    gone = _substring(text, at, count, parameter="count")
     return text[:at] + text[at + len(gone) :]
+
+
+def _padded(side: str) -> Method:
+    def padded(text: str, width: int, fill: Char | str = " ") -> str:
+        return str(getattr(text, side)(_not_negative("totalWidth", width), str(fill)))
+
+    return padded
 
 
 def _strip(side: str) -> Method:
@@ -125,8 +138,8 @@ _OF_TEXT: dict[str, tuple[tuple[str, ...], int, Method]] = {
     "LastIndexOf": ((_TEXT,), 1, str.rfind),
     "Replace": ((_TEXT, _TEXT), 2, _replace),
     "Split": ((_TEXT, _WHOLE), 0, _split),
-    "PadLeft": ((_WHOLE, _TEXT), 1, lambda text, width, fill=" ": text.rjust(width, fill)),
-    "PadRight": ((_WHOLE, _TEXT), 1, lambda text, width, fill=" ": text.ljust(width, fill)),
+    "PadLeft": ((_WHOLE, _CHARACTER), 1, _padded("rjust")),
+    "PadRight": ((_WHOLE, _CHARACTER), 1, _padded("ljust")),
     "Insert": ((_WHOLE, _TEXT), 2, lambda t, at, new: t[: _start(t, at)] + new + t[at:]),
     "Remove": ((_WHOLE, _WHOLE), 1, _remove),
     "ToCharArray": ((), 0, lambda text: List(map(Char, text), ("System.Char[]", "System.Array"))),
@@ -182,15 +195,28 @@ _OF_LIST: dict[str, tuple[tuple[str, ...], int, Method]] = {
 }
 
 
-def _moved(date: DateTime, ticks: int) -> DateTime:
-    return DateTime(date.ticks + ticks, date.kind, date.offset)
+def _moved(date: DateTime, count: float, unit: int) -> DateTime:
+    if math.isnan(count):
+        return date
+    if abs(count) * unit > _MOST_TICKS:
+        raise _Raised(
+            "Value to add was out of range. (Parameter 'value')", "ArgumentOutOfRangeException"
+        )
+    try:
+        return DateTime(date.ticks + round(count * unit), date.kind, date.offset)
+    except ValueError:
+        raise _Raised(
+            "The added or subtracted value results in an un-representable DateTime."
+            " (Parameter 'value')",
+            "ArgumentOutOfRangeException",
+        ) from None
 
 
 _OF_DATE: dict[str, tuple[tuple[str, ...], int, Method]] = {
     name: (
         (_NUMBER,),
         1,
-        lambda date, count, ticks=ticks: _moved(date, round(count * ticks)),
+        lambda date, count, ticks=ticks: _moved(date, count, ticks),
     )
     for name, ticks in _TICKS.items()
 }
@@ -289,15 +315,22 @@ def _number(value: Any) -> int | float | Decimal:
 
 
 def _rounded(value: Any, digits: Any = 0) -> float | Decimal:
-    number, places = _number(value), int(_number(digits))
+    number, places = _number(value), unwrap(convert(digits, _WHOLE))
     if isinstance(number, Decimal):
         return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    if not 0 <= places <= 15:
+        raise _Raised(
+            "Rounding digits must be between 0 and 15, inclusive. (Parameter 'digits')",
+            "ArgumentOutOfRangeException",
+        )
     return float(round(float(number), places))
 
 
 def _whole(change: Callable[[Any], int]) -> Method:
     def changed(value: Any) -> float | Decimal:
         number = _number(value)
+        if isinstance(number, float) and not math.isfinite(number):
+            return number
         made = change(number)
         return Decimal(made) if isinstance(number, Decimal) else float(made)
 
@@ -314,6 +347,25 @@ def _of_float(function: Callable[..., float]) -> Method:
             return math.inf
 
     return called
+
+
+def _span(unit: int) -> Method:
+    """Return a function from a number of units of so many ticks to a TimeSpan."""
+
+    def span(value: Any) -> TimeSpan:
+        number = _number(value)
+        if math.isnan(number):
+            raise _Raised(
+                "TimeSpan does not accept floating point Not-a-Number values.", "ArgumentException"
+            )
+        try:
+            return TimeSpan(round(number * unit))
+        except (ValueError, OverflowError):
+            raise _Raised(
+                "TimeSpan overflowed because the duration is too long.", "OverflowException"
+            ) from None
+
+    return span
 
 
 def _blank(value: Any) -> bool:
@@ -345,10 +397,10 @@ _STATIC: dict[tuple[str, str], tuple[int, int, Method]] = {
     ("double", "parse"): (1, 1, lambda text: convert(text, _NUMBER)),
     ("datetime", "parse"): (1, 1, lambda text: convert(text, "System.DateTime")),
     ("timespan", "parse"): (1, 1, lambda text: convert(text, "System.TimeSpan")),
-    ("timespan", "fromdays"): (1, 1, lambda n: TimeSpan(round(_number(n) * 864_000_000_000))),
-    ("timespan", "fromhours"): (1, 1, lambda n: TimeSpan(round(_number(n) * 36_000_000_000))),
-    ("timespan", "fromminutes"): (1, 1, lambda n: TimeSpan(round(_number(n) * 600_000_000))),
-    ("timespan", "fromseconds"): (1, 1, lambda n: TimeSpan(round(_number(n) * 10_000_000))),
+    ("timespan", "fromdays"): (1, 1, _span(864_000_000_000)),
+    ("timespan", "fromhours"): (1, 1, _span(36_000_000_000)),
+    ("timespan", "fromminutes"): (1, 1, _span(600_000_000)),
+    ("timespan", "fromseconds"): (1, 1, _span(10_000_000)),
 }
 
 
@@ -368,3 +420,6 @@ def call_static(type_name: str, name: str, arguments: list[Any]) -> Any:
         return function(*arguments)
     except ConversionError as error:
         raise EvaluationError(error.message, error.error_id) from None
+    except _Raised as error:
+        message, kind = error.args
+        raise MethodFailed(name, len(arguments), message, kind) from None

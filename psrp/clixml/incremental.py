@@ -219,7 +219,7 @@ class StreamReader:
         """Search for a document; return False if there is none in the text that is there."""
         while not self._found_document():
             if self._too_long("text"):
-                self._drop(self._pos)
+                self._drop(max(self._pos, len(self._text) - self._max_value))
                 return True
             if self._more():
                 continue
@@ -269,7 +269,7 @@ class StreamReader:
         begin = self._begin
         self._text = self._take(len(self._text))
         self._from, self._begin = 0, begin
-        self._pos = self._comment - begin + 2
+        self._pos = max(self._comment - begin + 2, 0)
 
     def _start_document(self) -> None:
         start = self._absolute(self._pos)

@@ -1,6 +1,6 @@
 """The objects of a long document that a later Ref may name.
 
-A document is read item by item, but an Ref may name an object of any earlier item, and a reader
+A document is read item by item, but a Ref may name an object of any earlier item, and a reader
 that keeps all of them needs memory in proportion to the document. Two cases are told apart:
 
 - The ids that occur in a Ref are known, because the file was searched for them (`ReferenceScan`).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -179,6 +180,20 @@ def test_a_value_over_the_limit_is_refused_without_being_kept(text: str, what: s
             errors.append(str(error))
         assert reader._held_size + len(reader._text) < 8000
     assert f"{what} of more than 1000 characters" in errors[0]
+
+
+@pytest.mark.parametrize("text", ["a<" + "b" * 100, "<!--" + "x" * 100, "<" * 100])
+def test_a_limit_below_the_length_of_a_tag_ends_the_text(text: str) -> None:
+    reader = StreamReader(max_value=50)
+    reader.receive_text(text)
+    with pytest.raises(ClixmlError, match="text of more than 50 characters"):
+        reader.next_item()
+    assert reader.next_item() is None
+    reader.end()
+    with suppress(ClixmlError):  # the rest may be no text
+        assert reader.next_item() is not None
+    assert reader.next_item() is None
+    assert reader.size == len(text)
 
 
 def far(between: int) -> str:

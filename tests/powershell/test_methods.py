@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -51,6 +52,14 @@ def test_a_date_moves() -> None:
         ("abc", "ToUpper", [1, 2, 3], "MethodCountCouldNotFindBest"),
         (List([1]), "Add", [2], "NotSupportedException"),
         (Dictionary({"a": 1}), "Add", ["a", 2], "ArgumentException"),
+        ("abc", "Substring", [1, -1], "ArgumentOutOfRangeException"),
+        ("abc", "Remove", [1, -1], "ArgumentOutOfRangeException"),
+        ("a", "PadLeft", [-1], "ArgumentOutOfRangeException"),
+        ("a", "PadLeft", [5, "ab"], "MethodArgumentConversionInvalidCastArgument"),
+        ("a", "PadRight", [5, ""], "MethodArgumentConversionInvalidCastArgument"),
+        (DateTime(0), "AddDays", [-1], "ArgumentOutOfRangeException"),
+        (DateTime(0), "AddDays", [1e300], "ArgumentOutOfRangeException"),
+        (DateTime(0), "AddDays", [math.inf], "ArgumentOutOfRangeException"),
     ],
 )
 def test_a_method_fails_as_in_powershell(
@@ -59,6 +68,29 @@ def test_a_method_fails_as_in_powershell(
     with pytest.raises(EvaluationError) as caught:
         call_method(value, name, arguments)
     assert caught.value.error_id == error_id
+
+
+@pytest.mark.parametrize(
+    ("type_name", "name", "arguments", "error_id"),
+    [
+        ("math", "Round", [1.5, 400], "ArgumentOutOfRangeException"),
+        ("timespan", "FromDays", [math.nan], "ArgumentException"),
+        ("timespan", "FromDays", [math.inf], "OverflowException"),
+        ("timespan", "FromDays", [1e300], "OverflowException"),
+    ],
+)
+def test_a_static_method_fails_as_in_powershell(
+    type_name: str, name: str, arguments: list[Any], error_id: str
+) -> None:
+    with pytest.raises(EvaluationError) as caught:
+        call_static(type_name, name, arguments)
+    assert caught.value.error_id == error_id
+
+
+def test_numbers_that_are_not_finite_are_not_rounded() -> None:
+    assert call_static("math", "Floor", [math.inf]) == math.inf
+    assert math.isnan(call_static("math", "Ceiling", [math.nan]))
+    assert call_method(DateTime(0), "AddDays", [math.nan]) == DateTime(0)
 
 
 def test_other_methods_are_not_guessed() -> None:

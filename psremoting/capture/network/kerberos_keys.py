@@ -119,7 +119,7 @@ class KerberosContext:
 
     @property
     def missing(self) -> str:
-        """What keeps messages sealed although the session key is known."""
+        """What the capture lacks to decrypt this log-on's messages; empty if nothing."""
         if self._answered:
             return ""
         lacks = "the capture lacks the answer to it"
