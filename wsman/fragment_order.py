@@ -37,7 +37,7 @@ class SeenIds:
         if len(self._ids) > _KEPT:
             self._ids.popitem(last=False)
 
-    def fill(self, last: int, number: int) -> bool:
+    def has_all_between(self, last: int, number: int) -> bool:
         """Return whether every id between two ids has been received."""
         return 0 < number - last <= _KEPT and all(
             each in self._ids for each in range(last + 1, number)
@@ -100,5 +100,5 @@ class FragmentOrder:
     def _follows(self, number: int, fragment: int, flags: int) -> bool:
         if self._whole:
             started = bool(flags & _START) and not fragment
-            return started and self._seen.fill(self._object, number)
+            return started and self._seen.has_all_between(self._object, number)
         return (number, fragment) == (self._object, self._fragment + 1)
