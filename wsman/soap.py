@@ -206,9 +206,8 @@ def _read_headers(header: etree._Element) -> dict[str, object]:
     for element in children(header):
         local = local_name(element)
         read = _HEADERS.get(local)
-        for key, text in element.items():
-            if str(key).endswith("mustUnderstand") and text in ("true", "1"):
-                must_understand.add(local)
+        if attribute(element, "mustUnderstand") in ("true", "1"):
+            must_understand.add(local)
         if read is None:
             unknown.append(str(element.tag))
             continue

@@ -22,7 +22,7 @@ from psrp.clixml.files import (
     StreamItem,
     plain_segments,
 )
-from psrp.clixml.kept_objects import KeptObjects
+from psrp.clixml.kept_objects import LONGEST_TAG, KeptObjects
 from psrp.clixml.read import read_document
 from psrp.clixml.reader import MAX_DEPTH, Unseal, check_depth
 from psrp.clixml.scalars import PARSE
@@ -35,7 +35,6 @@ MAX_VALUE = 64 << 20
 WINDOW = 1 << 20
 """Characters of a document after which an object that nothing refers to is forgotten."""
 _BATCH = 1 << 16
-_LONGEST_TAG = 1 << 20
 _BLANK = "\ufeff \t\r\n"
 _LONGEST_GUESS = 4096
 """Characters after a ``<`` in which the start of a document may be recognized."""
@@ -360,7 +359,7 @@ class StreamReader:
                 break
             found = self._pattern.search(self._text, self._pos)
             if found is None:
-                self._wait_at_tag(_LONGEST_GUESS if self._skipping else _LONGEST_TAG)
+                self._wait_at_tag(_LONGEST_GUESS if self._skipping else LONGEST_TAG)
                 break
             self._pos = found.start()
             if found[1]:
@@ -391,7 +390,7 @@ class StreamReader:
         return cuts, State.GOES_ON
 
     def _is_endless_tag(self) -> bool:
-        return len(self._text) - self._pos > _LONGEST_TAG
+        return len(self._text) - self._pos > LONGEST_TAG
 
     def _read(self, document: DocumentParts, cuts: list[int], state: State) -> None:
         """Read the elements up to the last cut."""

@@ -18,7 +18,10 @@ from psrp.clixml.containers import Dictionary
 from psrp.clixml.objects import PSObject
 from psrp.clixml.text import resolve_entities
 
-__all__ = ["KeptObjects", "ReferenceScan"]
+__all__ = ["LONGEST_TAG", "KeptObjects", "ReferenceScan"]
+
+LONGEST_TAG = 1 << 20
+"""Maximum number of characters of one tag."""
 
 _NODE = 100
 """Estimated bytes of a value beside its text."""
@@ -120,16 +123,13 @@ class ReferenceScan:
                 at = text.find(mark, end)
         last = text.rfind("<")
         self._rest = text[last:] if last >= 0 and text.find(">", last) < 0 else ""
-        if len(self._rest) > _LONGEST_TAG or len(self._found) > self._most:
+        if len(self._rest) > LONGEST_TAG or len(self._found) > self._most:
             self._found = None
 
     @property
     def found(self) -> frozenset[str] | None:
         """The ids; None if there are too many."""
         return frozenset(self._found) if self._found is not None else None
-
-
-_LONGEST_TAG = 1 << 20
 
 
 def _refid(inside: str) -> str | None:
