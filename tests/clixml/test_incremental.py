@@ -285,7 +285,7 @@ def test_too_many_references_are_not_collected() -> None:
     scan.receive_text('<Ref RefId="9" />')
     assert scan.found is None
     long = ReferenceScan()
-    long.receive_text('<Ref RefId="' + "9" * (kept_objects._LONGEST_TAG + 1))
+    long.receive_text('<Ref RefId="' + "9" * (kept_objects.LONGEST_TAG + 1))
     assert long.found is None
 
 
