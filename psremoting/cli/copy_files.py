@@ -49,7 +49,7 @@ _FAILED, _USAGE, _CONNECTION, _INTERRUPTED = 1, 2, 3, 130
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What to copy: ``sources`` to ``destination``, one of them at the target."""
+    """The paths of a copy; the target has ``destination`` if ``to_target``, else ``sources``."""
 
     target: str
     sources: tuple[str, ...]

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -159,11 +160,10 @@ def _session_row(session: SessionRecord, now: float) -> tuple[str, ...]:
 
 def span(seconds: float) -> str:
     """Return a time span as PowerShell shows one: ``00:01:05``, ``1.02:03:04``."""
-    minutes, second = divmod(max(int(seconds), 0), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    shown = f"{hour:02}:{minute:02}:{second:02}"
-    return f"{days}.{shown}" if days else shown
+    from psremoting.powershell.string_conversion import to_text
+    from psrp.clixml import TimeSpan
+
+    return to_text(TimeSpan.from_timedelta(timedelta(seconds=max(int(seconds), 0))))
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

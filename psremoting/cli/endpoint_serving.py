@@ -14,6 +14,7 @@ from psremoting.administration.sockets import find_local_socket
 from psremoting.administration.store import Store
 from psremoting.cli.systemd_notice import notify_systemd
 from psremoting.exception_groups import leaves
+from psremoting.os_errors import os_error_text
 from psrp.sansio import LocalProtocolError
 
 __all__ = ["run_endpoint", "run_subsystem"]
@@ -36,10 +37,10 @@ def run_endpoint(store: Store) -> int:
         first = next(leaves(group))
         if not isinstance(first, (LocalProtocolError, OSError, AdministrationError)):
             raise
-        _say(f"Error: {first}")
+        _say(f"Error: {os_error_text(first)}")
         return 1
     except (LocalProtocolError, OSError) as error:
-        _say(f"Error: {error}")
+        _say(f"Error: {os_error_text(error)}")
         return 1
     return 0
 

@@ -22,6 +22,8 @@ __all__ = [
     "enumeration_value",
     "faults",
     "hashtables",
+    "role_entry_fault",
+    "role_key_fault",
     "strings",
     "strings_or_hashtables",
 ]
@@ -97,6 +99,23 @@ def enumeration_value(key: str, value: Any) -> str | None:
         if text.casefold() == name.casefold() or text == str(number):
             return name
     return None
+
+
+def role_entry_fault(role: Any) -> str:
+    """Return PowerShell's text for an entry of RoleDefinitions that is no hashtable."""
+    return (
+        f"Could not convert the value of the '{role}' role entry to a hashtable. The 'Roles' entry "
+        "must be a hashtable with group names for keys, where the value associated with each key "
+        "is another hashtable of session configuration properties for that role."
+    )
+
+
+def role_key_fault(key: str) -> str:
+    """Return PowerShell's text for a key that a role cannot have."""
+    return (
+        f"Invalid role capability key: {key}. Make sure the role capability name is spelled "
+        "correctly and is a valid session configuration property."
+    )
 
 
 def _kind(name: str) -> str:

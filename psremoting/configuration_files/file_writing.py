@@ -13,6 +13,8 @@ from psremoting.configuration_files.file_keys import CONFIGURATION_KEYS as CHECK
 from psremoting.configuration_files.file_keys import (
     ROLE_KEYS,
     hashtables,
+    role_entry_fault,
+    role_key_fault,
     strings,
     strings_or_hashtables,
 )
@@ -315,6 +317,7 @@ def _defined(key: str, value: Any, file: str) -> str:
 
 def _role_definitions(value: Any) -> str:
     """Return RoleDefinitions. Raises PSRemotingError for what is not a role."""
+    known = {each.casefold() for each in ROLE_KEYS}
     for role, definition in value.items():
         if not isinstance(role, str):
             raise _CannotWrite(
@@ -323,20 +326,10 @@ def _role_definitions(value: Any) -> str:
                 "InvalidRoleKeyType",
             )
         if not isinstance(definition, Dictionary):
-            raise _CannotWrite(
-                f"Could not convert the value of the '{role}' role entry to a hashtable. The "
-                "'Roles' entry must be a hashtable with group names for keys, where the value "
-                "associated with each key is another hashtable of session configuration "
-                "properties for that role.",
-                "InvalidRoleEntryNotHashtable",
-            )
+            raise _CannotWrite(role_entry_fault(role), "InvalidRoleEntryNotHashtable")
         for key in map(to_text, definition):
-            if key.casefold() not in {each.casefold() for each in ROLE_KEYS}:
-                raise _CannotWrite(
-                    f"Invalid role capability key: {key}. Make sure the role capability name is "
-                    "spelled correctly and is a valid session configuration property.",
-                    "InvalidRoleCapabilityKey",
-                )
+            if key.casefold() not in known:
+                raise _CannotWrite(role_key_fault(key), "InvalidRoleCapabilityKey")
     return _table(value, 0)
 
 

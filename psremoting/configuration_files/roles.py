@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from psremoting.configuration_files.file_keys import ROLE_KEYS, hashtables, strings
+from psremoting.configuration_files.file_keys import (
+    ROLE_KEYS,
+    hashtables,
+    role_entry_fault,
+    role_key_fault,
+    strings,
+)
 from psremoting.configuration_files.file_reading import (
     ConfigurationFile,
     ConfigurationFileError,
@@ -118,10 +124,7 @@ def _check_roles(file: ConfigurationFile, roles: Any) -> None:
             )
         if not isinstance(definition, Dictionary):
             raise ConfigurationFileError(
-                f"Could not convert the value of the '{role}' role entry to a hashtable. The "
-                "'Roles' entry must be a hashtable with group names for keys, where the value "
-                "associated with each key is another hashtable of session configuration "
-                f"properties for that role.{place}",
+                role_entry_fault(role) + place,
                 error_id="InvalidRoleEntryNotHashtable",
                 position=position,
             )
@@ -136,8 +139,7 @@ def _check_keys(file: ConfigurationFile, table: Dictionary, allowed: frozenset[s
         position = file.data.position(table, key)
         place = "" if position is None else f" ({file.name}, {position})"
         raise ConfigurationFileError(
-            f"Invalid role capability key: {text}. Make sure the role capability name is spelled "
-            f"correctly and is a valid session configuration property.{place}",
+            role_key_fault(text) + place,
             error_id="InvalidRoleCapabilityKey",
             position=position,
         )

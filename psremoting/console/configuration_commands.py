@@ -88,12 +88,19 @@ class _Exists(CommandFailure):
 def opened_store(call: Call, *, create: bool = False) -> Iterator[Store]:
     """Open the store of ``-Store``, else the default one; a store that cannot be used is an error
     of the command."""
-    path = Path(call.binding["Store"] or default_store_path()).expanduser()
     try:
-        with Store.open(path, create=create) as store:
+        with Store.open(_store_path(call), create=create) as store:
             yield store
     except AdministrationError as error:
         raise _InvalidOperation(str(error)) from None
+
+
+def _store_path(call: Call) -> Path:
+    return Path(call.binding["Store"] or default_store_path()).expanduser()
+
+
+def _no_match(pattern: str) -> _NotFound:
+    return _NotFound(f'No session configuration matches criteria "{pattern}".')
 
 
 def _chosen(store: Store, patterns: list[str]) -> list[SessionConfiguration]:
@@ -107,10 +114,9 @@ def _chosen(store: Store, patterns: list[str]) -> list[SessionConfiguration]:
 
 async def get_configuration(call: Call) -> None:
     await call.bind()
-    path = Path(call.binding["Store"] or default_store_path()).expanduser()
     patterns = call.binding["Name"] or ["*"]
     try:
-        if patterns == ["*"] and not store_exists(path):
+        if patterns == ["*"] and not store_exists(_store_path(call)):
             return
     except AdministrationError as error:
         raise _InvalidOperation(str(error)) from None
@@ -120,7 +126,7 @@ async def get_configuration(call: Call) -> None:
             for each in found:
                 call.emit(_object(store, each))
             if not found and not has_wildcards(pattern):
-                call.fail(_NotFound(f'No session configuration matches criteria "{pattern}".'))
+                call.fail(_no_match(pattern))
 
 
 def _object(store: Store, configuration: SessionConfiguration) -> PSObject:
@@ -250,9 +256,7 @@ async def unregister_configuration(call: Call) -> None:
         with opened_store(call) as store:
             found = _chosen(store, [binding["Name"]])
             if not found:
-                call.fail(
-                    _NotFound(f'No session configuration matches criteria "{binding["Name"]}".')
-                )
+                call.fail(_no_match(binding["Name"]))
             for each in found:
                 if not await ask.allow(f"Name: {each.name}", call.table.name):
                     continue
@@ -380,7 +384,7 @@ def _named(call: Call, store: Store, patterns: list[str]) -> list[SessionConfigu
     """Return the configurations; a name without wildcards that is missing is an error."""
     for pattern in patterns:
         if not has_wildcards(pattern) and store.configuration(pattern) is None:
-            call.fail(_NotFound(f'No session configuration matches criteria "{pattern}".'))
+            call.fail(_no_match(pattern))
     return _chosen(store, patterns)
 
 

@@ -52,7 +52,7 @@ def confirming_parameters() -> tuple[Parameter, ...]:
 
 
 class _NonInteractive(CommandFailure):
-    """Nobody can be asked, so nothing is done."""
+    """-Confirm has to ask, and there is no terminal to ask at."""
 
     error_id = "InvalidOperation"
     category = ErrorCategory.InvalidOperation
@@ -68,30 +68,18 @@ class Confirmation:
 
     async def allow(self, target: str, action: str) -> bool:
         """Return whether to carry out ``action``; ask where -Confirm says so."""
-        binding, surface = self._call.binding, self._call.workspace.surface
         text = f'Performing the operation "{action}" on target "{target}".'
-        if binding["WhatIf"]:
-            self._call.workspace.printer.end()
-            surface.output(f"What if: {text}")
-            return False
-        if not binding["Confirm"]:
-            return True
-        if self._always is not None:
-            return self._always
-        answer = await self._ask(
-            f"\nConfirm\nAre you sure you want to perform this action?\n{text}"
-        )
-        if answer in ("a", "l"):
-            self._always = answer == "a"
-        return answer in ("a", "y")
+        query = f"Are you sure you want to perform this action?\n{text}"
+        return await self.allow_described(text, query, "Confirm")
 
     async def allow_described(self, description: str, query: str, caption: str) -> bool:
         """Like `allow`, with texts of its own for -WhatIf and for the question."""
-        if self._call.binding["WhatIf"]:
-            self._call.workspace.printer.end()
-            self._call.workspace.surface.output(f"What if: {description}")
+        binding, workspace = self._call.binding, self._call.workspace
+        if binding["WhatIf"]:
+            workspace.printer.end()
+            workspace.surface.output(f"What if: {description}")
             return False
-        if not self._call.binding["Confirm"]:
+        if not binding["Confirm"]:
             return True
         if self._always is None:
             answer = await self._ask(f"\n{caption}\n{query}")

@@ -130,7 +130,9 @@ async def _enable(call: Call, path: Path) -> None:
         show_warning(call, _ENABLE_WARNING)
     ask = Confirmation(call)
     account = await _account(call)
-    planned = "\n".join(f"    {at}. {text}" for at, text in enumerate(_plan(call, path), 1))
+    planned = "\n".join(
+        f"    {at}. {text}" for at, text in enumerate(_plan(call, path, installation), 1)
+    )
     wanted = await ask.allow_described(
         f'Performing operation "Set-WSManQuickConfig".\n{planned}'.rstrip(),
         'Running command "Set-WSManQuickConfig" to enable remote management of this computer by '
@@ -218,7 +220,7 @@ def _steps(call: Call, path: Path) -> list[Step]:
     return steps
 
 
-def _plan(call: Call, path: Path) -> list[str]:
+def _plan(call: Call, path: Path, installation: Installation) -> list[str]:
     """Return what is done besides the session configurations, a line each."""
     lines = [f"Creating the store {path}"] if not store_exists(path) else []
     for each in _wanted(call, path, _listeners(path)):
@@ -230,12 +232,12 @@ def _plan(call: Call, path: Path) -> list[str]:
         lines.append(f"Making a self-signed certificate, {_certificate(path)}")
     if call.binding["Account"]:
         lines.append(f"Creating the account {call.binding['Account']}")
-    lines += [f"{str(each)[:1].upper()}{str(each)[1:]}" for each in _steps(call, path)]
+    lines += [f"{str(each)[:1].upper()}{str(each)[1:]}" for each in installation.steps]
     return lines
 
 
 def _printed(call: Call, path: Path, installation: Installation) -> str:
-    parts = _plan(call, path)
+    parts = _plan(call, path, installation)
     parts.append(_registered(call))
     for each in installation.steps:
         if each.details:

@@ -1,19 +1,18 @@
-"""Streams of bytes between a file of this side and a command of the other one."""
+"""Pipeline input and output of the remote commands that write and read files."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from psremoting.copying.remote_files import CopyError, End, checked
+from psremoting.copying.remote_files import CopyError, End, RemoteEntry, checked
 from psrp.clixml import Dictionary
+from psrp.clixml.times import UNIX_EPOCH
 
 if TYPE_CHECKING:
     from psremoting.client.invocation import Invocation
 
-__all__ = ["end_of", "received", "sent"]
-
-_EPOCH_TICKS = 621_355_968_000_000_000
+__all__ = ["end_of", "entry_of", "received", "sent"]
 
 
 async def sent(
@@ -43,13 +42,41 @@ async def received(invocation: Invocation) -> AsyncGenerator[bytes | End, None]:
 
 
 def end_of(table: Dictionary) -> End:
-    """Return the end of a file. ``Ticks`` counts 100 ns since year 1, ``Time`` ns since 1970."""
+    """Return the end of a file. ``Ticks`` counts 100 ns since year 1, ``Time`` ns since 1970.
+
+    Raises CopyError for a value that is no number.
+    """
     time, ticks, mode = table.get("Time"), table.get("Ticks"), table.get("Mode")
-    if time is None and ticks is not None:
-        time = (int(ticks) - _EPOCH_TICKS) * 100
-    return End(
-        sha256=str(table.get("Sha256", "")).replace("-", "").lower(),
-        size=int(table.get("Size", 0)),
-        mtime_ns=None if time is None else int(time),
-        mode=None if mode is None else int(mode),
+    try:
+        if time is None and ticks is not None:
+            time = (int(ticks) - UNIX_EPOCH) * 100
+        return End(
+            sha256=str(table.get("Sha256", "")).replace("-", "").lower(),
+            size=int(table.get("Size", 0)),
+            mtime_ns=None if time is None else int(time),
+            mode=None if mode is None else int(mode),
+        )
+    except (TypeError, ValueError):
+        raise CopyError(
+            "The other side described a file with a size, time or mode that is no number."
+        ) from None
+
+
+def entry_of(table: Any) -> RemoteEntry:
+    """Return the file or directory that a table describes, with the keys of `end_of`.
+
+    Raises CopyError for what is no such table.
+    """
+    if not isinstance(table, Dictionary):
+        raise CopyError("The other side described a file with something that is no table.")
+    if any(table.get(key) is None for key in ("Path", "Name", "IsDirectory")):
+        raise CopyError("The other side described a file without its path, name or kind.")
+    end = end_of(table)
+    return RemoteEntry(
+        path=str(table["Path"]),
+        name=str(table["Name"]),
+        is_directory=bool(table["IsDirectory"]),
+        size=end.size,
+        mtime_ns=end.mtime_ns,
+        mode=end.mode,
     )

@@ -1,4 +1,4 @@
-"""Which way to the files of a session there is."""
+"""Choose the class that reaches the files of a session."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from psremoting.copying.byte_streams import received, sent
+from psremoting.copying.byte_streams import end_of, entry_of, received, sent
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
 from psrp.clixml import Dictionary, Int64
 from psrp.commands import Command, Parameter
@@ -35,24 +35,25 @@ class EndpointFiles:
         elif steps and steps[0].casefold().startswith("user:"):
             steps[0] = steps[0][5:]
         full = "User:/" + "/".join(steps)
-        entries = [_entry(each) for each in await self._call("Get-EndpointFile", Path=full)]
+        entries = [entry_of(each) for each in await self._call("Get-EndpointFile", Path=full)]
         is_there = bool(entries)
         if not entries:
             parent = "User:/" + "/".join(steps[:-1])
             above = await self._call("Get-EndpointFile", Path=parent)
-            is_there = bool(above and _entry(above[0]).is_directory)
+            is_there = bool(above and entry_of(above[0]).is_directory)
         return Looked(path=full, entries=tuple(entries), parent_is_directory=is_there)
 
     async def entries(self, directory: RemoteEntry) -> list[RemoteEntry]:
         found = await self._call("Read-EndpointFile", Path=directory.path)
-        return [_entry(each) for each in found]
+        return [entry_of(each) for each in found]
 
     async def make_directory(self, path: str) -> None:
         await self._call("New-EndpointDirectory", Path=path)
 
     async def part(self, path: str, id: str) -> tuple[int, str]:
-        found = table_of(await self._call("Write-EndpointFile", Path=path, Id=id, Check=True))
-        return int(found["Size"]), str(found["Sha256"])
+        answer = await self._call("Write-EndpointFile", Path=path, Id=id, Check=True)
+        found = end_of(table_of(answer))
+        return found.size, found.sha256
 
     async def upload(
         self, path: str, id: str, offset: int, data: AsyncIterator[bytes | End]
@@ -72,17 +73,6 @@ class EndpointFiles:
 
 def _command(name: str, **parameters: Any) -> Command:
     return Command(name, parameters=tuple(Parameter(*each) for each in parameters.items()))
-
-
-def _entry(table: Dictionary) -> RemoteEntry:
-    return RemoteEntry(
-        path=str(table["Path"]),
-        name=str(table["Name"]),
-        is_directory=bool(table["IsDirectory"]),
-        size=int(table["Size"]),
-        mtime_ns=int(table["Time"]),
-        mode=int(table["Mode"]),
-    )
 
 
 def _end_table(end: End) -> Dictionary:

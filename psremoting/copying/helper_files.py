@@ -13,8 +13,10 @@ from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from psremoting.copying.byte_streams import entry_of
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
 from psrp.clixml import DateTime, DateTimeKind, Dictionary, Int64, List
+from psrp.clixml.times import UNIX_EPOCH
 from psrp.properties import unwrap
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["HelperFiles"]
 
 _PIECE = 4 << 20
-_EPOCH_TICKS = 621_355_968_000_000_000
 _TO, _FROM, _BOTH = "PSCopyToSessionHelper", "PSCopyFromSessionHelper", "PSCopyRemoteUtils"
 
 
@@ -44,12 +45,7 @@ class HelperFiles:
         found = table_of(await self._call(_FROM, getPathItems=full))
         items = found.get("Items") if found.get("Exists") else None
         entries = [
-            RemoteEntry(
-                path=str(each["FullName"]),
-                name=str(each["Name"]),
-                is_directory=bool(each["IsDirectory"]),
-                size=0 if each["IsDirectory"] else int(each["FileSize"]),
-            )
+            _entry(each, "FullName", "Name", is_directory=each.get("IsDirectory"))
             for each in _tables(items)
         ]
         return Looked(
@@ -61,16 +57,11 @@ class HelperFiles:
     async def entries(self, directory: RemoteEntry) -> list[RemoteEntry]:
         found = table_of(await self._call(_FROM, getPathDir=directory.path))
         files = [
-            RemoteEntry(
-                path=str(each["FilePath"]),
-                name=str(each["FileName"]),
-                is_directory=False,
-                size=int(each["FileSize"]),
-            )
+            _entry(each, "FilePath", "FileName", is_directory=False)
             for each in _tables(found.get("Files"))
         ]
         directories = [
-            RemoteEntry(path=str(each["FullName"]), name=str(each["Name"]), is_directory=True)
+            _entry(each, "FullName", "Name", is_directory=True)
             for each in _tables(found.get("Directories"))
         ]
         return [*files, *directories]
@@ -98,7 +89,7 @@ class HelperFiles:
             return
         await self._piece(path, bytes(waiting), first=first)
         if end.mtime_ns is not None:
-            time = DateTime(end.mtime_ns // 100 + _EPOCH_TICKS, DateTimeKind.UTC)
+            time = DateTime(end.mtime_ns // 100 + UNIX_EPOCH, DateTimeKind.UTC)
             table = Dictionary({"LastWriteTimeUtc": time})
             await self._call(_TO, metaDataFilePath=path, metaDataToSet=table)
         written = RemoteEntry(path=path, name="", is_directory=False)
@@ -142,13 +133,21 @@ class HelperFiles:
                 yield data[max(0, offset - at + len(data)) :]
             more = bool(found.get("moreAvailable")) and bool(data)
         metadata = await self._call(_FROM, getMetaFilePath=entry.path)
-        time = metadata[0].get("LastWriteTimeUtc") if metadata else None
+        times = _tables(metadata[0]) if metadata else []
+        time = times[0].get("LastWriteTimeUtc") if times else None
         ticks = time.ticks if isinstance(time, DateTime) else None
         yield End(
             sha256=digest.hexdigest(),
             size=at,
-            mtime_ns=None if ticks is None else (ticks - _EPOCH_TICKS) * 100,
+            mtime_ns=None if ticks is None else (ticks - UNIX_EPOCH) * 100,
         )
+
+
+def _entry(table: Dictionary, path: str, name: str, *, is_directory: Any) -> RemoteEntry:
+    """Return the entry that a helper function describes with these keys. Raises CopyError."""
+    size = 0 if is_directory else table.get("FileSize")
+    known = {"Path": table.get(path), "Name": table.get(name), "IsDirectory": is_directory}
+    return entry_of(Dictionary({**known, "Size": size}))
 
 
 def _tables(value: Any) -> list[Dictionary]:

@@ -1,4 +1,4 @@
-"""The files of this side: what is read, and what is written beside its place until it is whole."""
+"""Local files: the source of a copy, and the part that is written until the file is complete."""
 
 from __future__ import annotations
 

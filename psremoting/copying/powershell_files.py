@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from psremoting.copying.byte_streams import end_of, received, sent
+from psremoting.copying.byte_streams import end_of, entry_of, received, sent
 from psremoting.copying.remote_files import CopyError, End, Looked, RemoteEntry, checked, table_of
 from psrp.clixml import Dictionary, Int64, List
+from psrp.clixml.times import UNIX_EPOCH
 
 if TYPE_CHECKING:
     from psremoting.session import PSSession
@@ -21,7 +22,6 @@ __all__ = ["CHUNK", "PowerShellFiles"]
 
 CHUNK = 1 << 20
 """Bytes of one object of a stream; smaller ones cost PowerShell more than their bytes."""
-_EPOCH_TICKS = 621_355_968_000_000_000
 
 _SHOW = r"""
 function Show-Entry($entry) {
@@ -142,13 +142,13 @@ class PowerShellFiles:
         items = entries if isinstance(entries, List) else [entries] if entries else []
         return Looked(
             path=str(found["Path"]),
-            entries=tuple(_entry(each) for each in items),
+            entries=tuple(entry_of(each) for each in items),
             parent_is_directory=bool(found["Parent"]),
             separator=str(found["Separator"]),
         )
 
     async def entries(self, directory: RemoteEntry) -> list[RemoteEntry]:
-        return [_entry(each) for each in await self._run(_ENTRIES, path=directory.path)]
+        return [entry_of(each) for each in await self._run(_ENTRIES, path=directory.path)]
 
     async def make_directory(self, path: str) -> None:
         await self._run(_MAKE, path=path)
@@ -187,24 +187,10 @@ def _part_path(path: str, id: str) -> str:
     return f"{path[:cut]}.{path[cut:][:150]}.{id}.psrp-part"
 
 
-def _entry(table: Any) -> RemoteEntry:
-    if not isinstance(table, Dictionary):
-        raise CopyError("The other side described a file with something that is no table.")
-    end = end_of(table)
-    return RemoteEntry(
-        path=str(table["Path"]),
-        name=str(table["Name"]),
-        is_directory=bool(table["IsDirectory"]),
-        size=end.size,
-        mtime_ns=end.mtime_ns,
-        mode=end.mode,
-    )
-
-
 def _end_table(end: End) -> Dictionary:
     table = Dictionary({"Sha256": end.sha256})
     if end.mtime_ns is not None:
-        table["Ticks"] = Int64(end.mtime_ns // 100 + _EPOCH_TICKS)
+        table["Ticks"] = Int64(end.mtime_ns // 100 + UNIX_EPOCH)
     if end.mode is not None:
         table["Mode"] = end.mode
     return table

@@ -41,7 +41,7 @@ class RemoteEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """The answer to a path: what is there, and where a new file of this path would be."""
+    """What `RemoteFiles.look` found at a path, and where a new file of this path would be."""
 
     path: str
     entries: tuple[RemoteEntry, ...] = ()
@@ -61,7 +61,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """What the source says about a file when all its bytes were read."""
+    """SHA-256, size, time and mode of a file, known when all its bytes were read."""
 
     sha256: str
     size: int

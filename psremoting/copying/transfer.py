@@ -1,4 +1,4 @@
-"""Copies of files and directories, one file after the other."""
+"""Copy files and directories, one file after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _nothing(*_: object) -> None:
 
 @dataclass(kw_only=True)
 class CopyOptions:
-    """What to copy, and whom to tell."""
+    """Options of `copy_to` and `copy_from`: which files to copy, and callbacks for reports."""
 
     recurse: bool = False
     needs_recurse: bool = False

@@ -21,6 +21,7 @@ from psremoting.endpoint.context import Context
 from psremoting.endpoint.error_records import CommandError
 from psremoting.endpoint.signatures import Param
 from psrp.clixml import DateTime, DateTimeKind, Dictionary, Int64, List
+from psrp.clixml.times import UNIX_EPOCH
 from psrp.properties import unwrap
 from psrp.records import ErrorCategory
 
@@ -30,7 +31,6 @@ PIECE = 4 << 20
 """Bytes of a full piece of PowerShell's Copy-Item."""
 _MOST = 10 << 20
 """The most bytes that one call reads."""
-_EPOCH_TICKS = 621_355_968_000_000_000
 
 
 def _named(name: str) -> Any:
@@ -161,7 +161,7 @@ class _Helpers:
         table = unwrap(metadata)
         time = table.get("LastWriteTimeUtc") if isinstance(table, Dictionary) else None
         if isinstance(time, DateTime):
-            self._folder.set_metadata(found.path, mtime_ns=(time.ticks - _EPOCH_TICKS) * 100)
+            self._folder.set_metadata(found.path, mtime_ns=(time.ticks - UNIX_EPOCH) * 100)
 
     def _make(self, path: str, *, force: bool) -> Dictionary:
         steps = self._folder.steps(path, needs_drive=True)
@@ -288,7 +288,7 @@ def _item(entry: Entry) -> Dictionary:
 def _metadata(entry: Entry | None) -> Dictionary | None:
     if entry is None:
         return None
-    ticks = entry.mtime_ns // 100 + _EPOCH_TICKS
+    ticks = entry.mtime_ns // 100 + UNIX_EPOCH
     local = datetime.fromtimestamp(entry.mtime_ns / 1e9, UTC).astimezone()
     offset = local.utcoffset()
     minutes = 0 if offset is None else round(offset.total_seconds() / 60)

@@ -19,6 +19,8 @@ SECOND = 10_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+UNIX_EPOCH = 719_162 * DAY
+"""The ticks of 1970-01-01."""
 MAX_DATETIME = 3652059 * DAY - 1
 _MIN = datetime.min
 _from_days = date.fromordinal
