@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -89,14 +90,16 @@ def run_subsystem(configuration: str, path: Path | None) -> int:
 
 async def _relay(path: Path, preface: bytes) -> int:
     stream = await trio.open_unix_socket(path)
-    await stream.send_all(preface)
     async with trio.open_nursery() as nursery:
 
         async def upwards() -> None:
             source = trio.lowlevel.FdStream(os.dup(0))
-            while data := await source.receive_some(_CHUNK):
-                await stream.send_all(data)
-            await stream.send_eof()
+            # A server that has ended takes nothing more; what it sent is still relayed.
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(preface)
+                while data := await source.receive_some(_CHUNK):
+                    await stream.send_all(data)
+                await stream.send_eof()
 
         nursery.start_soon(upwards)
         sink = trio.lowlevel.FdStream(os.dup(1))

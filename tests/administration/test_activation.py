@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from psremoting import sync
@@ -79,3 +80,25 @@ def test_a_second_server_does_not_take_the_socket_of_the_first(tmp_path: Path) -
     assert done.returncode == 1
     assert "another server does" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_relay_of_the_subsystem_ends_with_a_server_that_ends_early(tmp_path: Path) -> None:
+    path = tmp_path / "subsystem.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        relay = subprocess.Popen(
+            [*PROGRAM, "endpoint", "subsystem", "--socket", str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+        )  # fmt: skip
+        connection, _ = server.accept()
+        # From now on the relay cannot write, but still read.
+        connection.shutdown(socket.SHUT_RD)
+        assert relay.stdin is not None
+        relay.stdin.write(b"input")
+        relay.stdin.flush()
+        time.sleep(0.5)
+        with connection:
+            connection.sendall(b"the last words")
+        output, errors = relay.communicate(timeout=60)
+    assert (relay.returncode, output, errors) == (0, b"the last words", b"")
