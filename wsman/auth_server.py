@@ -118,7 +118,7 @@ class Accepted:
     scheme: str
     headers: Headers = ()
     mechanism: str = ""
-    """What authenticated the user: ``Basic``, ``NTLM``, ``Kerberos``, ``CredSSP`` or
+    """The mechanism that authenticated the user: ``Basic``, ``NTLM``, ``Kerberos``, ``CredSSP`` or
     ``Certificate``."""
     interactive: bool = False
     """True for an interactive log-on on this machine."""

@@ -41,7 +41,7 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visibility:
-    """What a user of a configuration can call."""
+    """The commands, parameters and values that a user of a configuration can call."""
 
     session_type: str
     """``Default``, ``RestrictedRemoteServer`` or ``Empty``."""

@@ -39,7 +39,7 @@ def _settings() -> tuple[Parameter, ...]:  # table
         ),
         parameter(
             "SecurityDescriptorSddl", "string",
-            help="Who may connect, in SDDL: GX or GA decides.",
+            help="The permission to connect, in SDDL (GX or GA).",
         ),
         parameter(
             "ShowSecurityDescriptorUI", "switch", alias="UI",

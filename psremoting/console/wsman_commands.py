@@ -105,7 +105,7 @@ class DisconnectedEntry(SessionEntry):
 
     @property
     def server_properties(self) -> dict[str, Any]:
-        """What the server says of the session, by the names of WS-Man's shells."""
+        """The session as the server lists it, by the names of WS-Man's shells."""
         row = self._row
         return {
             "Owner": row.owner,

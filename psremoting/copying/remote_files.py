@@ -41,7 +41,7 @@ class RemoteEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """What `RemoteFiles.look` found at a path, and where a new file of this path would be."""
+    """The entry that `RemoteFiles.look` found at a path, and the place of a new file there."""
 
     path: str
     entries: tuple[RemoteEntry, ...] = ()

@@ -21,7 +21,7 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who is connected, how, and where to. Its members have the names of `$PSSenderInfo`."""
+    """The connected user, authentication and address, by the names of `$PSSenderInfo`."""
 
     user_name: str
     """UserInfo.Identity.Name and ConnectedUser: the account, or the Kerberos principal."""

@@ -29,7 +29,7 @@ _MOST_TYPE_NAMES = 16 << 20
 
 
 class State(Enum):
-    """How a part ends."""
+    """The end of a part of a document."""
 
     GOES_ON = 0
     ENDS = 1

@@ -57,7 +57,7 @@ class JsonItemsReader:
 
     @property
     def numbered(self) -> int:
-        """How many containers with an ``$id`` were read; all of them are kept."""
+        """The number of containers with an ``$id`` that were read; all of them are kept."""
         return len(self._reader.known)
 
     def alive(self) -> set[int]:

@@ -119,7 +119,7 @@ class KerberosContext:
 
     @property
     def missing(self) -> str:
-        """What the capture lacks to decrypt this log-on's messages; empty if nothing."""
+        """The parts that the capture lacks to decrypt this log-on's messages; may be empty."""
         if self._answered:
             return ""
         lacks = "the capture lacks the answer to it"
